@@ -1,0 +1,41 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.built
+SOURCES := $(wildcard engine/*.pyx engine/*.pxd gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
+
+.PHONY: run test test-long lint build clean bench
+
+build: $(STAMP)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quorumbook needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
+	@sh deploy/check-tools.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=compat
+	@touch $(STAMP)
+
+run: build
+	$(BIN)/quorumbook serve
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint engine gateway
+	$(BIN)/mypy
+
+test: build lint
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m 'not slow'
+
+test-long: build
+	$(BIN)/pytest -q -n 2 --dist loadgroup
+
+bench: build
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info engine/*.c engine/*.so gateway/*.c gateway/*.so

@@ -1,0 +1,1 @@
+"""Matching. Integers only; no clock, no files, no FIX."""

@@ -1,0 +1,162 @@
+# The engine's records: what goes in (Command), what comes out (Report).
+#
+# Both are flat, little endian, exactly 128 bytes, with no padding that a
+# compiler chooses: every byte is a named field. `records.py` states the same
+# layout for NumPy and a test compares the two. Unused bytes are zero.
+#
+# Units: *_ticks count the instrument's price increment, *_lots its quantity
+# increment. Prices may be zero or negative; the absent price is EMPTY_PRICE.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
+
+cdef enum:
+    RULES_VERSION = 1
+
+cdef inline int64_t EMPTY_PRICE() noexcept nogil:
+    return INT64_MIN
+
+cdef enum CommandKind:
+    DEFINE = 1          # an instrument (read as Definition)
+    NEW = 2
+    CANCEL = 3
+    REDUCE = 4          # quantity_lots = amount taken off the leaves
+    REPLACE = 5         # quantity_lots = the new total, fills included
+    REENTER = 6         # cancel and enter again under the same ids; quantity_lots = new leaves; never keeps priority (ITCH 'U')
+
+cdef enum Side:
+    BUY = 0
+    SELL = 1
+
+cdef enum OrderType:
+    LIMIT = 1
+    MARKET = 2
+    MARKET_TO_LIMIT = 3
+    STOP = 4
+    STOP_LIMIT = 5
+    TRAILING_STOP = 6
+    PEGGED = 7
+
+cdef enum TimeInForce:
+    DAY = 0
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    GTD = 4
+    AT_OPEN = 5
+    AT_CLOSE = 6
+    GOOD_FOR_AUCTION = 7
+
+cdef enum CommandFlag:  # bits of Command.flags
+    POST_ONLY = 1       # rejected when it would trade on entry
+    POST_ONLY_SLIDE = 2
+    HIDDEN = 4
+    ALL_OR_NONE = 8
+    EXTENDED = 128      # the second 64 bytes are in use; without it they are not read
+
+cdef enum ReportKind:
+    DEFINED = 1         # outcome of DEFINE
+    ACCEPTED = 2        # outcome of NEW
+    REJECTED = 3        # outcome of any command; reason says why; nothing changed
+    TRADE = 4           # both sides of one execution
+    CANCELLED = 5       # outcome of CANCEL (and of a REDUCE of all leaves), or what is left of MARKET, IOC, FOK
+    REDUCED = 6         # outcome of REDUCE
+    REPLACED = 7        # outcome of REPLACE and REENTER
+
+cdef enum Reason:       # Report.reason; docs list them; numbers never change
+    NONE = 0
+    # refusals
+    UNKNOWN_COMMAND = 1
+    UNKNOWN_INSTRUMENT = 2
+    INVALID_DEFINITION = 3
+    UNKNOWN_ORDER = 4
+    DUPLICATE_CLIENT_REF = 5
+    INVALID_SIDE = 6
+    INVALID_ORDER_TYPE = 7
+    INVALID_TIME_IN_FORCE = 8
+    INVALID_FLAGS = 9
+    INVALID_PRICE = 10
+    PRICE_OUTSIDE_LIMITS = 11
+    INVALID_QUANTITY = 12
+    QUANTITY_BELOW_MINIMUM = 13
+    QUANTITY_ABOVE_MAXIMUM = 14
+    QUANTITY_NOT_ROUND_LOT = 15
+    POST_ONLY_WOULD_TRADE = 16
+    TOO_LATE = 17       # replace: the new total is at or below what has been filled
+    # why an order was cancelled
+    REQUESTED = 64      # CANCEL, or REDUCE of all leaves
+    IOC_REMAINDER = 65
+    FOK_UNFILLABLE = 66
+    MARKET_REMAINDER = 67
+
+cdef struct Command:
+    uint8_t kind            # 0    CommandKind
+    uint8_t side            # 1    Side
+    uint8_t order_type      # 2    OrderType
+    uint8_t time_in_force   # 3    TimeInForce
+    uint8_t flags           # 4    CommandFlag bits
+    uint8_t capacity        # 5    not interpreted
+    uint8_t self_match_mode # 6    0 = off
+    uint8_t reserved_7      # 7    zero
+    uint32_t instrument     # 8    dense, 0, 1, 2, ... in the order of definition (NEW only; others find it by the order)
+    uint32_t owner          # 12   whose order it is; an order of another owner is UNKNOWN_ORDER
+    uint64_t client_ref     # 16   unique among the owner's live orders; any value
+    uint64_t order_id       # 24   not NEW: find the order by it; 0 = find by client_ref
+    int64_t price_ticks     # 32   limit; EMPTY_PRICE for a market order; in REPLACE and REENTER EMPTY_PRICE keeps the price
+    int64_t quantity_lots   # 40   1 .. INT64_MAX
+    uint32_t account        # 48   not interpreted by version 1
+    uint32_t self_match_group  # 52  0 = none
+    int64_t received_ns     # 56   audit only, never interpreted
+    # the second line, read only with EXTENDED (version 1 rejects EXTENDED as INVALID_FLAGS)
+    int64_t display_lots    # 64   iceberg; 0 = all
+    int64_t min_quantity_lots  # 72
+    int64_t stop_price_ticks   # 80
+    int64_t offset_ticks    # 88   trailing amount, or peg offset
+    int64_t peg_limit_ticks # 96
+    int64_t expire_ns       # 104
+    uint32_t link_group     # 112  linked orders; 0 = none
+    uint8_t link_role       # 116
+    uint8_t peg_kind        # 117
+    uint8_t trigger_source  # 118
+    uint8_t trail_kind      # 119  amount or percent
+    uint64_t reserved_120   # 120  zero
+
+cdef struct Definition:     # a Command with kind DEFINE, read with other names
+    uint8_t kind            # 0    DEFINE
+    uint8_t reserved_1[7]   # 1    zero
+    uint32_t instrument     # 8    must be the number of instruments defined so far
+    uint32_t reserved_12    # 12   zero
+    int64_t lot_lots        # 16   round lot: every quantity is a multiple; >= 1
+    int64_t min_lots        # 24   least order quantity; >= 1
+    int64_t max_lots        # 32   most; >= min_lots
+    int64_t low_ticks       # 40   least limit price allowed; EMPTY_PRICE = none
+    int64_t high_ticks      # 48   highest limit price allowed; EMPTY_PRICE = none
+    int64_t protection_ticks   # 56  how far past the opposite best a market order may take; >= 0; -1 = no limit
+    uint8_t reserved_64[64] # 64   zero
+
+cdef struct Report:
+    uint8_t kind            # 0    ReportKind
+    uint8_t side            # 1    of the order (TRADE: of the taker)
+    uint8_t reason          # 2    Reason
+    uint8_t order_type      # 3
+    uint8_t time_in_force   # 4
+    uint8_t flags           # 5    the order's CommandFlag bits
+    uint8_t command_kind    # 6    the command that caused it
+    uint8_t kept_priority   # 7    REPLACED: 1 when the order kept its place in the queue
+    uint32_t instrument     # 8
+    uint32_t owner          # 12
+    uint64_t client_ref     # 16
+    uint64_t order_id       # 24   0 when the command was rejected before an order was found or made
+    int64_t price_ticks     # 32   the order's limit; EMPTY_PRICE = none
+    int64_t quantity_lots   # 40   total, fills included
+    int64_t leaves_lots     # 48   after this report
+    int64_t cumulative_lots # 56   filled so far, this report included
+    uint64_t command_number # 64   1, 2, 3, ... over the machine's life: which command caused it
+    # TRADE only, otherwise zero (last_price_ticks: CANCELLED and REDUCED leave it zero too)
+    uint64_t trade_id       # 72   1, 2, 3, ... over the machine's life
+    int64_t last_price_ticks   # 80   the maker's price
+    int64_t last_lots       # 88   TRADE: executed; CANCELLED, REDUCED: the quantity taken off the leaves
+    uint64_t maker_client_ref  # 96
+    uint64_t maker_order_id # 104
+    int64_t maker_leaves_lots  # 112  after this trade
+    uint32_t maker_owner    # 120
+    uint32_t reserved_124   # 124  zero

@@ -1,0 +1,1 @@
+"""The ordered, durable, replicated log. Knows bytes, never orders."""

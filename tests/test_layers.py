@@ -1,0 +1,47 @@
+"""The direction of the arrows, read from the sources.
+
+engine imports nothing of ours, replication nothing of ours, gateway both. Only
+the files named in EDGE touch sockets, files, clocks, threads or randomness.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {"engine": {"engine"}, "replication": {"replication"}, "gateway": {"gateway", "engine", "replication"}}
+EDGE = {
+    "gateway/server.py", "gateway/client.py", "gateway/config.py", "gateway/cli.py",
+    "replication/disk.py", "replication/peers.py",
+}
+OUTSIDE = {"zmq", "socket", "os", "time", "threading", "random", "select", "asyncio", "uvloop", "ssl", "subprocess",
+           "pathlib", "io", "mmap", "datetime", "secrets", "uuid", "multiprocessing"}
+IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w., ]+))", re.M)
+SOURCES = sorted(
+    path for package in ALLOWED for ending in ("*.py", "*.pyx", "*.pxd") for path in (ROOT / package).glob(ending)
+)
+
+
+def imported(text: str) -> set[str]:
+    names: set[str] = set()
+    for from_name, import_names in IMPORT.findall(text):
+        if from_name:
+            names.add(from_name.split(".")[0])
+        names.update(name.split(" as ")[0].strip().split(".")[0] for name in import_names.split(",") if name.strip())
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_source_imports_only_what_its_room_allows(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    names = imported(path.read_text())
+    ours = names & {"engine", "replication", "gateway", "quorumbook", "tests", "bench"}
+    assert ours <= ALLOWED[path.parent.name], f"{name} imports {ours - ALLOWED[path.parent.name]}"
+    if name not in EDGE:
+        assert not names & OUTSIDE, f"{name} touches the outside world: {names & OUTSIDE}"
+
+
+def test_the_reader_sees_every_form_of_import() -> None:
+    text = "import os, time\nfrom socket import x\n    cimport zmq.core as z\nfrom libc.stdint cimport a\n"
+    assert imported(text) == {"os", "time", "socket", "zmq", "libc"}
