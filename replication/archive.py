@@ -1,0 +1,124 @@
+"""Compressed segments: what a sealed segment becomes.
+
+`zstd -dc` gives the batches of the segment; our own checksums travel in skippable frames between zstd's. One block
+holds whole batches. Layout in docs/log-format.md.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+import zstandard
+
+from replication import wal
+from replication.files import Disk, File, LostData
+from replication.segments import TEMPORARY, packed_name, raw_pieces, segment_name
+
+LEVEL = 1
+SKIPPABLE = struct.Struct("<II")  # zstd's skippable frame: magic, length
+HEAD_MAGIC, BLOCK_MAGIC = 0x184D2A50, 0x184D2A51
+END = struct.Struct("<4sQQQq32s")  # magic, bytes of batches | position after the last
+END_MAGIC = b"QBen"
+BLOCK = struct.Struct("<II")  # bytes of the zstd frame, bytes it unpacks to
+HEAD_BYTES = wal.SEGMENT_BYTES + wal.CRC.size + END.size
+BLOCKS = SKIPPABLE.size + HEAD_BYTES  # offset of the first block
+BLOCK_BYTES = SKIPPABLE.size + wal.CRC.size + BLOCK.size
+
+
+def compress(disk: Disk, number: int) -> int:
+    """Replaces sealed segment `number` by its compressed form, which is durable before the raw file goes; its size.
+
+    Runs beside the loop. Every entry is verified on the way. Raises LostData, OSError.
+    """
+    temporary = packed_name(number) + TEMPORARY
+    file = disk.open(segment_name(number), write=False)
+    target = disk.open(temporary, create=True)
+    try:
+        size = pack(file, target, read_header(disk, number + 1).before)
+        target.sync()
+    except BaseException:
+        with suppress(OSError):
+            disk.unlink(temporary)
+        raise
+    finally:
+        target.close()
+        file.close()
+    disk.rename(temporary, packed_name(number))
+    disk.sync_directory()
+    disk.unlink(segment_name(number))
+    disk.sync_directory()
+    return size
+
+
+def pack(file: File, target: File, end: wal.Position) -> int:
+    """Writes the compressed form of a segment that ends at `end`."""
+    header = wal.decode_segment(file.pread(wal.DATA, 0))
+    if header is None:
+        raise LostData(file.path, 0, "the segment header is damaged")
+    compressor = zstandard.ZstdCompressor(level=LEVEL)
+    at, place = BLOCKS, wal.first_place(header)
+    try:
+        for piece in raw_pieces(file, header, place, True):
+            frame = compressor.compress(piece.data)
+            body = BLOCK.pack(len(frame), len(piece.data)) + frame
+            target.pwrite(SKIPPABLE.pack(BLOCK_MAGIC, wal.CRC.size + BLOCK.size) + wal.sealed(body), at)
+            at += SKIPPABLE.size + wal.CRC.size + len(body)
+            place = piece.place
+        if place.position != end:
+            raise wal.Bad(place.offset, f"entries {place.position.index + 1} to {end.index} are missing")
+    except wal.Bad as bad:
+        raise LostData(file.path, bad.offset, bad.what) from None
+    tail = wal.sealed(END.pack(END_MAGIC, place.offset - wal.DATA, *place.position))
+    target.pwrite(SKIPPABLE.pack(HEAD_MAGIC, HEAD_BYTES) + wal.encode_segment(header) + tail, 0)
+    return at
+
+
+def read_header(disk: Disk, number: int) -> wal.SegmentHeader:
+    """Of a begun segment, raw or compressed. Raises LostData."""
+    try:
+        file = disk.open(segment_name(number), write=False)
+        header = wal.decode_segment(file.pread(wal.DATA, 0))
+    except FileNotFoundError:
+        file = disk.open(packed_name(number), write=False)
+        header = open_packed(file)
+    file.close()
+    if header is None:
+        raise LostData(file.path, 0, "the segment header is damaged")
+    return header
+
+
+def open_packed(file: File) -> wal.SegmentHeader | None:
+    """The header of a compressed segment; None when it is damaged."""
+    data = file.pread(BLOCKS, 0)
+    if len(data) < BLOCKS or SKIPPABLE.unpack_from(data) != (HEAD_MAGIC, HEAD_BYTES):
+        return None
+    if wal.unsealed(END, END_MAGIC, data, SKIPPABLE.size + wal.SEGMENT_BYTES) is None:
+        return None
+    return wal.decode_segment(data[SKIPPABLE.size :])
+
+
+def unpack(file: File) -> Iterator[tuple[int, bytes]]:
+    """(offset of the block in the file, the batches it holds), to the end that the head names. Raises LostData."""
+    fields = wal.unsealed(END, END_MAGIC, file.pread(BLOCKS, 0), SKIPPABLE.size + wal.SEGMENT_BYTES)
+    assert fields is not None, "open_packed has read it"
+    left: int = fields[0]  # type: ignore[assignment]
+    decompressor = zstandard.ZstdDecompressor()
+    at = BLOCKS
+    while left > 0:
+        head = file.pread(BLOCK_BYTES, at)
+        if len(head) < BLOCK_BYTES or SKIPPABLE.unpack_from(head) != (BLOCK_MAGIC, wal.CRC.size + BLOCK.size):
+            raise LostData(file.path, at, "the head of a compressed piece is damaged or missing")
+        packed, unpacked = BLOCK.unpack_from(head, SKIPPABLE.size + wal.CRC.size)
+        frame = file.pread(packed, at + BLOCK_BYTES)
+        body = head[SKIPPABLE.size + wal.CRC.size :] + frame
+        if (
+            len(frame) < packed
+            or wal.CRC.unpack_from(head, SKIPPABLE.size)[0] != wal.crc32c(body)
+            or unpacked > left
+        ):
+            raise LostData(file.path, at, "the checksum of a compressed piece does not match")
+        yield at, decompressor.decompress(frame, max_output_size=unpacked)
+        at += BLOCK_BYTES + packed
+        left -= unpacked
+    if file.size() != at:
+        raise LostData(file.path, at, "the compressed segment should end here")

@@ -1,0 +1,205 @@
+"""The edge of the log: real files, one worker thread, the clock of nobody. Linux only.
+
+The lock is an advisory flock on the file `lock`, which holds the owner's process id for the message a second process
+gets; the kernel drops it with the process, however it dies.
+"""
+
+import errno
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from replication.files import Job, LogInUse
+from replication.messages import Entry
+from replication.reader import read_entries
+
+T = TypeVar("T")
+LOCK_NAME = "lock"
+NICE = 10  # of the thread that reserves and compresses
+
+
+class RealFile:
+    """One open file. Raises OSError; a short write goes on until it is whole or fails."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def pread(self, size: int, offset: int) -> bytes:
+        data = os.pread(self._descriptor, size, offset)
+        if len(data) == size or not data:
+            return data
+        pieces = [data]  # the kernel may stop early (at 2 GiB, or at a signal)
+        got = len(data)
+        while got < size and (data := os.pread(self._descriptor, size - got, offset + got)):
+            pieces.append(data)
+            got += len(data)
+        return b"".join(pieces)
+
+    def pwrite(self, data: bytes | bytearray | memoryview, offset: int) -> None:
+        written = os.pwrite(self._descriptor, data, offset)
+        while written < len(data):
+            written += os.pwrite(self._descriptor, memoryview(data)[written:], offset + written)
+
+    def reserve(self, size: int) -> None:
+        os.posix_fallocate(self._descriptor, 0, size)
+
+    def truncate(self, size: int) -> None:
+        os.ftruncate(self._descriptor, size)
+
+    def size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    def sync(self) -> None:
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class RealDisk:
+    """One directory, made when it is not there."""
+
+    def __init__(self, directory: str, *, create: bool = True) -> None:
+        self._directory = os.path.abspath(directory)
+        if create:
+            make_directory(self._directory)
+        self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        self._lock = -1
+        self._worker: ThreadPoolExecutor | None = None
+
+    def path(self, name: str) -> str:
+        return os.path.join(self._directory, name) if name else self._directory
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self._directory))
+
+    def open(self, name: str, *, create: bool = False, write: bool = True) -> RealFile:
+        flags = os.O_CLOEXEC | (os.O_RDWR if write else os.O_RDONLY) | (os.O_CREAT if create else 0)
+        return RealFile(self.path(name), os.open(self.path(name), flags, 0o644))
+
+    def rename(self, old: str, new: str) -> None:
+        os.replace(self.path(old), self.path(new))
+
+    def unlink(self, name: str) -> None:
+        os.unlink(self.path(name))
+
+    def sync_directory(self) -> None:
+        os.fsync(self._descriptor)
+
+    def lock(self) -> None:
+        descriptor = os.open(self.path(LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise LogInUse(
+                f"{self._directory}: in use by process {owner}. Stop that process first, or give this one a directory "
+                "of its own"
+            ) from None
+        self._lock = descriptor
+        with suppress(
+            OSError
+        ):  # the number serves the message only; a full disk must not keep us from starting
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def unique(self) -> bytes:
+        return os.urandom(16)
+
+    def start(self, work: Callable[[], T]) -> Job[T]:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "log", yield_to_the_loop)
+        return self._worker.submit(work)
+
+    def ahead(self, items: Iterable[T], depth: int) -> Iterator[T]:
+        return ahead(items, depth)
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.shutdown(cancel_futures=True)
+            self._worker = None
+        for descriptor in (self._lock, self._descriptor):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lock = self._descriptor = -1
+
+
+def make_directory(directory: str) -> None:
+    """With its parents, each name durable."""
+    if os.path.isdir(directory):
+        return
+    parent = os.path.dirname(directory)
+    make_directory(parent)
+    with suppress(FileExistsError):
+        os.mkdir(directory)
+    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems cannot sync a directory
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def yield_to_the_loop() -> None:
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The same items, computed by a thread of their own up to `depth` ahead of the caller."""
+    ready: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: tuple[list[T], BaseException | None]) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                return ready.put(item, timeout=0.1)
+        return None
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(([item], None))
+                if stopped.is_set():
+                    return
+            put(([], None))
+        except BaseException as error:
+            put(([], error))
+
+    thread = threading.Thread(target=work, name="log-reader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if not item:
+                return
+            yield item[0]
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
+    """The entries of the log in `directory`, of a stopped or a running exchange; needs no lock and changes nothing.
+
+    With `verify` every checksum and the hash chain are checked. Raises LogDamaged with file and offset, LogError
+    when there is no log.
+    """
+    disk = RealDisk(directory, create=False)
+    try:
+        yield from read_entries(disk, verify=verify)
+    finally:
+        disk.close()

@@ -1,0 +1,385 @@
+"""The durable log: the segments and the `state` file of one directory, over the Disk protocol.
+
+What is durable when, and what a crash may leave, is stated in wal.py and DESIGN.md. Not thread-safe; the work that
+runs beside the loop (reserving the next segment, compressing sealed ones) touches only files the loop does not.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from replication import wal
+from replication.archive import compress
+from replication.clock import Clock
+from replication.files import Disk, File, Job, LogDamaged, LogFailed, LostData
+from replication.messages import Entry, HardState, Proposal
+from replication.reader import read_entries
+from replication.segments import TEMPORARY, Names, erase, make, segment_name
+
+STATE_NAME = "state"
+RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
+COMPRESS_RETRY_NS = 60_000_000_000
+
+
+class Log:
+    """Append, sync, read. A failed write or sync raises LogFailed, here and at every later call."""
+
+    def __init__(self, disk: Disk, clock: Clock, segment_bytes: int, state: wal.State) -> None:
+        self._disk = disk
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._state = state
+        self._failed: LogFailed | None = None
+        self.cut: wal.Cut | None = None  # what this start removed
+        self.proven_index = 0  # through which a sync has completed
+        # The segment that is written to.
+        self._file: File
+        self._header: wal.SegmentHeader
+        self._place: wal.Place
+        # The next one, reserved ahead.
+        self._next_size = 0  # 0 = not reserved yet
+        self._successor_noted = False  # a sync has covered the mark that names it
+        self._job: Job[int] | None = None
+        self._reserving = False  # what the job does: reserve a segment, or compress one
+        self._sealed: list[int] = []  # segments still to be compressed
+        self._retry_ns = 0
+        self._compress_retry_ns = 0
+        self.why_not: str | None = None  # why no input may be taken
+
+    # ------------------------------------------------------------ opening
+
+    @classmethod
+    def open(cls, disk: Disk, clock: Clock, segment_bytes: int) -> "Log":
+        """Recovers what the directory holds, or begins a new log. The directory must be locked.
+
+        Raises LostData or LogDamaged (nothing was changed then) and LogFailed.
+        """
+        try:
+            for name in disk.names():
+                if name.endswith(TEMPORARY):
+                    disk.unlink(name)
+            names = Names(disk)
+            if STATE_NAME not in disk.names() and begin(disk, names, segment_bytes):
+                names = Names(disk)
+            log = cls(disk, clock, segment_bytes, read_state(disk))
+            log._recover(names)
+        except OSError as error:
+            raise LogFailed(error.filename or disk.path(""), error) from error
+        return log
+
+    def _recover(self, names: Names) -> None:
+        names.check_complete()
+        number = names.last
+        disk = self._disk
+        reserved = b""
+        file, data, header = self._load(number)
+        if header is None and number > 1:
+            reserved, reserved_file = data, file
+            number -= 1
+            file, data, header = self._load(number)
+        if header is None:
+            raise LostData(file.path, 0, "the segment header is damaged")
+        if header.number != number or header.cluster != self._state.cluster:
+            raise LogDamaged(
+                file.path, 0, "the segment belongs elsewhere: its header names another number or cluster"
+            )
+        if len(data) < header.size:
+            raise LostData(
+                file.path, len(data), f"the segment ends here; it was made {header.size} bytes long"
+            )
+        marks = wal.decode_marks(data)
+        if marks.successor and marks.successor != names.last:
+            raise LostData(disk.path(segment_name(marks.successor)), 0, "the segment is missing")
+        if marks.successor and len(reserved) < marks.successor_size:
+            path = disk.path(segment_name(marks.successor))
+            raise LostData(
+                path, len(reserved), f"the segment ends here; it was made {marks.successor_size} bytes long"
+            )
+        tail = wal.recover_tail(file.path, data, header)
+        cut = tail.cut
+        if reserved:
+            reserved_cut = wal.recover_reserved(reserved_file.path, reserved, tail.place.position)
+            if cut is not None and reserved_cut is not None:
+                raise LostData(
+                    file.path, tail.place.offset, "damaged, and the segment after it had been begun"
+                )
+            cut = cut or reserved_cut
+        # Everything is decided; from here on the directory is changed. Each step can be done again after a crash.
+        self._file, self._header, self._place = file, header, tail.place
+        self._forget_fulfilled_cut()
+        if cut is not None:
+            self.cut = cut
+            self._save_cut(cut)
+            if tail.remains:
+                erase(file, data, tail.place.offset)
+                file.pwrite(bytes(wal.SECTOR), wal.copy_offset(tail.place.number))
+            else:
+                erase(reserved_file, reserved, 0)
+                reserved_file.sync()
+        self._adopt(data, tail)
+        if reserved:
+            self._next_size = len(reserved)
+            self._note_successor()
+            reserved_file.close()
+        self._file.sync()
+        self._prove()
+        self._successor_noted = self._next_size > 0
+        self._sealed = [sealed for sealed in names.raw if sealed < number]
+
+    def _load(self, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
+        file = self._disk.open(segment_name(number))
+        data = file.pread(file.size(), 0)
+        try:
+            return file, data, wal.decode_segment(data)
+        except wal.Bad as bad:
+            raise LogDamaged(file.path, bad.offset, bad.what) from None
+
+    def _adopt(self, data: bytes, tail: wal.Tail) -> None:
+        """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold, as if it
+        were clean, what the disk does not."""
+        if tail.last_batch and tail.proven_index < tail.place.position.index:
+            self._file.pwrite(wal.encode_segment(self._header), 0)
+            self._file.pwrite(data[tail.last_batch : tail.place.offset], tail.last_batch)
+            copy = data[tail.last_batch : tail.last_batch + wal.BATCH_BYTES]
+            self._file.pwrite(copy, wal.copy_offset(tail.place.number - 1))
+
+    # ------------------------------------------------------------ the hard state
+
+    @property
+    def hard_state(self) -> HardState:
+        return self._state.hard
+
+    @property
+    def position(self) -> wal.Position:
+        """The last entry written (durable after `sync`)."""
+        return self._place.position
+
+    def save(self, hard: HardState) -> None:
+        """Makes term and vote durable before it returns."""
+        self._forget_fulfilled_cut()
+        self._write_state(self._state._replace(hard=hard))
+
+    def _save_cut(self, cut: wal.Cut) -> None:
+        known = self._state.cut
+        if known is None or (known.term, known.last_index) < (cut.term, cut.last_index):
+            self._write_state(self._state._replace(cut=cut))
+
+    def _forget_fulfilled_cut(self) -> None:
+        """The cut's promise ends when an entry past it is committed; one member commits what it recovers."""
+        cut = self._state.cut
+        if cut is not None and cut.last_index <= self._place.position.index:
+            self._state = self._state._replace(cut=None)
+
+    def _write_state(self, state: wal.State) -> None:
+        state = state._replace(sequence=state.sequence + 1)
+        file = self._disk.open(STATE_NAME)
+        try:
+            write_state(file, state)
+        except OSError as error:
+            raise self._fail(file, error) from error
+        finally:
+            file.close()
+        self._state = state
+
+    # ------------------------------------------------------------ appending
+
+    def make_room(self, payload_lengths: Sequence[int]) -> bool:
+        """Whether a batch of such entries can be appended now; goes on to the next segment when it must."""
+        size = wal.batch_size(payload_lengths)
+        if self._place.offset + size <= self._header.size:
+            return True
+        while self._next_size == 0 and self._job is not None:
+            self.poll(wait=True)  # the log grew faster than segments are reserved
+        if self._next_size == 0:
+            return False
+        if not self._successor_noted:
+            self.sync()
+        try:
+            file = self._disk.open(segment_name(self._header.number + 1))
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self._file.close()
+        self._sealed.append(self._header.number)
+        before = self._place.position
+        self._header = wal.SegmentHeader(
+            self._header.number + 1, self._next_size, self._header.cluster, before
+        )
+        self._file, self._place = file, wal.first_place(self._header)
+        self._next_size, self._successor_noted = 0, False
+        return self._place.offset + size <= self._header.size
+
+    def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
+        """Writes one batch; durable after `sync`. `make_room` must have said yes."""
+        if self._failed is not None:
+            raise self._failed
+        place = self._place
+        batch, entries, after = wal.encode_batch(place, proposals, self.proven_index)
+        assert after.offset <= self._header.size, "no room was made for this batch"
+        assert self.proven_index == place.position.index, "the batch before is not synced"
+        try:
+            if place.number == 1:
+                self._file.pwrite(wal.encode_segment(self._header), 0)
+            self._file.pwrite(batch, place.offset)
+            self._file.pwrite(batch[: wal.BATCH_BYTES], wal.copy_offset(place.number))
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self._place = after
+        return entries
+
+    def sync(self) -> None:
+        """After it everything appended is durable."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            self._file.sync()
+            self._prove()
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self._successor_noted = self._next_size > 0
+
+    def _prove(self) -> None:
+        """Leaves the mark that the last batch was synced. The mark itself is durable with the next sync, or when
+        the kernel writes it, or at once as far as a killed process goes."""
+        self.proven_index = self._place.position.index
+        if self._place.number > 1:
+            number = self._place.number - 1
+            self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
+
+    def _fail(self, file: File, error: OSError) -> LogFailed:
+        self._failed = LogFailed(file.path, error)
+        return self._failed
+
+    # ------------------------------------------------------------ beside the loop
+
+    def poll(self, *, wait: bool = False) -> None:
+        """Looks after the work beside the loop: takes up what has ended, starts what is due."""
+        if self._job is not None:
+            if not (wait or self._job.done()):
+                return
+            self._finish(self._job)
+        now = self._clock.monotonic_ns()
+        if self._next_size == 0:
+            if now >= self._retry_ns:
+                number, size, disk = self._header.number + 1, self._segment_bytes, self._disk
+                self._reserving = True
+                self._job = disk.start(lambda: reserve(disk, number, size))
+        elif self._sealed and now >= self._compress_retry_ns:
+            number, disk = self._sealed[0], self._disk
+            self._reserving = False
+            self._job = disk.start(lambda: compress(disk, number))
+
+    def _finish(self, job: Job[int]) -> None:
+        self._job = None
+        try:
+            size = job.result()
+        except LogDamaged as damage:
+            self.why_not = str(damage)
+            self._compress_retry_ns = 1 << 62
+            return
+        except OSError as error:
+            now = self._clock.monotonic_ns()
+            if self._reserving:
+                path = self._disk.path(segment_name(self._header.number + 1))
+                self.why_not = (
+                    f"{path}: the next segment of the log cannot be reserved: {error.strerror or error}. Input is taken "
+                    "again when it can be: make room on the disk, or make it writable"
+                )
+                self._retry_ns = now + RETRY_NS
+            else:
+                self._compress_retry_ns = now + COMPRESS_RETRY_NS
+            return
+        if self._reserving:
+            self._next_size = size
+            self.why_not = None
+            self._note_successor()
+        else:
+            del self._sealed[0]
+
+    def _note_successor(self) -> None:
+        note = wal.encode_successor(self._header.number + 1, self._next_size)
+        try:
+            self._file.pwrite(note, wal.SUCCESSOR_OFFSET)
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self._successor_noted = False
+
+    # ------------------------------------------------------------ reading
+
+    def entries(self, from_index: int) -> Iterator[Entry]:
+        """The durable entries from `from_index`, everything before and in them verified. Raises LogDamaged."""
+        last = self.proven_index
+        for entry in read_entries(self._disk, verify=True, through=last):
+            if entry.index >= from_index:
+                yield entry
+
+    def close(self) -> None:
+        """Waits for the work beside the loop; what was synced is proven durably."""
+        if self._job is not None:
+            self._finish(self._job)
+        if self._failed is None:
+            self.sync()
+            self._file.sync()
+        self._file.close()
+
+
+def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
+    """Makes a new log in a directory that has none; goes on where a crash interrupted that."""
+    if names.all and names.all != {1}:
+        raise LostData(
+            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
+        )
+    if names.all:
+        file = disk.open(segment_name(1), write=False)
+        data = file.pread(file.size(), 0)
+        header = wal.decode_segment(data)
+        if header is None or not wal.blank(data, wal.MARKS):
+            raise LostData(
+                disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
+            )
+        cluster = header.cluster
+    else:
+        cluster = disk.unique()
+        make(
+            disk,
+            segment_name(1),
+            segment_bytes,
+            wal.SegmentHeader(1, segment_bytes, cluster, wal.beginning(cluster)),
+        )
+    name = STATE_NAME + TEMPORARY
+    file = disk.open(name, create=True)
+    write_state(file, wal.State(1, cluster, HardState(0, 0), None))
+    file.close()
+    disk.rename(name, STATE_NAME)
+    disk.sync_directory()
+    return True
+
+
+def write_state(file: File, state: wal.State) -> None:
+    """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards damage to
+    one slot cannot bring an older vote back."""
+    data = wal.encode_state(state)
+    for slot in (state.sequence % 2, (state.sequence + 1) % 2):
+        file.pwrite(data, slot * wal.SECTOR)
+        file.sync()
+
+
+def read_state(disk: Disk) -> wal.State:
+    try:
+        file = disk.open(STATE_NAME, write=False)
+    except FileNotFoundError:
+        raise LostData(
+            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
+        ) from None
+    data = file.pread(2 * wal.SECTOR, 0)
+    file.close()
+    try:
+        state = wal.decode_state(data)
+    except wal.Bad as bad:
+        raise LogDamaged(disk.path(STATE_NAME), bad.offset, bad.what) from None
+    if state is None:
+        raise LogDamaged(disk.path(STATE_NAME), 0, "both copies of the term and the vote are damaged")
+    return state
+
+
+def reserve(disk: Disk, number: int, size: int) -> int:
+    """Makes segment `number` ready to be written to; its size. Raises OSError."""
+    make(disk, segment_name(number), size, None)
+    return size

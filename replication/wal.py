@@ -1,0 +1,442 @@
+"""The log's format: bytes in, decisions and bytes out. No I/O. docs/log-format.md has the byte tables.
+
+A segment is a file of fixed size, written to zeros before it is used:
+
+    0     segment header, written together with the first batch
+    4096  marks: one 512-byte sector each, so that a torn write of one cannot harm another
+          sectors 0-3  second copies of batch headers, batch n in sector n % 4
+          sectors 4-5  proofs ("batch n was synced"), batch n in sector 4 + n % 2
+          sector 6     successor: the next segment has been reserved
+    8192  batches end to end; zeros after the last
+
+What is *proven*: batch n is written only after batch n - 1 was synced, so any valid
+trace of batch n (header, copy, a later segment's header) proves all before it, and a
+proof proves n itself. Proven entries that do not read back are damage; only what
+follows the last proven entry may be cut as torn.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import google_crc32c
+
+from replication.files import LostData
+from replication.messages import Entry, HardState, Proposal
+
+VERSION = 1
+ZEROS = bytes(1 << 20)  # zeros are written and compared in pieces of this size
+SECTOR = 512
+MARKS = 4096  # offset of the marks' sectors
+DATA = 8192  # offset of the first batch
+COPIES = 4
+PROOFS = 2
+SUCCESSOR_SECTOR = COPIES + PROOFS
+
+# Every record begins with the CRC32C of all that follows it in the record, then a magic or a length.
+CRC = struct.Struct("<I")
+SEGMENT = struct.Struct(
+    "<4sIQQ16sQQq32s"
+)  # magic version number size cluster | position before: index term time hash
+BATCH = struct.Struct(
+    "<4sIIQQQQQ32s32s"
+)  # magic number length offset first last term proven | hash before, after
+ENTRY = struct.Struct("<IQQq32s")  # payload length, index, term, timestamp, chain hash
+PROOF = struct.Struct("<4sQQQ32s")  # magic number index term hash
+SUCCESSOR = struct.Struct("<4sQQ")  # magic number size
+STATE = struct.Struct("<4sIQ16sQQQQQ")  # magic version sequence cluster term vote | cut: first last term
+LINK = struct.Struct("<QQq")  # index, term, timestamp: hashed between the previous hash and the payload
+
+SEGMENT_BYTES = CRC.size + SEGMENT.size
+BATCH_BYTES = CRC.size + BATCH.size
+ENTRY_BYTES = CRC.size + ENTRY.size
+SEGMENT_MAGIC = b"QBsg"
+BATCH_MAGIC = b"QBba"
+PROOF_MAGIC = b"QBpr"
+SUCCESSOR_MAGIC = b"QBsu"
+STATE_MAGIC = b"QBst"
+
+
+class Position(NamedTuple):
+    """A point in the log: the last entry before it. A matching hash means a matching history."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index
+    term: int
+    timestamp_ns: int
+    hash: bytes
+
+
+class SegmentHeader(NamedTuple):
+    number: int  # 1, 2, 3, ...
+    size: int  # bytes of the whole file
+    cluster: bytes
+    before: Position
+
+
+class BatchHeader(NamedTuple):
+    number: int  # within the segment: 1, 2, 3, ...
+    length: int  # bytes of entries that follow the header
+    offset: int  # where in the file the header stands
+    first_index: int
+    last_index: int
+    term: int  # of the last entry
+    proven_index: int  # through which the previous sync had completed
+    hash_before: bytes
+    hash_after: bytes
+
+
+class Place(NamedTuple):
+    """Where the next batch of a segment begins."""
+
+    position: Position
+    number: int  # of the batch to come
+    offset: int
+
+
+class Marks(NamedTuple):
+    """What the marks of a segment still say; a torn or damaged mark is as if it were not there."""
+
+    copies: tuple[BatchHeader, ...]
+    proven_index: int  # through which the segment's proofs show a completed sync; 0 = no proof
+    successor: int  # number of the reserved next segment; 0 = none
+    successor_size: int  # bytes it has at least
+
+
+class Cut(NamedTuple):
+    """A torn batch that recovery removed. It may have been promised to a leader: until an entry past `last_index`
+    is committed, this member may vote only for logs that reach (term, last_index)."""
+
+    first_index: int
+    last_index: (
+        int  # first_index - 1: no trace of its header was left, so no sync of it completed: nothing promised
+    )
+    term: int
+
+
+class State(NamedTuple):
+    """The two slots of the file `state`: hard state, and what recovery cut."""
+
+    sequence: int
+    cluster: bytes
+    hard: HardState
+    cut: Cut | None
+
+
+class Bad(Exception):
+    """Bytes that are not what they should be. `offset` is in the file (or the unpacked chunk)."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        self.offset = offset
+        self.what = what
+        super().__init__(what)
+
+
+class Short(Bad):
+    """The bytes given end within a batch. `needed`: how many it takes from the batch's start."""
+
+    def __init__(self, offset: int, what: str, needed: int) -> None:
+        super().__init__(offset, what)
+        self.needed = needed
+
+
+def crc32c(data: bytes) -> int:
+    value: int = google_crc32c.value(data)
+    return value
+
+
+def sealed(body: bytes) -> bytes:
+    return CRC.pack(crc32c(body)) + body
+
+
+def unsealed(record: struct.Struct, magic: bytes, data: bytes, at: int) -> tuple[object, ...] | None:
+    """The fields of the record at `at`, or None when it is not there whole."""
+    body = data[at + CRC.size : at + CRC.size + record.size]
+    if len(body) < record.size or body[:4] != magic or CRC.unpack_from(data, at)[0] != crc32c(body):
+        return None
+    return record.unpack(body)[1:]
+
+
+def beginning(cluster: bytes) -> Position:
+    """The position before entry 1. Logs of different clusters share no hash."""
+    return Position(0, 0, 0, hashlib.sha256(b"quorumbook log " + cluster).digest())
+
+
+# ---------------------------------------------------------------- writing
+
+
+def encode_segment(header: SegmentHeader) -> bytes:
+    return sealed(
+        SEGMENT.pack(SEGMENT_MAGIC, VERSION, header.number, header.size, header.cluster, *header.before)
+    )
+
+
+def encode_batch(
+    place: Place, proposals: Sequence[Proposal], proven_index: int
+) -> tuple[bytes, list[Entry], Place]:
+    """The batch at `place`, its entries (whose payloads are views of it), and the place after it."""
+    position = place.position
+    chain = position.hash
+    parts: list[bytes] = []
+    for index, term, timestamp_ns, pieces in proposals:
+        payload = b"".join(pieces)
+        digest = hashlib.sha256(chain + LINK.pack(index, term, timestamp_ns))
+        digest.update(payload)
+        chain = digest.digest()
+        padding = b"\0" * (-len(payload) % 8)
+        body = ENTRY.pack(len(payload), index, term, timestamp_ns, chain) + payload + padding
+        parts += (CRC.pack(crc32c(body)), body)
+    data = b"".join(parts)
+    last = proposals[-1]
+    after = Position(last.index, last.term, last.timestamp_ns, chain)
+    header = sealed(
+        BATCH.pack(
+            BATCH_MAGIC, place.number, len(data), place.offset, proposals[0].index, last.index, last.term,
+            proven_index, position.hash, chain,
+        )
+    )  # fmt: skip
+    entries: list[Entry] = []
+    decode_entries(data, 0, len(data), position, entries, verify=False)
+    batch = header + data
+    return batch, entries, Place(after, place.number + 1, place.offset + len(batch))
+
+
+def batch_size(payload_lengths: Sequence[int]) -> int:
+    """Bytes of a batch of entries with these payloads."""
+    return BATCH_BYTES + sum(ENTRY_BYTES + length + -length % 8 for length in payload_lengths)
+
+
+def encode_proof(number: int, position: Position) -> bytes:
+    return sealed(PROOF.pack(PROOF_MAGIC, number, position.index, position.term, position.hash))
+
+
+def encode_successor(number: int, size: int) -> bytes:
+    return sealed(SUCCESSOR.pack(SUCCESSOR_MAGIC, number, size))
+
+
+def encode_state(state: State) -> bytes:
+    cut = state.cut or Cut(0, 0, 0)
+    return sealed(STATE.pack(STATE_MAGIC, VERSION, state.sequence, state.cluster, *state.hard, *cut))
+
+
+def copy_offset(number: int) -> int:
+    return MARKS + SECTOR * (number % COPIES)
+
+
+def proof_offset(number: int) -> int:
+    return MARKS + SECTOR * (COPIES + number % PROOFS)
+
+
+SUCCESSOR_OFFSET = MARKS + SECTOR * SUCCESSOR_SECTOR
+
+
+# ---------------------------------------------------------------- reading
+
+
+def decode_segment(data: bytes) -> SegmentHeader | None:
+    fields = unsealed(SEGMENT, SEGMENT_MAGIC, data, 0)
+    if fields is None:
+        return None
+    version, number, size, cluster, index, term, timestamp_ns, digest = fields
+    if version != VERSION:
+        raise Bad(CRC.size + 4, f"log format version {version}; this program reads version {VERSION}")
+    return SegmentHeader(number, size, cluster, Position(index, term, timestamp_ns, digest))  # type: ignore[arg-type]
+
+
+def decode_batch_header(data: bytes, at: int) -> BatchHeader | None:
+    fields = unsealed(BATCH, BATCH_MAGIC, data, at)
+    return None if fields is None else BatchHeader(*fields)  # type: ignore[arg-type]
+
+
+def decode_marks(data: bytes) -> Marks:
+    """`data` is the file from its start to DATA."""
+    copies = [decode_batch_header(data, MARKS + SECTOR * sector) for sector in range(COPIES)]
+    proofs = [unsealed(PROOF, PROOF_MAGIC, data, MARKS + SECTOR * (COPIES + n)) for n in range(PROOFS)]
+    successor = unsealed(SUCCESSOR, SUCCESSOR_MAGIC, data, SUCCESSOR_OFFSET)
+    return Marks(
+        tuple(copy for copy in copies if copy is not None),
+        max((proof[1] for proof in proofs if proof is not None), default=0),  # type: ignore[type-var, arg-type]
+        *(successor or (0, 0)),  # type: ignore[arg-type]
+    )
+
+
+def decode_state(data: bytes) -> State | None:
+    """The newer of the two slots that are whole; None when neither is."""
+    found: list[State] = []
+    for slot in range(2):
+        fields = unsealed(STATE, STATE_MAGIC, data, slot * SECTOR)
+        if fields is None:
+            continue
+        version, sequence, cluster, term, vote, *cut = fields
+        if version != VERSION:
+            raise Bad(
+                slot * SECTOR + CRC.size + 4, f"state format version {version}; this program reads {VERSION}"
+            )
+        hard = HardState(term, vote)  # type: ignore[arg-type]
+        found.append(State(sequence, cluster, hard, Cut(*cut) if cut[0] else None))  # type: ignore[arg-type]
+    return max(found, default=None)
+
+
+def decode_entries(
+    data: bytes, at: int, end: int, position: Position, entries: list[Entry], *, verify: bool
+) -> Position:
+    """Appends the entries of data[at:end] and gives the position after them. Raises Bad."""
+    index, term, last_ns, chain = position
+    while at < end:
+        if end - at < ENTRY_BYTES:
+            raise Bad(at, "an entry's header is cut short")
+        length = ENTRY.unpack_from(data, at + CRC.size)[0]
+        stop = at + ENTRY_BYTES + length + -length % 8
+        if stop > end:
+            raise Bad(at, f"an entry of {length} bytes reaches beyond its batch")
+        body = data[at + CRC.size : stop]
+        payload = memoryview(body)[ENTRY.size : ENTRY.size + length]
+        _, found, term, timestamp_ns, digest = ENTRY.unpack_from(body)
+        if verify and CRC.unpack_from(data, at)[0] != crc32c(body):
+            raise Bad(at, f"the checksum of entry {index + 1} does not match")
+        if found != index + 1:
+            raise Bad(at, f"entry {found} stands where entry {index + 1} should")
+        if verify:
+            link = hashlib.sha256(chain + LINK.pack(found, term, timestamp_ns))
+            link.update(payload)
+            if link.digest() != digest:
+                raise Bad(at, f"the chain hash of entry {found} does not match")
+            if timestamp_ns < last_ns:
+                raise Bad(at, f"entry {found} is stamped before the one it follows")
+        index, last_ns, chain = found, timestamp_ns, digest
+        entries.append(Entry(found, term, timestamp_ns, payload, digest))
+        at = stop
+    return Position(index, term, last_ns, chain)
+
+
+def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, verify: bool) -> Place | None:
+    """Reads the batch that should begin at `place`, found at data[at]. None: nothing was written here (zeros).
+
+    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; `entries` then holds nothing new.
+    """
+    if at + BATCH_BYTES > len(data):
+        raise Short(place.offset, "a batch header is cut short", BATCH_BYTES)
+    header = decode_batch_header(data, at)
+    if header is None:
+        if not any(data[at : at + BATCH_BYTES]):
+            return None
+        raise Bad(
+            place.offset,
+            f"the header of the batch that begins with entry {place.position.index + 1} is damaged",
+        )
+    if (header.offset, header.number, header.first_index) != (
+        place.offset,
+        place.number,
+        place.position.index + 1,
+    ):
+        raise Bad(
+            place.offset, f"a batch header that belongs to offset {header.offset}, entry {header.first_index}"
+        )
+    if header.hash_before != place.position.hash:
+        raise Bad(
+            place.offset, f"the batch of entry {header.first_index} does not follow the entry before it"
+        )
+    start, end = at + BATCH_BYTES, at + BATCH_BYTES + header.length
+    if end > len(data):
+        what = f"the batch of entry {header.first_index} reaches beyond the end of the file"
+        raise Short(place.offset, what, BATCH_BYTES + header.length)
+    kept = len(entries)
+    try:
+        position = decode_entries(data, start, end, place.position, entries, verify=verify)
+        if (position.index, position.term, position.hash) != (
+            header.last_index,
+            header.term,
+            header.hash_after,
+        ):
+            raise Bad(start, f"the batch of entry {header.first_index} does not end where its header says")
+    except Bad as bad:
+        del entries[kept:]
+        raise Bad(bad.offset - at + place.offset, bad.what) from None
+    return Place(position, place.number + 1, place.offset + BATCH_BYTES + header.length)
+
+
+def first_place(header: SegmentHeader) -> Place:
+    return Place(header.before, 1, DATA)
+
+
+# ---------------------------------------------------------------- recovery
+
+
+class Tail(NamedTuple):
+    """What recovery found at the end of the log, and what it has to do."""
+
+    place: Place  # where the next batch goes
+    proven_index: int  # the last batch is written again unless it is proven
+    last_batch: int  # offset of the last whole batch; 0 = the segment has none
+    remains: bool  # bytes follow `place` that are no batch: they are zeroed
+    cut: Cut | None  # the torn batch, when `remains`
+
+
+def recover_tail(path: str, data: bytes, header: SegmentHeader) -> Tail:
+    """Decides about the last begun segment, given whole. Raises LostData."""
+    place, last_batch, bad = first_place(header), 0, None
+    while place.offset + BATCH_BYTES <= len(data):
+        try:
+            after = decode_batch(data, place.offset, place, [], verify=True)
+        except Bad as problem:
+            bad = problem
+            break
+        if after is None:
+            break
+        place, last_batch = after, place.offset
+    remains, cut = judge_end(path, data, place, bad)
+    return Tail(place, decode_marks(data).proven_index, last_batch, remains, cut)
+
+
+def judge_end(path: str, data: bytes, place: Place, bad: Bad | None) -> tuple[bool, Cut | None]:
+    """Decides about what follows the last whole batch of the last begun segment, given whole: whether anything
+    remains there, and what it was. Raises LostData when something proven should be there."""
+    marks = decode_marks(data)
+    index = place.position.index
+    traces = (*marks.copies, *later_batches(data, place.offset))
+    torn = next((batch for batch in traces if batch.first_index == index + 1), None)
+    proven = max((marks.proven_index, *(max(batch.first_index - 1, batch.proven_index) for batch in traces)))
+    if proven > index:
+        what = bad.what if bad else f"entry {index + 1} is missing"
+        where = bad.offset if bad else place.offset
+        raise LostData(path, where, f"{what}; entries {index + 1} to {proven} had been made durable")
+    remains = torn is not None or not blank(data, place.offset)
+    if not remains:
+        return False, None
+    return True, Cut(index + 1, torn.last_index if torn else index, torn.term if torn else 0)
+
+
+def recover_reserved(path: str, data: bytes, before: Position) -> Cut | None:
+    """Decides about the segment after the last begun one, given whole: None when it is blank.
+
+    Only its first, unproven batch can have been torn: any later trace means that its header was damaged.
+    """
+    if blank(data, 0):
+        return None
+    marks = decode_marks(data)
+    traces = (*marks.copies, *later_batches(data, DATA))
+    proven = max(marks.proven_index, *(batch.first_index - 1 for batch in traces), 0)
+    if proven > before.index:
+        raise LostData(path, 0, f"the segment header is damaged; entries to {proven} had been made durable")
+    torn = next((batch for batch in traces if batch.first_index == before.index + 1), None)
+    return Cut(before.index + 1, torn.last_index if torn else before.index, torn.term if torn else 0)
+
+
+def later_batches(data: bytes, at: int) -> list[BatchHeader]:
+    """Whole batch headers anywhere behind `at` that say that they stand where they are found."""
+    found: list[BatchHeader] = []
+    at = data.find(BATCH_MAGIC, at)
+    while at >= 0:
+        header = decode_batch_header(data, at - CRC.size)
+        if header is not None and header.offset == at - CRC.size:
+            found.append(header)
+        at = data.find(BATCH_MAGIC, at + 1)
+    return found
+
+
+def blank(data: bytes, at: int) -> bool:
+    """Whether only zeros follow `at`."""
+    return all(
+        data[start : start + len(ZEROS)] == ZEROS[: len(data) - start]
+        for start in range(at, len(data), len(ZEROS))
+    )
