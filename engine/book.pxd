@@ -1,0 +1,63 @@
+# The rules: one command in, its reports out, over the books of all instruments.
+#
+# Books is the whole state of a machine as one struct; machine.pyx owns it.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from engine.index cimport Index
+from engine.ladder cimport Ladder
+from engine.store cimport Order, Pool
+from engine.types cimport Command, Report
+
+cdef struct Instrument:     # 104 bytes: what an instrument with an empty book costs
+    int64_t lot_lots        # round lot
+    int64_t min_lots
+    int64_t max_lots
+    int64_t low_ticks       # EMPTY_PRICE = none
+    int64_t high_ticks      # EMPTY_PRICE = none
+    int64_t highest_ticks   # high_ticks, or INT64_MAX when there is none: what prices are compared with
+    int64_t protection_ticks    # -1 = no limit
+    Ladder sides[2]         # BUY, SELL
+
+cdef struct Books:
+    Pool orders             # Order
+    Pool levels             # Level
+    Pool branches           # Branch
+    Index ids               # order_id -> Order
+    Index refs              # owner, client_ref -> Order
+    Instrument* instruments
+    uint32_t instrument_count
+    uint32_t instrument_capacity
+    int64_t time_ns
+    uint64_t commands       # handed in so far
+    uint64_t last_order_id
+    uint64_t last_trade_id
+    Report* reports         # not yet taken
+    size_t report_count
+    size_t report_capacity
+
+# Order.traits: the bytes of the first word of a Report, at their places there, so that a report's first word is one OR.
+# The bytes that tell of the report and not of the order are 0, except the first: it keeps the order's capacity.
+cdef enum:
+    SIDE_BYTE = 8
+    REASON_BYTE = 16
+    ORDER_TYPE_BYTE = 24
+    TIME_IN_FORCE_BYTE = 32
+    FLAGS_BYTE = 40
+    COMMAND_KIND_BYTE = 48
+    KEPT_PRIORITY_BYTE = 56
+
+cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
+    return <uint32_t>(order.traits >> SIDE_BYTE) & 1
+
+cdef int books_open(Books* books) noexcept nogil                        # -1: out of memory
+cdef void books_close(Books* books) noexcept nogil
+cdef int books_copy(Books* books, const Books* other) noexcept nogil    # -1: out of memory
+cdef size_t books_bytes(const Books* books) noexcept nogil
+cdef int run_commands(Books* books, const Command* commands, size_t count) except -1 nogil
+cdef bint define_instrument(
+    Books* books, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
+) except -1 nogil
+cdef uint32_t find_order(const Books* books, uint64_t order_id, uint32_t owner, uint64_t client_ref) noexcept nogil
+cdef int rest_order(Books* books, uint32_t slot, int64_t price) except -1 nogil
+cdef int enter_indexes(Books* books, uint32_t slot) except -1 nogil

@@ -1,0 +1,1 @@
+"""The matching rules. For C callers only."""

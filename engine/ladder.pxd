@@ -1,0 +1,69 @@
+# The levels of one side of one book, best first.
+#
+# A level's key is its price as an unsigned number that orders the side: best =
+# least. Sides are radix trees over the key's 64 bits, six at a time, with the
+# levels as leaves, and single-child branches left out (Morrison, "PATRICIA",
+# 1968; six bits because a branch's presence bits fit one word). So any price is
+# at most 11 steps away, a level alone in its neighbourhood costs no branch, there
+# is no window to slide when prices wander, and memory is bounded for any price.
+# The best level is kept beside the root and found again on the way up.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from engine.index cimport highest_bit, lowest_bit
+from engine.store cimport Branch, Level, Pool, IS_LEVEL, pool_give, pool_take
+
+cdef struct Ladder:         # 24 bytes
+    uint64_t best_key       # of the best level; only meaningful when best is not 0
+    uint32_t best           # its slot; 0 = no orders on this side
+    uint32_t root           # a branch, or a level with IS_LEVEL; 0 = empty
+    uint64_t orders         # resting on this side
+
+# BUY 0, SELL 1. The same mapping leads back: key ^ mask = price.
+cdef inline uint64_t key_mask(uint32_t side) noexcept nogil:
+    return <uint64_t>0x7FFFFFFFFFFFFFFF + side
+
+cdef inline uint64_t key_of(int64_t price, uint32_t side) noexcept nogil:
+    return <uint64_t>price ^ key_mask(side)
+
+cdef inline int64_t price_of(uint64_t key, uint32_t side) noexcept nogil:
+    return <int64_t>(key ^ key_mask(side))
+
+cdef inline Level* level_at(const Pool* levels, uint32_t slot) noexcept nogil:
+    return &(<Level*>levels.records)[slot]
+
+cdef inline Branch* branch_at(const Pool* branches, uint32_t slot) noexcept nogil:
+    return &(<Branch*>branches.records)[slot]
+
+# The key bits above a branch's six: what all keys under it share.
+cdef inline uint64_t prefix_of(uint64_t key, uint32_t shift) noexcept nogil:
+    return (key >> shift) >> 6
+
+cdef inline void level_add(Level* level, int64_t lots) noexcept nogil:
+    level.total_low += <uint64_t>lots
+    level.total_high += level.total_low < <uint64_t>lots
+
+cdef inline void level_subtract(Level* level, int64_t lots) noexcept nogil:
+    level.total_high -= level.total_low < <uint64_t>lots
+    level.total_low -= <uint64_t>lots
+
+# At most 11 steps. The slot of the level with this key; 0 = none.
+cdef inline uint32_t ladder_find(
+    const Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key
+) noexcept nogil:
+    cdef uint32_t node = ladder.root, bit
+    cdef const Branch* branch
+    while node != 0:
+        if node & IS_LEVEL:
+            node ^= IS_LEVEL
+            return node if level_at(levels, node).key == key else 0
+        branch = branch_at(branches, node)
+        bit = (key >> branch.shift) & 63
+        if prefix_of(key, branch.shift) != branch.prefix or not (branch.present >> bit) & 1:
+            return 0
+        node = branch.child[bit]
+    return 0
+
+cdef uint32_t ladder_insert(Ladder* ladder, Pool* levels, Pool* branches, uint64_t key) noexcept nogil
+cdef int ladder_remove(Ladder* ladder, Pool* levels, Pool* branches, uint32_t slot) noexcept nogil
+cdef uint32_t ladder_after(const Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil

@@ -1,0 +1,1 @@
+"""The levels of one side of a book. For C callers only."""

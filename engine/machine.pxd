@@ -1,0 +1,28 @@
+# The doorway to the engine.
+#
+# For C callers: run() appends reports to the machine's buffer, reports() shows
+# them until clear_reports(). The pointer is good until the next run().
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from engine.book cimport Books
+from engine.types cimport Command, Report
+
+cdef class Machine:
+    cdef Books books
+    cdef bint entered       # a command is being run; stays set when one raised, and then refuses the next
+
+    cdef int run(self, const Command* commands, size_t count) except -1 nogil
+    cdef const Report* reports(self) noexcept nogil
+    cdef size_t report_count(self) noexcept nogil
+    cdef void clear_reports(self) noexcept nogil
+    # The best price of a side (0 bids, 1 asks). False: it is empty, or there is no such instrument.
+    cdef bint touch(self, uint32_t instrument, int side, int64_t* price) noexcept nogil
+    # How many orders a level has, and their leaves in 128 bits; 0 = no such level.
+    cdef uint32_t level(
+        self, uint32_t instrument, int side, int64_t price, uint64_t* low, int64_t* high
+    ) noexcept nogil
+    cdef void set_time(self, int64_t time_ns) noexcept nogil
+
+    cdef int check(self) except -1
+    cdef tuple run_one(self, const Command* command)

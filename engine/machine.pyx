@@ -1,0 +1,464 @@
+"""The matching engine for Python: all instruments, commands in, reports out.
+
+A Machine owns its books and the buffer its reports are written to. Matching never
+needs the GIL; `apply` releases it. One thread at a time may use a machine, which
+is checked. An error inside matching (no memory, a broken invariant) leaves the
+machine refusing everything: it does not trade on wrongly.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from engine.book cimport (
+    Books, Instrument, books_bytes, books_close, books_copy, books_open, find_order, run_commands, side_of_order,
+)
+from engine.index cimport hash_id, index_find
+from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
+from engine.report cimport Order, Report, order_object, report_object
+from engine.snapshot cimport read_snapshot, write_snapshot
+from engine.store cimport Level, block_resize
+from engine.store cimport Order as OrderRecord
+from engine.types cimport (
+    CANCEL, Command, DEFINE, Definition, EMPTY_PRICE, GTC, LIMIT, MARKET, NEW, POST_ONLY, REDUCE, REENTER,
+    REJECTED, REPLACE,
+)
+from engine.types cimport Report as ReportRecord
+
+import hashlib
+
+import numpy as np
+
+from engine.records import COMMAND, DEPTH, REPORT
+
+cdef object BYTE = np.dtype(np.uint8)
+cdef object frombuffer = np.frombuffer
+
+cdef struct Depth:              # DEPTH of records.py
+    int64_t price_ticks
+    int64_t quantity_lots
+    uint32_t orders
+    uint32_t reserved
+
+# ---------------------------------------------------------------- report buffers
+
+cdef enum:
+    SPARES = 4                  # freed report buffers kept for the next batch,
+    SPARE_BYTES = 1 << 20       # of at most this size; touched only with the GIL
+
+cdef void* spare_blocks[SPARES]
+cdef size_t spare_sizes[SPARES]
+cdef int spare_count = 0
+
+
+cdef class ReportBuffer:
+    """The memory under an array that `apply` returned: it belongs to that array alone."""
+    cdef void* block
+    cdef size_t size            # of the block
+    cdef Py_ssize_t used
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.block, self.used, 0, flags)
+
+    def __releasebuffer__(self, Py_buffer* view):
+        pass
+
+    def __dealloc__(self):
+        global spare_count
+        if self.block == NULL:
+            return
+        if spare_count < SPARES and self.size <= SPARE_BYTES:
+            spare_blocks[spare_count] = self.block
+            spare_sizes[spare_count] = self.size
+            spare_count += 1
+        else:
+            block_resize(self.block, self.size, 0)
+
+
+cdef ReportBuffer take_reports(Books* books):
+    """Hand the machine's report buffer over and give the machine a spare one, if there is any."""
+    global spare_count
+    cdef ReportBuffer buffer = ReportBuffer.__new__(ReportBuffer)
+    buffer.block = books.reports
+    buffer.size = books.report_capacity * sizeof(ReportRecord)
+    buffer.used = books.report_count * sizeof(ReportRecord)
+    books.reports = NULL
+    books.report_capacity = 0
+    books.report_count = 0
+    if spare_count:
+        spare_count -= 1
+        books.reports = <ReportRecord*>spare_blocks[spare_count]
+        books.report_capacity = spare_sizes[spare_count] // sizeof(ReportRecord)
+    return buffer
+
+
+cdef class Machine:
+    """A matching engine: instruments, their books, and the rules of version 1.
+
+    Nothing but commands and `advance` changes it, and the same commands give the same reports, always.
+    """
+
+    def __cinit__(self):
+        if books_open(&self.books) < 0:
+            raise MemoryError("no memory for a machine")
+
+    def __dealloc__(self):
+        books_close(&self.books)
+
+    # ------------------------------------------------------------ for C callers
+
+    cdef int run(self, const Command* commands, size_t count) except -1 nogil:
+        """Run commands in order. Raises MemoryError, or AssertionError for a broken invariant."""
+        if self.entered:
+            raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
+        self.entered = True
+        run_commands(&self.books, commands, count)
+        self.entered = False
+        return 0
+
+    cdef const ReportRecord* reports(self) noexcept nogil:
+        return self.books.reports
+
+    cdef size_t report_count(self) noexcept nogil:
+        return self.books.report_count
+
+    cdef void clear_reports(self) noexcept nogil:
+        self.books.report_count = 0
+
+    cdef bint touch(self, uint32_t instrument, int side, int64_t* price) noexcept nogil:
+        cdef const Ladder* ladder
+        if instrument >= self.books.instrument_count:
+            return False
+        ladder = &self.books.instruments[instrument].sides[side]
+        if ladder.best == 0:
+            return False
+        price[0] = price_of(ladder.best_key, side)
+        return True
+
+    cdef uint32_t level(
+        self, uint32_t instrument, int side, int64_t price, uint64_t* low, int64_t* high
+    ) noexcept nogil:
+        cdef uint32_t number = 0
+        cdef const Level* found
+        low[0] = 0
+        high[0] = 0
+        if instrument < self.books.instrument_count:
+            number = ladder_find(
+                &self.books.instruments[instrument].sides[side], &self.books.levels, &self.books.branches,
+                key_of(price, side),
+            )
+        if number == 0:
+            return 0
+        found = level_at(&self.books.levels, number)
+        low[0] = found.total_low
+        high[0] = found.total_high
+        return found.orders
+
+    cdef void set_time(self, int64_t time_ns) noexcept nogil:
+        self.books.time_ns = time_ns
+
+    cdef int check(self) except -1:
+        """Another thread may be inside `apply`, or an error may have left the books half changed."""
+        if self.entered:
+            raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
+        return 0
+
+    # ------------------------------------------------------------ commands
+
+    def apply(self, commands):
+        """Run an array of COMMAND; return a new array of REPORT that the caller owns.
+
+        The GIL is released while matching. The commands are read in place when they are contiguous.
+        Raises TypeError for another dtype and ValueError for more than one dimension; nothing has run then.
+        """
+        cdef Py_buffer view
+        cdef size_t count
+        if not isinstance(commands, np.ndarray) or commands.dtype != COMMAND:
+            raise TypeError("apply takes a NumPy array with dtype quorumbook.COMMAND")
+        if commands.ndim != 1:
+            raise ValueError(f"apply takes an array of one dimension; this one has {commands.ndim}")
+        self.check()
+        if self.books.report_count:
+            raise RuntimeError("reports of earlier commands have not been taken")
+        # As bytes: NumPy would describe all fields of the record to export it. Records are read as 8-byte words.
+        if not commands.flags.c_contiguous:
+            commands = np.ascontiguousarray(commands)
+        PyObject_GetBuffer(commands.view(BYTE), &view, PyBUF_SIMPLE)
+        if <size_t>view.buf % 8:
+            PyBuffer_Release(&view)
+            PyObject_GetBuffer(commands.copy().view(BYTE), &view, PyBUF_SIMPLE)
+        count = <size_t>view.len // sizeof(Command)
+        try:
+            with nogil:
+                self.run(<const Command*>view.buf, count)
+        finally:
+            PyBuffer_Release(&view)
+        if self.books.report_count == 0:
+            return np.empty(0, REPORT)
+        return frombuffer(take_reports(&self.books), REPORT)
+
+    cdef tuple run_one(self, const Command* command):
+        """Run one command and return its reports as objects."""
+        cdef size_t i, before = self.books.report_count
+        cdef list reports
+        self.run(command, 1)
+        try:
+            if self.books.report_count == before + 1:
+                return (report_object(&self.books.reports[before]),)
+            reports = []
+            for i in range(before, self.books.report_count):
+                reports.append(report_object(&self.books.reports[i]))
+            return tuple(reports)
+        finally:
+            self.books.report_count = before
+
+    def define(
+        self, int64_t lot=1, int64_t min_quantity=1, int64_t max_quantity=INT64_MAX, low=None, high=None,
+        protection=None,
+    ):
+        """Define the next instrument and return its number; the units are lots and ticks, None is no limit.
+
+        Raises ValueError for terms that contradict each other.
+        """
+        cdef Command command
+        cdef Definition* definition = <Definition*>&command
+        cdef uint32_t number = self.books.instrument_count
+        memset(&command, 0, sizeof(Command))
+        definition.kind = DEFINE
+        definition.instrument = number
+        definition.lot_lots = lot
+        definition.min_lots = min_quantity
+        definition.max_lots = max_quantity
+        definition.low_ticks = EMPTY_PRICE() if low is None else low
+        definition.high_ticks = EMPTY_PRICE() if high is None else high
+        definition.protection_ticks = -1 if protection is None else protection
+        if self.run_one(&command)[0].record()[0] == REJECTED:
+            raise ValueError(
+                "an instrument needs lot >= 1, 1 <= min_quantity <= max_quantity, low <= high, protection >= 0"
+            )
+        return number
+
+    def submit(
+        self, uint32_t instrument, uint8_t side, int64_t quantity, price=None, *, uint32_t owner=0,
+        client_ref=None, order_type=None, uint8_t time_in_force=GTC, bint post_only=False,
+    ):
+        """Enter an order and return what came of it.
+
+        Without a price it is a market order. Without a client_ref the next order id is taken for it.
+        """
+        cdef Command command
+        memset(&command, 0, sizeof(Command))
+        command.kind = NEW
+        command.side = side
+        if order_type is None:
+            command.order_type = MARKET if price is None else LIMIT
+        else:
+            command.order_type = order_type
+        command.time_in_force = time_in_force
+        command.flags = POST_ONLY if post_only else 0
+        command.instrument = instrument
+        command.owner = owner
+        command.client_ref = self.books.last_order_id + 1 if client_ref is None else client_ref
+        command.price_ticks = EMPTY_PRICE() if price is None else price
+        command.quantity_lots = quantity
+        return self.run_one(&command)
+
+    def cancel(self, uint64_t order_id=0, *, uint32_t owner=0, client_ref=None):
+        """Cancel an order, named by its order_id or, when that is 0, by owner and client_ref."""
+        cdef Command command
+        name_order(&command, CANCEL, order_id, owner, client_ref)
+        return self.run_one(&command)
+
+    def reduce(self, uint64_t order_id=0, int64_t quantity=0, *, uint32_t owner=0, client_ref=None):
+        """Take an amount off an order; it keeps its place."""
+        cdef Command command
+        name_order(&command, REDUCE, order_id, owner, client_ref)
+        command.quantity_lots = quantity
+        return self.run_one(&command)
+
+    def replace(self, uint64_t order_id=0, int64_t quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+        """Give an order a new total (fills included) and, unless None, a new price."""
+        cdef Command command
+        name_order(&command, REPLACE, order_id, owner, client_ref)
+        command.quantity_lots = quantity
+        command.price_ticks = EMPTY_PRICE() if price is None else price
+        return self.run_one(&command)
+
+    def reenter(self, uint64_t order_id=0, int64_t quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+        """Cancel an order and enter it again under the same ids with these leaves; None keeps the price."""
+        cdef Command command
+        name_order(&command, REENTER, order_id, owner, client_ref)
+        command.quantity_lots = quantity
+        command.price_ticks = EMPTY_PRICE() if price is None else price
+        return self.run_one(&command)
+
+    def advance(self, int64_t time_ns):
+        """Step the simulated clock. Raises ValueError when it would go back."""
+        self.check()
+        if time_ns < self.books.time_ns:
+            raise ValueError(f"time goes forward only: {time_ns} is before {self.books.time_ns}")
+        self.books.time_ns = time_ns
+
+    # ------------------------------------------------------------ questions
+
+    @property
+    def time_ns(self):
+        return self.books.time_ns
+
+    @property
+    def commands(self):
+        return self.books.commands
+
+    @property
+    def live_orders(self):
+        return self.books.orders.live
+
+    @property
+    def memory_bytes(self):
+        """Bytes that the machine's records, indexes and report buffer take."""
+        return books_bytes(&self.books) + sizeof(Books)
+
+    def best(self, instrument):
+        """The best bid and the best ask; None for a side that is empty."""
+        cdef const Instrument* book = instrument_of(self, instrument)
+        return side_best(&book.sides[0], 0), side_best(&book.sides[1], 1)
+
+    def depth(self, instrument, Py_ssize_t n):
+        """Up to n levels of bids and of asks, best first, as new arrays of DEPTH."""
+        cdef const Instrument* book = instrument_of(self, instrument)
+        if n < 0:
+            raise ValueError(f"a depth of {n} levels; 0 or more is allowed")
+        return side_depth(&self.books, &book.sides[0], 0, n), side_depth(&self.books, &book.sides[1], 1, n)
+
+    def queue_ahead(self, order_id):
+        """The lots that trade before this order at its price. Raises ValueError when it is not live."""
+        cdef uint32_t slot = live_slot(self, order_id)
+        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
+        cdef object ahead = 0
+        if slot == 0:
+            raise ValueError(f"order {order_id} is not live")
+        slot = orders[slot].previous
+        while slot:
+            ahead += orders[slot].leaves_lots
+            slot = orders[slot].previous
+        return ahead
+
+    def order(self, order_id):
+        """The live order with this id, or None."""
+        cdef uint32_t slot = live_slot(self, order_id)
+        return None if slot == 0 else order_at_slot(self, slot)
+
+    def orders(self, uint32_t owner):
+        """The owner's live orders in order of order_id. Looks at every order of the machine."""
+        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
+        cdef uint32_t slot
+        cdef list found = []
+        self.check()
+        for slot in range(1, self.books.orders.top):
+            if orders[slot].level and orders[slot].owner == owner:
+                found.append((orders[slot].order_id, slot))
+        found.sort()
+        return tuple([order_at_slot(self, slot) for _, slot in found])
+
+    # ------------------------------------------------------------ the whole state
+
+    def copy(self):
+        """A machine with the same state that goes its own way from here."""
+        cdef Machine other = Machine.__new__(Machine)
+        self.check()
+        books_close(&other.books)
+        if books_copy(&other.books, &self.books) < 0:
+            raise MemoryError("no memory for a copy of the machine")
+        return other
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __reduce__(self):
+        return Machine.restore, (self.snapshot(),)
+
+    def snapshot(self):
+        """The logical state as bytes, the same for every history that led to it (snapshot.pyx has the layout)."""
+        self.check()
+        return write_snapshot(&self.books)
+
+    @staticmethod
+    def restore(bytes snapshot not None):
+        """The machine a snapshot was taken of. Raises ValueError with the byte offset of what is wrong."""
+        cdef Machine machine = Machine.__new__(Machine)
+        cdef const uint8_t* data = snapshot
+        read_snapshot(&machine.books, data, len(snapshot))
+        return machine
+
+    def state_hash(self):
+        """SHA-256 of the snapshot, in hexadecimal."""
+        return hashlib.sha256(self.snapshot()).hexdigest()
+
+    def __repr__(self):
+        return (
+            f"<Machine: {self.books.instrument_count} instruments, {self.books.orders.live} live orders,"
+            f" {self.books.commands} commands>"
+        )
+
+
+cdef int name_order(Command* command, uint8_t kind, uint64_t order_id, uint32_t owner, client_ref) except -1:
+    memset(command, 0, sizeof(Command))
+    command.kind = kind
+    command.order_id = order_id
+    command.owner = owner
+    command.client_ref = 0 if client_ref is None else client_ref
+    return 0
+
+cdef const Instrument* instrument_of(Machine machine, object number) except NULL:
+    machine.check()
+    if not 0 <= number < machine.books.instrument_count:
+        raise ValueError(f"instrument {number} is not defined; there are {machine.books.instrument_count}")
+    return &machine.books.instruments[<uint32_t>number]
+
+cdef object side_best(const Ladder* ladder, uint32_t side):
+    return price_of(ladder.best_key, side) if ladder.best else None
+
+cdef object side_depth(const Books* books, const Ladder* ladder, uint32_t side, Py_ssize_t n):
+    cdef Py_ssize_t count = 0
+    cdef uint32_t number = ladder.best
+    cdef const Level* level
+    cdef bytearray image
+    cdef Depth* rows
+    while number and count < n:
+        count += 1
+        number = ladder_after(ladder, &books.levels, &books.branches, level_at(&books.levels, number).key)
+    if count == 0:
+        return np.empty(0, DEPTH)
+    image = bytearray(count * sizeof(Depth))
+    rows = <Depth*><char*>image
+    number = ladder.best
+    for i in range(count):
+        level = level_at(&books.levels, number)
+        rows[i].price_ticks = price_of(level.key, side)
+        rows[i].quantity_lots = (
+            INT64_MAX if level.total_high or level.total_low > <uint64_t>INT64_MAX else <int64_t>level.total_low
+        )
+        rows[i].orders = level.orders
+        number = ladder_after(ladder, &books.levels, &books.branches, level.key)
+    return frombuffer(image, DEPTH)
+
+cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
+    """0 = no live order has this id."""
+    cdef uint64_t name
+    machine.check()
+    if not 0 < order_id <= machine.books.last_order_id:
+        return 0
+    name = order_id
+    return index_find(
+        &machine.books.ids, <const OrderRecord*>machine.books.orders.records, hash_id(name), True, 0, name
+    )
+
+cdef Order order_at_slot(Machine machine, uint32_t slot):
+    cdef const OrderRecord* order = &(<const OrderRecord*>machine.books.orders.records)[slot]
+    return order_object(
+        order, price_of(level_at(&machine.books.levels, order.level).key, side_of_order(order))
+    )

@@ -1,0 +1,251 @@
+# cython: freethreading_compatible=False
+"""Reports and live orders as read-only Python objects.
+
+Each object holds its own copy of a record, so it stays true whatever the machine
+does next. Fields have the names, units and empty values of types.pxd, except that
+an absent price is None.
+"""
+
+cimport cython
+
+from engine.book cimport FLAGS_BYTE, ORDER_TYPE_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE
+from engine.store cimport Order as OrderRecord
+from engine.types cimport EMPTY_PRICE
+from engine.types cimport Report as ReportRecord
+
+from engine import records
+
+cdef list members(object enumeration):
+    """256 entries: the member with that value, or the plain int of an echoed byte that is none."""
+    return [enumeration._value2member_map_.get(value, value) for value in range(256)]
+
+cdef list KINDS = members(records.ReportKind)
+cdef list COMMAND_KINDS = members(records.CommandKind)
+cdef list REASONS = members(records.Reason)
+cdef list SIDES = members(records.Side)
+cdef list ORDER_TYPES = members(records.OrderType)
+cdef list TIMES_IN_FORCE = members(records.TimeInForce)
+
+cdef Report report_object(const ReportRecord* record):
+    cdef Report report = Report.__new__(Report)
+    report.record_ = record[0]
+    return report
+
+cdef Order order_object(const OrderRecord* record, long long price_ticks):
+    cdef Order order = Order.__new__(Order)
+    order.record_ = record[0]
+    order.price_ = price_ticks
+    return order
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Report:
+    """What happened to an order: one report of one command."""
+
+    @property
+    def kind(self):
+        return KINDS[self.record_.kind]
+
+    @property
+    def side(self):
+        return SIDES[self.record_.side]
+
+    @property
+    def reason(self):
+        return REASONS[self.record_.reason]
+
+    @property
+    def order_type(self):
+        return ORDER_TYPES[self.record_.order_type]
+
+    @property
+    def time_in_force(self):
+        return TIMES_IN_FORCE[self.record_.time_in_force]
+
+    @property
+    def flags(self):
+        return self.record_.flags
+
+    @property
+    def command_kind(self):
+        return COMMAND_KINDS[self.record_.command_kind]
+
+    @property
+    def kept_priority(self):
+        return self.record_.kept_priority
+
+    @property
+    def instrument(self):
+        return self.record_.instrument
+
+    @property
+    def owner(self):
+        return self.record_.owner
+
+    @property
+    def client_ref(self):
+        return self.record_.client_ref
+
+    @property
+    def order_id(self):
+        return self.record_.order_id
+
+    @property
+    def price_ticks(self):
+        return None if self.record_.price_ticks == EMPTY_PRICE() else self.record_.price_ticks
+
+    @property
+    def quantity_lots(self):
+        return self.record_.quantity_lots
+
+    @property
+    def leaves_lots(self):
+        return self.record_.leaves_lots
+
+    @property
+    def cumulative_lots(self):
+        return self.record_.cumulative_lots
+
+    @property
+    def command_number(self):
+        return self.record_.command_number
+
+    @property
+    def trade_id(self):
+        return self.record_.trade_id
+
+    @property
+    def last_price_ticks(self):
+        return self.record_.last_price_ticks
+
+    @property
+    def last_lots(self):
+        return self.record_.last_lots
+
+    @property
+    def maker_client_ref(self):
+        return self.record_.maker_client_ref
+
+    @property
+    def maker_order_id(self):
+        return self.record_.maker_order_id
+
+    @property
+    def maker_leaves_lots(self):
+        return self.record_.maker_leaves_lots
+
+    @property
+    def maker_owner(self):
+        return self.record_.maker_owner
+
+    def record(self):
+        """The fields as plain ints in the order of REPORT."""
+        cdef const ReportRecord* r = &self.record_
+        return (
+            r.kind, r.side, r.reason, r.order_type, r.time_in_force, r.flags, r.command_kind, r.kept_priority,
+            r.instrument, r.owner, r.client_ref, r.order_id, r.price_ticks, r.quantity_lots, r.leaves_lots,
+            r.cumulative_lots, r.command_number, r.trade_id, r.last_price_ticks, r.last_lots,
+            r.maker_client_ref, r.maker_order_id, r.maker_leaves_lots, r.maker_owner, r.reserved_124,
+        )
+
+    def __eq__(self, other):
+        if not isinstance(other, Report):
+            return NotImplemented
+        return self.record() == other.record()
+
+    def __hash__(self):
+        return hash(self.record())
+
+    def __repr__(self):
+        cdef object kind = self.kind
+        cdef str text = f"<{getattr(kind, 'name', kind)}"
+        if self.record_.reason:
+            text += f" {getattr(self.reason, 'name', self.reason)}"
+        text += (
+            f" order_id={self.order_id} client_ref={self.client_ref} owner={self.owner}"
+            f" instrument={self.instrument} side={getattr(self.side, 'name', self.side)}"
+            f" price_ticks={self.price_ticks} quantity_lots={self.quantity_lots}"
+            f" leaves_lots={self.leaves_lots} cumulative_lots={self.cumulative_lots}"
+        )
+        if self.record_.last_lots:
+            text += f" last_lots={self.last_lots}"
+        if self.record_.trade_id:
+            text += (
+                f" last_price_ticks={self.last_price_ticks} trade_id={self.trade_id}"
+                f" maker_order_id={self.maker_order_id} maker_client_ref={self.maker_client_ref}"
+                f" maker_owner={self.maker_owner} maker_leaves_lots={self.maker_leaves_lots}"
+            )
+        return text + f" command_number={self.command_number}>"
+
+
+@cython.final
+cdef class Order:
+    """A live order as it was when it was asked for. quantity_lots is its total, fills included."""
+
+    @property
+    def order_id(self):
+        return self.record_.order_id
+
+    @property
+    def client_ref(self):
+        return self.record_.client_ref
+
+    @property
+    def owner(self):
+        return self.record_.owner
+
+    @property
+    def account(self):
+        return self.record_.account
+
+    @property
+    def instrument(self):
+        return self.record_.instrument
+
+    @property
+    def side(self):
+        return SIDES[self.record_.traits >> SIDE_BYTE & 255]
+
+    @property
+    def order_type(self):
+        return ORDER_TYPES[self.record_.traits >> ORDER_TYPE_BYTE & 255]
+
+    @property
+    def time_in_force(self):
+        return TIMES_IN_FORCE[self.record_.traits >> TIME_IN_FORCE_BYTE & 255]
+
+    @property
+    def flags(self):
+        return self.record_.traits >> FLAGS_BYTE & 255
+
+    @property
+    def capacity(self):
+        return self.record_.traits & 255
+
+    @property
+    def price_ticks(self):
+        return self.price_
+
+    @property
+    def quantity_lots(self):
+        return self.record_.total_lots
+
+    @property
+    def leaves_lots(self):
+        return self.record_.leaves_lots
+
+    @property
+    def cumulative_lots(self):
+        return self.record_.total_lots - self.record_.leaves_lots
+
+    @property
+    def self_match_group(self):
+        return 0
+
+    def __repr__(self):
+        return (
+            f"<Order order_id={self.order_id} client_ref={self.client_ref} owner={self.owner}"
+            f" instrument={self.instrument} side={self.side.name} price_ticks={self.price_ticks}"
+            f" quantity_lots={self.quantity_lots} leaves_lots={self.leaves_lots}>"
+        )

@@ -1,0 +1,1 @@
+"""The canonical snapshot. For C callers only."""

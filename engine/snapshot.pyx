@@ -1,0 +1,233 @@
+"""The canonical snapshot: the logical state in one order of bytes, whatever the memory looks like.
+
+    magic b"QBENGINE" | u32 rules version | u32 instruments | i64 time_ns | u64 commands
+    | u64 last order id | u64 last trade id | u64 live orders
+    then per instrument: i64 lot, min, max, low, high, protection | u64 bids | u64 asks
+    then its orders, bids and then asks, best price first and oldest first, 56 bytes each:
+    u64 order_id | u64 client_ref | u32 owner | u32 account | i64 price | i64 total | i64 leaves
+    | u8 order type | u8 time in force | u8 flags | u8 capacity | u32 self-match group (0)
+
+All little endian. Reading believes nothing and raises ValueError with the byte
+offset of what is wrong. The GIL is held.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from engine.book cimport (
+    Books, FLAGS_BYTE, Instrument, ORDER_TYPE_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE, define_instrument,
+    enter_indexes, find_order, rest_order,
+)
+from engine.index cimport hash_id, index_find
+from engine.ladder cimport Ladder, key_of, ladder_after, level_at, price_of
+from engine.store cimport Level, Order, pool_take
+from engine.types cimport DAY, GTC, LIMIT, POST_ONLY, RULES_VERSION
+
+cdef struct Header:
+    char magic[8]
+    uint32_t rules_version
+    uint32_t instruments
+    int64_t time_ns
+    uint64_t commands
+    uint64_t last_order_id
+    uint64_t last_trade_id
+    uint64_t live_orders
+
+cdef struct InstrumentImage:
+    int64_t lot_lots
+    int64_t min_lots
+    int64_t max_lots
+    int64_t low_ticks
+    int64_t high_ticks
+    int64_t protection_ticks
+    uint64_t orders[2]
+
+cdef struct OrderImage:
+    uint64_t order_id
+    uint64_t client_ref
+    uint32_t owner
+    uint32_t account
+    int64_t price_ticks
+    int64_t total_lots
+    int64_t leaves_lots
+    uint8_t order_type
+    uint8_t time_in_force
+    uint8_t flags
+    uint8_t capacity
+    uint32_t self_match_group
+
+
+cdef bytes write_snapshot(const Books* books):
+    cdef size_t size = (
+        sizeof(Header) + books.instrument_count * sizeof(InstrumentImage) + books.orders.live * sizeof(OrderImage)
+    )
+    cdef bytes snapshot = PyBytes_FromStringAndSize(NULL, size)
+    cdef char* at = PyBytes_AS_STRING(snapshot)
+    cdef Header header
+    cdef InstrumentImage image
+    cdef const Instrument* book
+    cdef uint32_t number, side
+    memcpy(header.magic, b"QBENGINE", 8)
+    header.rules_version = RULES_VERSION
+    header.instruments = books.instrument_count
+    header.time_ns = books.time_ns
+    header.commands = books.commands
+    header.last_order_id = books.last_order_id
+    header.last_trade_id = books.last_trade_id
+    header.live_orders = books.orders.live
+    memcpy(at, &header, sizeof(Header))
+    at += sizeof(Header)
+    for number in range(books.instrument_count):
+        book = &books.instruments[number]
+        image.lot_lots = book.lot_lots
+        image.min_lots = book.min_lots
+        image.max_lots = book.max_lots
+        image.low_ticks = book.low_ticks
+        image.high_ticks = book.high_ticks
+        image.protection_ticks = book.protection_ticks
+        for side in range(2):
+            image.orders[side] = book.sides[side].orders
+        memcpy(at, &image, sizeof(InstrumentImage))
+        at += sizeof(InstrumentImage)
+        for side in range(2):
+            at = write_side(books, &book.sides[side], side, at)
+    if at != PyBytes_AS_STRING(snapshot) + size:
+        raise AssertionError("the books do not hold as many orders as the machine")
+    return snapshot
+
+cdef char* write_side(const Books* books, const Ladder* ladder, uint32_t side, char* at) noexcept:
+    cdef uint32_t number = ladder.best, slot
+    cdef const Level* level
+    cdef const Order* order
+    cdef OrderImage image
+    while number:
+        level = level_at(&books.levels, number)
+        slot = level.head
+        while slot:
+            order = &(<const Order*>books.orders.records)[slot]
+            image.order_id = order.order_id
+            image.client_ref = order.client_ref
+            image.owner = order.owner
+            image.account = order.account
+            image.price_ticks = price_of(level.key, side)
+            image.total_lots = order.total_lots
+            image.leaves_lots = order.leaves_lots
+            image.order_type = order.traits >> ORDER_TYPE_BYTE & 255
+            image.time_in_force = order.traits >> TIME_IN_FORCE_BYTE & 255
+            image.flags = order.traits >> FLAGS_BYTE & 255
+            image.capacity = order.traits & 255
+            image.self_match_group = 0
+            memcpy(at, &image, sizeof(OrderImage))
+            at += sizeof(OrderImage)
+            slot = order.next
+        number = ladder_after(ladder, &books.levels, &books.branches, level.key)
+    return at
+
+
+cdef int require(bint holds, size_t offset, str what) except -1:
+    if not holds:
+        raise ValueError(f"snapshot, byte offset {offset}: {what}")
+    return 0
+
+cdef int read_snapshot(Books* books, const uint8_t* data, size_t size) except -1:
+    """Fill empty books. Raises ValueError; the books are then half filled and to be thrown away."""
+    cdef Header header
+    cdef size_t offset = sizeof(Header)
+    cdef uint32_t number
+    require(size >= sizeof(Header), 0, "it ends in the middle of a record")
+    memcpy(&header, data, sizeof(Header))
+    require(memcmp(header.magic, b"QBENGINE", 8) == 0, 0, "not a snapshot of this engine")
+    if header.rules_version != RULES_VERSION:
+        require(False, 8, f"rules version {header.rules_version}; this engine runs {RULES_VERSION}")
+    books.time_ns = header.time_ns
+    books.commands = header.commands
+    books.last_order_id = header.last_order_id
+    books.last_trade_id = header.last_trade_id
+    for number in range(header.instruments):
+        offset = read_instrument(books, number, data, size, offset)
+    require(offset == size, offset, "bytes after the end")
+    if header.live_orders != books.orders.live:
+        require(False, 48, f"{header.live_orders} live orders announced, {books.orders.live} found")
+    return 0
+
+cdef size_t read_instrument(
+    Books* books, uint32_t number, const uint8_t* data, size_t size, size_t offset
+) except 0:
+    cdef InstrumentImage image
+    cdef uint32_t side
+    cdef uint64_t i, worst
+    cdef Ladder* ladder
+    require(offset + sizeof(InstrumentImage) <= size, offset, "it ends in the middle of a record")
+    memcpy(&image, data + offset, sizeof(InstrumentImage))
+    require(
+        define_instrument(
+            books, image.lot_lots, image.min_lots, image.max_lots, image.low_ticks, image.high_ticks,
+            image.protection_ticks,
+        ),
+        offset, "the terms of an instrument contradict each other",
+    )
+    offset += sizeof(InstrumentImage)
+    for side in range(2):
+        worst = 0
+        for i in range(image.orders[side]):
+            worst = read_order(books, number, side, worst, data, size, offset)
+            offset += sizeof(OrderImage)
+    ladder = books.instruments[number].sides
+    if ladder[0].best and ladder[1].best:
+        require(
+            price_of(ladder[0].best_key, 0) < price_of(ladder[1].best_key, 1), offset, "the book is crossed"
+        )
+    return offset
+
+cdef uint64_t read_order(
+    Books* books, uint32_t number, uint32_t side, uint64_t worst, const uint8_t* data, size_t size, size_t offset
+) except? 0xDEAD:
+    """Rest one order; its key, which must not be better than `worst`."""
+    cdef OrderImage image
+    cdef const Instrument* book = &books.instruments[number]
+    cdef Order* order
+    cdef uint32_t slot
+    cdef uint64_t key
+    require(offset + sizeof(OrderImage) <= size, offset, "it ends in the middle of a record")
+    memcpy(&image, data + offset, sizeof(OrderImage))
+    require(0 < image.order_id <= books.last_order_id, offset, "an order id that was never given")
+    if index_find(
+        &books.ids, <const Order*>books.orders.records, hash_id(image.order_id), True, 0, image.order_id
+    ):
+        require(False, offset, f"order id {image.order_id} twice")
+    if find_order(books, 0, image.owner, image.client_ref):
+        require(False, offset, f"owner {image.owner} client_ref {image.client_ref} twice")
+    require(
+        image.price_ticks != INT64_MIN and book.low_ticks <= image.price_ticks <= book.highest_ticks,
+        offset, "a price outside the limits",
+    )
+    require(
+        0 < image.leaves_lots <= image.total_lots, offset, "leaves are more than 0 and at most the quantity"
+    )
+    require(image.order_type == LIMIT, offset, "only limit orders rest")
+    require(image.time_in_force in (DAY, GTC), offset, "only DAY and GTC orders rest")
+    require(image.flags in (0, POST_ONLY), offset, "flags that this rules version does not serve")
+    require(
+        image.self_match_group == 0, offset, "a self-match group, which this rules version does not serve"
+    )
+    key = key_of(image.price_ticks, side)
+    require(key >= worst, offset, "orders of a side are not sorted from the best price")
+    slot = pool_take(&books.orders, sizeof(Order))
+    if slot == 0:
+        raise MemoryError("no memory for another order")
+    order = &(<Order*>books.orders.records)[slot]
+    order.order_id = image.order_id
+    order.client_ref = image.client_ref
+    order.leaves_lots = image.leaves_lots
+    order.total_lots = image.total_lots
+    order.owner = image.owner
+    order.account = image.account
+    order.instrument = number
+    order.traits = (
+        image.capacity | <uint64_t>side << SIDE_BYTE | <uint64_t>LIMIT << ORDER_TYPE_BYTE
+        | <uint64_t>image.time_in_force << TIME_IN_FORCE_BYTE | <uint64_t>image.flags << FLAGS_BYTE
+    )
+    enter_indexes(books, slot)
+    rest_order(books, slot, image.price_ticks)
+    return key

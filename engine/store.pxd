@@ -1,0 +1,73 @@
+# What a machine keeps in memory: the records of its books and the pools they live in.
+#
+# A pool is one block of records of one size. A record is named by its 32-bit
+# slot; slot 0 is never given out and means "none". Blocks of more than a few
+# pages are mapped: they grow by moving page table entries, not bytes, and pages
+# that no record has touched are not resident. A pool never shrinks; freed slots
+# are used again, the last freed first.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+cdef struct Order:          # a live order; 64 bytes, one cache line
+    uint64_t order_id       # 0    while the slot is free: the next free slot (uint32)
+    uint64_t client_ref     # 8
+    int64_t leaves_lots     # 16   > 0
+    int64_t total_lots      # 24   >= leaves_lots; the difference has been filled
+    uint32_t owner          # 32
+    uint32_t next           # 36   the order behind it at its price, 0 = none
+    uint32_t previous       # 40   the order before it, 0 = none
+    uint32_t level          # 44   its level; 0 = in no book (the slot is free, or the order is on its way in)
+    uint32_t account        # 48
+    uint32_t instrument     # 52
+    uint64_t traits         # 56   capacity, side, order type, time in force, flags: see book.pxd
+
+cdef struct Level:          # the orders of one price and side; 32 bytes
+    uint64_t key            # 0    price as an unsigned number, best = least: see ladder.pxd
+    uint64_t total_low      # 8    sum of the leaves, 96 bits
+    uint32_t total_high     # 16
+    uint32_t head           # 20   first in time
+    uint32_t tail           # 24
+    uint32_t orders         # 28   how many; > 0
+
+cdef struct Branch:         # an inner node of a ladder; 280 bytes
+    uint64_t prefix         # 0    the key bits above this branch's six
+    uint64_t present        # 8    bit i: child[i] is there. Invariant: at least two are
+    uint32_t shift          # 16   0, 6, ... 60: the lowest of this branch's six key bits
+    uint32_t reserved_20
+    uint32_t child[64]      # 24   a branch, or a level with the bit IS_LEVEL
+
+cdef enum:
+    IS_LEVEL = 0x80000000
+
+cdef struct Pool:
+    char* records
+    uint32_t capacity       # slots in the block
+    uint32_t top            # slots ever given out, slot 0 included
+    uint32_t free           # first of the freed slots, 0 = none
+    uint32_t live           # slots in use
+    size_t size             # bytes of one record
+
+cdef int pool_open(Pool* pool, size_t size) noexcept nogil          # -1: out of memory
+cdef void pool_close(Pool* pool) noexcept nogil
+cdef int pool_copy(Pool* pool, const Pool* other) noexcept nogil    # -1: out of memory
+cdef int pool_grow(Pool* pool) noexcept nogil                       # -1: out of memory, or out of slots
+cdef void* block_resize(void* block, size_t old_bytes, size_t new_bytes) noexcept nogil  # NULL: out of memory
+
+# O(1). 0 = out of memory. The record's bytes are left as they are.
+cdef inline uint32_t pool_take(Pool* pool, size_t size) noexcept nogil:
+    cdef uint32_t slot = pool.free
+    if slot:
+        pool.free = (<uint32_t*>(pool.records + slot * size))[0]
+    else:
+        if pool.top == pool.capacity and pool_grow(pool) < 0:
+            return 0
+        slot = pool.top
+        pool.top += 1
+    pool.live += 1
+    return slot
+
+# O(1). The first four bytes of a free record link it to the next.
+cdef inline void pool_give(Pool* pool, size_t size, uint32_t slot) noexcept nogil:
+    (<uint32_t*>(pool.records + slot * size))[0] = pool.free
+    pool.free = slot
+    pool.live -= 1
