@@ -1,0 +1,278 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Builds FIX messages from Egress records.
+
+Holds nothing: each call reads one record and writes one message. The GIL is not needed and nothing is raised.
+boundscheck and wraparound are off because only C pointers are indexed: `encode` checks the record's lengths and the
+room once, before anything is written. cdivision: divisors are non-zero constants.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
+from libc.string cimport memcpy, memmove
+
+from gateway.fix_values cimport (EMPTY_TIME, SOH, write_bytes, write_checksum, write_decimal,
+                                 write_timestamp, write_uint)
+from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_RESET_SEQ_NUM, MSG_BUSINESS_REJECT,
+                              MSG_EXECUTION_REPORT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REPORT,
+                              MSG_MASS_STATUS_REQUEST, MSG_ORDER_CANCEL_REJECT, MSG_OTHER, MSG_REJECT,
+                              MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED, EgressHead,
+                              ExecutionFields, SessionFields)
+
+cdef enum:
+    NO_REASON = 255             # ExecutionFields.fix_reason
+    LENGTH_AT = 12              # where the digits of BodyLength begin, after 8=FIX.4.4|9=
+    PREFIX = 16                 # 8=FIX.4.4|9=nnn|
+
+
+cdef inline uint8_t* put_text(uint8_t* out, const char* tag, size_t tag_length, const uint8_t* text,
+                              size_t length) noexcept nogil:
+    """Separator, tag and text; nothing when the text is empty."""
+    if length == 0:
+        return out
+    out = write_bytes(out, tag, tag_length)
+    memcpy(out, text, length)
+    return out + length
+
+
+cdef inline uint8_t* put_uint(uint8_t* out, const char* tag, size_t tag_length, uint64_t number) noexcept nogil:
+    return write_uint(write_bytes(out, tag, tag_length), number)
+
+
+cdef inline uint8_t* put_decimal(uint8_t* out, const char* tag, size_t tag_length, int64_t mantissa,
+                                 int exponent) noexcept nogil:
+    """Nothing when the number is absent."""
+    if mantissa == INT64_MIN:
+        return out
+    return write_decimal(write_bytes(out, tag, tag_length), mantissa, exponent)
+
+
+cdef inline uint8_t* put_char(uint8_t* out, const char* tag, size_t tag_length, uint8_t character) noexcept nogil:
+    """Nothing when the character is absent."""
+    if character == 0:
+        return out
+    out = write_bytes(out, tag, tag_length)
+    out[0] = character
+    return out + 1
+
+
+cdef inline uint8_t* put_type(uint8_t* out, uint8_t msg_type) noexcept nogil:
+    if msg_type == MSG_MASS_STATUS_REQUEST:
+        return write_bytes(out, b"AF", 2)
+    out[0] = msg_type
+    return out + 1
+
+
+cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t msg_type, uint64_t msg_seq_num,
+                                int64_t sending_time_ns, int64_t orig_sending_time_ns) noexcept nogil:
+    """MsgType to SendingTime; with an original time also PossDupFlag and OrigSendingTime."""
+    out = put_type(write_bytes(out, b"35=", 3), msg_type)
+    out = put_text(out, b"\x0149=", 4, identity.own, identity.own_length)
+    out = put_text(out, b"\x0156=", 4, identity.peer, identity.peer_length)
+    out = put_uint(out, b"\x0134=", 4, msg_seq_num)
+    if orig_sending_time_ns != EMPTY_TIME():
+        out = write_bytes(out, b"\x0143=Y", 5)
+    out = write_timestamp(write_bytes(out, b"\x0152=", 4), sending_time_ns)
+    if orig_sending_time_ns != EMPTY_TIME():
+        out = write_timestamp(write_bytes(out, b"\x01122=", 5), orig_sending_time_ns)
+    return out
+
+
+cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
+    """Writes the last separator, what stands before the body (which begins at message + PREFIX) and the trailer."""
+    cdef size_t body, digits
+    cdef uint8_t text[32]
+    end[0] = SOH
+    end += 1
+    body = <size_t>(end - message) - PREFIX
+    digits = <size_t>(write_uint(text, body) - text)
+    if digits != 3:
+        memmove(message + LENGTH_AT + digits + 1, message + PREFIX, body)
+        end = message + LENGTH_AT + digits + 1 + body
+    memcpy(message, b"8=FIX.4.4\x019=", LENGTH_AT)
+    memcpy(message + LENGTH_AT, text, digits)
+    message[LENGTH_AT + digits] = SOH
+    return write_checksum(end, message, <size_t>(end - message)) - message
+
+
+cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const uint8_t* tail) noexcept nogil:
+    """ExecutionReport (8) after the header."""
+    cdef const uint8_t* cl_ord_id = tail
+    cdef const uint8_t* orig_cl_ord_id = cl_ord_id + fields.cl_ord_id_length
+    cdef const uint8_t* account = orig_cl_ord_id + fields.orig_cl_ord_id_length
+    cdef const uint8_t* symbol = account + fields.account_length
+    cdef const uint8_t* text = symbol + fields.symbol_length
+    cdef const uint8_t* request_id = text + fields.text_length
+    out = put_order_id(out, fields.order_id)
+    out = put_text(out, b"\x0111=", 4, cl_ord_id, fields.cl_ord_id_length)
+    out = put_text(out, b"\x0141=", 4, orig_cl_ord_id, fields.orig_cl_ord_id_length)
+    if fields.request_id_length:
+        out = put_text(out, b"\x01584=", 5, request_id, fields.request_id_length)
+    if fields.mass_total:
+        out = put_uint(out, b"\x01911=", 5, fields.mass_total)
+    out = put_char(out, b"\x01912=", 5, fields.last_fragment)
+    out = put_uint(out, b"\x0117=", 4, fields.exec_id)
+    out = put_char(out, b"\x01150=", 5, fields.exec_type)
+    out = put_char(out, b"\x0139=", 4, fields.ord_status)
+    if fields.fix_reason != NO_REASON:
+        out = put_uint(out, b"\x01103=", 5, fields.fix_reason)
+    out = put_text(out, b"\x011=", 3, account, fields.account_length)
+    out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)
+    out = put_char(out, b"\x0154=", 4, fields.side)
+    out = put_decimal(out, b"\x0138=", 4, fields.quantity, fields.quantity_exponent)
+    out = put_char(out, b"\x0140=", 4, fields.ord_type)
+    out = put_decimal(out, b"\x0144=", 4, fields.price, fields.price_exponent)
+    out = put_char(out, b"\x0159=", 4, fields.time_in_force if fields.time_in_force else 48)
+    if fields.post_only:
+        out = write_bytes(out, b"\x0118=6", 5)
+    if fields.last_quantity:
+        out = put_decimal(out, b"\x0132=", 4, fields.last_quantity, fields.quantity_exponent)
+        out = put_decimal(out, b"\x0131=", 4, fields.last_price, fields.price_exponent)
+    out = put_decimal(out, b"\x01151=", 5, fields.leaves, fields.quantity_exponent)
+    out = put_decimal(out, b"\x0114=", 4, fields.cumulative, fields.quantity_exponent)
+    out = put_decimal(out, b"\x016=", 3, fields.average_price, fields.price_exponent - 2)
+    out = write_timestamp(write_bytes(out, b"\x0160=", 4), fields.transact_time_ns)
+    out = put_char(out, b"\x01851=", 5, fields.maker_taker)
+    if fields.trade_id:
+        out = put_uint(out, b"\x01880=", 5, fields.trade_id)
+    return put_text(out, b"\x0158=", 4, text, fields.text_length)
+
+
+cdef inline uint8_t* put_order_id(uint8_t* out, uint64_t order_id) noexcept nogil:
+    if order_id == 0:
+        return write_bytes(out, b"\x0137=NONE", 8)
+    return put_uint(out, b"\x0137=", 4, order_id)
+
+
+cdef uint8_t* build_refusal(uint8_t* out, uint8_t msg_type, const ExecutionFields* fields,
+                            const uint8_t* tail) noexcept nogil:
+    """OrderCancelReject (9) and OrderMassCancelReport (r) after the header."""
+    cdef const uint8_t* orig_cl_ord_id = tail + fields.cl_ord_id_length
+    cdef const uint8_t* account = orig_cl_ord_id + fields.orig_cl_ord_id_length
+    cdef const uint8_t* symbol = account + fields.account_length
+    cdef const uint8_t* text = symbol + fields.symbol_length
+    out = put_order_id(out, fields.order_id)
+    out = put_text(out, b"\x0111=", 4, tail, fields.cl_ord_id_length)
+    if msg_type == MSG_ORDER_CANCEL_REJECT:
+        out = put_text(out, b"\x0141=", 4, orig_cl_ord_id, fields.orig_cl_ord_id_length)
+        out = put_char(out, b"\x0139=", 4, fields.ord_status)
+        out = put_text(out, b"\x011=", 3, account, fields.account_length)
+        out = put_char(out, b"\x01434=", 5, fields.response_to)
+        if fields.fix_reason != NO_REASON:
+            out = put_uint(out, b"\x01102=", 5, fields.fix_reason)
+    else:
+        out = put_char(out, b"\x01530=", 5, fields.response_to)
+        out = put_char(out, b"\x01531=", 5, fields.mass_response)
+        if fields.fix_reason != NO_REASON:
+            out = put_uint(out, b"\x01532=", 5, fields.fix_reason)
+        out = put_uint(out, b"\x01533=", 5, fields.affected)
+        out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)
+        out = put_char(out, b"\x0154=", 4, fields.side)
+    out = write_timestamp(write_bytes(out, b"\x0160=", 4), fields.transact_time_ns)
+    return put_text(out, b"\x0158=", 4, text, fields.text_length)
+
+
+cdef uint8_t* build_session(uint8_t* out, const EgressHead* head, const SessionFields* fields,
+                            const uint8_t* tail) noexcept nogil:
+    """Every other message after the header."""
+    cdef const uint8_t* ref_type = tail + fields.text_length
+    cdef const uint8_t* ref_id = ref_type + fields.ref_type_length
+    cdef uint8_t msg_type = head.msg_type
+    if msg_type == MSG_HEARTBEAT or msg_type == MSG_TEST_REQUEST:
+        return put_text(out, b"\x01112=", 5, tail, fields.text_length)
+    if msg_type == MSG_RESEND_REQUEST:
+        out = put_uint(out, b"\x017=", 3, fields.begin_seq_no)
+        return put_uint(out, b"\x0116=", 4, fields.end_seq_no)
+    if msg_type == MSG_SEQUENCE_RESET:
+        if head.flags & FLAG_GAP_FILL:
+            out = write_bytes(out, b"\x01123=Y", 6)
+        return put_uint(out, b"\x0136=", 4, fields.begin_seq_no)
+    if msg_type == MSG_LOGON:
+        out = put_uint(write_bytes(out, b"\x0198=0", 5), b"\x01108=", 5, fields.heartbeat_seconds)
+        if head.flags & FLAG_RESET_SEQ_NUM:
+            out = write_bytes(out, b"\x01141=Y", 6)
+    elif msg_type == MSG_REJECT or msg_type == MSG_BUSINESS_REJECT:
+        out = put_uint(out, b"\x0145=", 4, fields.ref_seq_num)
+        if fields.ref_tag:
+            out = put_uint(out, b"\x01371=", 5, fields.ref_tag)
+        if fields.ref_type_length:
+            out = put_text(out, b"\x01372=", 5, ref_type, fields.ref_type_length)
+        elif fields.ref_msg_type != 0 and fields.ref_msg_type != MSG_OTHER:
+            out = put_type(write_bytes(out, b"\x01372=", 5), fields.ref_msg_type)
+        out = put_text(out, b"\x01379=", 5, ref_id, fields.ref_id_length)
+        if fields.reject_reason != NOT_REJECTED:
+            if msg_type == MSG_REJECT:
+                out = put_uint(out, b"\x01373=", 5, fields.reject_reason)
+            else:
+                out = put_uint(out, b"\x01380=", 5, fields.reject_reason)
+    return put_text(out, b"\x0158=", 4, tail, fields.text_length)
+
+
+cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t resend_time_ns,
+                   uint8_t* out) noexcept nogil:
+    """encode into MAX_ENCODED bytes."""
+    cdef const uint8_t* body = <const uint8_t*>head + sizeof(EgressHead)
+    cdef const ExecutionFields* execution = <const ExecutionFields*>body
+    cdef const SessionFields* session = <const SessionFields*>body
+    cdef uint8_t msg_type = head.msg_type
+    cdef bint executes = (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
+                          or msg_type == MSG_MASS_CANCEL_REPORT)
+    cdef size_t needed = sizeof(EgressHead) + (sizeof(ExecutionFields) if executes else sizeof(SessionFields))
+    cdef uint16_t reason_code
+    cdef uint8_t* end
+    if head.kind != EGRESS_MESSAGE or head.size < needed or not sendable(msg_type):
+        return 0
+    if executes:
+        needed += (<size_t>execution.cl_ord_id_length + execution.orig_cl_ord_id_length + execution.account_length
+                   + execution.symbol_length + execution.text_length + execution.request_id_length)
+    else:
+        needed += <size_t>session.text_length + session.ref_type_length + session.ref_id_length
+    if head.size < needed:
+        return 0
+    if resend_time_ns == EMPTY_TIME():
+        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, head.sending_time_ns, EMPTY_TIME())
+    else:
+        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, resend_time_ns, head.sending_time_ns)
+    if executes:
+        if msg_type == MSG_EXECUTION_REPORT:
+            end = build_execution(end, execution, body + sizeof(ExecutionFields))
+        else:
+            end = build_refusal(end, msg_type, execution, body + sizeof(ExecutionFields))
+        end = put_uint(end, b"\x0120001=", 7, head.input_number)
+        reason_code = execution.reason_code
+    else:
+        end = build_session(end, head, session, body + sizeof(SessionFields))
+        reason_code = session.reason_code
+    if reason_code:
+        end = put_uint(end, b"\x0120002=", 7, reason_code)
+    return close_message(out, end)
+
+
+cdef inline bint sendable(uint8_t msg_type) noexcept nogil:
+    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
+            or msg_type == MSG_MASS_CANCEL_REPORT or msg_type == MSG_BUSINESS_REJECT or msg_type == MSG_LOGON
+            or (msg_type >= MSG_HEARTBEAT and msg_type <= MSG_LOGOUT))
+
+
+cdef ssize_t encode(const uint8_t* egress, const Identity* identity, int64_t resend_time_ns, uint8_t* out,
+                    size_t room) noexcept nogil:
+    cdef uint8_t message[MAX_ENCODED]
+    cdef ssize_t length
+    if room >= MAX_ENCODED:
+        return build(<const EgressHead*>egress, identity, resend_time_ns, out)
+    length = build(<const EgressHead*>egress, identity, resend_time_ns, message)
+    if length > <ssize_t>room:
+        return -1
+    memcpy(out, message, <size_t>length)
+    return length
+
+
+cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t new_seq, int64_t time_ns, uint8_t* out,
+                             size_t room) noexcept nogil:
+    cdef uint8_t message[512]
+    cdef uint8_t* end = put_header(message + PREFIX, identity, MSG_SEQUENCE_RESET, seq, time_ns, time_ns)
+    cdef ssize_t length
+    end = put_uint(write_bytes(end, b"\x01123=Y", 6), b"\x0136=", 4, new_seq)
+    length = close_message(message, end)
+    if length > <ssize_t>room:
+        return -1
+    memcpy(out, message, <size_t>length)
+    return length
