@@ -16,7 +16,7 @@ $(BIN)/python:
 
 $(STAMP): $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=compat
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=compat
 	@touch $(STAMP)
 
 run: build
@@ -25,7 +25,7 @@ run: build
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint engine gateway
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint engine gateway
 	$(BIN)/mypy
 
 test: build lint

@@ -34,7 +34,7 @@ cdef enum InputKind:
     INPUT_SETTING = 7           # genesis: defaults of sessions, limits
     INPUT_ACTIVATE = 8          # rules version
 
-cdef struct InputHead:          # 40 bytes
+cdef struct InputHead:  # 40 bytes
     uint32_t size
     uint8_t kind                # InputKind
     uint8_t verdict             # MESSAGE: SessionRejectReason (373) the edge found, or NOT_REJECTED
@@ -76,7 +76,7 @@ cdef enum MessageFlag:          # bits of MessageHead.flags
     FLAG_BEGIN_STRING = 64      # 8 is not FIX.4.4
     FLAG_SENDING_TIME_PROBLEM = 128  # 52 is missing or not a time
 
-cdef struct MessageHead:        # 40 bytes, follows InputHead when kind is INPUT_MESSAGE
+cdef struct MessageHead:  # 40 bytes, follows InputHead when kind is INPUT_MESSAGE
     uint64_t msg_seq_num        # 34; 0 = missing or unreadable
     int64_t sending_time_ns     # 52, since 1970-01-01 UTC
     int64_t orig_sending_time_ns  # 122
@@ -87,7 +87,7 @@ cdef struct MessageHead:        # 40 bytes, follows InputHead when kind is INPUT
     uint8_t msg_type_length     # tail, last string: MsgType as text when msg_type is MSG_OTHER
     uint8_t reserved[10]
 
-cdef struct SessionBody:        # 32 bytes: Logon, ResendRequest, SequenceReset
+cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
     uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36)
     uint64_t end_seq_no         # 16
     uint32_t heartbeat_seconds  # 108
@@ -101,9 +101,10 @@ cdef struct SessionBody:        # 32 bytes: Logon, ResendRequest, SequenceReset
 cdef enum OrderPresent:         # bits of OrderBody.present
     HAS_PRICE = 1               # 44
     HAS_QUANTITY = 2            # 38
-    HAS_UNSUPPORTED = 4         # a served message carries a field whose meaning we do not serve (stop price, max floor, ...); unsupported_tag says which
+    HAS_UNSUPPORTED = 4         # a field whose meaning we do not serve (stop price, max floor, ...):
+                                # unsupported_tag says which
 
-cdef struct OrderBody:          # 48 bytes: D, F, G, H, q, AF
+cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     int64_t price_mantissa      # 44
     int64_t quantity_mantissa   # 38
     uint64_t order_id           # 37 as a number; 0 = not given; UINT64_MAX = given but not a number
@@ -122,7 +123,7 @@ cdef struct OrderBody:          # 48 bytes: D, F, G, H, q, AF
     uint16_t unsupported_tag
     uint8_t reserved[10]
 
-cdef struct InstrumentBody:     # 80 bytes, INPUT_INSTRUMENT
+cdef struct InstrumentBody:  # 80 bytes, INPUT_INSTRUMENT
     int64_t price_increment     # mantissa
     int64_t quantity_increment  # mantissa
     int64_t lot_lots
@@ -136,7 +137,7 @@ cdef struct InstrumentBody:     # 80 bytes, INPUT_INSTRUMENT
     uint8_t symbol_length       # tail: symbol
     uint8_t reserved[13]
 
-cdef struct SettingBody:        # 32 bytes, INPUT_SETTING: defaults for sessions made by a first Logon
+cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made by a first Logon
     uint32_t grace_ms           # cancel-on-disconnect grace
     uint8_t cancel_on_disconnect  # 1 off, 2 on
     uint8_t open_to_any         # 1: an unknown SenderCompID makes a session; 0: refused
@@ -152,10 +153,10 @@ cdef enum EgressKind:
     EGRESS_MESSAGE = 1      # one numbered FIX message
     EGRESS_RESEND = 2       # send again begin_seq_no .. end_seq_no (SessionFields) on this connection
     EGRESS_CLOSE = 3        # close the connection, after what was sent before
-    EGRESS_OPEN = 4         # a Logon was accepted: `connection` now carries `session` at `epoch` (precedes the Logon answer)
+    EGRESS_OPEN = 4         # a Logon was accepted: `connection` now carries `session` at `epoch`; precedes its answer
     EGRESS_REFUSE = 5       # a Logon was refused: close `connection`, nothing numbered is sent (text says why)
 
-cdef struct EgressHead:     # 64 bytes
+cdef struct EgressHead:  # 64 bytes
     uint32_t size
     uint8_t kind            # EgressKind
     uint8_t msg_type        # MessageType
@@ -185,7 +186,7 @@ cdef struct SessionFields:  # 48 bytes: body of admin messages, RESEND, REJECT, 
     uint8_t ref_id_length   # tail: BusinessRejectRefID (379)
     uint8_t reserved[11]
 
-cdef struct ExecutionFields:    # 136 bytes: body of 8, 9 and r
+cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint64_t order_id       # 37; 0 = "NONE"
     uint64_t exec_id        # 17, unique for ever
     uint64_t trade_id       # 880; 0 = none

@@ -10,18 +10,50 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ALLOWED = {"engine": {"engine"}, "replication": {"replication"}, "gateway": {"gateway", "engine", "replication"}}
-EDGE = {
-    "gateway/server.py", "gateway/client.py", "gateway/config.py", "gateway/cli.py",
-    "replication/disk.py", "replication/peers.py",
-    # commands of their own (cli.py registers them), and the flow files they read and write
-    "gateway/flow_files.py", "gateway/match_command.py", "gateway/convert_command.py", "gateway/generate_command.py",
+ALLOWED = {
+    "engine": {"engine"},
+    "replication": {"replication"},
+    "gateway": {"gateway", "engine", "replication"},
 }
-OUTSIDE = {"zmq", "socket", "os", "time", "threading", "random", "select", "asyncio", "uvloop", "ssl", "subprocess",
-           "pathlib", "io", "mmap", "datetime", "secrets", "uuid", "multiprocessing"}
+EDGE = {
+    "gateway/server.py",
+    "gateway/client.py",
+    "gateway/config.py",
+    "gateway/cli.py",
+    "replication/disk.py",
+    "replication/peers.py",
+    # commands of their own (cli.py registers them), and the flow files they read and write
+    "gateway/flow_files.py",
+    "gateway/match_command.py",
+    "gateway/convert_command.py",
+    "gateway/generate_command.py",
+}
+OUTSIDE = {
+    "zmq",
+    "socket",
+    "os",
+    "time",
+    "threading",
+    "random",
+    "select",
+    "asyncio",
+    "uvloop",
+    "ssl",
+    "subprocess",
+    "pathlib",
+    "io",
+    "mmap",
+    "datetime",
+    "secrets",
+    "uuid",
+    "multiprocessing",
+}
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w., ]+))", re.M)
 SOURCES = sorted(
-    path for package in ALLOWED for ending in ("*.py", "*.pyx", "*.pxd") for path in (ROOT / package).glob(ending)
+    path
+    for package in ALLOWED
+    for ending in ("*.py", "*.pyx", "*.pxd")
+    for path in (ROOT / package).glob(ending)
 )
 
 
@@ -30,7 +62,9 @@ def imported(text: str) -> set[str]:
     for from_name, import_names in IMPORT.findall(text):
         if from_name:
             names.add(from_name.split(".")[0])
-        names.update(name.split(" as ")[0].strip().split(".")[0] for name in import_names.split(",") if name.strip())
+        names.update(
+            name.split(" as ")[0].strip().split(".")[0] for name in import_names.split(",") if name.strip()
+        )
     return names
 
 
