@@ -145,7 +145,17 @@ cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made 
     uint32_t closed_cl_ord_ids  # how many ClOrdIDs of closed orders a session remembers
     uint32_t max_heartbeat_seconds
     uint8_t comp_id_length      # tail: the exchange's own CompID
-    uint8_t reserved_17[15]
+    uint8_t reserved_17[3]
+    uint32_t sending_time_seconds  # how far SendingTime may be from the entry's time; 0 = not judged
+    uint8_t reserved_24[8]
+
+cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST
+    uint32_t incarnation        # whose sessions count as disconnected; 0 = of every incarnation so far
+    uint32_t reserved
+
+cdef struct ActivateBody:       # 8 bytes, INPUT_ACTIVATE
+    uint32_t rules_version
+    uint32_t reserved
 
 # ---------------------------------------------------------------- egress
 

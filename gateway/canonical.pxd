@@ -1,0 +1,8 @@
+# The gateway's part of the canonical state, for state_hash: gateway/DESIGN.md lists the bytes.
+
+from gateway.orders cimport Orders
+from gateway.outbox cimport Outbox
+from gateway.session cimport Sessions
+
+cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil
+cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil

@@ -1,0 +1,105 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# Safe: no Python sequence is indexed; slots come from the sessions' own lists.
+"""Logical state as bytes: every field is 8 bytes little endian, a string is its length and then its bytes, padded to 8.
+
+Nothing in it depends on slots, hash tables or heap order. Holds no state.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
+from gateway.orders cimport Orders
+from gateway.outbox cimport Outbox
+from gateway.session cimport Session, Sessions
+
+
+cdef int number(Outbox text, uint64_t value) except -1 nogil:
+    memcpy(text.reserve(8), &value, 8)
+    return 0
+
+
+cdef int string(Outbox text, const uint8_t* value, size_t length) except -1 nogil:
+    number(text, length)
+    memcpy(text.reserve((length + 7) & ~(<size_t> 7)), value, length)
+    return 0
+
+
+cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
+    cdef uint32_t i
+    cdef const Session* s
+    number(text, sessions.settings.grace_ns)
+    number(text, sessions.settings.sending_time_ns)
+    number(text, sessions.settings.closed_cl_ord_ids)
+    number(text, sessions.settings.max_heartbeat_seconds)
+    number(text, sessions.settings.cancel_on_disconnect)
+    number(text, sessions.settings.open_to_any)
+    string(text, sessions.settings.comp_id, sessions.settings.comp_id_length)
+    number(text, sessions.count)
+    for i in range(sessions.count):
+        s = sessions.table[i]
+        string(text, s.comp_id, s.comp_id_length)
+        number(text, s.epoch)
+        number(text, s.connected)
+        number(text, s.incarnation)
+        number(text, s.connection)
+        number(text, s.inbound)
+        number(text, s.outbound)
+        number(text, s.gap_end)
+        number(text, s.gap_asked_ns)
+        number(text, s.last_received_ns)
+        number(text, s.last_sent_ns)
+        number(text, s.heartbeat_ns)
+        number(text, s.test_pending)
+        number(text, s.cancel_on_disconnect)
+        number(text, s.grace_ns)
+        number(text, s.grace_deadline_ns)
+    return 0
+
+
+cdef int write_order(Outbox text, const Order* o) except -1 nogil:
+    cdef const uint8_t* strings = strings_of(o)
+    number(text, o.state)
+    number(text, o.order_id)
+    string(text, strings, o.cl_ord_id_length)
+    if o.state == ALIAS:
+        return 0
+    string(text, strings + o.cl_ord_id_length, o.orig_cl_ord_id_length)
+    string(text, strings + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
+    number(text, o.instrument)
+    number(text, o.price_ticks)
+    number(text, o.quantity_lots)
+    number(text, o.cumulative_lots)
+    number(text, o.notional_low)
+    number(text, o.notional_high)
+    number(text, o.side)
+    number(text, o.ord_type)
+    number(text, o.time_in_force)
+    number(text, o.post_only)
+    return 0
+
+
+cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil:
+    cdef uint32_t i, slot
+    cdef const Session* s
+    number(text, orders.exec_id)
+    number(text, orders.instrument_count)
+    for i in range(orders.instrument_count):
+        string(text, orders.instruments[i].symbol, orders.instruments[i].symbol_length)
+        number(text, orders.instruments[i].price_increment)
+        number(text, <uint64_t> <int64_t> orders.instruments[i].price_exponent)
+        number(text, orders.instruments[i].quantity_increment)
+        number(text, <uint64_t> <int64_t> orders.instruments[i].quantity_exponent)
+    for i in range(sessions.count):
+        s = sessions.table[i]
+        number(text, s.open_count)
+        slot = s.open_first
+        while slot:
+            write_order(text, order_at(orders, slot))
+            slot = order_at(orders, slot).next
+        number(text, s.closed_count)
+        slot = s.closed_first
+        while slot:
+            write_order(text, order_at(orders, slot))
+            slot = order_at(orders, slot).next
+    return 0

@@ -1,0 +1,67 @@
+from typing import Any
+
+from engine.machine import Machine
+
+Buffer = bytes | bytearray | memoryview
+
+Trade = tuple[int, int, int, str, int, str, str, int, int]
+"""Input number, time_ns, taker's session, taker's ClOrdID, maker's session, maker's ClOrdID, symbol, price_ticks,
+quantity_lots."""
+
+class Exchange:
+    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out.
+
+    comp_id: the exchange's own CompID until a setting in the log says otherwise.
+    """
+
+    record_trades: bool
+    """Whether trades are kept for take_trades."""
+
+    def __init__(self, comp_id: str = "QUORUMBOOK") -> None: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def applied_index(self) -> int: ...
+    @property
+    def applied_term(self) -> int: ...
+    @property
+    def skipped_inputs(self) -> int:
+        """Inputs that the fence kept out."""
+    @property
+    def input_number(self) -> int:
+        """The number of the last input taken; 0 = none yet."""
+    @property
+    def time_ns(self) -> int:
+        """Log time: the last entry's timestamp; 0 = none yet."""
+    @property
+    def last_incarnation(self) -> int:
+        """The incarnation given out last; 0 = none yet."""
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When the state machine wants an entry even if nothing else happens."""
+    def begin(self, payload: Buffer, index: int, term: int, timestamp_ns: int) -> None:
+        """Takes the next log entry; the whole framing of its payload is checked here.
+
+        ValueError: it is not the next entry, its time goes back, or it is malformed; nothing was changed.
+        """
+    def step(self, budget: int = 4096) -> bool:
+        """Goes on with the entry: about `budget` inputs' worth of work. True when the entry is done.
+
+        What comes out does not depend on where the steps are cut.
+        """
+    def apply(self, payload: Buffer, index: int, term: int, timestamp_ns: int) -> None:
+        """begin and step until the entry is done."""
+    def egress(self) -> memoryview:
+        """The egress records since clear_egress, end to end. Release the view before the next step."""
+    def clear_egress(self) -> None:
+        """Forgets the egress records. BufferError while a view of them is alive."""
+    def take_trades(self) -> list[Trade]:
+        """The trades recorded since the last call, in order."""
+    def session_id(self, comp_id: str) -> int:
+        """The session of a client's CompID; 0 = there is none."""
+    def epoch(self, session_id: int) -> int:
+        """The epoch of a session's last connection; 0 for an unknown session."""
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every session, in order of id, as a dict."""
+    def state_hash(self) -> str:
+        """SHA-256 over the canonical state (gateway/DESIGN.md), engine included, in hex. Between entries only."""

@@ -1,0 +1,59 @@
+# Instruments, and what the engine's reports make of orders: their new state and the ExecutionReports that say so.
+
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from engine.machine cimport Machine
+from engine.types cimport Command, Report
+from gateway.names cimport NameIndex
+from gateway.order_pool cimport Order, OrderPool
+from gateway.records cimport ExecutionFields, InstrumentBody
+from gateway.session cimport Session, Sessions
+
+cdef struct Instrument:
+    int64_t price_increment     # mantissa; 1 .. 10**15
+    int64_t quantity_increment
+    int8_t price_exponent
+    int8_t quantity_exponent
+    uint8_t symbol_length
+    uint8_t symbol[32]
+
+cdef class Executions(OrderPool):
+    cdef Machine machine
+    cdef Sessions sessions
+    cdef Instrument* instruments
+    cdef uint32_t instrument_count
+    cdef uint32_t instrument_room
+    cdef NameIndex symbols      # symbol -> instrument + 1
+    cdef uint64_t exec_id       # last given out
+    cdef Command command        # scratch; every byte is zero that no function here sets
+    cdef bint record_trades
+    cdef list trades
+
+    cdef int define(self, const InstrumentBody* body, const uint8_t* symbol) except -1
+    cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil  # -1: unknown
+
+    # One command through the engine. Its first report holds until end_run, the outcomes of all others with it.
+    cdef const Report* run(self) except NULL nogil
+    # What follows the first report of the command: fills of both sides, what was not filled. The order must be open.
+    cdef int fills(self, Session* s, uint32_t slot) except -1 nogil
+    cdef int end_run(self) except -1 nogil
+
+    # An ExecutionReport of an order as it stands, to its session; `reason` 0 = none (else 20002 and 58).
+    cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil
+    # The same record with strings of the caller's; they are written by `put` at the returned fields + 1.
+    cdef ExecutionFields* blank(self, Session* s, uint8_t msg_type, size_t strings) except NULL nogil
+    cdef void describe(self, ExecutionFields* fields, const Order* o) noexcept nogil
+
+    cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil
+    cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil
+    cdef int _record(self, const Session* s, const Order* taker, const Order* maker,
+                     const Report* r) except -1 nogil
+
+cdef inline uint8_t* put(uint8_t* at, const uint8_t* text, size_t length) noexcept nogil:
+    memcpy(at, text, length)
+    return at + length
+
+cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increment_exponent,
+                  int64_t* units) noexcept nogil
+cdef uint8_t status_of(const Order* o) noexcept nogil   # OrdStatus (39)

@@ -1,0 +1,3 @@
+from gateway.order_pool import OrderPool
+
+class Executions(OrderPool): ...

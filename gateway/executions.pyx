@@ -1,0 +1,298 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# Safe: no Python sequence is indexed; slots in reports are checked against the pool. Divisors are increments (>= 1)
+# and cumulative quantities (> 0).
+"""Engine reports -> the state of orders and the ExecutionReports about them; instruments and their decimals.
+
+Owns the table of instruments. Runs without the GIL except where trades are recorded for Python. Raises MemoryError,
+and AssertionError when engine and pool disagree.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy, memset, strlen
+
+from engine.machine cimport Machine
+from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
+from gateway.names cimport name_hash, names_insert, names_next, names_reserve
+from gateway.order_pool cimport CLOSED, OPEN, Order, order_at, strings_length, strings_of
+from gateway.reasons cimport text_of
+from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
+from gateway.session cimport Session, Sessions
+
+cdef extern from *:
+    """
+    typedef __int128 quorumbook_int128;
+    #define quorumbook_multiply_overflows(a, b, result) __builtin_mul_overflow((int64_t)(a), (int64_t)(b), result)
+    static inline void quorumbook_add_notional(uint64_t *low, int64_t *high, int64_t price, int64_t lots) {
+        unsigned __int128 sum = ((unsigned __int128)(uint64_t)*high << 64) | *low;
+        sum += (unsigned __int128)((__int128)price * lots);
+        *low = (uint64_t)sum;
+        *high = (int64_t)(sum >> 64);
+    }
+    /* sum / lots * scale, rounded half to even. lots > 0; the result fits: |sum / lots| * scale does (orders.pyx). */
+    static inline int64_t quorumbook_average(uint64_t low, int64_t high, int64_t lots, int64_t scale) {
+        __int128 sum = (__int128)(((unsigned __int128)(uint64_t)high << 64) | low), rest;
+        int64_t whole, part, left;
+        if (high == ((int64_t)low >> 63)) {
+            whole = (int64_t)low / lots;
+            rest = (int64_t)low % lots;
+        } else {
+            whole = (int64_t)(sum / lots);
+            rest = sum % lots;
+        }
+        if (rest == 0)
+            return whole * scale;
+        if (rest < 0) {
+            rest += lots;
+            whole -= 1;
+        }
+        rest *= scale;
+        part = (int64_t)(rest / lots);
+        left = (int64_t)(rest % lots);
+        part += whole * scale;
+        if (left > lots - left || (left == lots - left && (part & 1)))
+            part += 1;
+        return part;
+    }
+    """
+    bint quorumbook_multiply_overflows(int64_t a, int64_t b, int64_t* result) noexcept nogil
+    void quorumbook_add_notional(uint64_t* low, int64_t* high, int64_t price, int64_t lots) noexcept nogil
+    int64_t quorumbook_average(uint64_t low, int64_t high, int64_t lots, int64_t scale) noexcept nogil
+
+cdef int64_t EMPTY = INT64_MIN
+cdef int64_t POWERS[19]
+cdef int _power
+POWERS[0] = 1
+for _power in range(1, 19):
+    POWERS[_power] = POWERS[_power - 1] * 10
+
+cdef enum:
+    NO_REASON = 255             # ExecutionFields.fix_reason
+    AVERAGE_SCALE = 100         # AvgPx has two digits more than the price increment
+
+# A price's mantissa times AVERAGE_SCALE fits int64.
+cdef int64_t MAX_MANTISSA = INT64_MAX // AVERAGE_SCALE
+cdef int64_t MAX_INCREMENT = 10**15
+
+
+cdef int no_memory() except -1 nogil:
+    with gil:
+        raise MemoryError("no memory for an order")
+
+
+cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increment_exponent,
+                  int64_t* units) noexcept nogil:
+    # A decimal as a count of increments. 0: done; 1: not a multiple; 2: out of range.
+    cdef int shift = exponent - increment_exponent
+    if shift > 0 and mantissa != 0:
+        if shift > 18 or quorumbook_multiply_overflows(mantissa, POWERS[shift], &mantissa):
+            return 2
+    elif shift < 0 and mantissa != 0:
+        if shift < -18 or mantissa % POWERS[-shift] != 0:
+            return 1
+        mantissa = mantissa // POWERS[-shift]
+    if mantissa > MAX_MANTISSA or mantissa < -MAX_MANTISSA:
+        return 2
+    if increment != 1:
+        if mantissa % increment != 0:
+            return 1
+        mantissa = mantissa // increment
+    units[0] = mantissa
+    return 0
+
+
+cdef uint8_t status_of(const Order* o) noexcept nogil:
+    if o.cumulative_lots == o.quantity_lots:
+        return c'2'
+    if o.state == CLOSED:
+        return c'4'
+    return c'1' if o.cumulative_lots else c'0'
+
+
+cdef class Executions(OrderPool):
+    def __cinit__(self, Machine machine not None, Sessions sessions not None) -> None:
+        self.machine = machine
+        self.sessions = sessions
+        self.trades = []
+
+    def __dealloc__(self) -> None:
+        free(self.instruments)
+        free(self.symbols.buckets)
+
+    # ------------------------------------------------------------ instruments
+
+    cdef int define(self, const InstrumentBody* body, const uint8_t* symbol) except -1:
+        cdef bytes name = symbol[:body.symbol_length]
+        cdef Definition* definition = <Definition*> &self.command
+        cdef Instrument* instrument
+        cdef Instrument* grown
+        cdef uint32_t room
+        if self.instrument_of(symbol, body.symbol_length) >= 0:
+            raise ValueError(f"instrument {name!r} is defined already")
+        if not (1 <= body.price_increment <= MAX_INCREMENT and 1 <= body.quantity_increment <= MAX_INCREMENT):
+            raise ValueError(f"instrument {name!r}: increments must be 1 to {MAX_INCREMENT} (mantissa)")
+        if not (-18 <= body.price_exponent <= 18 and -18 <= body.quantity_exponent <= 18):
+            raise ValueError(f"instrument {name!r}: the increments' exponents must be -18 to 18")
+        memset(&self.command, 0, sizeof(Command))
+        definition.kind = DEFINE
+        definition.instrument = self.instrument_count
+        definition.lot_lots = body.lot_lots
+        definition.min_lots = body.min_lots
+        definition.max_lots = body.max_lots
+        definition.low_ticks = body.low_ticks
+        definition.high_ticks = body.high_ticks
+        definition.protection_ticks = body.protection_ticks
+        self.machine.run(&self.command, 1)
+        memset(&self.command, 0, sizeof(Command))
+        if self.machine.reports()[0].kind != DEFINED:
+            self.machine.clear_reports()
+            raise ValueError(f"instrument {name!r}: the engine refuses its lot, quantities, price limits or protection")
+        self.machine.clear_reports()
+        if self.instrument_count == self.instrument_room:
+            room = self.instrument_room * 2 if self.instrument_room else 16
+            grown = <Instrument*> realloc(self.instruments, room * sizeof(Instrument))
+            if grown == NULL:
+                no_memory()
+            self.instruments = grown
+            self.instrument_room = room
+        if not names_reserve(&self.symbols):
+            no_memory()
+        instrument = &self.instruments[self.instrument_count]
+        memset(instrument, 0, sizeof(Instrument))
+        instrument.price_increment = body.price_increment
+        instrument.quantity_increment = body.quantity_increment
+        instrument.price_exponent = body.price_exponent
+        instrument.quantity_exponent = body.quantity_exponent
+        instrument.symbol_length = body.symbol_length
+        memcpy(instrument.symbol, symbol, body.symbol_length)
+        self.instrument_count += 1
+        names_insert(&self.symbols, name_hash(symbol, body.symbol_length), self.instrument_count)
+        return 0
+
+    cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil:
+        # -1: unknown
+        cdef uint32_t hash = name_hash(symbol, length), position = hash, number
+        while True:
+            number = names_next(&self.symbols, hash, &position)
+            if number == 0:
+                return -1
+            if (self.instruments[number - 1].symbol_length == length
+                    and memcmp(self.instruments[number - 1].symbol, symbol, length) == 0):
+                return <int64_t> number - 1
+
+    # ------------------------------------------------------------ ExecutionReports
+
+    cdef ExecutionFields* blank(self, Session* s, uint8_t msg_type, size_t strings) except NULL nogil:
+        cdef ExecutionFields* fields = <ExecutionFields*> self.sessions.message(
+            s, msg_type, sizeof(ExecutionFields) + strings
+        )
+        self.exec_id += 1
+        fields.exec_id = self.exec_id
+        fields.transact_time_ns = self.sessions.now_ns
+        fields.price = EMPTY
+        fields.fix_reason = NO_REASON
+        return fields
+
+    cdef void describe(self, ExecutionFields* fields, const Order* o) noexcept nogil:
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        fields.order_id = o.order_id
+        fields.price_exponent = instrument.price_exponent
+        fields.quantity_exponent = instrument.quantity_exponent
+        if o.price_ticks != EMPTY:
+            fields.price = o.price_ticks * instrument.price_increment
+        fields.quantity = o.quantity_lots * instrument.quantity_increment
+        fields.cumulative = o.cumulative_lots * instrument.quantity_increment
+        fields.leaves = 0 if o.state == CLOSED else fields.quantity - fields.cumulative
+        if o.cumulative_lots:
+            fields.average_price = quorumbook_average(
+                o.notional_low, o.notional_high, o.cumulative_lots, instrument.price_increment * AVERAGE_SCALE
+            )
+        fields.ord_status = status_of(o)
+        fields.side = o.side
+        fields.ord_type = o.ord_type
+        fields.time_in_force = o.time_in_force
+        fields.post_only = o.post_only
+
+    cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil:
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        cdef const char* text = text_of(reason)
+        cdef size_t text_length = strlen(text), length = strings_length(o)
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + text_length
+        )
+        self.describe(fields, o)
+        fields.exec_type = exec_type
+        fields.reason_code = reason
+        fields.cl_ord_id_length = o.cl_ord_id_length
+        fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
+        fields.account_length = o.account_length
+        fields.symbol_length = instrument.symbol_length
+        fields.text_length = <uint8_t> text_length
+        put(put(put(<uint8_t*> (fields + 1), strings_of(o), length), instrument.symbol, instrument.symbol_length),
+            <const uint8_t*> text, text_length)
+        return fields
+
+    # ------------------------------------------------------------ the engine
+
+    cdef const Report* run(self) except NULL nogil:
+        self.machine.run(&self.command, 1)
+        return self.machine.reports()
+
+    cdef int end_run(self) except -1 nogil:
+        self.machine.clear_reports()
+        return 0
+
+    cdef int fills(self, Session* s, uint32_t slot) except -1 nogil:
+        cdef const Report* reports = self.machine.reports()
+        cdef size_t i, count = self.machine.report_count()
+        cdef Order* o = order_at(self, slot)
+        assert o.state == OPEN
+        for i in range(1, count):
+            if reports[i].kind == TRADE:
+                self._trade(s, o, &reports[i])
+            else:
+                assert reports[i].kind == CANCELLED and o.state == OPEN
+                o.state = CLOSED
+                self.report(s, o, c'4', reports[i].reason)
+        if o.state == CLOSED or o.cumulative_lots == o.quantity_lots:
+            self.close(s, slot, o)
+        return 0
+
+    cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil:
+        cdef uint32_t slot = <uint32_t> r.maker_client_ref
+        cdef Order* maker = order_at(self, slot)
+        cdef Session* other = self.sessions.by_id(r.maker_owner)
+        assert maker.state == OPEN and maker.order_id == r.maker_order_id and maker.session == r.maker_owner
+        taker.cumulative_lots += r.last_lots
+        maker.cumulative_lots += r.last_lots
+        assert taker.cumulative_lots == r.cumulative_lots
+        assert maker.quantity_lots - maker.cumulative_lots == r.maker_leaves_lots
+        quorumbook_add_notional(&taker.notional_low, &taker.notional_high, r.last_price_ticks, r.last_lots)
+        quorumbook_add_notional(&maker.notional_low, &maker.notional_high, r.last_price_ticks, r.last_lots)
+        self._fill(s, taker, r, c'2')
+        self._fill(other, maker, r, c'1')
+        if self.record_trades:
+            self._record(s, taker, maker, r)
+        if r.maker_leaves_lots == 0:
+            self.close(other, slot, maker)
+        return 0
+
+    cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil:
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        cdef ExecutionFields* fields = self.report(s, o, c'F', 0)
+        fields.trade_id = r.trade_id
+        fields.last_price = r.last_price_ticks * instrument.price_increment
+        fields.last_quantity = r.last_lots * instrument.quantity_increment
+        fields.maker_taker = liquidity
+        return 0
+
+    cdef int _record(self, const Session* s, const Order* taker, const Order* maker, const Report* r) except -1 nogil:
+        cdef const Instrument* instrument = &self.instruments[taker.instrument]
+        with gil:
+            self.trades.append((
+                self.sessions.input_number, self.sessions.now_ns,
+                taker.session, strings_of(taker)[:taker.cl_ord_id_length].decode("latin-1"),
+                maker.session, strings_of(maker)[:maker.cl_ord_id_length].decode("latin-1"),
+                instrument.symbol[:instrument.symbol_length].decode("latin-1"), r.last_price_ticks, r.last_lots,
+            ))
+        return 0

@@ -1,0 +1,127 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# Safe: no Python sequence is indexed; every read is behind a comparison with what is left of the payload.
+"""Whether a log entry's payload is what it should be. Holds no state.
+
+An input that is malformed, or of a kind this version does not know, raises ValueError: the replica stops, it does
+not guess.
+"""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memset
+
+from gateway.records cimport (
+    ActivateBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST, INPUT_GATEWAY_START,
+    INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MAX_COMP_ID, MAX_SYMBOL,
+    MessageHead, MSG_CANCEL_REQUEST, MSG_LOGON, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER,
+    MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST, OrderBody, SessionBody,
+    SettingBody,
+)
+from gateway.session cimport Message
+
+
+cdef inline bint has_session_body(uint8_t type) noexcept nogil:
+    return type == MSG_LOGON or type == MSG_RESEND_REQUEST or type == MSG_SEQUENCE_RESET
+
+
+cdef inline bint has_order_body(uint8_t type) noexcept nogil:
+    return (type == MSG_NEW_ORDER or type == MSG_CANCEL_REQUEST or type == MSG_REPLACE_REQUEST
+            or type == MSG_STATUS_REQUEST or type == MSG_MASS_CANCEL_REQUEST or type == MSG_MASS_STATUS_REQUEST)
+
+
+cdef size_t exact_size(const InputHead* head, size_t left) noexcept nogil:
+    # What the record's own lengths say its bytes are, padding not counted; 0: it is too short to say, or unknown.
+    cdef const uint8_t* body = <const uint8_t*> (head + 1)
+    cdef const MessageHead* fields
+    cdef const OrderBody* order
+    cdef const SessionBody* session
+    cdef size_t size = sizeof(InputHead)
+    if head.kind == INPUT_GATEWAY_START or head.kind == INPUT_DISCONNECT or head.kind == INPUT_TIMER:
+        return size
+    if head.kind == INPUT_GATEWAY_LOST:
+        return size + sizeof(GatewayBody)
+    if head.kind == INPUT_ACTIVATE:
+        return size + sizeof(ActivateBody)
+    if head.kind == INPUT_INSTRUMENT:
+        size += sizeof(InstrumentBody)
+        return size + (<const InstrumentBody*> body).symbol_length if size <= left else 0
+    if head.kind == INPUT_SETTING:
+        size += sizeof(SettingBody)
+        return size + (<const SettingBody*> body).comp_id_length if size <= left else 0
+    if head.kind != INPUT_MESSAGE:
+        return 0
+    size += sizeof(MessageHead)
+    if size > left:
+        return 0
+    fields = <const MessageHead*> body
+    body += sizeof(MessageHead)
+    size += <size_t> fields.text_length + fields.msg_type_length
+    if has_order_body(fields.msg_type):
+        if sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody) > left:
+            return 0
+        order = <const OrderBody*> body
+        return (size + sizeof(OrderBody) + order.cl_ord_id_length + order.orig_cl_ord_id_length + order.account_length
+                + order.symbol_length)
+    if has_session_body(fields.msg_type):
+        if sizeof(InputHead) + sizeof(MessageHead) + sizeof(SessionBody) > left:
+            return 0
+        session = <const SessionBody*> body
+        return size + sizeof(SessionBody) + session.sender_length + session.target_length
+    return size
+
+
+cdef const char* wrong_body(const InputHead* head) noexcept nogil:
+    # Of a record of the right size; NULL: nothing.
+    cdef const uint8_t* body = <const uint8_t*> (head + 1)
+    if head.reserved != 0:
+        return b"reserved bytes are set"
+    if head.kind == INPUT_INSTRUMENT and not 1 <= (<const InstrumentBody*> body).symbol_length <= MAX_SYMBOL:
+        return b"a symbol has 1 to 32 bytes"
+    if head.kind == INPUT_SETTING and not 1 <= (<const SettingBody*> body).comp_id_length <= MAX_COMP_ID:
+        return b"a CompID has 1 to 64 bytes"
+    return NULL
+
+
+cdef int check_payload(const uint8_t* payload, size_t size) except -1:
+    cdef size_t at = 0, left, exact
+    cdef const InputHead* head
+    cdef const char* wrong
+    while at < size:
+        left = size - at
+        head = <const InputHead*> (payload + at)
+        if left < sizeof(InputHead):
+            raise ValueError(f"log entry: {left} bytes left at offset {at}, an input has at least {sizeof(InputHead)}")
+        if head.size > left or head.size < sizeof(InputHead) or head.size % 8:
+            raise ValueError(f"log entry: input at offset {at} says size {head.size}, of {left} bytes left")
+        if not INPUT_GATEWAY_START <= head.kind <= INPUT_ACTIVATE:
+            raise ValueError(f"log entry: input at offset {at} has kind {head.kind}, which this version does not know")
+        exact = exact_size(head, head.size)
+        if exact == 0 or (exact + 7) // 8 * 8 != head.size:
+            raise ValueError(f"log entry: input of kind {head.kind} at offset {at} has size {head.size}, "
+                             f"its lengths say {exact}")
+        wrong = wrong_body(head)
+        if wrong != NULL:
+            raise ValueError(f"log entry: input of kind {head.kind} at offset {at}: {wrong.decode()}")
+        at += head.size
+    return 0
+
+
+cdef void split_message(const InputHead* head, Message* m) noexcept nogil:
+    cdef const uint8_t* at = <const uint8_t*> (head + 1) + sizeof(MessageHead)
+    memset(m, 0, sizeof(Message))
+    m.head = head
+    m.fields = <const MessageHead*> (head + 1)
+    if has_order_body(m.fields.msg_type):
+        m.order = <const OrderBody*> at
+        at += sizeof(OrderBody)
+    elif has_session_body(m.fields.msg_type):
+        m.session = <const SessionBody*> at
+        at += sizeof(SessionBody)
+    m.text = at
+    at += m.fields.text_length
+    m.strings = at
+    if m.order != NULL:
+        at += (<size_t> m.order.cl_ord_id_length + m.order.orig_cl_ord_id_length + m.order.account_length
+               + m.order.symbol_length)
+    elif m.session != NULL:
+        at += <size_t> m.session.sender_length + m.session.target_length
+    m.msg_type = at

@@ -1,0 +1,177 @@
+"""Builds the inputs that do not come from a client: genesis, gateways, time. The layout is gateway/records.pxd's.
+
+Every function returns the bytes of one Input; a log entry's payload is Inputs end to end.
+"""
+
+import struct
+from decimal import Decimal
+
+GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
+RULES_VERSION = 1
+INT64_MAX = 2**63 - 1
+EMPTY_PRICE = -(2**63)
+MAX_COMP_ID = 64
+MAX_SYMBOL = 32
+NOT_REJECTED = 255
+MAX_INCREMENT = 10**15
+
+_HEAD = struct.Struct("<IBBHIIQIIq")
+_INSTRUMENT = struct.Struct("<8qbbB13x")
+_SETTING = struct.Struct("<IBBHIIB3xI8x")
+_PAIR = struct.Struct("<II")
+
+Number = Decimal | int | str
+
+
+def _input(kind: int, body: bytes = b"", *, incarnation: int = 0, session: int = 0, number: int = 0, epoch: int = 0,
+           connection: int = 0, received_ns: int = 0) -> bytes:  # fmt: skip
+    padded = body + bytes(-len(body) % 8)
+    size = _HEAD.size + len(padded)
+    head = _HEAD.pack(
+        size, kind, NOT_REJECTED, 0, incarnation, session, number, epoch, connection, received_ns
+    )
+    return head + padded
+
+
+def gateway_start() -> bytes:
+    """A gateway asks for an incarnation: the next number, 1, 2, 3, ..."""
+    return _input(GATEWAY_START)
+
+
+def gateway_lost(incarnation: int = 0) -> bytes:
+    """The sessions of an incarnation (0: of every one so far) are disconnected; nothing of it is taken any more."""
+    return _input(GATEWAY_LOST, _PAIR.pack(incarnation, 0))
+
+
+def timer() -> bytes:
+    """Nothing but the entry's time: wakes an idle exchange for its next deadline."""
+    return _input(TIMER)
+
+
+def activate(rules_version: int = RULES_VERSION) -> bytes:
+    """The rules that hold from here on. The replica stops at a version it does not know."""
+    return _input(ACTIVATE, _PAIR.pack(rules_version, 0))
+
+
+def disconnect(*, incarnation: int, number: int, connection: int, session: int = 0, epoch: int = 0,
+               received_ns: int = 0) -> bytes:  # fmt: skip
+    """The connection is gone. session 0: found by incarnation and connection."""
+    return _input(
+        DISCONNECT, incarnation=incarnation, number=number, session=session, epoch=epoch,
+        connection=connection, received_ns=received_ns,
+    )  # fmt: skip
+
+
+def message(record: bytes, *, incarnation: int, number: int, connection: int, session: int = 0, epoch: int = 0,
+            received_ns: int = 0) -> bytes:  # fmt: skip
+    """A record of gateway.fix's scan with its head filled in."""
+    size, kind, verdict, reserved, *_ = _HEAD.unpack_from(record)
+    head = _HEAD.pack(
+        size, kind, verdict, reserved, incarnation, session, number, epoch, connection, received_ns
+    )
+    return head + record[_HEAD.size :]
+
+
+def setting(
+    *,
+    comp_id: str = "QUORUMBOOK",
+    cancel_on_disconnect: bool = False,
+    grace_ms: int = 5000,
+    open_to_any: bool = True,
+    closed_cl_ord_ids: int = 100_000,
+    max_heartbeat_seconds: int = 3600,
+    sending_time_seconds: int = 0,
+) -> bytes:
+    """Defaults of sessions. ValueError names the argument and what is allowed.
+
+    closed_cl_ord_ids: how many ClOrdIDs of closed orders a session remembers. sending_time_seconds: how far
+    SendingTime (52) may be from the exchange's time; 0 = not judged.
+    """
+    name = _name("comp_id", comp_id, MAX_COMP_ID)
+    for key, value in (
+        ("grace_ms", grace_ms), ("closed_cl_ord_ids", closed_cl_ord_ids),
+        ("max_heartbeat_seconds", max_heartbeat_seconds), ("sending_time_seconds", sending_time_seconds),
+    ):  # fmt: skip
+        if not 0 <= value < 2**32 - 1:
+            raise ValueError(f"{key} must be 0 to {2**32 - 2}, not {value}")
+    body = _SETTING.pack(
+        grace_ms, 2 if cancel_on_disconnect else 1, int(open_to_any), 0, closed_cl_ord_ids,
+        max_heartbeat_seconds, len(name), sending_time_seconds,
+    )  # fmt: skip
+    return _input(SETTING, body + name)
+
+
+def instrument(
+    symbol: str,
+    *,
+    price_increment: Number = "0.01",
+    quantity_increment: Number = "1",
+    round_lot: Number | None = None,
+    min_quantity: Number | None = None,
+    max_quantity: Number | None = None,
+    low_price: Number | None = None,
+    high_price: Number | None = None,
+    protection: Number | None = None,
+) -> bytes:
+    """Defines an instrument; its number is how many were defined before.
+
+    Prices and quantities are decimals. round_lot and min_quantity default to the quantity increment, max_quantity and
+    the price limits to none. protection: how far beyond the opposite best a market order may take, None = no limit.
+    ValueError names the argument and what is allowed.
+    """
+    name = _name("symbol", symbol, MAX_SYMBOL)
+    price, price_exponent = _increment("price_increment", price_increment)
+    quantity, quantity_exponent = _increment("quantity_increment", quantity_increment)
+    tick, step = Decimal(price).scaleb(price_exponent), Decimal(quantity).scaleb(quantity_exponent)
+    lot = 1 if round_lot is None else _units("round_lot", round_lot, step, 1)
+    least = lot if min_quantity is None else _units("min_quantity", min_quantity, step, 1)
+    most = INT64_MAX if max_quantity is None else _units("max_quantity", max_quantity, step, least)
+    low = EMPTY_PRICE if low_price is None else _units("low_price", low_price, tick, EMPTY_PRICE + 1)
+    high = (
+        EMPTY_PRICE
+        if high_price is None
+        else _units("high_price", high_price, tick, max(low, EMPTY_PRICE + 1))
+    )
+    distance = -1 if protection is None else _units("protection", protection, tick, 0)
+    body = _INSTRUMENT.pack(
+        price, quantity, lot, least, most, low, high, distance, price_exponent, quantity_exponent, len(name)
+    )
+    return _input(INSTRUMENT, body + name)
+
+
+def _name(key: str, value: str, limit: int) -> bytes:
+    name = value.encode()
+    if not 1 <= len(name) <= limit or any(byte <= 32 or byte == 127 for byte in name):
+        raise ValueError(
+            f"{key} must have 1 to {limit} bytes, no spaces or control characters, not {value!r}"
+        )
+    return name
+
+
+def _decimal(key: str, value: Number) -> Decimal:
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        raise ValueError(f"{key} must be a decimal number, not {value!r}") from None
+    if not number.is_finite():
+        raise ValueError(f"{key} must be a finite number, not {value!r}")
+    return number
+
+
+def _increment(key: str, value: Number) -> tuple[int, int]:
+    """Mantissa and exponent, as many decimals as were written, none above the point."""
+    number = _decimal(key, value)
+    exponent = min(int(number.as_tuple().exponent), 0)
+    mantissa = int(number.scaleb(-exponent))
+    if exponent < -16 or not 1 <= mantissa <= MAX_INCREMENT:
+        raise ValueError(f"{key} must be above 0 and at most 10^15, with at most 16 decimals, not {value}")
+    return mantissa, exponent
+
+
+def _units(key: str, value: Number, increment: Decimal, least: int) -> int:
+    units = _decimal(key, value) / increment
+    if units != units.to_integral_value():
+        raise ValueError(f"{key} must be a multiple of {increment}, not {value}")
+    if not least <= units <= INT64_MAX:
+        raise ValueError(f"{key} must be {least * increment} to {INT64_MAX * increment}, not {value}")
+    return int(units)

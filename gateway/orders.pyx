@@ -1,0 +1,608 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# Safe: no Python sequence is indexed; slots come from the pool's own lists and index, pointers into an input were
+# checked when the entry began (exchange.pyx).
+"""Order messages: each is judged against the state, becomes one engine command, and is answered.
+
+A refused message changes nothing but sequence numbers. Holds the job that is being worked on (mass cancel, mass
+status). Runs without the GIL; raises MemoryError, and AssertionError when engine and pool disagree.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN, UINT64_MAX
+from libc.stdio cimport snprintf
+from libc.string cimport memcmp, memcpy, strlen
+
+from engine.types cimport (
+    ACCEPTED, BUY, CANCEL, CANCELLED, DAY, FOK, GTC, IOC, LIMIT, MARKET, NEW, POST_ONLY, REJECTED, REPLACE, REPLACED,
+    SELL, Command, Report,
+)
+from gateway.executions cimport Instrument, put, status_of, to_units
+from gateway.names cimport name_hash, names_bucket
+from gateway.order_pool cimport CLOSED, OPEN, Order, order_at, strings_of
+from gateway.reasons cimport (
+    CANNOT_CHANGE, DISCONNECTED, DUPLICATE_CL_ORD_ID, MASS_CANCELLED, MISSING_FIELD, NO_OPEN_ORDERS, NO_SUCH_ORDER,
+    NOT_THIS_ORDER,
+    ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE,
+    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_REQUEST_TYPE,
+    UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason, ord_rej_reason, text_of,
+)
+from gateway.records cimport (
+    ExecutionFields, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST, MSG_EXECUTION_REPORT,
+    MSG_MASS_CANCEL_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
+    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
+)
+from gateway.session cimport Message, Session
+
+cdef int64_t EMPTY = INT64_MIN
+
+cdef enum:                          # BusinessRejectReason (380)
+    BUSINESS_OTHER = 0
+    BUSINESS_UNSUPPORTED_TYPE = 3
+    BUSINESS_FIELD_MISSING = 5
+
+
+cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
+    # 255: not served. Absent is Day; a Day order rests like GTC until there are trading phases.
+    if tif == 0 or tif == c'0':
+        return DAY
+    if tif == c'1':
+        return GTC
+    if tif == c'3':
+        return IOC
+    if tif == c'4':
+        return FOK
+    return 255
+
+
+cdef inline bint same(const uint8_t* a, size_t a_length, const uint8_t* b, size_t b_length) noexcept nogil:
+    return a_length == b_length and memcmp(a, b, a_length) == 0
+
+
+cdef class Orders(Executions):
+
+    cdef int act(self, Session* s, const Message* m) except -1 nogil:
+        cdef uint8_t type = m.fields.msg_type
+        cdef Request q
+        if m.order == NULL:
+            return self.sessions.business_reject(
+                s, m, BUSINESS_UNSUPPORTED_TYPE, UNSUPPORTED_MESSAGE, text_of(UNSUPPORTED_MESSAGE), m.text, 0
+            )
+        q.body = m.order
+        q.cl_ord_id = m.strings
+        q.orig_cl_ord_id = q.cl_ord_id + q.body.cl_ord_id_length
+        q.account = q.orig_cl_ord_id + q.body.orig_cl_ord_id_length
+        q.symbol = q.account + q.body.account_length
+        if type == MSG_NEW_ORDER:
+            return self._new_order(s, m, &q)
+        if type == MSG_CANCEL_REQUEST:
+            return self._cancel(s, m, &q)
+        if type == MSG_REPLACE_REQUEST:
+            return self._replace(s, m, &q)
+        if type == MSG_STATUS_REQUEST:
+            return self._status(s, &q)
+        if type == MSG_MASS_CANCEL_REQUEST:
+            return self._mass_cancel(s, m, &q)
+        assert type == MSG_MASS_STATUS_REQUEST
+        return self._mass_status(s, m, &q)
+
+    cdef int _missing(self, Session* s, const Message* m, const Request* q, int tag) except -1 nogil:
+        # A field is missing that this message needs, given its others.
+        cdef char text[64]
+        snprintf(text, sizeof(text), b"conditionally required field %d is missing", tag)
+        return self.sessions.business_reject(s, m, BUSINESS_FIELD_MISSING, MISSING_FIELD, text, q.cl_ord_id,
+                                             q.body.cl_ord_id_length)
+
+    cdef const char* _why(self, const Request* q, int reason, char* text, size_t room) noexcept nogil:
+        if reason != UNSUPPORTED_FIELD:
+            return text_of(reason)
+        snprintf(text, room, b"field %u is not supported", <unsigned int> q.body.unsupported_tag)
+        return text
+
+    # ------------------------------------------------------------ NewOrderSingle
+
+    cdef int _new_order(self, Session* s, const Message* m, const Request* q) except -1 nogil:
+        cdef const OrderBody* body = q.body
+        cdef Command* c = &self.command
+        cdef uint32_t hash, slot
+        cdef const Report* r
+        cdef Order* o
+        cdef int reason
+        if not body.present & HAS_QUANTITY:
+            return self._missing(s, m, q, 38)
+        if body.ord_type == c'2' and not body.present & HAS_PRICE:
+            return self._missing(s, m, q, 44)
+        if body.cl_ord_id_length == 0:
+            return self._missing(s, m, q, 11)
+        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        reason = self._judge_new(s, q, hash)
+        if reason:
+            return self._refuse_new(s, q, reason)
+        slot = self.take()
+        c.kind = NEW
+        c.side = BUY if body.side == c'1' else SELL
+        c.order_type = LIMIT if body.ord_type == c'2' else MARKET
+        c.time_in_force = engine_time_in_force(body.time_in_force)
+        c.flags = POST_ONLY if body.post_only else 0
+        c.owner = s.id
+        c.client_ref = slot
+        c.order_id = 0
+        c.received_ns = m.head.received_ns
+        r = self.run()
+        if r.kind == REJECTED:
+            self.give_back(slot)
+            reason = r.reason
+            self.end_run()
+            return self._refuse_new(s, q, reason)
+        assert r.kind == ACCEPTED and r.client_ref == slot
+        o = order_at(self, slot)
+        o.order_id = r.order_id
+        o.price_ticks = r.price_ticks
+        o.quantity_lots = r.quantity_lots
+        o.cumulative_lots = 0
+        o.notional_low = 0
+        o.notional_high = 0
+        o.session = s.id
+        o.instrument = r.instrument
+        o.state = OPEN
+        o.side = body.side
+        o.ord_type = body.ord_type
+        o.time_in_force = body.time_in_force if body.time_in_force else c'0'
+        o.post_only = body.post_only
+        self.set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length)
+        self.name(s, slot, hash)
+        self.enlist(s, slot, o)
+        self.report(s, o, c'0', 0)
+        self.fills(s, slot)
+        return self.end_run()
+
+    cdef int _judge_new(self, Session* s, const Request* q, uint32_t hash) except -1 nogil:
+        # 0, or why not. Sets the command's instrument, price and quantity.
+        cdef const OrderBody* body = q.body
+        cdef int64_t instrument
+        if body.present & HAS_UNSUPPORTED:
+            return UNSUPPORTED_FIELD
+        if body.side != c'1' and body.side != c'2':
+            return UNSUPPORTED_SIDE
+        if body.ord_type != c'1' and body.ord_type != c'2':
+            return UNSUPPORTED_ORDER_TYPE
+        if engine_time_in_force(body.time_in_force) == 255:
+            return UNSUPPORTED_TIME_IN_FORCE
+        instrument = self.instrument_of(q.symbol, body.symbol_length)
+        if instrument < 0:
+            return UNKNOWN_SYMBOL
+        if self.find(s, q.cl_ord_id, body.cl_ord_id_length, hash):
+            return DUPLICATE_CL_ORD_ID
+        self.command.instrument = <uint32_t> instrument
+        return self._terms(body, &self.instruments[instrument])
+
+    cdef int _terms(self, const OrderBody* body, const Instrument* instrument) noexcept nogil:
+        # Price and quantity of the command, in ticks and lots. 0, or why not.
+        cdef int failed
+        self.command.price_ticks = EMPTY
+        if body.present & HAS_PRICE:
+            failed = to_units(body.price_mantissa, body.price_exponent, instrument.price_increment,
+                              instrument.price_exponent, &self.command.price_ticks)
+            if failed:
+                return PRICE_OFF_TICK if failed == 1 else PRICE_OUT_OF_RANGE
+        failed = to_units(body.quantity_mantissa, body.quantity_exponent, instrument.quantity_increment,
+                          instrument.quantity_exponent, &self.command.quantity_lots)
+        if failed:
+            return QUANTITY_OFF_INCREMENT if failed == 1 else QUANTITY_OUT_OF_RANGE
+        return 0
+
+    cdef int _refuse_new(self, Session* s, const Request* q, int reason) except -1 nogil:
+        # The message's own fields come back as they were given.
+        cdef const OrderBody* body = q.body
+        cdef char buffer[64]
+        cdef const char* text = self._why(q, reason, buffer, sizeof(buffer))
+        cdef size_t text_length = strlen(text)
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_EXECUTION_REPORT,
+            <size_t> body.cl_ord_id_length + body.account_length + body.symbol_length + text_length
+        )
+        fields.exec_type = c'8'
+        fields.ord_status = c'8'
+        fields.price_exponent = body.price_exponent
+        fields.quantity_exponent = body.quantity_exponent
+        if body.present & HAS_PRICE:
+            fields.price = body.price_mantissa
+        fields.quantity = body.quantity_mantissa
+        fields.side = body.side
+        fields.ord_type = body.ord_type
+        fields.time_in_force = body.time_in_force if body.time_in_force else c'0'
+        fields.post_only = body.post_only
+        fields.fix_reason = ord_rej_reason(reason)
+        fields.reason_code = reason
+        fields.cl_ord_id_length = body.cl_ord_id_length
+        fields.account_length = body.account_length
+        fields.symbol_length = body.symbol_length
+        fields.text_length = <uint8_t> text_length
+        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account, body.account_length),
+                q.symbol, body.symbol_length), <const uint8_t*> text, text_length)
+        return 0
+
+    # ------------------------------------------------------------ OrderCancelRequest, OrderCancelReplaceRequest
+
+    cdef int _judge_change(self, Session* s, const Request* q, uint32_t hash, uint32_t* slot) except -1 nogil:
+        # 0 and the slot of the open order that OrigClOrdID names; or why not, and the order meant (0: none).
+        cdef const OrderBody* body = q.body
+        cdef Order* o
+        cdef uint32_t found, named
+        slot[0] = 0
+        found = self.find(s, q.orig_cl_ord_id, body.orig_cl_ord_id_length,
+                          name_hash(q.orig_cl_ord_id, body.orig_cl_ord_id_length))
+        named = self.named(found) if found else 0
+        slot[0] = named
+        if self.find(s, q.cl_ord_id, body.cl_ord_id_length, hash):
+            return DUPLICATE_CL_ORD_ID
+        if named == 0:
+            return NO_SUCH_ORDER
+        o = order_at(self, named)
+        if o.state == CLOSED:
+            return ORDER_CLOSED
+        if named != found:
+            return ORDER_REPLACED
+        if body.present & HAS_UNSUPPORTED:
+            return UNSUPPORTED_FIELD
+        if body.side != o.side or (body.order_id != 0 and body.order_id != o.order_id) or not same(
+                q.symbol, body.symbol_length,
+                self.instruments[o.instrument].symbol, self.instruments[o.instrument].symbol_length):
+            return NOT_THIS_ORDER
+        return 0
+
+    cdef int _refuse_change(self, Session* s, const Message* m, const Request* q, uint32_t slot,
+                            int reason) except -1 nogil:
+        # OrderCancelReject, with what is true of the order meant.
+        cdef const OrderBody* body = q.body
+        cdef char buffer[64]
+        cdef const char* text = self._why(q, reason, buffer, sizeof(buffer))
+        cdef size_t text_length = strlen(text), account_length = body.account_length
+        cdef const Order* o = order_at(self, slot) if slot else NULL
+        cdef const uint8_t* account = q.account
+        cdef ExecutionFields* fields
+        if o != NULL:
+            account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
+            account_length = o.account_length
+        fields = self.blank(
+            s, MSG_ORDER_CANCEL_REJECT,
+            <size_t> body.cl_ord_id_length + body.orig_cl_ord_id_length + account_length + text_length
+        )
+        fields.ord_status = c'8'
+        if o != NULL:
+            fields.order_id = o.order_id
+            fields.ord_status = status_of(o)
+        fields.response_to = c'1' if m.fields.msg_type == MSG_CANCEL_REQUEST else c'2'
+        fields.fix_reason = cxl_rej_reason(reason)
+        fields.reason_code = reason
+        fields.cl_ord_id_length = body.cl_ord_id_length
+        fields.orig_cl_ord_id_length = body.orig_cl_ord_id_length
+        fields.account_length = <uint8_t> account_length
+        fields.text_length = <uint8_t> text_length
+        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length),
+                    q.orig_cl_ord_id, body.orig_cl_ord_id_length), account, account_length),
+            <const uint8_t*> text, text_length)
+        return 0
+
+    cdef int _cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil:
+        cdef const OrderBody* body = q.body
+        cdef Command* c = &self.command
+        cdef uint32_t hash, slot, alias
+        cdef const Report* r
+        cdef Order* o
+        cdef int reason
+        if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
+            return self._missing(s, m, q, 41 if body.cl_ord_id_length else 11)
+        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        reason = self._judge_change(s, q, hash, &slot)
+        if reason:
+            return self._refuse_change(s, m, q, slot, reason)
+        o = order_at(self, slot)
+        c.kind = CANCEL
+        c.flags = 0
+        c.owner = s.id
+        c.client_ref = slot
+        c.order_id = o.order_id
+        r = self.run()
+        assert r.kind == CANCELLED and r.client_ref == slot
+        o.state = CLOSED
+        alias = self._rename(s, slot, q, hash)
+        self.report(s, o, c'4', 0)
+        self.close(s, slot, o)
+        self.remember(s, alias, order_at(self, alias))
+        return self.end_run()
+
+    cdef int _replace(self, Session* s, const Message* m, const Request* q) except -1 nogil:
+        cdef const OrderBody* body = q.body
+        cdef Command* c = &self.command
+        cdef uint32_t hash, slot, alias
+        cdef const Report* r
+        cdef Order* o
+        cdef int reason
+        if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
+            return self._missing(s, m, q, 41 if body.cl_ord_id_length else 11)
+        if not body.present & HAS_QUANTITY:
+            return self._missing(s, m, q, 38)
+        if body.ord_type == c'2' and not body.present & HAS_PRICE:
+            return self._missing(s, m, q, 44)
+        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        reason = self._judge_change(s, q, hash, &slot)
+        if reason == 0:
+            reason = self._judge_replace(q, order_at(self, slot))
+        if reason:
+            return self._refuse_change(s, m, q, slot, reason)
+        o = order_at(self, slot)
+        c.kind = REPLACE
+        c.flags = 0
+        c.owner = s.id
+        c.client_ref = slot
+        c.order_id = o.order_id
+        r = self.run()
+        if r.kind == REJECTED:
+            reason = r.reason
+            self.end_run()
+            return self._refuse_change(s, m, q, slot, reason)
+        assert r.kind == REPLACED and r.client_ref == slot
+        o.price_ticks = r.price_ticks
+        o.quantity_lots = r.quantity_lots
+        alias = self._rename(s, slot, q, hash)
+        self.report(s, o, c'5', 0)
+        self.fills(s, slot)
+        self.remember(s, alias, order_at(self, alias))
+        return self.end_run()
+
+    cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil:
+        # Only price and quantity may change. Sets them in the command. 0, or why not.
+        cdef const OrderBody* body = q.body
+        cdef const uint8_t* account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
+        if body.ord_type != o.ord_type or (body.post_only and not o.post_only):
+            return CANNOT_CHANGE
+        if body.time_in_force != 0 and body.time_in_force != o.time_in_force:
+            return CANNOT_CHANGE
+        if body.account_length and not same(q.account, body.account_length, account, o.account_length):
+            return CANNOT_CHANGE
+        return self._terms(body, &self.instruments[o.instrument])
+
+    cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil:
+        # The order takes its new ClOrdID; the old one goes to an alias, which is returned, not yet on a list.
+        cdef Order* o = order_at(self, slot)
+        cdef const uint8_t* own = strings_of(o)
+        cdef uint32_t old_hash = o.hash
+        cdef uint32_t alias = self.alias(s, slot, own, o.cl_ord_id_length, old_hash)
+        names_bucket(&s.names, old_hash, slot).reference = alias
+        self.set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length,
+                         own + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
+        self.name(s, slot, hash)
+        return alias
+
+    # ------------------------------------------------------------ OrderStatusRequest
+
+    cdef int _status(self, Session* s, const Request* q) except -1 nogil:
+        cdef const OrderBody* body = q.body
+        cdef uint32_t slot = self.find(s, q.cl_ord_id, body.cl_ord_id_length,
+                                       name_hash(q.cl_ord_id, body.cl_ord_id_length))
+        if slot:
+            slot = self.named(slot)
+        if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
+            slot = 0
+        elif slot == 0 and body.order_id != 0:
+            slot = self._open_with_id(s, body.order_id)
+        if slot == 0:
+            return self._unknown_order(s, q)
+        self.report(s, order_at(self, slot), c'I', 0).status_request = 1
+        return 0
+
+    cdef uint32_t _open_with_id(self, const Session* s, uint64_t order_id) noexcept nogil:
+        # O(open orders): for the rare request that has only the OrderID
+        cdef uint32_t slot = s.open_first
+        while slot and order_at(self, slot).order_id < order_id:
+            slot = order_at(self, slot).next
+        return slot if slot and order_at(self, slot).order_id == order_id else 0
+
+    cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil:
+        cdef const OrderBody* body = q.body
+        cdef const char* text = text_of(NO_SUCH_ORDER)
+        cdef size_t text_length = strlen(text)
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_EXECUTION_REPORT,
+            <size_t> body.cl_ord_id_length + body.account_length + body.symbol_length + text_length
+        )
+        fields.exec_type = c'I'
+        fields.ord_status = c'8'
+        fields.status_request = 1
+        fields.side = body.side
+        fields.fix_reason = ord_rej_reason(NO_SUCH_ORDER)
+        fields.reason_code = NO_SUCH_ORDER
+        fields.order_id = body.order_id if body.order_id != UINT64_MAX else 0
+        fields.cl_ord_id_length = body.cl_ord_id_length
+        fields.account_length = body.account_length
+        fields.symbol_length = body.symbol_length
+        fields.text_length = <uint8_t> text_length
+        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account, body.account_length),
+                q.symbol, body.symbol_length), <const uint8_t*> text, text_length)
+        return 0
+
+    # ------------------------------------------------------------ requests about many orders
+
+    cdef int _filter(self, const Request* q) noexcept nogil:
+        # Which orders the job takes: symbol and side of the request. 0, or why not.
+        cdef const OrderBody* body = q.body
+        self.job.instrument = -1
+        self.job.side = body.side
+        self.job.request_type = body.request_type
+        if body.present & HAS_UNSUPPORTED:
+            return UNSUPPORTED_FIELD
+        if body.request_type != c'1' and body.request_type != c'7':
+            return UNSUPPORTED_REQUEST_TYPE
+        if body.side != 0 and body.side != c'1' and body.side != c'2':
+            return UNSUPPORTED_SIDE
+        if body.request_type == c'1' or body.symbol_length:
+            self.job.instrument = self.instrument_of(q.symbol, body.symbol_length)
+            if self.job.instrument < 0:
+                return UNKNOWN_SYMBOL
+        return 0
+
+    cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil:
+        self.job.kind = kind
+        self.job.session = s.id
+        self.job.cursor = s.open_first
+        self.job.total = 0
+        self.job.done = 0
+        self.job.id_length = length
+        memcpy(self.job.id, id, length)
+
+    cdef bint _wanted(self, const Order* o) noexcept nogil:
+        return ((self.job.instrument < 0 or o.instrument == self.job.instrument)
+                and (self.job.side == 0 or o.side == self.job.side))
+
+    cdef int _mass_cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil:
+        cdef int reason
+        if q.body.request_type == c'1' and q.body.symbol_length == 0:
+            return self._missing(s, m, q, 55)
+        reason = self._filter(q)
+        if reason:
+            return self._mass_cancel_report(s, q.body.request_type, q.cl_ord_id, q.body.cl_ord_id_length, 0, reason)
+        self._start(s, MASS_CANCEL, q.cl_ord_id, q.body.cl_ord_id_length)
+        return 0
+
+    cdef int _mass_cancel_report(self, Session* s, uint8_t request_type, const uint8_t* id, uint8_t id_length,
+                                 uint64_t affected, int reason) except -1 nogil:
+        cdef const char* text = text_of(reason)
+        cdef size_t text_length = strlen(text)
+        cdef ExecutionFields* fields = self.blank(s, MSG_MASS_CANCEL_REPORT, id_length + text_length)
+        fields.response_to = request_type
+        fields.mass_response = c'0' if reason else request_type
+        fields.affected = affected
+        if reason:      # MassCancelRejectReason (532): 0 = not supported, 1 = unknown security, 99 = other
+            fields.fix_reason = 1 if reason == UNKNOWN_SYMBOL else 0 if reason == UNSUPPORTED_REQUEST_TYPE else 99
+            fields.reason_code = reason
+        fields.cl_ord_id_length = id_length
+        fields.text_length = <uint8_t> text_length
+        put(put(<uint8_t*> (fields + 1), id, id_length), <const uint8_t*> text, text_length)
+        return 0
+
+    cdef int _mass_status(self, Session* s, const Message* m, const Request* q) except -1 nogil:
+        cdef int reason
+        if q.body.request_type == c'1' and q.body.symbol_length == 0:
+            return self._missing(s, m, q, 55)
+        reason = self._filter(q)
+        if reason:
+            return self._no_status(s, q.cl_ord_id, q.body.cl_ord_id_length, reason)
+        self._start(s, MASS_STATUS_COUNT, q.cl_ord_id, q.body.cl_ord_id_length)
+        return 0
+
+    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, int reason) except -1 nogil:
+        # The one answer to a mass status request that has nothing to report.
+        cdef const char* text = text_of(reason if reason else NO_OPEN_ORDERS)
+        cdef size_t text_length = strlen(text)
+        cdef ExecutionFields* fields = self.blank(s, MSG_EXECUTION_REPORT, text_length + id_length)
+        fields.exec_type = c'I'
+        fields.ord_status = c'8'
+        fields.status_request = 1
+        fields.last_fragment = c'Y'
+        if reason:
+            fields.fix_reason = ord_rej_reason(reason)
+            fields.reason_code = reason
+        fields.text_length = <uint8_t> text_length
+        fields.request_id_length = id_length
+        put(put(<uint8_t*> (fields + 1), <const uint8_t*> text, text_length), id, id_length)
+        return 0
+
+    cdef int cancel_all(self, Session* s) except -1 nogil:
+        self.job.instrument = -1
+        self.job.side = 0
+        self._start(s, GRACE_CANCEL, s.comp_id, 0)
+        return 0
+
+    cdef int work(self) except -1 nogil:
+        cdef Session* s = self.sessions.by_id(self.job.session)
+        if self.job.kind == MASS_STATUS_COUNT:
+            self._count_piece(s)
+        elif self.job.kind == MASS_STATUS:
+            self._status_piece(s)
+        else:
+            self._cancel_piece(s)
+        return 0
+
+    cdef int _cancel_piece(self, Session* s) except -1 nogil:
+        cdef uint32_t looked = 0, slot = self.job.cursor, next
+        cdef const Report* r
+        cdef Order* o
+        cdef Command* c = &self.command
+        cdef int reason = DISCONNECTED if self.job.kind == GRACE_CANCEL else MASS_CANCELLED
+        c.kind = CANCEL
+        c.flags = 0
+        c.owner = s.id
+        while slot and looked < PIECE:
+            looked += 1
+            o = order_at(self, slot)
+            next = o.next
+            if self._wanted(o):
+                c.client_ref = slot
+                c.order_id = o.order_id
+                self.machine.run(c, 1)
+                r = self.machine.reports() + (self.machine.report_count() - 1)
+                assert r.kind == CANCELLED and r.client_ref == slot
+                o.state = CLOSED
+                self.report(s, o, c'4', reason)
+                self.close(s, slot, o)
+                self.job.done += 1
+            slot = next
+        self.end_run()
+        self.job.cursor = slot
+        if slot == 0:
+            if self.job.kind == MASS_CANCEL:
+                self._mass_cancel_report(s, self.job.request_type, self.job.id, self.job.id_length, self.job.done, 0)
+            self.job.kind = NO_JOB
+        return 0
+
+    cdef int _count_piece(self, Session* s) except -1 nogil:
+        cdef uint32_t looked = 0, slot = self.job.cursor
+        cdef const Order* o
+        while slot and looked < PIECE:
+            looked += 1
+            o = order_at(self, slot)
+            self.job.total += self._wanted(o)
+            slot = o.next
+        self.job.cursor = slot
+        if slot == 0:
+            self.job.cursor = s.open_first
+            self.job.kind = MASS_STATUS
+            if self.job.total == 0:
+                self.job.kind = NO_JOB
+                self._no_status(s, self.job.id, self.job.id_length, 0)
+        return 0
+
+    cdef int _status_piece(self, Session* s) except -1 nogil:
+        cdef uint32_t looked = 0, slot = self.job.cursor
+        cdef const Order* o
+        while slot and looked < PIECE:
+            looked += 1
+            o = order_at(self, slot)
+            slot = o.next
+            if self._wanted(o):
+                self.job.done += 1
+                self._status_of_many(s, o)
+        self.job.cursor = slot
+        if slot == 0:
+            assert self.job.done == self.job.total
+            self.job.kind = NO_JOB
+        return 0
+
+    cdef int _status_of_many(self, Session* s, const Order* o) except -1 nogil:
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        cdef size_t length = <size_t> o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + self.job.id_length
+        )
+        self.describe(fields, o)
+        fields.exec_type = c'I'
+        fields.status_request = 1
+        fields.mass_total = self.job.total
+        fields.last_fragment = c'Y' if self.job.done == self.job.total else c'N'
+        fields.cl_ord_id_length = o.cl_ord_id_length
+        fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
+        fields.account_length = o.account_length
+        fields.symbol_length = instrument.symbol_length
+        fields.request_id_length = self.job.id_length
+        put(put(put(<uint8_t*> (fields + 1), strings_of(o), length), instrument.symbol, instrument.symbol_length),
+            self.job.id, self.job.id_length)
+        return 0

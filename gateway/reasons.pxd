@@ -1,0 +1,33 @@
+# Why something was refused or cancelled, beyond the engine's own reasons (engine/types.pxd, 1 to 99): tag 20002.
+#
+# Numbers never change. docs/fix.md lists them with the FIX reasons (103, 102, 532, 380) they go with.
+
+from libc.stdint cimport uint8_t
+
+cpdef enum GatewayReason:
+    UNKNOWN_SYMBOL = 100
+    DUPLICATE_CL_ORD_ID = 101       # of an open order, or of a closed one still remembered
+    PRICE_OFF_TICK = 102            # not a multiple of the price increment
+    PRICE_OUT_OF_RANGE = 103        # too large for a count of price increments
+    QUANTITY_OFF_INCREMENT = 104    # not a multiple of the quantity increment
+    QUANTITY_OUT_OF_RANGE = 105
+    UNSUPPORTED_SIDE = 106
+    UNSUPPORTED_ORDER_TYPE = 107
+    UNSUPPORTED_TIME_IN_FORCE = 108
+    UNSUPPORTED_FIELD = 109         # a field is present whose meaning is not served
+    ORDER_CLOSED = 110              # filled or cancelled before
+    ORDER_REPLACED = 111            # OrigClOrdID is not the order's name any more
+    NOT_THIS_ORDER = 112            # symbol, side or OrderID is not that order's
+    CANNOT_CHANGE = 113             # a replace may change price and quantity only
+    UNSUPPORTED_REQUEST_TYPE = 114  # 530 or 585
+    MISSING_FIELD = 115             # conditionally required
+    UNSUPPORTED_MESSAGE = 116
+    NO_SUCH_ORDER = 117             # neither ClOrdID nor OrderID names an order of this session
+    NO_OPEN_ORDERS = 118            # nothing for a mass status request to report
+    # why an order was cancelled
+    MASS_CANCELLED = 150
+    DISCONNECTED = 151              # cancel-on-disconnect
+
+cdef const char* text_of(int code) noexcept nogil
+cdef uint8_t ord_rej_reason(int code) noexcept nogil    # 103
+cdef uint8_t cxl_rej_reason(int code) noexcept nogil    # 102

@@ -1,0 +1,131 @@
+# FIX sessions as replicated state: sequence numbers, gaps, heartbeats, Logon and Logout, the connection epoch.
+#
+# Everything is judged in log time (`now_ns`, the entry's timestamp). A message is numbered and appended to the
+# outbox in one step, so none is ever sent that the state does not know.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from gateway.names cimport NameIndex
+from gateway.outbox cimport Outbox
+from gateway.records cimport EgressHead, InputHead, MessageHead, OrderBody, SessionBody
+from gateway.timers cimport Timer, TimerHeap
+
+cdef enum TimerKind:
+    TIMER_HEARTBEAT = 1         # nothing sent for the interval: Heartbeat
+    TIMER_SILENCE = 2           # nothing received: TestRequest, then Logout
+    TIMER_GRACE = 3             # disconnected for the grace: cancel the session's orders
+    TIMER_KINDS = 4
+
+cdef enum Action:               # what is left to do with a received message
+    DONE = 0
+    ACT = 1                     # an application message in sequence
+
+cdef struct Message:            # one INPUT_MESSAGE, its pieces; bodies that its type does not have are NULL
+    const InputHead* head
+    const MessageHead* fields
+    const SessionBody* session
+    const OrderBody* order
+    const uint8_t* text         # fields.text_length bytes
+    const uint8_t* strings      # the body's strings, end to end
+    const uint8_t* msg_type     # fields.msg_type_length bytes
+
+cdef struct Session:
+    uint32_t id                 # 1, 2, 3, ... in the order of their first Logon
+    uint32_t epoch              # of the connection; raised by every Logon that opens one
+    uint32_t incarnation        # whose connection it is, while connected
+    uint32_t connection
+    uint64_t inbound            # next MsgSeqNum (34) expected
+    uint64_t outbound           # next MsgSeqNum to send
+    uint64_t gap_end            # highest number seen beyond a gap; 0 = no gap. Invariant: 0 or >= inbound
+    int64_t gap_asked_ns        # when the gap's ResendRequest was sent
+    int64_t last_received_ns
+    int64_t last_sent_ns
+    int64_t heartbeat_ns        # HeartBtInt; 0 = none, silence is not judged
+    int64_t grace_ns
+    int64_t grace_deadline_ns   # EMPTY_TIME = none
+    int64_t armed_ns[4]         # TimerKind -> the deadline of its live node in the heap; EMPTY_TIME = none
+    uint8_t connected
+    uint8_t test_pending        # our TestRequest is not answered yet
+    uint8_t cancel_on_disconnect
+    uint8_t comp_id_length
+    uint8_t comp_id[64]
+    # what the order layer keeps here: slots of its pool, 0 = none
+    uint32_t open_first         # open orders, in order of order id
+    uint32_t open_last
+    uint32_t open_count
+    uint32_t closed_first       # ClOrdIDs of closed orders, oldest first
+    uint32_t closed_last
+    uint32_t closed_count       # Invariant: <= Settings.closed_cl_ord_ids between inputs
+    NameIndex names             # ClOrdID -> slot, open and closed
+
+cdef struct Settings:
+    int64_t grace_ns
+    int64_t sending_time_ns     # 0 = not judged
+    uint32_t closed_cl_ord_ids
+    uint32_t max_heartbeat_seconds
+    uint8_t cancel_on_disconnect
+    uint8_t open_to_any
+    uint8_t comp_id_length      # of the exchange
+    uint8_t comp_id[64]
+
+cdef inline bint in_sequence(Session* s, const MessageHead* fields) noexcept nogil:
+    # The common case: the next number, nothing else to judge. Without `verdict`, which is in the input's head.
+    return fields.msg_seq_num == s.inbound and fields.flags == 0 and s.gap_end == 0
+
+cdef class Sessions:
+    cdef Outbox outbox
+    cdef Session** table        # by id - 1; each allocated by itself, so a Session* stays valid
+    cdef uint32_t count
+    cdef uint32_t room
+    cdef NameIndex by_comp_id
+    cdef NameIndex by_connection
+    cdef TimerHeap timers
+    cdef Settings settings
+    cdef int64_t now_ns         # of the current entry
+    cdef uint64_t input_number  # the last input taken
+
+    cdef Session* by_id(self, uint32_t id) noexcept nogil                   # NULL: none
+    cdef Session* by_name(self, const uint8_t* comp_id, size_t length) noexcept nogil
+    cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil
+
+    # A numbered message with a zeroed body of `size` bytes (padded here): the pointer holds until the next call.
+    cdef uint8_t* message(self, Session* s, uint8_t msg_type, size_t size) except NULL nogil
+    cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
+                             const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil
+
+    cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
+    cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
+    cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
+    cdef int disconnect(self, Session* s) except -1 nogil
+    cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one
+    cdef int restart_clocks(self) except -1 nogil                           # a new term began
+
+    cdef int due(self, Timer* timer) except -1 nogil                        # 1: one at or before now_ns, taken
+    cdef int perform(self, const Timer* timer) except -1 nogil              # of kind HEARTBEAT or SILENCE
+    cdef int64_t next_deadline(self) except? -1 nogil                       # EMPTY_TIME = none
+
+    cdef int _open(self, Session* s, const Message* m) except -1 nogil
+    cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil
+    cdef int _accept(self, Session* s, const Message* m) except -1 nogil
+    cdef int _answer_logon(self, Session* s, bint reset) except -1 nogil
+    cdef int _reset(self, Session* s) except -1 nogil
+    cdef int _gap(self, Session* s, uint64_t number) except -1 nogil
+    cdef int _below(self, Session* s, const Message* m) except -1 nogil
+    cdef int _above(self, Session* s, const Message* m) except -1 nogil
+    cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil
+    cdef int _resend(self, Session* s, const Message* m) except -1 nogil
+    cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil
+    cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
+                     size_t text_length) except -1 nogil
+    cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil
+    cdef int _logout(self, Session* s, const char* text) except -1 nogil
+    cdef int _close(self, Session* s, const char* text) except -1 nogil
+    cdef int _arm(self, Session* s, TimerKind kind) except -1 nogil
+    cdef int64_t _deadline(self, const Session* s, uint32_t kind) noexcept nogil
+
+    cdef EgressHead* _record(self, Session* s, uint8_t kind, size_t size) except NULL nogil
+    cdef int _effect(self, Session* s, uint8_t kind, uint32_t incarnation, uint32_t connection,
+                     const uint8_t* text, size_t text_length) except -1 nogil
+    cdef int _reject_saying(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
+                            const char* text) except -1 nogil
+    cdef int _settle_first(self) except -1 nogil

@@ -1,0 +1,567 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# Safe: no Python sequence is indexed; every pointer into an input was checked against the payload's bounds when
+# the entry began (exchange.pyx, `check_input`). Divisors are constants.
+"""FIX 4.4 session layer as a state machine: an input in, numbered messages and effects out.
+
+Holds the table of sessions, which it owns, and the heap of their deadlines. Appends to the outbox. Runs without
+the GIL; raises MemoryError, and AssertionError when an invariant is broken.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy, strlen
+
+from gateway.names cimport name_hash, names_insert, names_next, names_remove, names_reserve, pair_hash
+from gateway.outbox cimport Outbox
+from gateway.records cimport (
+    EgressHead, InputHead, SessionBody, SessionFields,
+    EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND,
+    FLAG_BEGIN_STRING, FLAG_GAP_FILL, FLAG_NO_ORIG_SENDING_TIME, FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM,
+    FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MAX_TEXT,
+    MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
+    MSG_TEST_REQUEST, NOT_REJECTED,
+)
+from gateway.timers cimport Timer, timers_pop, timers_push
+
+cdef enum:
+    SECOND = 1000000000
+    RETRY_SECONDS = 30          # a gap is asked for again after the heartbeat interval, or this when there is none
+    REQUIRED_TAG_MISSING = 1    # SessionRejectReason (373)
+    VALUE_IS_INCORRECT = 5
+    COMP_ID_PROBLEM = 9
+    SENDING_TIME_ACCURACY = 10
+    OTHER_REASON = 99
+
+cdef int64_t EMPTY_TIME = INT64_MIN
+
+
+cdef inline size_t padded(size_t size) noexcept nogil:
+    return (size + 7) & ~(<size_t> 7)
+
+
+cdef int no_memory() except -1 nogil:
+    with gil:
+        raise MemoryError("no memory for a session's state")
+
+
+cdef class Sessions:
+    def __cinit__(self, Outbox outbox not None) -> None:
+        self.outbox = outbox
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t i
+        for i in range(self.count):
+            free(self.table[i].names.buckets)
+            free(self.table[i])
+        free(self.table)
+        free(self.by_comp_id.buckets)
+        free(self.by_connection.buckets)
+        free(self.timers.nodes)
+
+    # ------------------------------------------------------------ finding a session
+
+    cdef Session* by_id(self, uint32_t id) noexcept nogil:
+        if id == 0 or id > self.count:
+            return NULL
+        return self.table[id - 1]
+
+    cdef Session* by_name(self, const uint8_t* comp_id, size_t length) noexcept nogil:
+        cdef uint32_t hash = name_hash(comp_id, length), position = hash, id
+        cdef Session* s
+        while True:
+            id = names_next(&self.by_comp_id, hash, &position)
+            if id == 0:
+                return NULL
+            s = self.table[id - 1]
+            if s.comp_id_length == length and memcmp(s.comp_id, comp_id, length) == 0:
+                return s
+
+    cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil:
+        cdef uint32_t hash = pair_hash(incarnation, connection), position = hash, id
+        cdef Session* s
+        while True:
+            id = names_next(&self.by_connection, hash, &position)
+            if id == 0:
+                return NULL
+            s = self.table[id - 1]
+            if s.incarnation == incarnation and s.connection == connection:
+                return s
+
+    cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil:
+        cdef Session* s
+        cdef Session** table
+        cdef uint32_t room, kind
+        if self.count == self.room:
+            room = self.room * 2 if self.room else 16
+            table = <Session**> realloc(self.table, room * sizeof(Session*))
+            if table == NULL:
+                no_memory()
+            self.table = table
+            self.room = room
+        s = <Session*> calloc(1, sizeof(Session))
+        if s == NULL or not names_reserve(&self.by_comp_id):
+            free(s)
+            no_memory()
+        s.id = self.count + 1
+        s.inbound = 1
+        s.outbound = 1
+        s.grace_deadline_ns = EMPTY_TIME
+        for kind in range(4):
+            s.armed_ns[kind] = EMPTY_TIME
+        s.comp_id_length = <uint8_t> length
+        memcpy(s.comp_id, comp_id, length)
+        self.table[self.count] = s
+        self.count += 1
+        names_insert(&self.by_comp_id, name_hash(comp_id, length), s.id)
+        return s
+
+    # ------------------------------------------------------------ what goes out
+
+    cdef EgressHead* _record(self, Session* s, uint8_t kind, size_t size) except NULL nogil:
+        # A zeroed record with `size` bytes after its head.
+        cdef EgressHead* head = <EgressHead*> self.outbox.reserve(sizeof(EgressHead) + padded(size))
+        head.size = <uint32_t> (sizeof(EgressHead) + padded(size))
+        head.kind = kind
+        head.sending_time_ns = self.now_ns
+        head.input_number = self.input_number
+        if s != NULL:
+            head.session = s.id
+            head.epoch = s.epoch
+        return head
+
+    cdef uint8_t* message(self, Session* s, uint8_t msg_type, size_t size) except NULL nogil:
+        cdef EgressHead* head = self._record(s, EGRESS_MESSAGE, size)
+        head.msg_type = msg_type
+        head.msg_seq_num = s.outbound
+        s.outbound += 1
+        s.last_sent_ns = self.now_ns
+        return <uint8_t*> head + sizeof(EgressHead)
+
+    cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil:
+        cdef uint8_t* body = self.message(s, msg_type, sizeof(SessionFields) + text_length)
+        cdef SessionFields* fields = <SessionFields*> body
+        fields.reject_reason = NOT_REJECTED
+        fields.text_length = <uint8_t> text_length
+        memcpy(body + sizeof(SessionFields), text, text_length)
+        return 0
+
+    cdef int _effect(self, Session* s, uint8_t kind, uint32_t incarnation, uint32_t connection, const uint8_t* text,
+                     size_t text_length) except -1 nogil:
+        # OPEN, CLOSE, REFUSE: nothing numbered.
+        cdef EgressHead* head = self._record(s, kind, sizeof(SessionFields) + text_length)
+        cdef SessionFields* fields = <SessionFields*> (<uint8_t*> head + sizeof(EgressHead))
+        head.incarnation = incarnation
+        head.connection = connection
+        fields.reject_reason = NOT_REJECTED
+        if kind == EGRESS_OPEN:
+            fields.heartbeat_seconds = <uint32_t> (s.heartbeat_ns // SECOND)
+        fields.text_length = <uint8_t> text_length
+        memcpy(<uint8_t*> fields + sizeof(SessionFields), text, text_length)
+        return 0
+
+    cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil:
+        return self._effect(NULL, EGRESS_REFUSE, head.incarnation, head.connection, <const uint8_t*> text,
+                            strlen(text))
+
+    cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
+                     size_t text_length) except -1 nogil:
+        cdef size_t type_length = m.fields.msg_type_length
+        cdef uint8_t* body = self.message(s, MSG_REJECT, sizeof(SessionFields) + text_length + type_length)
+        cdef SessionFields* fields = <SessionFields*> body
+        fields.ref_seq_num = m.fields.msg_seq_num
+        fields.ref_tag = ref_tag
+        fields.reject_reason = reason
+        fields.ref_msg_type = m.fields.msg_type
+        fields.text_length = <uint8_t> text_length
+        fields.ref_type_length = <uint8_t> type_length
+        body += sizeof(SessionFields)
+        memcpy(body, text, text_length)
+        memcpy(body + text_length, m.msg_type, type_length)
+        return 0
+
+    cdef int _reject_saying(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
+                            const char* text) except -1 nogil:
+        return self._reject(s, m, reason, ref_tag, <const uint8_t*> text, strlen(text))
+
+    cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
+                             const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil:
+        cdef size_t text_length = strlen(text), type_length = m.fields.msg_type_length
+        cdef uint8_t* body = self.message(
+            s, MSG_BUSINESS_REJECT, sizeof(SessionFields) + text_length + type_length + ref_id_length
+        )
+        cdef SessionFields* fields = <SessionFields*> body
+        fields.ref_seq_num = m.fields.msg_seq_num
+        fields.reject_reason = reason
+        fields.ref_msg_type = m.fields.msg_type
+        fields.reason_code = code
+        fields.text_length = <uint8_t> text_length
+        fields.ref_type_length = <uint8_t> type_length
+        fields.ref_id_length = ref_id_length
+        body += sizeof(SessionFields)
+        memcpy(body, text, text_length)
+        memcpy(body + text_length, m.msg_type, type_length)
+        memcpy(body + text_length + type_length, ref_id, ref_id_length)
+        return 0
+
+    cdef int _logout(self, Session* s, const char* text) except -1 nogil:
+        # Says why, then closes: the other side's Logout is not waited for.
+        self._admin(s, MSG_LOGOUT, <const uint8_t*> text, strlen(text))
+        return self._close(s, text)
+
+    cdef int _close(self, Session* s, const char* text) except -1 nogil:
+        self._effect(s, EGRESS_CLOSE, s.incarnation, s.connection, <const uint8_t*> text, strlen(text))
+        return self.disconnect(s)
+
+    # ------------------------------------------------------------ connections
+
+    cdef int disconnect(self, Session* s) except -1 nogil:
+        if not s.connected:
+            return 0
+        assert names_remove(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
+        s.connected = 0
+        s.test_pending = 0
+        s.gap_end = 0           # the next Logon finds it again
+        if s.cancel_on_disconnect:
+            s.grace_deadline_ns = self.now_ns + s.grace_ns
+            self._arm(s, TIMER_GRACE)
+        return 0
+
+    cdef int lose(self, uint32_t incarnation) except -1 nogil:
+        cdef uint32_t i
+        for i in range(self.count):
+            if incarnation == 0 or self.table[i].incarnation == incarnation:
+                self.disconnect(self.table[i])
+        return 0
+
+    cdef int restart_clocks(self) except -1 nogil:
+        cdef uint32_t i
+        cdef Session* s
+        for i in range(self.count):
+            s = self.table[i]
+            s.last_received_ns = self.now_ns
+            s.test_pending = 0
+            if s.grace_deadline_ns != EMPTY_TIME:
+                s.grace_deadline_ns = self.now_ns + s.grace_ns
+        return 0
+
+    # ------------------------------------------------------------ Logon
+
+    cdef int logon(self, const Message* m) except -1 nogil:
+        cdef const SessionBody* body = m.session
+        cdef const uint8_t* sender = m.strings
+        cdef const uint8_t* target = sender + body.sender_length
+        cdef char text[160]
+        cdef Session* s
+        if m.fields.flags & FLAG_BEGIN_STRING:
+            return self.refuse(m.head, b"Logon refused: BeginString (8) must be FIX.4.4")
+        if m.head.verdict != NOT_REJECTED:
+            snprintf(text, sizeof(text), b"Logon refused: %.*s", <int> m.fields.text_length, <const char*> m.text)
+            text[MAX_TEXT] = 0
+            return self.refuse(m.head, text)
+        if (body.target_length != self.settings.comp_id_length
+                or memcmp(target, self.settings.comp_id, body.target_length) != 0):
+            snprintf(text, sizeof(text), b"Logon refused: TargetCompID (56) must be %.*s",
+                     <int> self.settings.comp_id_length, <const char*> self.settings.comp_id)
+            return self.refuse(m.head, text)
+        if body.sender_length == 0 or body.sender_length > MAX_COMP_ID:
+            return self.refuse(m.head, b"Logon refused: SenderCompID (49) must have 1 to 64 bytes")
+        if body.encrypt_method != 0:
+            return self.refuse(m.head, b"Logon refused: EncryptMethod (98) must be 0")
+        if body.heartbeat_seconds > self.settings.max_heartbeat_seconds:
+            snprintf(text, sizeof(text), b"Logon refused: HeartBtInt (108) must be 0 to %u seconds",
+                     self.settings.max_heartbeat_seconds)
+            return self.refuse(m.head, text)
+        if m.fields.msg_seq_num == 0:
+            return self.refuse(m.head, b"Logon refused: MsgSeqNum (34) is missing")
+        if m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
+            return self.refuse(m.head, b"Logon refused: with ResetSeqNumFlag (141) MsgSeqNum (34) must be 1")
+        s = self.by_name(sender, body.sender_length)
+        if s == NULL:
+            if not self.settings.open_to_any:
+                return self.refuse(m.head, b"Logon refused: SenderCompID (49) is not known here")
+            if m.head.epoch != 0:
+                return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
+            s = self._create(sender, body.sender_length)
+        elif s.connected and s.incarnation == m.head.incarnation:
+            return self.refuse(m.head, b"Logon refused: this SenderCompID is already connected")
+        elif m.head.epoch != s.epoch:
+            return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
+        return self._open(s, m)
+
+    cdef int _open(self, Session* s, const Message* m) except -1 nogil:
+        # The connection carries the session from here on; an old one, through another gateway, is fenced.
+        cdef char text[160]
+        if s.connected:
+            self._close(s, b"the session was taken over by a Logon through another gateway")
+        s.epoch += 1
+        s.connected = 1
+        s.incarnation = m.head.incarnation
+        s.connection = m.head.connection
+        s.heartbeat_ns = <int64_t> m.session.heartbeat_seconds * SECOND
+        s.last_received_ns = self.now_ns
+        if not names_reserve(&self.by_connection):
+            no_memory()
+        names_insert(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
+        self._effect(s, EGRESS_OPEN, s.incarnation, s.connection, s.comp_id, s.comp_id_length)
+        if m.fields.msg_seq_num < s.inbound and not m.fields.flags & FLAG_RESET_SEQ_NUM:
+            # A grace that runs goes on: nobody logged on.
+            snprintf(text, sizeof(text), b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound,
+                     m.fields.msg_seq_num)
+            self._admin(s, MSG_LOGOUT, <const uint8_t*> text, strlen(text))
+            self._effect(s, EGRESS_CLOSE, s.incarnation, s.connection, <const uint8_t*> text, strlen(text))
+            assert names_remove(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
+            s.connected = 0
+            return 0
+        return self._accept(s, m)
+
+    cdef int _accept(self, Session* s, const Message* m) except -1 nogil:
+        cdef bint reset = m.fields.flags & FLAG_RESET_SEQ_NUM != 0
+        cdef const SessionBody* body = m.session
+        s.cancel_on_disconnect = self.settings.cancel_on_disconnect
+        if body.cancel_on_disconnect:
+            s.cancel_on_disconnect = body.cancel_on_disconnect == 2
+        s.grace_ns = self.settings.grace_ns
+        if body.grace_ms != <uint32_t> 0xffffffff:
+            s.grace_ns = <int64_t> body.grace_ms * 1000000
+        s.grace_deadline_ns = EMPTY_TIME
+        if reset:
+            self._reset(s)
+        if m.fields.msg_seq_num == s.inbound:
+            s.inbound += 1
+        self._answer_logon(s, reset)
+        if m.fields.msg_seq_num > s.inbound:
+            self._gap(s, m.fields.msg_seq_num)
+        self._arm(s, TIMER_HEARTBEAT)
+        return self._arm(s, TIMER_SILENCE)
+
+    cdef int _answer_logon(self, Session* s, bint reset) except -1 nogil:
+        cdef uint8_t* body = self.message(s, MSG_LOGON, sizeof(SessionFields))
+        cdef EgressHead* head = <EgressHead*> (body - sizeof(EgressHead))
+        cdef SessionFields* fields = <SessionFields*> body
+        fields.heartbeat_seconds = <uint32_t> (s.heartbeat_ns // SECOND)
+        fields.reject_reason = NOT_REJECTED
+        if reset:
+            head.flags = FLAG_RESET_SEQ_NUM
+        return 0
+
+    cdef int _reset(self, Session* s) except -1 nogil:
+        s.inbound = 1
+        s.outbound = 1
+        s.gap_end = 0
+        return 0
+
+    # ------------------------------------------------------------ a message on an open connection
+
+    cdef int receive(self, Session* s, const Message* m) except -1 nogil:
+        cdef uint64_t number = m.fields.msg_seq_num
+        cdef uint8_t type = m.fields.msg_type, flags = m.fields.flags
+        s.last_received_ns = self.now_ns
+        s.test_pending = 0
+        if flags & FLAG_BEGIN_STRING:
+            self._logout(s, b"BeginString (8) must be FIX.4.4")
+            return DONE
+        if number == 0:
+            self._logout(s, b"MsgSeqNum (34) is missing or not a number")
+            return DONE
+        if flags & FLAG_WRONG_COMP_ID:
+            if number == s.inbound:
+                s.inbound += 1
+            self._reject_saying(s, m, COMP_ID_PROBLEM, 0,
+                                b"SenderCompID (49) or TargetCompID (56) is not this session's")
+            self._logout(s, b"SenderCompID (49) or TargetCompID (56) is not this session's")
+            return DONE
+        if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and number == 1 and m.head.verdict == NOT_REJECTED:
+            self._reset(s)
+            s.inbound = 2
+            self._answer_logon(s, True)
+            return DONE
+        if type == MSG_SEQUENCE_RESET and not flags & FLAG_GAP_FILL and m.head.verdict == NOT_REJECTED:
+            self._sequence_reset(s, m)
+            return DONE
+        if number < s.inbound:
+            self._below(s, m)
+            return DONE
+        if number > s.inbound:
+            self._above(s, m)
+            return DONE
+        s.inbound += 1
+        if s.gap_end and s.inbound > s.gap_end:
+            s.gap_end = 0
+        if m.head.verdict != NOT_REJECTED:
+            self._reject(s, m, m.head.verdict, m.fields.ref_tag, m.text, m.fields.text_length)
+            return DONE
+        if flags & FLAG_SENDING_TIME_PROBLEM:
+            self._reject_saying(s, m, REQUIRED_TAG_MISSING, 52, b"SendingTime (52) is missing or not a time")
+            return DONE
+        if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
+            return DONE
+        if self.settings.sending_time_ns and not (
+                -self.settings.sending_time_ns <= m.fields.sending_time_ns - self.now_ns
+                <= self.settings.sending_time_ns):
+            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 52,
+                                b"SendingTime (52) is too far from the exchange's time")
+            self._logout(s, b"SendingTime (52) is too far from the exchange's time")
+            return DONE
+        if type == MSG_TEST_REQUEST:
+            self._admin(s, MSG_HEARTBEAT, m.text, m.fields.text_length)
+        elif type == MSG_RESEND_REQUEST:
+            self._resend(s, m)
+        elif type == MSG_SEQUENCE_RESET:
+            self._sequence_reset(s, m)
+        elif type == MSG_LOGOUT:
+            self._logout(s, b"")
+        elif type == MSG_LOGON:
+            self._reject_saying(s, m, OTHER_REASON, 0, b"Logon is not expected: the session is logged on")
+        elif type != MSG_HEARTBEAT and type != MSG_REJECT:
+            return ACT
+        return DONE
+
+    cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
+        # Of a message with PossDupFlag: 1 when it was rejected.
+        if m.fields.flags & FLAG_NO_ORIG_SENDING_TIME:
+            self._reject_saying(s, m, REQUIRED_TAG_MISSING, 122, b"PossDupFlag (43) wants OrigSendingTime (122)")
+            return 1
+        if m.fields.orig_sending_time_ns > m.fields.sending_time_ns:
+            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 122, b"OrigSendingTime (122) is after SendingTime (52)")
+            return 1
+        return 0
+
+    cdef int _below(self, Session* s, const Message* m) except -1 nogil:
+        cdef char text[160]
+        if m.fields.flags & FLAG_POSS_DUP:
+            self._dup_fault(s, m)
+            return 0
+        snprintf(text, sizeof(text), b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound,
+                 m.fields.msg_seq_num)
+        return self._logout(s, text)
+
+    cdef int _above(self, Session* s, const Message* m) except -1 nogil:
+        # Not acted on, with two exceptions: both sides might otherwise wait for each other for ever.
+        if m.head.verdict == NOT_REJECTED:
+            if m.fields.msg_type == MSG_LOGOUT:
+                return self._logout(s, b"")
+            if m.fields.msg_type == MSG_RESEND_REQUEST:
+                self._resend(s, m)
+        return self._gap(s, m.fields.msg_seq_num)
+
+    cdef int _gap(self, Session* s, uint64_t number) except -1 nogil:
+        # One open-ended ResendRequest a gap; asked again when it stays open for an interval.
+        cdef int64_t retry = s.heartbeat_ns if s.heartbeat_ns else <int64_t> RETRY_SECONDS * SECOND
+        cdef bint ask = s.gap_end == 0 or self.now_ns - s.gap_asked_ns >= retry
+        cdef uint8_t* body
+        if number > s.gap_end:
+            s.gap_end = number
+        if ask:
+            s.gap_asked_ns = self.now_ns
+            body = self.message(s, MSG_RESEND_REQUEST, sizeof(SessionFields))
+            (<SessionFields*> body).begin_seq_no = s.inbound
+            (<SessionFields*> body).reject_reason = NOT_REJECTED
+        return 0
+
+    cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil:
+        # Gap fill: in sequence, already counted. Reset mode: MsgSeqNum is not looked at.
+        cdef uint64_t new = m.session.begin_seq_no
+        cdef char text[160]
+        if new < s.inbound:
+            snprintf(text, sizeof(text), b"attempt to lower sequence number to %llu, expecting %llu", new,
+                     s.inbound)
+            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36, text)
+        s.inbound = new
+        if s.gap_end and s.inbound > s.gap_end:
+            s.gap_end = 0
+        return 0
+
+    cdef int _resend(self, Session* s, const Message* m) except -1 nogil:
+        cdef uint64_t begin = m.session.begin_seq_no, end = m.session.end_seq_no, last = s.outbound - 1
+        cdef EgressHead* head
+        cdef SessionFields* fields
+        cdef char text[160]
+        if begin == 0 or begin > last or (end != 0 and end < begin):
+            snprintf(text, sizeof(text), b"cannot resend %llu to %llu (7, 16): the last number sent is %llu",
+                     begin, end, last)
+            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 7, text)
+        head = self._record(s, EGRESS_RESEND, sizeof(SessionFields))
+        fields = <SessionFields*> (<uint8_t*> head + sizeof(EgressHead))
+        fields.begin_seq_no = begin
+        fields.end_seq_no = last if end == 0 or end > last else end
+        fields.reject_reason = NOT_REJECTED
+        return 0
+
+    # ------------------------------------------------------------ deadlines
+
+    cdef int64_t _deadline(self, const Session* s, uint32_t kind) noexcept nogil:
+        # What is true now; EMPTY_TIME = none.
+        cdef int64_t allowance
+        if kind == TIMER_GRACE:
+            return s.grace_deadline_ns
+        if not s.connected or s.heartbeat_ns == 0:
+            return EMPTY_TIME
+        if kind == TIMER_HEARTBEAT:
+            return s.last_sent_ns + s.heartbeat_ns
+        # a fifth of the interval, at least a second, for transmission; twice the time when a TestRequest is out
+        allowance = s.heartbeat_ns // 5 if s.heartbeat_ns > 5 * <int64_t> SECOND else SECOND
+        return s.last_received_ns + (s.heartbeat_ns + allowance) * (2 if s.test_pending else 1)
+
+    cdef int _arm(self, Session* s, TimerKind kind) except -1 nogil:
+        # Sees to it that the heap holds a node at or before the deadline.
+        cdef Timer timer
+        timer.deadline_ns = self._deadline(s, kind)
+        timer.kind = kind
+        timer.session = s.id
+        if timer.deadline_ns == EMPTY_TIME:
+            return 0
+        if s.armed_ns[<int> kind] != EMPTY_TIME and s.armed_ns[<int> kind] <= timer.deadline_ns:
+            return 0
+        s.armed_ns[<int> kind] = timer.deadline_ns
+        if not timers_push(&self.timers, timer):
+            no_memory()
+        return 0
+
+    cdef int _settle_first(self) except -1 nogil:
+        # Brings a true deadline to the top of the heap. 0: there is none at all.
+        cdef Timer timer
+        cdef Session* s
+        while self.timers.count:
+            timer = self.timers.nodes[0]
+            s = self.table[timer.session - 1]
+            if s.armed_ns[timer.kind] != timer.deadline_ns:     # replaced by an earlier one
+                timers_pop(&self.timers)
+                continue
+            if self._deadline(s, timer.kind) == timer.deadline_ns:
+                return 1
+            timers_pop(&self.timers)
+            s.armed_ns[timer.kind] = EMPTY_TIME
+            self._arm(s, <TimerKind> timer.kind)
+        return 0
+
+    cdef int64_t next_deadline(self) except? -1 nogil:
+        return self.timers.nodes[0].deadline_ns if self._settle_first() else EMPTY_TIME
+
+    cdef int due(self, Timer* timer) except -1 nogil:
+        cdef Session* s
+        if self.timers.count == 0 or self.timers.nodes[0].deadline_ns > self.now_ns:
+            return 0
+        if not self._settle_first() or self.timers.nodes[0].deadline_ns > self.now_ns:
+            return 0
+        timer[0] = self.timers.nodes[0]
+        timers_pop(&self.timers)
+        s = self.table[timer.session - 1]
+        s.armed_ns[timer.kind] = EMPTY_TIME
+        if timer.kind == TIMER_GRACE:
+            s.grace_deadline_ns = EMPTY_TIME
+        return 1
+
+    cdef int perform(self, const Timer* timer) except -1 nogil:
+        cdef Session* s = self.table[timer.session - 1]
+        cdef char text[32]
+        if timer.kind == TIMER_HEARTBEAT:
+            self._admin(s, MSG_HEARTBEAT, <const uint8_t*> b"", 0)
+            return self._arm(s, TIMER_HEARTBEAT)
+        assert timer.kind == TIMER_SILENCE
+        if s.test_pending:
+            return self._logout(s, b"no answer to TestRequest")
+        snprintf(text, sizeof(text), b"%llu", s.outbound)
+        self._admin(s, MSG_TEST_REQUEST, <const uint8_t*> text, strlen(text))
+        s.test_pending = 1
+        return self._arm(s, TIMER_SILENCE)
