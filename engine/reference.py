@@ -194,7 +194,7 @@ class Machine:
 
         It keeps the place only when the price stays and the total goes down; otherwise the order
         leaves the book and comes in as a new arrival. A reenter names the new leaves instead of the
-        new total and never keeps the place.
+        new total and never keeps the place. The report also tells the price and the leaves before.
         """
         filled = order.cumulative_lots
         is_reenter = command.kind == CommandKind.REENTER
@@ -204,12 +204,13 @@ class Machine:
             return [self._refuse_order(order, command.kind, reason)]
 
         keeps = price == order.price_ticks and total < order.quantity_lots and not is_reenter
+        before = {"last_price_ticks": order.price_ticks, "last_lots": order.leaves_lots}
         if not keeps:
             self._leave(order)
         order.price_ticks = price
         order.quantity_lots = total
         order.leaves_lots = total - filled
-        report = self._report(ReportKind.REPLACED, order, command.kind, kept_priority=int(keeps))
+        report = self._report(ReportKind.REPLACED, order, command.kind, kept_priority=int(keeps), **before)
         return [report] if keeps else [report, *self._arrive(order, command.kind)]
 
     def _replace_refusal(self, order: Order, price: int, quantity: int, total: int) -> Reason:
