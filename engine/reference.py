@@ -204,13 +204,20 @@ class Machine:
             return [self._refuse_order(order, command.kind, reason)]
 
         keeps = price == order.price_ticks and total < order.quantity_lots and not is_reenter
-        before = {"last_price_ticks": order.price_ticks, "last_lots": order.leaves_lots}
+        price_before, leaves_before = order.price_ticks, order.leaves_lots
         if not keeps:
             self._leave(order)
         order.price_ticks = price
         order.quantity_lots = total
         order.leaves_lots = total - filled
-        report = self._report(ReportKind.REPLACED, order, command.kind, kept_priority=int(keeps), **before)
+        report = self._report(
+            ReportKind.REPLACED,
+            order,
+            command.kind,
+            kept_priority=int(keeps),
+            last_price_ticks=price_before,
+            last_lots=leaves_before,
+        )
         return [report] if keeps else [report, *self._arrive(order, command.kind)]
 
     def _replace_refusal(self, order: Order, price: int, quantity: int, total: int) -> Reason:
