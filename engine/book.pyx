@@ -480,6 +480,7 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
     cdef int64_t price = old_price if command.price_ticks == EMPTY else command.price_ticks
     cdef int64_t filled = order.total_lots - order.leaves_lots, quantity = command.quantity_lots, total
     cdef Instrument* book = &books.instruments[order.instrument]
+    cdef int64_t old_leaves = order.leaves_lots
     cdef uint64_t reason = replace_refusal(book, order, price, quantity, filled, is_reenter)
     cdef Incoming again
     if reason:
@@ -492,8 +493,9 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
         order.total_lots = total
         report_order(
             books, order, REPLACED | <uint64_t>1 << KEPT_PRIORITY_BYTE, NONE, command.kind, price,
-            order.leaves_lots, 0,
+            order.leaves_lots, old_leaves,
         )
+        books.reports[books.report_count - 1].last_price_ticks = old_price
         return 0
     leave_book(books, order)
     again.book = book
@@ -509,7 +511,8 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
     again.account = order.account
     again.side = side_of_order(order)
     again.slot = slot
-    report_incoming(books, &again, REPLACED, again.leaves_lots, 0)
+    report_incoming(books, &again, REPLACED, again.leaves_lots, old_leaves)
+    books.reports[books.report_count - 1].last_price_ticks = old_price
     return arrive(books, &again, LIMIT, GTC)    # what has rested once may rest again
 
 cdef bint define_instrument(

@@ -22,6 +22,14 @@ cdef class Machine:
     cdef uint32_t level(
         self, uint32_t instrument, int side, int64_t price, uint64_t* low, int64_t* high
     ) noexcept nogil
+    # The best level strictly worse than `after` (EMPTY_PRICE: the best of all). False: no more.
+    cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil
+    # The level's orders, first in the queue first; returns how many there are, writes at most `room`.
+    cdef size_t queue(
+        self, uint32_t instrument, int side, int64_t price, uint64_t* order_ids, int64_t* leaves, size_t room
+    ) noexcept nogil
+    # Whose order it is and what its owner calls it. False: no live order has this id.
+    cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil
     cdef void set_time(self, int64_t time_ns) noexcept nogil
 
     cdef int check(self) except -1

@@ -155,6 +155,52 @@ cdef class Machine:
         high[0] = found.total_high
         return found.orders
 
+    cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil:
+        cdef const Ladder* ladder
+        cdef uint32_t number
+        if after == EMPTY_PRICE():
+            return self.touch(instrument, side, price)
+        if instrument >= self.books.instrument_count:
+            return False
+        ladder = &self.books.instruments[instrument].sides[side]
+        number = ladder_after(ladder, &self.books.levels, &self.books.branches, key_of(after, side))
+        if number == 0:
+            return False
+        price[0] = price_of(level_at(&self.books.levels, number).key, side)
+        return True
+
+    cdef size_t queue(
+        self, uint32_t instrument, int side, int64_t price, uint64_t* order_ids, int64_t* leaves, size_t room
+    ) noexcept nogil:
+        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
+        cdef const Ladder* ladder
+        cdef uint32_t number
+        cdef size_t position = 0
+        if instrument >= self.books.instrument_count:
+            return 0
+        ladder = &self.books.instruments[instrument].sides[side]
+        number = ladder_find(ladder, &self.books.levels, &self.books.branches, key_of(price, side))
+        if number == 0:
+            return 0
+        number = level_at(&self.books.levels, number).head
+        while number:
+            if position < room:
+                order_ids[position] = orders[number].order_id
+                leaves[position] = orders[number].leaves_lots
+            position += 1
+            number = orders[number].next
+        return position
+
+    cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil:
+        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
+        cdef uint32_t slot = 0
+        if order_id:
+            slot = index_find(&self.books.ids, orders, hash_id(order_id), True, 0, order_id)
+        if slot:
+            owner[0] = orders[slot].owner
+            client_ref[0] = orders[slot].client_ref
+        return slot != 0
+
     cdef void set_time(self, int64_t time_ns) noexcept nogil:
         self.books.time_ns = time_ns
 

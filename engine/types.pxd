@@ -151,10 +151,10 @@ cdef struct Report:
     int64_t leaves_lots     # 48   after this report
     int64_t cumulative_lots # 56   filled so far, this report included
     uint64_t command_number # 64   1, 2, 3, ... over the machine's life: which command caused it
-    # TRADE only, otherwise zero (last_price_ticks: CANCELLED and REDUCED leave it zero too)
+    # TRADE only, otherwise zero, but for what last_price_ticks and last_lots say
     uint64_t trade_id       # 72   1, 2, 3, ... over the machine's life
-    int64_t last_price_ticks   # 80   the maker's price
-    int64_t last_lots       # 88   TRADE: executed; CANCELLED, REDUCED: the quantity taken off the leaves
+    int64_t last_price_ticks   # 80   TRADE: the maker's price; REPLACED: the price before the command
+    int64_t last_lots       # 88   TRADE: executed; CANCELLED, REDUCED: taken off the leaves; REPLACED: leaves before
     uint64_t maker_client_ref  # 96
     uint64_t maker_order_id # 104
     int64_t maker_leaves_lots  # 112  after this trade
