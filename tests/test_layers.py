@@ -22,6 +22,10 @@ EDGE = {
     "gateway/cli.py",
     "replication/disk.py",
     "replication/peers.py",
+    # the client's clock and connections
+    "gateway/client_core.py",
+    "gateway/client_async.py",
+    "gateway/client_link.py",
     # commands of their own (cli.py registers them), and the flow files they read and write
     "gateway/flow_files.py",
     "gateway/match_command.py",

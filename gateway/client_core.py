@@ -1,0 +1,182 @@
+"""What the blocking and the asyncio client share: clock, remembered numbers, session, orders, connection."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from gateway.client_codec import Report
+from gateway.client_link import ConnectError, Link
+from gateway.client_orders import Order, Orders, Pending
+from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
+
+BACKLOG_REPORTS = 1_000_000
+"""When so many reports wait for the program, no more are read until it takes some."""
+UNREAD_REPORTS = 100_000
+"""So many of the last reports are kept for `reports()`."""
+BACKOFF_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Clock:
+    """Nanoseconds since 1970 that never go back: the wall clock first, the monotonic one from there."""
+
+    def __init__(self) -> None:
+        self._offset = time.time_ns() - time.monotonic_ns()
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() + self._offset
+
+
+class Memory:
+    """A small file with a session's two next numbers, so that another process can continue it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> tuple[int, int | None]:
+        """(next out, next in); (1, None) without a readable file: the exchange then says its number."""
+        try:
+            numbers = json.loads(self.path.read_text())
+            return max(int(numbers["next_out"]), 1), max(int(numbers["next_in"]), 1)
+        except (OSError, ValueError, KeyError, TypeError):
+            return 1, None
+
+    def save(self, next_out: int, next_in: int | None) -> None:
+        """Replace the file as a whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(f".{os.getpid()}.new")
+        fresh.write_text(json.dumps({"next_out": next_out, "next_in": next_in}) + "\n")
+        fresh.replace(self.path)
+
+
+class Options(TypedDict, total=False):
+    """How a session is kept. All of it may be left out."""
+
+    target: str  # the exchange's CompID; QUORUMBOOK
+    heartbeat_seconds: int  # HeartBtInt (108); 30
+    # Whether, and how long after the connection is gone, the exchange cancels the session's orders.
+    # Not given: as the session has it.
+    cancel_on_disconnect: bool
+    grace_ms: int
+    # A file that keeps the two sequence numbers between processes. Without it the client asks the
+    # exchange for the number to go on with.
+    memory: Path
+    recover: bool  # without remembered numbers, have every earlier report sent again
+    reset: bool  # start both numbers at 1; reports that were not received are then lost for this session
+
+
+class Core:
+    """What both clients share: the session, the orders, where to connect and how to start."""
+
+    def __init__(self, endpoints: Sequence[str], comp_id: str, options: Options) -> None:
+        if not endpoints:
+            raise ValueError("no endpoint is given")
+        self.endpoints = list(endpoints)
+        memory = options.get("memory")
+        self.memory = Memory(memory) if memory is not None else None
+        next_out, next_in = self.memory.load() if self.memory is not None else (1, None)
+        self.session = ClientSession(
+            comp_id,
+            options.get("target", "QUORUMBOOK"),
+            heartbeat_seconds=options.get("heartbeat_seconds", 30),
+            next_out=next_out,
+            next_in=1 if next_in is None and options.get("recover", False) else next_in,
+            cancel_on_disconnect=options.get("cancel_on_disconnect"),
+            grace_ms=options.get("grace_ms"),
+        )
+        self.reset = options.get("reset", False)
+        self.clock = Clock()
+        self.link: Link | None = None
+        self.orders = Orders(np.base_repr(time.time_ns() // 1000, 36))
+        self.backlog: deque[Reports] = deque()
+        self.backlog_count = 0
+        self.batching = False
+        self._turn = -1
+
+    def endpoint(self, again: bool = False) -> str:
+        """The endpoint to try next: each in turn, or the last one again."""
+        if not again:
+            self._turn += 1
+        return self.endpoints[self._turn % len(self.endpoints)]
+
+    def begin(self, link: Link) -> None:
+        """Log on over a new connection."""
+        self.link = link
+        self.endpoints[self._turn % len(self.endpoints)] = link.endpoint  # now we know what it speaks
+        self.session.logon(self.clock(), reset=self.reset)
+        self.transmit()
+
+    def transmit(self) -> None:
+        """Hand what the session wants sent to the connection."""
+        if self.link is not None:
+            self.link.write(self.session.take_outgoing())
+
+    def absorb(self, frames: Iterable[bytes]) -> None:
+        """Feed what came to the session; its reports join the backlog."""
+        now = self.clock()
+        for frame in frames:
+            self.session.receive(frame, now)
+        self.session.tick(now)
+        for reports in self.session.take_reports():
+            self.backlog.append(reports)
+            self.backlog_count += reports.stop - reports.start
+        self.transmit()
+
+    def broken(self) -> bool:
+        """Whether this connection is of no use any more."""
+        session = self.session
+        return self.link is None or self.link.closed or session.silent or session.state is State.CLOSED
+
+    def drop(self) -> None:
+        """Give up the connection; the session's numbers stay."""
+        if self.link is not None:
+            self.link.close()
+            self.link = None
+        self.session.disconnected()
+
+    def refused(self, failure: SessionError) -> bool:
+        """After a refused Logon: True to try again at once, with the number that the exchange expects."""
+        session = self.session
+        if not isinstance(failure, LogonRefused) or failure.expected is None:
+            return False
+        if session.ever_active or failure.expected <= session.next_out:
+            raise SessionError(f"{failure}; another program has used {session.comp_id!r} meanwhile")
+        session.next_out = failure.expected
+        return True
+
+    def flush(self) -> None:
+        """Send the requests built so far, many messages a frame."""
+        rows, names = self.orders.rows()
+        if names:
+            self.orders.sent(self.session.send(rows, self.clock()), names)
+            self.transmit()
+
+    def take(self) -> Iterator[Report]:
+        """The reports that have come, applied to their orders."""
+        while self.backlog:
+            batch, start, stop = self.backlog.popleft()
+            self.backlog_count -= stop - start
+            for i in range(start, stop):
+                report = batch.report(i)
+                self.orders.apply(report)
+                yield report
+
+    def hopeless(self, problem: Exception) -> bool:
+        """A first connection that nobody answers will not get better; a lost one may come back."""
+        return isinstance(problem, ConnectError) and not self.session.ever_active
+
+    def remember(self) -> None:
+        """Write the numbers down, if there is a place for them."""
+        if self.memory is not None and self.session.ever_active:
+            self.memory.save(self.session.next_out, self.session.next_in)
+
+
+def open_orders(orders: Orders, pending: Pending) -> list[Order]:
+    """The orders that a mass status request was told of."""
+    found = (orders.by_id.get(report.cl_ord_id or "") for report in pending.reports)
+    return [order for order in dict.fromkeys(found) if order is not None and order.open]

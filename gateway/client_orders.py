@@ -1,0 +1,327 @@
+"""Orders as the client sees them: requests built, and the exchange's reports applied to them. No I/O."""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.client_codec import Report
+from gateway.client_types import ABSENT, REQUEST, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
+
+ROW = struct.Struct("<qqQbb6B32s64s64s64s")  # one REQUEST
+CLOSED_ORDERS = 10_000
+"""How many closed orders are remembered by their ClOrdIDs."""
+INT64_MAX = 2**63 - 1
+
+Number = Decimal | int | str
+
+
+class Terms(TypedDict, total=False):
+    """What an order may have besides symbol, quantity and price."""
+
+    time_in_force: TimeInForce  # GTC when not given
+    post_only: bool  # refused when it would trade on entry
+    account: str
+    cl_ord_id: str  # unique in the session; made when not given
+
+
+class Order:
+    """One order of this session, as far as reports have told."""
+
+    def __init__(self, cl_ord_id: str, symbol: str, side: Side) -> None:
+        self.cl_ord_id = cl_ord_id
+        """The newest accepted ClOrdID; it changes with every replace."""
+        self.first_cl_ord_id = cl_ord_id
+        self.symbol, self.side = symbol, side
+        self.order_id: int | None = None
+        self.ord_type: OrdType | None = None
+        self.time_in_force: TimeInForce | None = None
+        self.quantity: Decimal | None = None
+        self.price: Decimal | None = None
+        self.leaves: Decimal | None = None
+        self.cumulative = Decimal(0)
+        self.average_price: Decimal | None = None
+        self.status = OrdStatus.PENDING
+        self.text: str | None = None
+        """Why it was refused, or the last text of the exchange about it."""
+        self.reason_code: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still trade."""
+        return self.status.open
+
+    @property
+    def immediate(self) -> bool:
+        """Whether it never rests."""
+        return self.ord_type is OrdType.MARKET or self.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+
+    def __repr__(self) -> str:
+        price = "" if self.price is None else f" at {self.price}"
+        text = f": {self.text}" if self.text else ""
+        return (
+            f"<Order {self.cl_ord_id} {self.side.name.lower()} {self.quantity} {self.symbol}{price} "
+            f"{self.status.name.lower()}, filled {self.cumulative}{text}>"
+        )
+
+
+class Pending:
+    """A request on its way: done when the exchange has said all it has to say about it."""
+
+    def __init__(self, order: Order | None = None) -> None:
+        self.order = order
+        self.reports: list[Report] = []
+        self.number = 0  # its MsgSeqNum, once sent
+        self.done = False
+        self.notify: Callable[[], None] | None = None
+
+    def finish(self) -> None:
+        self.done = True
+        if self.notify is not None:
+            self.notify()
+
+
+def exact(name: str, value: Number) -> Decimal:
+    """The number as a Decimal. TypeError for a float: 0.1 is not what it says."""
+    if isinstance(value, float):
+        raise TypeError(
+            f'{name} is a float; give it as text ("{value}"), int or Decimal, so that it is exact'
+        )
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{name} is {value!r}, which is not a number") from None
+    if not number.is_finite():
+        raise ValueError(f"{name} is {value}; it must be finite")
+    return number
+
+
+def parts(name: str, value: Number) -> tuple[int, int]:
+    """Mantissa and exponent, as a REQUEST holds them."""
+    sign, digits, exponent = exact(name, value).as_tuple()
+    assert isinstance(exponent, int), "a finite number has one"
+    mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
+    if not -INT64_MAX <= mantissa <= INT64_MAX or not -18 <= exponent <= 18:
+        raise ValueError(f"{name} is {value}: at most 18 digits")
+    return mantissa, exponent
+
+
+def identifier(name: str, value: str, limit: int) -> bytes:
+    """An id as it goes on the wire. ValueError says what is wrong with it."""
+    data = value.encode()
+    if not 1 <= len(data) <= limit or not value.isprintable():
+        raise ValueError(f"{name} is {value!r}; it has 1 to {limit} printable characters")
+    return data
+
+
+class Orders:
+    """Builds requests and follows the orders they make. `token` makes ClOrdIDs unique among processes."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self.by_id: dict[str, Order] = {}
+        self.pending: dict[str, Pending] = {}
+        self._by_number: dict[int, str] = {}  # the message number of a pending request
+        self._rows: list[tuple[bytes, str]] = []
+        self._closed: deque[Order] = deque()
+        self._count = 0
+
+    # ------------------------------------------------------------ requests
+
+    def enter(
+        self,
+        side: Side,
+        symbol: str,
+        quantity: Number,
+        price: Number | None,
+        **terms: Unpack[Terms],
+    ) -> Pending:
+        """NewOrderSingle; a market order when price is None."""
+        cl_ord_id = terms.get("cl_ord_id") or self._next_id()
+        time_in_force = terms.get("time_in_force", TimeInForce.GTC)
+        if cl_ord_id in self.pending:
+            raise ValueError(f"ClOrdID {cl_ord_id!r} is on its way already")
+        order = Order(cl_ord_id, symbol, side)
+        order.ord_type = OrdType.MARKET if price is None else OrdType.LIMIT
+        order.time_in_force = time_in_force
+        order.quantity = order.leaves = exact("quantity", quantity)
+        order.price = None if price is None else exact("price", price)
+        pending = self._request(
+            "D",
+            cl_ord_id,
+            order,
+            quantity=quantity,
+            price=price,
+            ord_type=ord(order.ord_type.value),
+            time_in_force=ord(time_in_force.value),
+            post_only=int(terms.get("post_only", False)),
+            account=terms.get("account", ""),
+        )
+        self.by_id[cl_ord_id] = order
+        return pending
+
+    def cancel(self, order: Order) -> Pending:
+        """OrderCancelRequest for the whole order."""
+        return self._request("F", self._next_id(), order, orig=order.cl_ord_id, quantity=order.quantity)
+
+    def replace(self, order: Order, quantity: Number | None, price: Number | None) -> Pending:
+        """OrderCancelReplaceRequest; quantity is the new total, fills included; None keeps what is."""
+        cl_ord_id = self._next_id()
+        pending = self._request(
+            "G",
+            cl_ord_id,
+            order,
+            orig=order.cl_ord_id,
+            quantity=order.quantity if quantity is None else quantity,
+            price=order.price if price is None else price,
+            ord_type=ord((order.ord_type or OrdType.LIMIT).value),
+            time_in_force=ord(order.time_in_force.value) if order.time_in_force else 0,
+        )
+        self.by_id[cl_ord_id] = order
+        return pending
+
+    def status(self, order: Order) -> Pending:
+        """OrderStatusRequest."""
+        return self._request("H", order.cl_ord_id, order)
+
+    def mass_status(self) -> Pending:
+        """OrderMassStatusRequest for all of the session's open orders."""
+        return self._request("AF", self._next_id(), None, request_type=ord("7"))
+
+    def mass_cancel(self, symbol: str | None) -> Pending:
+        """OrderMassCancelRequest: all orders, or those of one symbol."""
+        request_type = ord("7" if symbol is None else "1")
+        return self._request("q", self._next_id(), None, symbol=symbol or "", request_type=request_type)
+
+    def rows(self) -> tuple[NDArray[np.void], list[str]]:
+        """The requests built since the last call as an array of REQUEST, and their ids."""
+        rows, self._rows = self._rows, []
+        return np.frombuffer(b"".join(row for row, _ in rows), REQUEST), [name for _, name in rows]
+
+    def sent(self, first: int, names: list[str]) -> None:
+        """The requests `names` went out numbered from `first`."""
+        for number, name in enumerate(names, first):
+            if name in self.pending:
+                self.pending[name].number = number
+                self._by_number[number] = name
+
+    def _next_id(self) -> str:
+        self._count += 1
+        return f"{self.token}-{self._count}"
+
+    def _request(
+        self,
+        kind: str,
+        cl_ord_id: str,
+        order: Order | None,
+        *,
+        orig: str = "",
+        quantity: Number | None = None,
+        price: Number | None = None,
+        ord_type: int = 0,
+        time_in_force: int = 0,
+        post_only: int = 0,
+        request_type: int = 0,
+        account: str = "",
+        symbol: str = "",
+    ) -> Pending:
+        price_mantissa, price_exponent = (ABSENT, 0) if price is None else parts("price", price)
+        lots, lots_exponent = (ABSENT, 0) if quantity is None else parts("quantity", quantity)
+        symbol = order.symbol if order is not None else symbol
+        row = ROW.pack(
+            price_mantissa,
+            lots,
+            0,
+            price_exponent,
+            lots_exponent,
+            1 if kind == "AF" else ord(kind),
+            0 if order is None else ord(order.side.value),
+            ord_type,
+            time_in_force,
+            post_only,
+            request_type,
+            identifier("symbol", symbol, 32) if symbol else b"",
+            identifier("ClOrdID", cl_ord_id, 64),
+            identifier("OrigClOrdID", orig, 64) if orig else b"",
+            identifier("account", account, 64) if account else b"",
+        )
+        self._rows.append((row, cl_ord_id))
+        pending = self.pending[cl_ord_id] = Pending(order)
+        return pending
+
+    # ------------------------------------------------------------ reports
+
+    def apply(self, report: Report) -> Order | None:
+        """Take a report in: the order it is about, if any, is brought up to date; its request is answered."""
+        kind = report.msg_type
+        order = None
+        if kind is MsgType.EXECUTION_REPORT:
+            order = self._execution(report)
+        elif kind is MsgType.ORDER_CANCEL_REJECT:
+            order = self.by_id.get(report.orig_cl_ord_id or "")
+        self._answer(report)
+        return order
+
+    def _execution(self, report: Report) -> Order | None:
+        name, origin = report.cl_ord_id, report.orig_cl_ord_id
+        if name is None or report.symbol is None or report.side is None:
+            return None  # the answer to a status request about nothing
+        order = self.by_id.get(name) or self.by_id.get(origin or "")
+        if order is None:
+            order = Order(name, report.symbol, report.side)
+        was_open = order.open
+        if report.exec_type is ExecType.REJECTED and order.status is not OrdStatus.PENDING:
+            return order  # another order was refused under an id that is taken
+        if report.exec_type is not ExecType.CANCELED or origin is None:
+            self.by_id[name] = order
+            order.cl_ord_id = name
+        order.order_id = report.order_id or order.order_id
+        order.ord_type = report.ord_type or order.ord_type
+        order.time_in_force = report.time_in_force or order.time_in_force
+        order.quantity = order.quantity if report.quantity is None else report.quantity
+        order.price = order.price if report.price is None else report.price
+        order.leaves = order.leaves if report.leaves is None else report.leaves
+        order.cumulative = order.cumulative if report.cumulative is None else report.cumulative
+        order.average_price = report.average_price or None
+        order.status = report.ord_status or order.status
+        order.text = report.text
+        order.reason_code = report.reason_code
+        if was_open and not order.open:
+            self._close(order)
+        return order
+
+    def _close(self, order: Order) -> None:
+        self._closed.append(order)
+        if len(self._closed) > CLOSED_ORDERS:
+            old = self._closed.popleft()
+            for name in {old.cl_ord_id, old.first_cl_ord_id}:
+                if self.by_id.get(name) is old:
+                    del self.by_id[name]
+
+    def _answer(self, report: Report) -> None:
+        name = self._request_named(report)
+        pending = self.pending.get(name) if name else None
+        if name is None or pending is None:
+            return
+        pending.reports.append(report)
+        if report.request_id is not None and not report.last_fragment and report.affected:
+            return  # one of several answers to a mass status request
+        if pending.order is not None and pending.order.immediate and pending.order.open:
+            return  # its fills, and the cancel of what is left, follow at once
+        del self.pending[name]
+        self._by_number.pop(pending.number, None)
+        if report.msg_type in (MsgType.REJECT, MsgType.BUSINESS_REJECT) and pending.order is not None:
+            pending.order.text = report.text
+            if pending.order.status is OrdStatus.PENDING:
+                pending.order.status = OrdStatus.REJECTED
+        pending.finish()
+
+    def _request_named(self, report: Report) -> str | None:
+        """Which request this report answers."""
+        if report.msg_type in (MsgType.REJECT, MsgType.BUSINESS_REJECT):
+            return self._by_number.get(report.ref_seq_num or 0, report.ref_id)
+        return report.request_id or report.cl_ord_id

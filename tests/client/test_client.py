@@ -1,0 +1,239 @@
+"""The blocking and the asyncio client against a small scripted exchange, over both transports."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.client import connect
+from gateway.client_async import connect_async
+from gateway.client_link import ConnectError, address
+from gateway.client_session import LogonRefused, SessionError
+from gateway.client_types import REQUEST, ExecType, MsgType, OrdStatus, Side, TimeInForce
+from tests.client.acceptor import Acceptor
+
+
+@pytest.fixture
+def exchange() -> Iterator[Acceptor]:
+    acceptor = Acceptor()
+    yield acceptor
+    acceptor.close()
+
+
+@pytest.fixture(params=["tcp", "zmq", "look-tcp", "look-zmq"])
+def endpoint(request: pytest.FixtureRequest, exchange: Acceptor) -> str:
+    return dict(
+        zip(
+            ("tcp", "zmq", "look-tcp", "look-zmq"), (exchange.tcp, exchange.zmq, *exchange.ports), strict=True
+        )
+    )[request.param]
+
+
+def test_an_order_lives_its_life(exchange: Acceptor, endpoint: str) -> None:
+    with connect(endpoint, "T") as client:
+        order = client.buy("AAPL", 100, "101.25", time_in_force=TimeInForce.DAY, account="A1")
+        assert (order.status, order.price, order.leaves) == (OrdStatus.NEW, Decimal("101.25"), 100)
+        answer = client.replace(order, quantity=150)
+        assert answer is not None
+        assert (answer.exec_type, order.quantity, answer.orig_cl_ord_id) == (
+            ExecType.REPLACED,
+            150,
+            order.first_cl_ord_id,
+        )
+        assert [found.cl_ord_id for found in client.orders()] == [order.cl_ord_id]
+        client.cancel(order)
+        assert order.status is OrdStatus.CANCELED
+        assert not order.open
+        refused = client.cancel(order)
+        assert refused is not None
+        assert (refused.msg_type, refused.text) == (MsgType.ORDER_CANCEL_REJECT, "unknown order")
+    sent = exchange.accounts["T"].taken[0]
+    assert {tag: sent[tag] for tag in (1, 38, 40, 44, 54, 55, 59)} == {
+        1: "A1", 38: "100", 40: "2", 44: "101.25", 54: "1", 55: "AAPL", 59: "0",
+    }  # fmt: skip
+
+
+def test_a_refusal_is_a_state_with_a_text(exchange: Acceptor) -> None:
+    with connect(exchange.tcp, "T") as client:
+        order = client.sell("NONE", 1, 1)
+        assert (order.status, order.text) == (OrdStatus.REJECTED, "unknown symbol")
+
+
+def test_a_batch_goes_out_in_few_frames_and_is_answered_at_its_end(exchange: Acceptor, endpoint: str) -> None:
+    with connect(endpoint, "T") as client:
+        with client.batch():
+            orders = [client.sell("AAPL", 1 + i, "102.5") for i in range(600)]
+            assert all(order.status is OrdStatus.PENDING for order in orders)
+        assert all(order.status is OrdStatus.NEW for order in orders)
+        assert len(list(client.reports(timeout=0))) == 600
+        assert client.mass_cancel() == 600
+        assert client.orders() == []
+    assert [int(request[38]) for request in exchange.accounts["T"].taken[:600]] == list(range(1, 601))
+
+
+def test_numbers_continue_in_the_next_process_without_and_with_memory(
+    exchange: Acceptor, tmp_path: Path
+) -> None:
+    memory = tmp_path / "clients" / "T.json"
+    for remembered in (None, memory, memory, None, memory):
+        options = {} if remembered is None else {"memory": remembered}
+        with connect(exchange.tcp, "T", **options) as client:  # type: ignore[arg-type]
+            assert client.buy("AAPL", 1, 1).status is OrdStatus.NEW
+    numbers = [int(request[34]) for request in exchange.accounts["T"].taken]
+    assert numbers == [
+        2,
+        5,
+        8,
+        11,
+        15,
+    ]  # Logon, order, Logout; the last one first asks for what the fourth read
+
+
+def test_reports_missed_between_two_processes_come_with_memory(exchange: Acceptor, tmp_path: Path) -> None:
+    memory = tmp_path / "T.json"
+    with connect(exchange.tcp, "T", memory=memory) as client:
+        client.buy("AAPL", 5, 1, cl_ord_id="mine")
+    exchange.fill("T", "mine", 5)
+    with connect(exchange.tcp, "T", memory=memory) as client:
+        [report] = client.reports(timeout=0.2)
+        assert (report.cl_ord_id, report.last_quantity, report.poss_dup) == ("mine", 5, True)
+    exchange.fill("T", "mine", 5)
+    with connect(exchange.tcp, "T") as client:
+        assert list(client.reports(timeout=0.1)) == []
+    with connect(exchange.tcp, "T", recover=True) as client:
+        assert len(list(client.reports(timeout=0.2))) == 3
+
+
+def test_after_a_lost_connection_every_request_counts_once_and_every_report_comes_once(
+    exchange: Acceptor,
+) -> None:
+    with connect(exchange.tcp, "T") as client:
+        client.buy("AAPL", 1, 1)
+        exchange.mute = True
+        requests = rows(500)
+        client.send(requests)
+        time.sleep(0.05)
+        exchange.cut()
+        exchange.mute = False
+        client.send(requests)
+        seen = []
+        end = time.monotonic() + 10
+        while len(seen) < 1000 and time.monotonic() < end:
+            for reports in client.receive(timeout=0.2):
+                seen += reports.batch.array["msg_seq_num"][reports.start : reports.stop].tolist()
+    assert len(exchange.accounts["T"].taken) == 1001
+    assert [int(request[38]) for request in exchange.accounts["T"].taken[1:]] == [
+        *range(1, 501),
+        *range(1, 501),
+    ]
+    assert len(seen) == 1000  # the first order's report was taken by `buy`
+    assert seen == sorted(set(seen))
+
+
+def rows(count: int) -> np.ndarray:
+    requests = np.zeros(count, REQUEST)
+    requests["kind"], requests["side"], requests["ord_type"] = ord("D"), ord(Side.BUY.value), ord("2")
+    requests["time_in_force"], requests["symbol"], requests["price"] = ord("1"), b"AAPL", 100
+    requests["quantity"] = np.arange(1, count + 1)
+    requests["cl_ord_id"] = [b"%d.%d" % (i, time.monotonic_ns()) for i in range(count)]
+    return requests
+
+
+def test_lost_reports_are_asked_for_again_and_come_in_order(exchange: Acceptor, endpoint: str) -> None:
+    exchange.lose = lambda number: number % 7 == 3
+    with connect(endpoint, "T") as client:
+        client.send(rows(300))
+        client.send(rows(1))
+        seen: list[int] = []
+        end = time.monotonic() + 10
+        while len(seen) < 301 and time.monotonic() < end:
+            for reports in client.receive(timeout=0.1):
+                array = reports.batch.array[reports.start : reports.stop]
+                seen += array["msg_seq_num"][array["msg_type"] == ord("8")].tolist()
+            exchange.lose = lambda number: False
+            client.send(rows(1)) if len(seen) < 301 else None
+    assert seen == sorted(set(seen))
+    assert len(seen) >= 301
+
+
+def test_heartbeats_keep_a_quiet_client_alive(exchange: Acceptor) -> None:
+    with connect(exchange.tcp, "T", heartbeat_seconds=1) as client:
+        time.sleep(1.6)
+        assert exchange.accounts["T"].next_in > 2
+        assert client.buy("AAPL", 1, 1).open
+
+
+def test_several_endpoints_are_tried_in_turn(exchange: Acceptor) -> None:
+    with connect(["fix+tcp://127.0.0.1:1", exchange.tcp], "T") as client:
+        assert client.buy("AAPL", 1, 1).open
+
+
+def test_errors_say_what_to_do(exchange: Acceptor) -> None:
+    with pytest.raises(ConnectError, match=r"no exchange answers at tcp://127.0.0.1:1"):
+        connect("tcp://127.0.0.1:1", "T")
+    with pytest.raises(ValueError, match=r"fix\+tcp://host:port"):
+        connect("http://x:1", "T")
+    with pytest.raises(ValueError, match="CompID"):
+        connect(exchange.tcp, "")
+    exchange.refuse = "not today"
+    with pytest.raises(LogonRefused, match="not today"):
+        connect(exchange.tcp, "T", timeout=0.3)
+    exchange.refuse = ""
+    with connect(exchange.tcp, "T") as client:
+        with pytest.raises(TypeError, match="float"):
+            client.buy("AAPL", 1, 1.5)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="ClOrdID"):
+            client.buy("AAPL", 1, 1, cl_ord_id="x" * 65)
+        with pytest.raises(ValueError, match="not a number"):
+            client.buy("AAPL", 1, "one")
+        with pytest.raises(LogonRefused, match="already connected"):
+            connect(exchange.tcp, "T", timeout=0.3)
+        exchange.mute = True
+        client._timeout = 0.2
+        with pytest.raises(TimeoutError, match="has not answered"):
+            client.buy("AAPL", 1, 1)
+
+
+def test_an_exchange_that_lost_its_log_is_noticed(exchange: Acceptor, tmp_path: Path) -> None:
+    memory = tmp_path / "T.json"
+    memory.write_text('{"next_out": 50, "next_in": 70}')
+    with pytest.raises(SessionError, match="70 was expected"):
+        connect(exchange.tcp, "T", memory=memory)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "zmq"])
+def test_the_asyncio_client_does_the_same(exchange: Acceptor, transport: str) -> None:
+    async def story() -> None:
+        async with await connect_async(getattr(exchange, transport), "T") as client:
+            order = await client.buy("AAPL", 100, "101.25")
+            assert order.status is OrdStatus.NEW
+            await client.replace(order, price="101.5")
+            assert order.price == Decimal("101.5")
+            async with client.batch():
+                orders = [await client.sell("AAPL", 1, 2) for _ in range(300)]
+            assert all(other.status is OrdStatus.NEW for other in orders)
+            if transport == "tcp":
+                exchange.cut()
+            assert len(await client.orders()) == 301
+            await client.cancel(order)
+            assert await client.mass_cancel() == 300
+            numbers = [report.msg_seq_num async for report in client.reports(timeout=0.1)]
+            assert numbers == sorted(set(numbers))
+            assert len(numbers) == 1 + 1 + 300 + 301 + 1 + 1
+        with pytest.raises(ConnectError):
+            await connect_async("fix+tcp://127.0.0.1:1", "T")
+
+    asyncio.run(story())
+
+
+def test_endpoints_have_one_rule() -> None:
+    assert address("127.0.0.1:9") == ("tcp", "127.0.0.1", 9)
+    assert address("fix+tcp://h:9") == ("fix+tcp", "h", 9)
+    assert address("ipc:///tmp/x") == ("ipc", "/tmp/x", 0)
+    for wrong in ("tcp://h", "h", "udp://h:1", "tcp://h:99999"):
+        with pytest.raises(ValueError, match=r"allowed|is not one of"):
+            address(wrong)
