@@ -19,7 +19,7 @@ cdef struct SessionIndex:   # 48 bytes, plus 8 for every INDEXED messages
     uint64_t first          # oldest number that can be resent
     uint64_t last           # newest; 0 = none
     uint64_t last_offset
-    uint64_t* offsets       # of the messages whose number is a multiple of INDEXED, from the first such >= `first`
+    uint64_t* offsets       # of every message whose number is a multiple of INDEXED
     size_t count
     size_t room
 

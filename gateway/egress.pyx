@@ -37,7 +37,7 @@ cdef class EgressStore:
         cdef size_t position
         self.file = file
         self.page = b""
-        self.window = max(2, window_bytes // BLOCK)
+        self.window = max(<size_t>2, window_bytes // BLOCK)
         self.blocks = <Block*>calloc(self.window, sizeof(Block))
         if self.blocks == NULL:
             raise MemoryError("no memory for the egress store")
@@ -81,7 +81,7 @@ cdef class EgressStore:
         while offset < length:
             head.size = 0
             if length - offset >= <Py_ssize_t>sizeof(EgressHead):
-                memcpy(&head, &records[offset], sizeof(EgressHead))     # the caller's buffer may lie at any address
+                memcpy(&head, &records[offset], sizeof(EgressHead))     # which may lie at any address
             if (head.size < sizeof(EgressHead) or head.size % 8 or head.size > BLOCK
                     or head.size > <size_t>(length - offset)):
                 raise ValueError(f"no egress record at byte {offset} of {length}")
@@ -99,7 +99,8 @@ cdef class EgressStore:
         if session.last == 0 or head.msg_seq_num == 1:
             self._reset(session, head.msg_seq_num)
         elif head.msg_seq_num != session.last + 1:
-            raise ValueError(f"session {head.session}: message {head.msg_seq_num} cannot follow {session.last}")
+            raise ValueError(
+                f"session {head.session}: message {head.msg_seq_num} cannot follow {session.last}")
         block = &self.blocks[self.block_count % self.window]
         if block.used + head.size > BLOCK:
             self._finish_block()
@@ -133,7 +134,7 @@ cdef class EgressStore:
         return 0
 
     cdef int _grow_sessions(self, uint32_t session) except -1:
-        cdef size_t room = max(64, 2 * self.session_room)
+        cdef size_t room = max(<size_t>64, 2 * self.session_room)
         cdef SessionIndex* bigger
         if session >= MAX_SESSIONS:
             raise ValueError(f"session id {session}: the egress store holds ids below {MAX_SESSIONS}")
@@ -151,7 +152,7 @@ cdef class EgressStore:
         cdef size_t room
         cdef uint64_t* bigger
         if session.count == session.room:
-            room = max(8, 2 * session.room)
+            room = max(<size_t>8, 2 * session.room)
             bigger = <uint64_t*>realloc(session.offsets, room * sizeof(uint64_t))
             if bigger == NULL:
                 raise MemoryError(f"no memory for an index of {room} entries of the egress store")
@@ -237,8 +238,9 @@ cdef class EgressStore:
             record = self._from_file(offset, head.size)
             if len(record) == (<const EgressHead*>PyBytes_AS_STRING(record)).size:
                 return record
-        raise RuntimeError(f"the egress file does not hold message {number} of session {session} at offset {offset}: "
-                           "it was changed from outside; stop and start again to make it from the log")
+        raise RuntimeError(
+            f"the egress file does not hold message {number} of session {session} at offset {offset}: it was "
+            "changed from outside; stop and start again to make it from the log")
 
     cdef const uint8_t* _in_memory(self, uint64_t offset) noexcept:
         """NULL: only in the file. O(log blocks)."""
@@ -261,7 +263,9 @@ cdef class EgressStore:
         """Bytes of a finished block; the page around them is kept, since neighbours are often next."""
         cdef uint64_t written = self.blocks[self.block_count % self.window].start
         cdef uint64_t start = offset - offset % PAGE
+        cdef uint64_t size_wanted
         if offset < self.page_start or offset + size > self.page_start + len(self.page):
-            self.page = self.file.pread(min(max(<uint64_t>PAGE, offset - start + size), written - start), start)
+            size_wanted = max(<uint64_t>PAGE, offset - start + size)
+            self.page = self.file.pread(min(size_wanted, written - start), start)
             self.page_start = start
         return self.page[offset - self.page_start:offset - self.page_start + size]

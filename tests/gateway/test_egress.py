@@ -22,8 +22,8 @@ class MemoryFile:
         self.writes: list[int] = []
 
     def pwrite(self, data: memoryview, offset: int) -> None:
-        assert offset == len(self.data), "blocks are appended"
-        self.data += data
+        assert offset == sum(self.writes), "blocks are written one after another"
+        self.data[offset : offset + len(data)] = data
         self.writes.append(len(data))
 
     def pread(self, size: int, offset: int) -> bytes:
@@ -32,7 +32,8 @@ class MemoryFile:
 
 def record(session: int, number: int, body: bytes = b"", kind: int = MESSAGE) -> bytes:
     body += bytes(-len(body) % 8)
-    return HEAD.pack(64 + len(body), kind, 56, 0, 0, session, 1, number, 10**18, number * 7, 0, 0, 0, 0) + body
+    size = HEAD.size + len(body)
+    return HEAD.pack(size, kind, 56, 0, 0, session, 1, number, 10**18, number * 7, 0, 0, 0, 0) + body
 
 
 def without_link(data: bytes) -> bytes:
@@ -127,10 +128,10 @@ def test_links_name_the_sessions_previous_message() -> None:
 def test_records_meet_block_ends_whole(size: int) -> None:
     file = MemoryFile()
     store = EgressStore(file, 2 * MIB)
-    made = [record(3, number, bytes([number % 256]) * size) for number in range(1, 4 * MIB // (size + 64) + 6)]
-    for one in made[:3000]:
+    count = min(3000, 4 * MIB // (size + 64) + 5)
+    kept = [record(3, number, bytes([number % 256]) * size) for number in range(1, count + 1)]
+    for one in kept:
         store.append(one)
-    kept = made[:3000]
     assert [without_link(r) for r in read_all(store, 3, 1, 0, 10**9)] == kept
     assert all(length <= MIB for length in file.writes)
     assert store.bytes_stored == sum(map(len, kept))
@@ -139,11 +140,13 @@ def test_records_meet_block_ends_whole(size: int) -> None:
 def test_old_bytes_behind_the_end_of_the_file_are_never_believed() -> None:
     """A file that was not truncated: pages are read only as far as this store has written."""
     file = MemoryFile()
+    file.data += b"\xff" * (8 * MIB)
     store = EgressStore(file, 1)
-    for number in range(1, 3000):
+    for number in range(1, 6000):
         store.append(record(1, number, b"x" * 1000))
-    assert len(store.read(1, 1, 1, 1)) == 1
-    assert len(read_all(store, 1, 1, 0, 50_000)) == 2999
+        if number > 2200 and number % 100 == 0:  # the page read last may end where the store ended then
+            assert len(read_all(store, 1, number - 2200, number - 1900, 10**6)) == 301
+    assert len(read_all(store, 1, 1, 0, 50_000)) == 5999
 
 
 def test_a_file_changed_from_outside_is_reported_not_sent() -> None:
@@ -152,7 +155,7 @@ def test_a_file_changed_from_outside_is_reported_not_sent() -> None:
     for number in range(1, 4000):
         store.append(record(1, number, b"x" * 1000))
     file.data[:MIB] = bytes(MIB)
-    with pytest.raises(RuntimeError, match="message .* of session 1 at offset"):
+    with pytest.raises(RuntimeError, match=r"message .* of session 1 at offset"):
         store.read(1, 5, 9, 10**6)
 
 
