@@ -157,7 +157,7 @@ def test_a_record_whose_lengths_contradict_its_size_is_refused() -> None:
     at = record.index(bytes([60, 0, 0, 4, 0, 0]))  # the lengths of the tail
     record[at] = 90
     with pytest.raises(ValueError, match="contradict"):
-        fix.encode_record(record, "Q", "C")
+        fix.encode_record(bytes(record), "Q", "C")
 
 
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1) | st.integers(-1000, 1000)

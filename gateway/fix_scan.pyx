@@ -1,0 +1,504 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Scans framed FIX messages into Input records by the tables of `gateway.fix_rules`.
+
+Holds nothing between calls; memory belongs to the callers; needs no GIL and cannot raise.
+boundscheck and wraparound are off because only C pointers and the tables are indexed: `scan` checks once that the
+message ends in a separator and the seven bytes of a trailer, which stops every loop below and makes each eight-byte
+load that begins before the trailer lie inside the message; tags are compared with TAGS before they index a table.
+"""
+
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN, UINT64_MAX
+from libc.string cimport memcmp, memcpy, memset
+
+from gateway.fix_build cimport Identity
+from gateway.fix_frame cimport ends_in_trailer
+from gateway.fix_rules cimport *
+from gateway.fix_values cimport *
+from gateway.records cimport *
+
+# ---------------------------------------------------------------- scanning
+
+cdef enum:
+    STRINGS = 6             # text, then up to four of the body, then MsgType
+
+cdef struct Scan:           # one pass over one message
+    const uint8_t* strings[STRINGS]
+    size_t lengths[STRINGS]
+    const char* detail      # what a person should read when `verdict` alone does not say it; NULL = the reason's own
+    const Identity* identity
+    MessageHead* message
+    SessionBody* session
+    OrderBody* order
+    uint32_t problem_tag
+    uint8_t verdict
+    uint64_t seen[16]       # one bit a tag
+
+
+cdef void problem(Scan* scanned, uint8_t verdict, uint32_t tag, const char* detail) noexcept nogil:
+    """The first problem is the verdict; the scan goes on for the header's sake."""
+    if scanned.verdict == NOT_REJECTED:
+        scanned.verdict = verdict
+        scanned.problem_tag = tag
+        scanned.detail = detail
+
+
+cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, uint8_t* input,
+                  size_t room) noexcept nogil:
+    cdef Scan scanned
+    cdef const uint8_t* end
+    cdef const uint8_t* p = message
+    cdef size_t type_length
+    cdef int slot
+    if room < MAX_INPUT:
+        return -1
+    # 8=FIX?|9=?|35=?|10=nnn| : the shortest
+    if length < 24 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
+        return 0
+    end = message + length - 7
+    p = after_separator(p)
+    if p >= end or p[0] != 57:
+        return 0
+    p = after_separator(p)
+    if end - p < 4 or p[0] != 51 or p[1] != 53 or p[2] != 61:
+        return 0
+    memset(input, 0, sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody))
+    memset(&scanned, 0, sizeof(Scan))
+    scanned.verdict = NOT_REJECTED
+    scanned.identity = identity
+    scanned.message = <MessageHead*>(input + sizeof(InputHead))
+    scanned.message.sending_time_ns = EMPTY_TIME()
+    scanned.message.orig_sending_time_ns = EMPTY_TIME()
+    if memcmp(message, b"8=FIX.4.4\x01", 10) != 0:
+        scanned.message.flags |= FLAG_BEGIN_STRING
+    scanned.seen[0] = (<uint64_t>1 << 8) | (<uint64_t>1 << 9) | (<uint64_t>1 << 10) | (<uint64_t>1 << 35)
+    p += 3
+    type_length = <size_t>(after_separator(p) - p) - 1
+    slot = slot_of_type(&scanned, p, type_length)
+    scanned.message.msg_type = rules.served[slot].msg_type
+    scanned.session = <SessionBody*>(input + sizeof(InputHead) + sizeof(MessageHead))
+    scanned.order = <OrderBody*>scanned.session
+    if rules.served[slot].msg_type == MSG_LOGON:
+        scanned.session.grace_ms = 0xFFFFFFFF
+    scan_fields(&scanned, p + type_length + 1, end, slot)
+    judge_whole(&scanned, slot)
+    return write_input(&scanned, slot, input)
+
+
+cdef inline const uint8_t* after_separator(const uint8_t* p) noexcept nogil:
+    """The byte after the next separator; one is known to follow."""
+    while p[0] != SOH:
+        p += 1
+    return p + 1
+
+
+cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcept nogil:
+    """The slot of a served MsgType, else 0, its text kept for the tail; unknown ones are a problem."""
+    cdef bint known = False
+    if length == 1 and text[0] < 128:
+        if rules.slots[text[0]]:
+            return rules.slots[text[0]]
+        known = (rules.known_types[text[0] >> 6] >> (text[0] & 63)) & 1
+    elif length == 2:
+        if text[0] == 65 and text[1] == 70:
+            return rules.slot_of_mass_status
+        if (text[0] == 65 or text[0] == 66) and text[1] >= 65 and text[1] <= 90:
+            known = (rules.known_pairs[text[0] - 65] >> (text[1] - 65)) & 1
+    if length == 0:
+        problem(scanned, NO_VALUE, 35, NULL)
+    elif not known and text[0] != 85:       # 'U...' are private types: valid, not served
+        problem(scanned, INVALID_MSG_TYPE, 35, NULL)
+    scanned.strings[STRINGS - 1] = text
+    scanned.lengths[STRINGS - 1] = length if length <= 32 else 32
+    return 0
+
+
+cdef void scan_fields(Scan* scanned, const uint8_t* p, const uint8_t* end, int slot) noexcept nogil:
+    """Every field from p to the trailer at `end`; the byte before `end` is a separator, eight bytes follow it."""
+    cdef const uint8_t* value
+    cdef const uint8_t* rule_of = rules.actions[slot]
+    cdef uint64_t word, hit
+    cdef uint32_t tag, data_tag = 0
+    cdef uint64_t data_length = 0
+    cdef size_t digits, length
+    cdef uint8_t rule, action, section = HEADER
+    while p < end:
+        word = load_word(p)
+        hit = find_byte(word, <uint64_t>0x3D3D3D3D3D3D3D3D)
+        digits = <size_t>(__builtin_ctzll(hit | (<uint64_t>1 << 63)) >> 3)
+        if hit == 0 or digits == 0 or p[0] == 48:
+            problem(scanned, INVALID_TAG, 0, NULL)
+            p = after_separator(p)
+            continue
+        word = (word << (64 - 8 * digits)) | (<uint64_t>0x3030303030303030 >> (8 * digits))
+        if not eight_digits(word):
+            problem(scanned, INVALID_TAG, 0, NULL)
+            p = after_separator(p)
+            continue
+        tag = <uint32_t>parse_eight_digits(word)
+        value = p + digits + 1
+        if data_tag:
+            if tag != data_tag:
+                problem(scanned, MISSING_TAG, data_tag, NULL)
+            elif data_length >= <uint64_t>(end - value) or value[data_length] != SOH or data_length == 0:
+                problem(scanned, INCORRECT_VALUE, data_tag, b"Length does not agree with the data")
+            else:
+                p = value + data_length + 1
+                data_tag = 0
+                mark(scanned, tag)
+                section = in_order(scanned, tag, rule_of[tag], section)
+                continue
+            data_tag = 0
+        p = value
+        while True:
+            hit = find_byte(load_word(p), <uint64_t>0x0101010101010101)
+            if hit:
+                p += __builtin_ctzll(hit) >> 3
+                break
+            p += 8
+        length = <size_t>(p - value)
+        p += 1
+        if tag >= TAGS:
+            judge_user_tag(scanned, tag, value, length)
+            continue
+        rule = rule_of[tag]
+        action = rule & 63
+        if action == SKIP:
+            continue
+        if length == 0:
+            problem(scanned, NO_VALUE, tag, NULL)
+        if action == NOT_ALLOWED:
+            problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag, NULL)
+            continue
+        mark(scanned, tag)
+        if (rule & 192) != section:
+            section = in_order(scanned, tag, rule, section)
+        if length == 0:
+            continue
+        if action == GROUP:
+            p = scan_group(scanned, rules.group_of[tag], value, length, p, end)
+        elif action == LENGTH:
+            data_tag = rules.data_of[tag]
+            if not parse_uint(value, length, &data_length):
+                problem(scanned, INCORRECT_FORMAT, tag, NULL)
+                data_tag = 0
+        else:
+            take(scanned, action, tag, value, length)
+    if data_tag:
+        problem(scanned, MISSING_TAG, data_tag, NULL)
+
+
+cdef inline void mark(Scan* scanned, uint32_t tag) noexcept nogil:
+    """The tag is there; twice is a problem. `tag` < TAGS."""
+    cdef uint64_t bit = <uint64_t>1 << (tag & 63)
+    if scanned.seen[tag >> 6] & bit:
+        problem(scanned, REPEATED_TAG, tag, NULL)
+    scanned.seen[tag >> 6] |= bit
+
+
+cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t section) noexcept nogil:
+    """The section that the message is in after this tag: header, body, trailer, never back."""
+    if (rule & 192) < section:
+        problem(scanned, OUT_OF_ORDER, tag, NULL)
+        return section
+    return rule & 192
+
+
+cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """A tag that no table has: 5000 and above are private; 20003 and 20004 in a Logon are ours."""
+    cdef uint64_t number
+    if tag < 5000:
+        if scanned.message.msg_type != MSG_OTHER:
+            problem(scanned, UNDEFINED_TAG, tag, NULL)
+    elif length == 0:
+        problem(scanned, NO_VALUE, tag, NULL)
+    elif scanned.message.msg_type == MSG_LOGON and tag == 20003:
+        if length != 1 or (value[0] != 89 and value[0] != 78):
+            problem(scanned, INCORRECT_FORMAT, tag, b"CancelOnDisconnect is Y or N")
+        else:
+            scanned.session.cancel_on_disconnect = 2 if value[0] == 89 else 1
+    elif scanned.message.msg_type == MSG_LOGON and tag == 20004:
+        if not parse_uint(value, length, &number) or number >= <uint64_t>0xFFFFFFFF:
+            problem(scanned, INCORRECT_FORMAT, tag, b"The grace is a number of milliseconds below 4294967295")
+        else:
+            scanned.session.grace_ms = <uint32_t>number
+
+
+cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """Checks one value and puts it where it belongs. length > 0."""
+    cdef MessageHead* message = scanned.message
+    cdef SessionBody* session = scanned.session
+    cdef OrderBody* order = scanned.order
+    cdef uint64_t number
+    if action == TAKE_CL_ORD_ID:
+        keep(scanned, 1, tag, value, length, MAX_CL_ORD_ID, b"At most 64 bytes are served")
+    elif action == TAKE_SYMBOL:
+        keep(scanned, 4, tag, value, length, MAX_SYMBOL, b"At most 32 bytes are served")
+    elif action == TAKE_SIDE:
+        order.side = judged_character(scanned, tag, value, length)
+    elif action == TAKE_ORD_TYPE:
+        order.ord_type = judged_character(scanned, tag, value, length)
+    elif action == TAKE_TIME_IN_FORCE:
+        order.time_in_force = judged_character(scanned, tag, value, length)
+    elif action == TAKE_REQUEST_TYPE:
+        order.request_type = judged_character(scanned, tag, value, length)
+    elif action == TAKE_PRICE:
+        if parse_decimal(value, length, &order.price_mantissa, &order.price_exponent):
+            order.present |= HAS_PRICE
+        else:
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif action == TAKE_QUANTITY:
+        if parse_decimal(value, length, &order.quantity_mantissa, &order.quantity_exponent):
+            order.present |= HAS_QUANTITY
+        else:
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif action == TAKE_SENDER:
+        if (scanned.identity.peer_length and (length != scanned.identity.peer_length
+                                              or memcmp(value, scanned.identity.peer, length) != 0)):
+            message.flags |= FLAG_WRONG_COMP_ID
+        if message.msg_type == MSG_LOGON:
+            keep(scanned, 1, tag, value, length, MAX_COMP_ID, b"At most 64 bytes are served")
+    elif action == TAKE_TARGET:
+        if (scanned.identity.own_length and (length != scanned.identity.own_length
+                                             or memcmp(value, scanned.identity.own, length) != 0)):
+            message.flags |= FLAG_WRONG_COMP_ID
+        if message.msg_type == MSG_LOGON:
+            keep(scanned, 2, tag, value, length, MAX_COMP_ID, b"At most 64 bytes are served")
+    elif action == TAKE_SEQ_NUM:
+        take_seq_num(scanned, tag, value, length, &message.msg_seq_num)
+    elif action == TAKE_SENDING_TIME:
+        if not parse_timestamp(value, length, &message.sending_time_ns):
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif action == TAKE_ORIG_SENDING_TIME:
+        if not parse_timestamp(value, length, &message.orig_sending_time_ns):
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif action == TAKE_POSS_DUP:
+        take_flag(scanned, tag, value, length, FLAG_POSS_DUP)
+    elif action == TAKE_POSS_RESEND:
+        take_flag(scanned, tag, value, length, FLAG_POSS_RESEND)
+    elif action == TAKE_ORIG_CL_ORD_ID:
+        keep(scanned, 2, tag, value, length, MAX_CL_ORD_ID, b"At most 64 bytes are served")
+    elif action == TAKE_ACCOUNT:
+        keep(scanned, 3, tag, value, length, MAX_ACCOUNT, b"At most 64 bytes are served")
+    elif action == TAKE_ORDER_ID:
+        order.order_id = UINT64_MAX
+        if parse_uint(value, length, &number) and number != 0:
+            order.order_id = number
+    elif action == TAKE_EXEC_INST:
+        take_exec_inst(scanned, tag, value, length)
+    elif action == UNSERVED:
+        if judge(scanned, tag, value, length):
+            unserved(order, tag)
+    elif action == ONLY_UNITS:
+        if judge(scanned, tag, value, length) and (length != 1 or value[0] != (50 if tag == 423 else 48)):
+            unserved(order, tag)
+    elif action == TAKE_GAP_FILL:
+        take_flag(scanned, tag, value, length, FLAG_GAP_FILL)
+    elif action == TAKE_RESET:
+        take_flag(scanned, tag, value, length, FLAG_RESET_SEQ_NUM)
+    elif action == TAKE_TEXT:
+        scanned.strings[0] = value
+        scanned.lengths[0] = length if length <= MAX_TEXT else MAX_TEXT
+    elif action == TAKE_TEST_REQ_ID:
+        keep(scanned, 0, tag, value, length, MAX_TEXT, b"At most 128 bytes are served")
+    elif action == TAKE_BEGIN:
+        take_seq_num(scanned, tag, value, length, &session.begin_seq_no)
+    elif action == TAKE_END:
+        if not parse_uint(value, length, &session.end_seq_no):
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif action == TAKE_HEARTBEAT:
+        if judge(scanned, tag, value, length):
+            if not parse_uint(value, length, &number) or number > <uint64_t>0xFFFFFFFF:
+                problem(scanned, INCORRECT_VALUE, tag, NULL)
+            else:
+                session.heartbeat_seconds = <uint32_t>number
+    elif action == TAKE_ENCRYPT:
+        session.encrypt_method = judged_character(scanned, tag, value, length) - 48
+    elif action == DATA:
+        problem(scanned, MISSING_TAG, tag, b"The length field must stand directly before the data")
+    else:
+        judge(scanned, tag, value, length)
+
+
+cdef inline void keep(Scan* scanned, int string, uint32_t tag, const uint8_t* value, size_t length, size_t limit,
+                      const char* detail) noexcept nogil:
+    """A string for the tail; longer than the limit is refused, never cut."""
+    if length > limit:
+        problem(scanned, INCORRECT_VALUE, tag, detail)
+    else:
+        scanned.strings[string] = value
+        scanned.lengths[string] = length
+
+
+cdef inline void unserved(OrderBody* order, uint32_t tag) noexcept nogil:
+    """The first field whose meaning we do not serve."""
+    if order.unsupported_tag == 0:
+        order.present |= HAS_UNSUPPORTED
+        order.unsupported_tag = <uint16_t>tag
+
+
+cdef inline void take_flag(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length,
+                           uint8_t flag) noexcept nogil:
+    if length != 1 or (value[0] != 89 and value[0] != 78):
+        problem(scanned, INCORRECT_FORMAT, tag, b"Y or N is expected")
+    elif value[0] == 89:
+        scanned.message.flags |= flag
+
+
+cdef inline void take_seq_num(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length,
+                              uint64_t* number) noexcept nogil:
+    if not parse_uint(value, length, number):
+        problem(scanned, INCORRECT_FORMAT, tag, NULL)
+    elif number[0] == 0:
+        problem(scanned, INCORRECT_VALUE, tag, NULL)
+
+
+cdef inline uint8_t judged_character(Scan* scanned, uint32_t tag, const uint8_t* value,
+                                     size_t length) noexcept nogil:
+    """The only character of a value from a list of characters; '0' after a problem."""
+    if is_one_of(tag, value, length):
+        return value[0]
+    if judge(scanned, tag, value, length):
+        problem(scanned, INCORRECT_VALUE, tag, NULL)
+    return 48
+
+
+cdef void take_exec_inst(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """'6' is post-only. 1, 2, 4 and 5 tell a broker how to work an order and mean nothing here; others are unserved."""
+    cdef size_t i
+    if not judge(scanned, tag, value, length):
+        return
+    for i in range(0, length, 2):
+        if value[i] == 54:
+            scanned.order.post_only = 1
+        elif value[i] != 49 and value[i] != 50 and value[i] != 52 and value[i] != 53:
+            unserved(scanned.order, tag)
+
+
+cdef bint judge(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """The value is of the tag's type and in its list, if there is one. length > 0."""
+    cdef uint8_t verdict = judge_value(tag, value, length)
+    if verdict != NOT_REJECTED:
+        problem(scanned, verdict, tag, NULL)
+    return verdict == NOT_REJECTED
+
+# ---------------------------------------------------------------- repeating groups
+
+cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_text, size_t count_length,
+                               const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """The instances after a counter, nested groups included; returns the first byte that is not theirs.
+
+    Each instance begins with the group's first tag; the other tags follow in any order, each at most once.
+    """
+    cdef const GroupRule* group = &rules.groups[number]
+    cdef const uint16_t* tags = rules.members + group.first
+    cdef uint64_t stated = 0, seen = 0, instances = 0
+    cdef const uint8_t* next_p
+    cdef const uint8_t* value
+    cdef size_t length, position, i
+    cdef uint32_t tag
+    if not judge(scanned, group.counter, count_text, count_length):
+        return p
+    parse_uint(count_text, count_length, &stated)
+    while p < end:
+        position = 0
+        if next_field(p, <size_t>(end - p), &position, &tag, &value, &length) != 1:
+            break
+        i = 0
+        while i < group.count and tags[i] != tag:
+            i += 1
+        if i == group.count:
+            break
+        if i == 0:
+            instances += 1
+            seen = 0
+        elif instances == 0:
+            problem(scanned, GROUP_OUT_OF_ORDER, tag, NULL)
+        if (seen >> i) & 1:
+            problem(scanned, REPEATED_TAG, tag, NULL)
+        seen |= <uint64_t>1 << i
+        next_p = p + position
+        if length == 0:
+            problem(scanned, NO_VALUE, tag, NULL)
+        elif rules.group_of[tag]:
+            next_p = scan_group(scanned, rules.group_of[tag], value, length, next_p, end)
+        elif rules.data_of[tag]:
+            next_p = scan_group_data(scanned, tag, value, length, next_p, end)
+            seen |= <uint64_t>1 << (i + 1)      # the data field stands next in the list
+        else:
+            judge(scanned, tag, value, length)
+        p = next_p
+    if instances != stated:
+        problem(scanned, INCORRECT_COUNT, group.counter, NULL)
+    return p
+
+
+cdef const uint8_t* scan_group_data(Scan* scanned, uint32_t length_tag, const uint8_t* value, size_t length,
+                                    const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """The data field that must follow its length; returns the byte after it, or p when it is not there."""
+    cdef uint64_t data_length
+    cdef uint32_t tag = 0
+    cdef const uint8_t* data = NULL
+    cdef size_t position = 0, text_length
+    if not parse_uint(value, length, &data_length):
+        problem(scanned, INCORRECT_FORMAT, length_tag, NULL)
+        return p
+    if next_field(p, <size_t>(end - p), &position, &tag, &data, &text_length) != 1 or tag != rules.data_of[length_tag]:
+        problem(scanned, MISSING_TAG, rules.data_of[length_tag], NULL)
+        return p
+    if data_length == 0 or data_length >= <uint64_t>(end - data) or data[data_length] != SOH:
+        problem(scanned, INCORRECT_VALUE, tag, b"Length does not agree with the data")
+        return p + position
+    return data + data_length + 1
+
+# ---------------------------------------------------------------- the whole message
+
+cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
+    """What only the whole message shows: what is missing."""
+    cdef const Served* rule = &rules.served[slot]
+    cdef MessageHead* message = scanned.message
+    cdef uint64_t missing
+    cdef uint32_t i
+    if message.sending_time_ns == EMPTY_TIME():
+        message.flags |= FLAG_SENDING_TIME_PROBLEM
+    if message.flags & FLAG_POSS_DUP and message.orig_sending_time_ns == EMPTY_TIME():
+        message.flags |= FLAG_NO_ORIG_SENDING_TIME
+    for i in range(16):
+        missing = rule.required[i] & ~scanned.seen[i]
+        if missing:
+            problem(scanned, MISSING_TAG, 64 * i + __builtin_ctzll(missing), NULL)
+    if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
+            and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
+        problem(scanned, MISSING_TAG, 38, NULL)
+
+
+cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil:
+    """Fills the heads and the tail; MAX_INPUT bytes suffice since every string is bounded."""
+    cdef InputHead* head = <InputHead*>input
+    cdef MessageHead* message = scanned.message
+    cdef char text[MAX_TEXT]
+    cdef uint8_t* out = input + sizeof(InputHead) + sizeof(MessageHead) + rules.served[slot].body_size
+    cdef int i
+    if scanned.verdict != NOT_REJECTED:
+        message.ref_tag = <uint16_t>scanned.problem_tag if scanned.problem_tag < 65536 else 0
+        scanned.strings[0] = <const uint8_t*>text
+        scanned.lengths[0] = describe(scanned.verdict, scanned.problem_tag, scanned.detail, text)
+    message.text_length = <uint8_t>scanned.lengths[0]
+    message.msg_type_length = <uint8_t>scanned.lengths[STRINGS - 1]
+    if rules.served[slot].orders:
+        scanned.order.cl_ord_id_length = <uint8_t>scanned.lengths[1]
+        scanned.order.orig_cl_ord_id_length = <uint8_t>scanned.lengths[2]
+        scanned.order.account_length = <uint8_t>scanned.lengths[3]
+        scanned.order.symbol_length = <uint8_t>scanned.lengths[4]
+    elif message.msg_type == MSG_LOGON:
+        scanned.session.sender_length = <uint8_t>scanned.lengths[1]
+        scanned.session.target_length = <uint8_t>scanned.lengths[2]
+    for i in range(STRINGS):
+        if scanned.lengths[i]:
+            out = write_bytes(out, scanned.strings[i], scanned.lengths[i])
+    while (out - input) & 7:
+        out[0] = 0
+        out += 1
+    head.size = <uint32_t>(out - input)
+    head.kind = INPUT_MESSAGE
+    head.verdict = scanned.verdict
+    return out - input
