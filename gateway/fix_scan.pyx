@@ -42,12 +42,49 @@ cdef void problem(Scan* scanned, uint8_t verdict, uint32_t tag, const char* deta
         scanned.detail = detail
 
 
+cdef struct Separators:     # the places of the message's separators, in order
+    const uint8_t* base     # of the 64 bytes that `mask` is about
+    uint64_t mask           # separators not yet passed
+    const uint8_t* limit    # the end of the message: the last separator stands before it
+    size_t length           # of the message
+
+cdef inline uint64_t mask_at(const Separators* separators, const uint8_t* base) noexcept nogil:
+    """The separators in the 64 bytes at base < limit, without reading outside the message."""
+    cdef size_t left = <size_t>(separators.limit - base), i
+    cdef uint64_t mask = 0
+    if left >= 64:
+        return separators_in_64(base)
+    if separators.length >= 64:
+        return separators_in_64(separators.limit - 64) >> (64 - left)
+    for i in range(left):
+        mask |= <uint64_t>(base[i] == SOH) << i
+    return mask
+
+
+cdef inline const uint8_t* next_separator(Separators* separators) noexcept nogil:
+    """The next one, which is then passed. The caller stops at the trailer, so there always is one."""
+    cdef const uint8_t* found
+    while separators.mask == 0:
+        separators.base += 64
+        separators.mask = mask_at(separators, separators.base)
+    found = separators.base + __builtin_ctzll(separators.mask)
+    separators.mask &= separators.mask - 1
+    return found
+
+
+cdef inline void seek(Separators* separators, const uint8_t* p) noexcept nogil:
+    """The next separator is the first at or after p."""
+    separators.base = p
+    separators.mask = mask_at(separators, p)
+
+
 cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, uint8_t* input,
                   size_t room) noexcept nogil:
     cdef Scan scanned
+    cdef Separators separators
     cdef const uint8_t* end
-    cdef const uint8_t* p = message
-    cdef size_t type_length
+    cdef const uint8_t* p
+    cdef const uint8_t* type_end
     cdef int slot
     if room < MAX_INPUT:
         return -1
@@ -55,40 +92,36 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     if length < 24 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
         return 0
     end = message + length - 7
-    p = after_separator(p)
-    if p >= end or p[0] != 57:
+    separators.limit = message + length
+    separators.length = length
+    seek(&separators, message)
+    p = next_separator(&separators) + 1
+    if end - p < 3 or p[0] != 57 or p[1] != 61:
         return 0
-    p = after_separator(p)
+    p = next_separator(&separators) + 1
     if end - p < 4 or p[0] != 51 or p[1] != 53 or p[2] != 61:
         return 0
+    p += 3
+    type_end = next_separator(&separators)
     memset(input, 0, sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody))
     memset(&scanned, 0, sizeof(Scan))
     scanned.verdict = NOT_REJECTED
     scanned.identity = identity
     scanned.message = <MessageHead*>(input + sizeof(InputHead))
+    scanned.session = <SessionBody*>(input + sizeof(InputHead) + sizeof(MessageHead))
+    scanned.order = <OrderBody*>scanned.session
     scanned.message.sending_time_ns = EMPTY_TIME()
     scanned.message.orig_sending_time_ns = EMPTY_TIME()
     if memcmp(message, b"8=FIX.4.4\x01", 10) != 0:
         scanned.message.flags |= FLAG_BEGIN_STRING
     scanned.seen[0] = (<uint64_t>1 << 8) | (<uint64_t>1 << 9) | (<uint64_t>1 << 10) | (<uint64_t>1 << 35)
-    p += 3
-    type_length = <size_t>(after_separator(p) - p) - 1
-    slot = slot_of_type(&scanned, p, type_length)
+    slot = slot_of_type(&scanned, p, <size_t>(type_end - p))
     scanned.message.msg_type = rules.served[slot].msg_type
-    scanned.session = <SessionBody*>(input + sizeof(InputHead) + sizeof(MessageHead))
-    scanned.order = <OrderBody*>scanned.session
-    if rules.served[slot].msg_type == MSG_LOGON:
+    if scanned.message.msg_type == MSG_LOGON:
         scanned.session.grace_ms = 0xFFFFFFFF
-    scan_fields(&scanned, p + type_length + 1, end, slot)
+    scan_fields(&scanned, &separators, type_end + 1, end, slot)
     judge_whole(&scanned, slot)
     return write_input(&scanned, slot, input)
-
-
-cdef inline const uint8_t* after_separator(const uint8_t* p) noexcept nogil:
-    """The byte after the next separator; one is known to follow."""
-    while p[0] != SOH:
-        p += 1
-    return p + 1
 
 
 cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcept nogil:
@@ -112,87 +145,108 @@ cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcep
     return 0
 
 
-cdef void scan_fields(Scan* scanned, const uint8_t* p, const uint8_t* end, int slot) noexcept nogil:
-    """Every field from p to the trailer at `end`; the byte before `end` is a separator, eight bytes follow it."""
-    cdef const uint8_t* value
+cdef inline uint32_t read_tag(const uint8_t* p, const uint8_t** value) noexcept nogil:
+    """The tag of the field at p and where its value begins; 0: it does not begin with 1 to 7 digits and '='.
+
+    Eight bytes at p are readable. A separator is no digit, so the value begins inside the field.
+    """
+    cdef uint64_t word = load_word(p)
+    cdef uint64_t hit = find_byte(word, <uint64_t>0x3D3D3D3D3D3D3D3D)
+    cdef size_t digits
+    if hit == 0 or p[0] == 61 or p[0] == 48:
+        return 0
+    digits = <size_t>(__builtin_ctzll(hit) >> 3)
+    word = (word << (64 - 8 * digits)) | (<uint64_t>0x3030303030303030 >> (8 * digits))
+    if not eight_digits(word):
+        return 0
+    value[0] = p + digits + 1
+    return <uint32_t>parse_eight_digits(word)
+
+
+cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, const uint8_t* end,
+                      int slot) noexcept nogil:
+    """Every field from p to the trailer at `end`; the byte before `end` is a separator."""
     cdef const uint8_t* rule_of = rules.actions[slot]
-    cdef uint64_t word, hit
-    cdef uint32_t tag, data_tag = 0
+    cdef const uint8_t* value = NULL
+    cdef const uint8_t* field_end
     cdef uint64_t data_length = 0
-    cdef size_t digits, length
+    cdef uint32_t tag, data_tag = 0     # data_tag: the data field that must be next
+    cdef size_t length
     cdef uint8_t rule, action, section = HEADER
+    cdef bint announced
     while p < end:
-        word = load_word(p)
-        hit = find_byte(word, <uint64_t>0x3D3D3D3D3D3D3D3D)
-        digits = <size_t>(__builtin_ctzll(hit | (<uint64_t>1 << 63)) >> 3)
-        if hit == 0 or digits == 0 or p[0] == 48:
+        field_end = next_separator(separators)
+        tag = read_tag(p, &value)
+        p = field_end + 1
+        if tag == 0:
             problem(scanned, INVALID_TAG, 0, NULL)
-            p = after_separator(p)
             continue
-        word = (word << (64 - 8 * digits)) | (<uint64_t>0x3030303030303030 >> (8 * digits))
-        if not eight_digits(word):
-            problem(scanned, INVALID_TAG, 0, NULL)
-            p = after_separator(p)
-            continue
-        tag = <uint32_t>parse_eight_digits(word)
-        value = p + digits + 1
-        if data_tag:
-            if tag != data_tag:
-                problem(scanned, MISSING_TAG, data_tag, NULL)
-            elif data_length >= <uint64_t>(end - value) or value[data_length] != SOH or data_length == 0:
-                problem(scanned, INCORRECT_VALUE, data_tag, b"Length does not agree with the data")
-            else:
-                p = value + data_length + 1
-                data_tag = 0
-                mark(scanned, tag)
-                section = in_order(scanned, tag, rule_of[tag], section)
-                continue
-            data_tag = 0
-        p = value
-        while True:
-            hit = find_byte(load_word(p), <uint64_t>0x0101010101010101)
-            if hit:
-                p += __builtin_ctzll(hit) >> 3
-                break
-            p += 8
-        length = <size_t>(p - value)
-        p += 1
+        announced = data_tag != 0 and data_is_whole(scanned, tag, data_tag, value, data_length, end)
+        data_tag = 0
+        if announced:
+            field_end = value + data_length
+            p = field_end + 1
+            if p < end:
+                seek(separators, p)
+        length = <size_t>(field_end - value)
         if tag >= TAGS:
             judge_user_tag(scanned, tag, value, length)
             continue
         rule = rule_of[tag]
         action = rule & 63
-        if action == SKIP:
-            continue
-        if length == 0:
-            problem(scanned, NO_VALUE, tag, NULL)
-        if action == NOT_ALLOWED:
-            problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag, NULL)
-            continue
-        mark(scanned, tag)
+        if action <= DATA:
+            if rules.data_of[tag] and parse_uint(value, length, &data_length):
+                data_tag = rules.data_of[tag]
+            if action == SKIP:
+                continue
+            if action == NOT_ALLOWED:
+                problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag, NULL)
+                continue
+            if action == DATA and not announced:
+                problem(scanned, MISSING_TAG, length_tag_of(tag), NULL)
         if (rule & 192) != section:
             section = in_order(scanned, tag, rule, section)
         if length == 0:
-            continue
-        if action == GROUP:
+            problem(scanned, NO_VALUE, tag, NULL)
+        elif action == GROUP:
             p = scan_group(scanned, rules.group_of[tag], value, length, p, end)
-        elif action == LENGTH:
-            data_tag = rules.data_of[tag]
-            if not parse_uint(value, length, &data_length):
-                problem(scanned, INCORRECT_FORMAT, tag, NULL)
-                data_tag = 0
-        else:
+            if p < end:
+                seek(separators, p)
+        elif action == LENGTH and data_tag == 0:
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+        if is_new(scanned, tag) and length > 0 and action > DATA:
             take(scanned, action, tag, value, length)
     if data_tag:
         problem(scanned, MISSING_TAG, data_tag, NULL)
 
 
-cdef inline void mark(Scan* scanned, uint32_t tag) noexcept nogil:
-    """The tag is there; twice is a problem. `tag` < TAGS."""
+cdef bint data_is_whole(Scan* scanned, uint32_t tag, uint32_t data_tag, const uint8_t* value, uint64_t length,
+                        const uint8_t* end) noexcept nogil:
+    """The field is the data that its length announced, and a separator stands where that says."""
+    if tag != data_tag:
+        problem(scanned, MISSING_TAG, data_tag, NULL)
+        return False
+    if length == 0 or length >= <uint64_t>(end - value) or value[length] != SOH:
+        problem(scanned, INCORRECT_VALUE, data_tag, b"Length does not agree with the data")
+        return False
+    return True
+
+
+cdef uint32_t length_tag_of(uint32_t data_tag) noexcept nogil:
+    cdef uint32_t tag = 0
+    while rules.data_of[tag] != data_tag:       # ends: only data fields with a length are scanned as DATA
+        tag += 1
+    return tag
+
+
+cdef inline bint is_new(Scan* scanned, uint32_t tag) noexcept nogil:
+    """The tag is there; a second time is a problem. tag < TAGS."""
     cdef uint64_t bit = <uint64_t>1 << (tag & 63)
     if scanned.seen[tag >> 6] & bit:
         problem(scanned, REPEATED_TAG, tag, NULL)
+        return False
     scanned.seen[tag >> 6] |= bit
+    return True
 
 
 cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t section) noexcept nogil:
@@ -242,12 +296,12 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
     elif action == TAKE_REQUEST_TYPE:
         order.request_type = judged_character(scanned, tag, value, length)
     elif action == TAKE_PRICE:
-        if parse_decimal(value, length, &order.price_mantissa, &order.price_exponent):
+        if parse_short_decimal(value, length, &order.price_mantissa, &order.price_exponent):
             order.present |= HAS_PRICE
         else:
             problem(scanned, INCORRECT_FORMAT, tag, NULL)
     elif action == TAKE_QUANTITY:
-        if parse_decimal(value, length, &order.quantity_mantissa, &order.quantity_exponent):
+        if parse_short_decimal(value, length, &order.quantity_mantissa, &order.quantity_exponent):
             order.present |= HAS_QUANTITY
         else:
             problem(scanned, INCORRECT_FORMAT, tag, NULL)
@@ -313,8 +367,6 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
                 session.heartbeat_seconds = <uint32_t>number
     elif action == TAKE_ENCRYPT:
         session.encrypt_method = judged_character(scanned, tag, value, length) - 48
-    elif action == DATA:
-        problem(scanned, MISSING_TAG, tag, b"The length field must stand directly before the data")
     else:
         judge(scanned, tag, value, length)
 
@@ -346,7 +398,7 @@ cdef inline void take_flag(Scan* scanned, uint32_t tag, const uint8_t* value, si
 
 cdef inline void take_seq_num(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length,
                               uint64_t* number) noexcept nogil:
-    if not parse_uint(value, length, number):
+    if not parse_short_uint(value, length, number):
         problem(scanned, INCORRECT_FORMAT, tag, NULL)
     elif number[0] == 0:
         problem(scanned, INCORRECT_VALUE, tag, NULL)
@@ -475,7 +527,7 @@ cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil
     """Fills the heads and the tail; MAX_INPUT bytes suffice since every string is bounded."""
     cdef InputHead* head = <InputHead*>input
     cdef MessageHead* message = scanned.message
-    cdef char text[MAX_TEXT]
+    cdef char text[136]     # MAX_TEXT and the rest of a word
     cdef uint8_t* out = input + sizeof(InputHead) + sizeof(MessageHead) + rules.served[slot].body_size
     cdef int i
     if scanned.verdict != NOT_REJECTED:
@@ -494,10 +546,9 @@ cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil
         scanned.session.target_length = <uint8_t>scanned.lengths[2]
     for i in range(STRINGS):
         if scanned.lengths[i]:
-            out = write_bytes(out, scanned.strings[i], scanned.lengths[i])
-    while (out - input) & 7:
-        out[0] = 0
-        out += 1
+            out = write_words(out, scanned.strings[i], scanned.lengths[i])
+    memset(out, 0, 8)       # padding, and what the last words copied too far
+    out += (input - out) & 7
     head.size = <uint32_t>(out - input)
     head.kind = INPUT_MESSAGE
     head.verdict = scanned.verdict

@@ -12,7 +12,36 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    static inline uint64_t fix_separators(const uint8_t *data) {
+        const __m128i soh = _mm_set1_epi8(1);
+        uint64_t mask = 0;
+        for (int i = 0; i < 4; i++) {
+            __m128i bytes = _mm_loadu_si128((const __m128i *)(data + 16 * i));
+            mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, soh)) << (16 * i);
+        }
+        return mask;
+    }
+    #else
+    static inline uint64_t fix_separators(const uint8_t *data) {
+        const uint64_t low = 0x7F7F7F7F7F7F7F7F;
+        uint64_t mask = 0, word;
+        for (int i = 0; i < 8; i++) {
+            memcpy(&word, data + 8 * i, 8);
+            word ^= 0x0101010101010101;
+            word = ~(((word & low) + low) | word | low);    /* 0x80 where the byte was SOH */
+            mask |= (((word >> 7) * 0x0102040810204080) >> 56) << (8 * i);
+        }
+        return mask;
+    }
+    #endif
+    """
     int __builtin_ctzll(unsigned long long word) nogil
+    uint64_t separators_in_64 "fix_separators"(const uint8_t* data) nogil   # a bit for each of 64 bytes
 
 cdef enum:
     SOH = 1                 # the separator of fields
@@ -76,6 +105,46 @@ cdef inline bint parse_uint(const uint8_t* value, size_t length, uint64_t* numbe
             return False
         total = total * 10 + digit
     number[0] = total
+    return True
+
+
+cdef inline bint parse_short_uint(const uint8_t* value, size_t length, uint64_t* number) noexcept nogil:
+    """parse_uint of a value with at least eight readable bytes before its end: no loop up to eight digits."""
+    cdef uint64_t word
+    cdef size_t junk
+    if length > 8 or length == 0:
+        return parse_uint(value, length, number)
+    junk = 8 * (8 - length)
+    word = load_word(value + length - 8) >> junk << junk
+    if junk:
+        word |= <uint64_t>0x3030303030303030 >> (64 - junk)
+    if not eight_digits(word):
+        return False
+    number[0] = parse_eight_digits(word)
+    return True
+
+
+cdef inline bint parse_short_decimal(const uint8_t* value, size_t length, int64_t* mantissa,
+                                     int8_t* exponent) noexcept nogil:
+    """parse_decimal of a value with at least eight readable bytes before its end: no loop up to eight characters."""
+    cdef uint64_t word, hit, below
+    cdef size_t junk, place
+    if length > 8 or length < 2:
+        return parse_decimal(value, length, mantissa, exponent)
+    junk = 8 * (8 - length)
+    word = load_word(value + length - 8) >> junk << junk
+    if junk:
+        word |= <uint64_t>0x3030303030303030 >> (64 - junk)
+    hit = find_byte(word, <uint64_t>0x2E2E2E2E2E2E2E2E)
+    place = 7
+    if hit:     # close the gap: what stands before the point moves onto it
+        place = <size_t>(__builtin_ctzll(hit) >> 3)
+        below = word & ((<uint64_t>1 << (8 * place)) - 1)
+        word = (word ^ below) & ~(<uint64_t>0xFF << (8 * place)) | below << 8 | 48
+    if not eight_digits(word):
+        return parse_decimal(value, length, mantissa, exponent)
+    mantissa[0] = <int64_t>parse_eight_digits(word)
+    exponent[0] = <int8_t>place - 7
     return True
 
 
@@ -203,7 +272,12 @@ cdef inline bint parse_time_of_day(const uint8_t* value, size_t length, int64_t*
     if length > 8:
         if value[8] != 46 or length == 9 or length > 18:
             return False
-        for i in range(9, 18):
+        if length == 12:            # milliseconds: eight digits with the seconds and the point before them
+            word = (load_word(value + 4) >> 40 << 40) | <uint64_t>0x3030303030
+            if not eight_digits(word):
+                return False
+            fraction = parse_eight_digits(word) * 1000000
+        for i in range(9, 18 if length != 12 else 9):
             digit = 0
             if i < length:
                 digit = <uint64_t>value[i] - 48
@@ -229,6 +303,16 @@ cdef inline bint parse_timestamp(const uint8_t* value, size_t length, int64_t* t
 cdef inline uint8_t* write_bytes(uint8_t* out, const void* text, size_t length) noexcept nogil:
     """Copies; with a constant length (a tag with its separator) this is one or two stores."""
     memcpy(out, text, length)
+    return out + length
+
+
+cdef inline uint8_t* write_words(uint8_t* out, const uint8_t* text, size_t length) noexcept nogil:
+    """write_bytes in whole words: up to seven bytes are read behind the text and written behind the copy."""
+    cdef uint64_t word
+    cdef size_t i
+    for i in range(0, length, 8):
+        memcpy(&word, text + i, 8)
+        memcpy(out + i, &word, 8)
     return out + length
 
 

@@ -45,7 +45,9 @@ def stories() -> Iterator[tuple[str, str, dict[str, str]]]:
             yield title, expanded(sent), {name: value for name, _, value in pairs}
 
 
-@pytest.mark.parametrize(("sent", "expected"), [story[1:] for story in stories()], ids=[s[0] for s in stories()])
+@pytest.mark.parametrize(
+    ("sent", "expected"), [story[1:] for story in stories()], ids=[s[0] for s in stories()]
+)
 def test_story(sent: str, expected: dict[str, str]) -> None:
     record = scanned(message(sent))
     record["verdict"] = "none" if record["verdict"] == NOT_REJECTED else record["verdict"]
@@ -229,16 +231,19 @@ def text_of(msg_type: str, fields: dict[int, str]) -> bytes:
     return message(header(msg_type) + "".join(f"{tag}={value}|" for tag, value in fields.items()))
 
 
-@pytest.mark.parametrize(("msg_type", "tag"), plain_fields())
+@pytest.mark.parametrize(("msg_type", "tag"), list(plain_fields()))
 def test_every_field_is_known_and_typed(msg_type: str, tag: int) -> None:
     field = FIX44.fields[tag]
-    for value in field.values or (SAMPLE_VALUES[field.type],):
+    good = field.values or (
+        "3" if tag == 108 else SAMPLE_VALUES[field.type],
+    )  # an interval is not below zero
+    for value in good:
         record = scanned(text_of(msg_type, REQUIRED[msg_type] | {tag: value}))
         assert (record["verdict"], record["ref_tag"]) == (NOT_REJECTED, 0), record["text"]
     if field.values:
         record = scanned(text_of(msg_type, REQUIRED[msg_type] | {tag: "~" if field.type != "INT" else "777"}))
         assert (record["verdict"], record["ref_tag"]) == (5, tag)
-    if field.type in BAD_VALUES and tag not in (37,):
+    if field.type in BAD_VALUES:
         record = scanned(text_of(msg_type, REQUIRED[msg_type] | {tag: BAD_VALUES[field.type]}))
         assert record["verdict"] in (5, 6)
         assert record["ref_tag"] == tag
@@ -297,16 +302,18 @@ FIELD = st.tuples(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=200)
 @given(st.sampled_from([*REQUIRED, "V", "ZZ", ""]), st.lists(FIELD, max_size=30))
 def test_any_fields(msg_type: str, fields: list[tuple[str, str]]) -> None:
     data = message(header(msg_type) + "".join(f"{tag}={value}|" for tag, value in fields))
     record = read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT"))
-    assert record["msg_seq_num"] == 7
+    assert record["msg_seq_num"] == 7  # whatever comes behind it
 
 
-@settings(max_examples=1000)
-@given(st.lists(st.binary(max_size=200) | st.sampled_from([b"8=FIX", b"8=FIX.4.4\x019=", b"10=000\x01", LOGON])))
+@settings(max_examples=200)
+@given(
+    st.lists(st.binary(max_size=200) | st.sampled_from([b"8=FIX", b"8=FIX.4.4\x019=", b"10=000\x01", LOGON]))
+)
 def test_any_bytes(parts: list[bytes]) -> None:
     stream = b"".join(parts)
     _, used = fix.scan_stream(stream)
