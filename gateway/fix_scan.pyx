@@ -198,6 +198,7 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
             if rules.data_of[tag] and parse_uint(value, length, &data_length):
                 data_tag = rules.data_of[tag]
             if action == SKIP:
+                section = section if section else BODY
                 continue
             if action == NOT_ALLOWED:
                 problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag, NULL)

@@ -44,8 +44,8 @@ def built(msg_type: str, body: dict[str, int], strings: dict[str, bytes], **head
 
 def execution(**changes: Any) -> dict[str, int]:
     values = {
-        "order_id": 77, "exec_id": 991, "trade_id": 0, "transact_time_ns": TIME, "price": 10150, "quantity": 100,
-        "leaves": 60, "cumulative": 40, "last_price": INT64_MIN, "last_quantity": 0, "average_price": 1014975,
+        "order_id": 77, "exec_id": 991, "trade_id": 0, "transact_time_ns": TIME, "price": 10150,
+        "quantity": 100, "leaves": 60, "cumulative": 40, "last_price": INT64_MIN, "last_quantity": 0, "average_price": 1014975,
         "price_exponent": -2, "quantity_exponent": 0, "exec_type": ord("0"), "ord_status": ord("1"),
         "side": ord("1"), "ord_type": ord("2"), "time_in_force": ord("0"), "fix_reason": 255,
     }  # fmt: skip
@@ -167,20 +167,14 @@ INT64 = st.integers(-(2**63) + 1, 2**63 - 1) | st.integers(-1000, 1000)
     price=INT64,
     quantity=INT64,
     average=INT64,
-    price_exponent=st.integers(-20, 4),
-    quantity_exponent=st.integers(-20, 4),
+    exponents=st.tuples(st.integers(-20, 4), st.integers(-20, 4)),
     order_id=st.integers(1, 2**64 - 1),
     time=st.integers(0, 2**63 - 1),
 )
 def test_numbers_and_times_are_exact(
-    price: int,
-    quantity: int,
-    average: int,
-    price_exponent: int,
-    quantity_exponent: int,
-    order_id: int,
-    time: int,
+    *, price: int, quantity: int, average: int, exponents: tuple[int, int], order_id: int, time: int
 ) -> None:
+    price_exponent, quantity_exponent = exponents
     body = execution(
         price=price,
         quantity=quantity,
