@@ -1,7 +1,7 @@
 """Compressed segments: what a sealed segment becomes.
 
-`zstd -dc` gives the batches of the segment; our own checksums travel in skippable frames between zstd's. One block
-holds whole batches. Layout in docs/log-format.md.
+`zstd -dc` gives the batches of the segment; our own checksums travel in skippable frames between zstd's. One
+block holds whole batches. Layout in docs/log-format.md.
 """
 
 import struct
@@ -26,7 +26,8 @@ BLOCK_BYTES = SKIPPABLE.size + wal.CRC.size + BLOCK.size
 
 
 def compress(disk: Disk, number: int) -> int:
-    """Replaces sealed segment `number` by its compressed form, which is durable before the raw file goes; its size.
+    """Replaces sealed segment `number` by its compressed form, which is durable before the raw file goes; its
+    size.
 
     Runs beside the loop. Every entry is verified on the way. Raises LostData, OSError.
     """
@@ -34,7 +35,11 @@ def compress(disk: Disk, number: int) -> int:
     file = disk.open(segment_name(number), write=False)
     target = disk.open(temporary, create=True)
     try:
-        size = pack(file, target, read_header(disk, number + 1).before)
+        target.truncate(0)
+        following = read_header(disk, number + 1)
+        if following is None:
+            raise LostData(disk.path(segment_name(number + 1)), 0, "the segment header is damaged")
+        size = pack(disk, file, target, following.before)
         target.sync()
     except BaseException:
         with suppress(OSError):
@@ -50,7 +55,7 @@ def compress(disk: Disk, number: int) -> int:
     return size
 
 
-def pack(file: File, target: File, end: wal.Position) -> int:
+def pack(disk: Disk, file: File, target: File, end: wal.Position) -> int:
     """Writes the compressed form of a segment that ends at `end`."""
     header = wal.decode_segment(file.pread(wal.DATA, 0))
     if header is None:
@@ -64,6 +69,8 @@ def pack(file: File, target: File, end: wal.Position) -> int:
             target.pwrite(SKIPPABLE.pack(BLOCK_MAGIC, wal.CRC.size + BLOCK.size) + wal.sealed(body), at)
             at += SKIPPABLE.size + wal.CRC.size + len(body)
             place = piece.place
+            target.sync()
+            disk.rest()
         if place.position != end:
             raise wal.Bad(place.offset, f"entries {place.position.index + 1} to {end.index} are missing")
     except wal.Bad as bad:
@@ -73,17 +80,17 @@ def pack(file: File, target: File, end: wal.Position) -> int:
     return at
 
 
-def read_header(disk: Disk, number: int) -> wal.SegmentHeader:
-    """Of a begun segment, raw or compressed. Raises LostData."""
+def read_header(disk: Disk, number: int) -> wal.SegmentHeader | None:
+    """Of a raw or compressed segment; None when it is not begun, or damaged. Raises FileNotFoundError,
+    wal.Bad."""
     try:
         file = disk.open(segment_name(number), write=False)
-        header = wal.decode_segment(file.pread(wal.DATA, 0))
     except FileNotFoundError:
         file = disk.open(packed_name(number), write=False)
         header = open_packed(file)
+    else:
+        header = wal.decode_segment(file.pread(wal.DATA, 0))
     file.close()
-    if header is None:
-        raise LostData(file.path, 0, "the segment header is damaged")
     return header
 
 
@@ -98,7 +105,8 @@ def open_packed(file: File) -> wal.SegmentHeader | None:
 
 
 def unpack(file: File) -> Iterator[tuple[int, bytes]]:
-    """(offset of the block in the file, the batches it holds), to the end that the head names. Raises LostData."""
+    """(offset of the block in the file, the batches it holds), to the end that the head names. Raises
+    LostData."""
     fields = wal.unsealed(END, END_MAGIC, file.pread(BLOCKS, 0), SKIPPABLE.size + wal.SEGMENT_BYTES)
     assert fields is not None, "open_packed has read it"
     left: int = fields[0]  # type: ignore[assignment]

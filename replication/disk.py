@@ -1,7 +1,7 @@
 """The edge of the log: real files, one worker thread, the clock of nobody. Linux only.
 
-The lock is an advisory flock on the file `lock`, which holds the owner's process id for the message a second process
-gets; the kernel drops it with the process, however it dies.
+The lock is an advisory flock on the file `lock`, which holds the owner's process id for the message a second
+process gets; the kernel drops it with the process, however it dies.
 """
 
 import errno
@@ -21,6 +21,7 @@ from replication.reader import read_entries
 T = TypeVar("T")
 LOCK_NAME = "lock"
 NICE = 10  # of the thread that reserves and compresses
+REST_SECONDS = 0.003  # between two pieces of its writing
 
 
 class RealFile:
@@ -74,6 +75,7 @@ class RealDisk:
         self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         self._lock = -1
         self._worker: ThreadPoolExecutor | None = None
+        self._hurry = threading.Event()
 
     def path(self, name: str) -> str:
         return os.path.join(self._directory, name) if name else self._directory
@@ -102,8 +104,8 @@ class RealDisk:
             owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise LogInUse(
-                f"{self._directory}: in use by process {owner}. Stop that process first, or give this one a directory "
-                "of its own"
+                f"{self._directory}: in use by process {owner}. Stop that process first, or give this one "
+                "a directory of its own"
             ) from None
         self._lock = descriptor
         with suppress(
@@ -118,12 +120,20 @@ class RealDisk:
     def start(self, work: Callable[[], T]) -> Job[T]:
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, "log", yield_to_the_loop)
+        self._hurry.clear()
         return self._worker.submit(work)
+
+    def rest(self) -> bool:
+        return self._worker is not None and self._hurry.wait(REST_SECONDS)
+
+    def hurry(self) -> None:
+        self._hurry.set()
 
     def ahead(self, items: Iterable[T], depth: int) -> Iterator[T]:
         return ahead(items, depth)
 
     def close(self) -> None:
+        self._hurry.set()
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
             self._worker = None
@@ -193,10 +203,11 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 
 
 def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
-    """The entries of the log in `directory`, of a stopped or a running exchange; needs no lock and changes nothing.
+    """The entries of the log in `directory`, of a stopped or a running exchange; needs no lock and changes
+    nothing.
 
-    With `verify` every checksum and the hash chain are checked. Raises LogDamaged with file and offset, LogError
-    when there is no log.
+    With `verify` every checksum and the hash chain are checked. Raises LogDamaged with file and offset,
+    LogError when there is no log.
     """
     disk = RealDisk(directory, create=False)
     try:

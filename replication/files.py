@@ -73,6 +73,13 @@ class Disk(Protocol):
     def start(self, work: Callable[[], T]) -> Job[T]:
         """Runs `work` beside the loop, one piece of work at a time."""
 
+    def rest(self) -> bool:
+        """Called by such work between two pieces of writing: lets the loop's own syncs through. True:
+        hurry."""
+
+    def hurry(self) -> None:
+        """The loop waits for the work that runs: no more rests."""
+
     def ahead(self, items: Iterable[T], depth: int) -> Iterator[T]:
         """The same items, computed beside the caller up to `depth` ahead of it."""
 
@@ -93,8 +100,8 @@ class LogFailed(LogError):
     def __init__(self, path: str, error: OSError) -> None:
         self.path = path
         super().__init__(
-            f"{path}: {error.strerror or error}: what reached the disk is unknown, so this process must stop; "
-            "nothing acknowledged is lost. Look at the disk and its kernel messages, then start again"
+            f"{path}: {error.strerror or error}: what reached the disk is unknown, so this process must "
+            "stop; nothing acknowledged is lost. Look at the disk and its kernel messages, then start again"
         )
 
 
@@ -106,8 +113,8 @@ class LogDamaged(LogError):
         self.offset = offset  # bytes from the start of the file
         self.what = what
         super().__init__(
-            f"{path}, offset {offset}: {what}. Nothing was changed or cut. Keep a copy of the directory, look for "
-            "a failing disk, and restore the file (or the whole directory) from a copy or another replica"
+            f"{path}, offset {offset}: {what}. Nothing was changed or cut. Keep a copy of the directory, "
+            "look for a failing disk, and restore the file (or the whole directory) from a copy"
         )
 
 

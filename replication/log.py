@@ -1,7 +1,8 @@
 """The durable log: the segments and the `state` file of one directory, over the Disk protocol.
 
-What is durable when, and what a crash may leave, is stated in wal.py and DESIGN.md. Not thread-safe; the work that
-runs beside the loop (reserving the next segment, compressing sealed ones) touches only files the loop does not.
+What is durable when, and what a crash may leave, is stated in wal.py and DESIGN.md. Not thread-safe; the work
+that runs beside the loop (reserving the next segment, compressing sealed ones) touches only files the loop
+does not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,7 @@ class Log:
             for name in disk.names():
                 if name.endswith(TEMPORARY):
                     disk.unlink(name)
+            disk.sync_directory()  # a killed process may have left names that only the cache knows
             names = Names(disk)
             if STATE_NAME not in disk.names() and begin(disk, names, segment_bytes):
                 names = Names(disk)
@@ -102,7 +104,8 @@ class Log:
                     file.path, tail.place.offset, "damaged, and the segment after it had been begun"
                 )
             cut = cut or reserved_cut
-        # Everything is decided; from here on the directory is changed. Each step can be done again after a crash.
+        # Everything is decided; from here on the directory is changed. Each step can be done again after a
+        # crash.
         self._file, self._header, self._place = file, header, tail.place
         self._forget_fulfilled_cut()
         if cut is not None:
@@ -133,8 +136,8 @@ class Log:
             raise LogDamaged(file.path, bad.offset, bad.what) from None
 
     def _adopt(self, data: bytes, tail: wal.Tail) -> None:
-        """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold, as if it
-        were clean, what the disk does not."""
+        """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
+        as if it were clean, what the disk does not."""
         if tail.last_batch and tail.proven_index < tail.place.position.index:
             self._file.pwrite(wal.encode_segment(self._header), 0)
             self._file.pwrite(data[tail.last_batch : tail.place.offset], tail.last_batch)
@@ -208,8 +211,6 @@ class Log:
 
     def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
         """Writes one batch; durable after `sync`. `make_room` must have said yes."""
-        if self._failed is not None:
-            raise self._failed
         place = self._place
         batch, entries, after = wal.encode_batch(place, proposals, self.proven_index)
         assert after.offset <= self._header.size, "no room was made for this batch"
@@ -226,8 +227,6 @@ class Log:
 
     def sync(self) -> None:
         """After it everything appended is durable."""
-        if self._failed is not None:
-            raise self._failed
         try:
             self._file.sync()
             self._prove()
@@ -236,8 +235,8 @@ class Log:
         self._successor_noted = self._next_size > 0
 
     def _prove(self) -> None:
-        """Leaves the mark that the last batch was synced. The mark itself is durable with the next sync, or when
-        the kernel writes it, or at once as far as a killed process goes."""
+        """Leaves the mark that the last batch was synced. The mark itself is durable with the next sync, or
+        when the kernel writes it, or at once as far as a killed process goes."""
         self.proven_index = self._place.position.index
         if self._place.number > 1:
             number = self._place.number - 1
@@ -245,14 +244,22 @@ class Log:
 
     def _fail(self, file: File, error: OSError) -> LogFailed:
         self._failed = LogFailed(file.path, error)
+        self.why_not = str(self._failed)
         return self._failed
 
     # ------------------------------------------------------------ beside the loop
 
     def poll(self, *, wait: bool = False) -> None:
-        """Looks after the work beside the loop: takes up what has ended, starts what is due."""
+        """Looks after the work beside the loop: takes up what has ended, starts what is due.
+
+        Raises LogFailed, too, when anything failed before.
+        """
+        if self._failed is not None:
+            raise self._failed
         if self._job is not None:
-            if not (wait or self._job.done()):
+            if wait:
+                self._disk.hurry()
+            elif not self._job.done():
                 return
             self._finish(self._job)
         now = self._clock.monotonic_ns()
@@ -279,8 +286,8 @@ class Log:
             if self._reserving:
                 path = self._disk.path(segment_name(self._header.number + 1))
                 self.why_not = (
-                    f"{path}: the next segment of the log cannot be reserved: {error.strerror or error}. Input is taken "
-                    "again when it can be: make room on the disk, or make it writable"
+                    f"{path}: the next segment of the log cannot be reserved: {error.strerror or error}. "
+                    "Input is taken again when it can be: make room on the disk, or make it writable"
                 )
                 self._retry_ns = now + RETRY_NS
             else:
@@ -304,7 +311,8 @@ class Log:
     # ------------------------------------------------------------ reading
 
     def entries(self, from_index: int) -> Iterator[Entry]:
-        """The durable entries from `from_index`, everything before and in them verified. Raises LogDamaged."""
+        """The durable entries from `from_index`, everything before and in them verified. Raises
+        LogDamaged."""
         last = self.proven_index
         for entry in read_entries(self._disk, verify=True, through=last):
             if entry.index >= from_index:
@@ -313,6 +321,7 @@ class Log:
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""
         if self._job is not None:
+            self._disk.hurry()
             self._finish(self._job)
         if self._failed is None:
             self.sync()
@@ -353,8 +362,8 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
 
 
 def write_state(file: File, state: wal.State) -> None:
-    """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards damage to
-    one slot cannot bring an older vote back."""
+    """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
+    damage to one slot cannot bring an older vote back."""
     data = wal.encode_state(state)
     for slot in (state.sequence % 2, (state.sequence + 1) % 2):
         file.pwrite(data, slot * wal.SECTOR)

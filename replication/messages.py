@@ -17,7 +17,8 @@ class Entry(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """An entry before it is written: the payload in pieces, which are joined once, on their way to the disk."""
+    """An entry before it is written: the payload in pieces, which are joined once, on their way to the
+    disk."""
 
     index: int  # type: ignore[assignment]
     term: int

@@ -1,11 +1,13 @@
-"""One replica's log at work: proposals in, committed entries out. Obeys Raft's Ready, in its order, here and only here.
+"""One replica's log at work: proposals in, committed entries out. Obeys Raft's Ready, in its order, here and
+only here.
 
-A cluster has exactly one member for now. Its sync is inline: nothing else could be done meanwhile, and a thread hop
-would cost more than it saves.
+A cluster has exactly one member for now. Its sync is inline: nothing else could be done meanwhile, and a
+thread hop would cost more than it saves.
 """
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 from replication.clock import Clock
 from replication.files import Disk, LogFailed
@@ -21,8 +23,8 @@ MAX_ENTRY_BYTES = 4 << 20
 class Node:
     """Not thread-safe: one loop calls it.
 
-    Start: `open`, apply `committed(1)`, then call `turn`; the first turn begins a new term and gives its no-op.
-    After LogFailed the process must stop: nothing here works any more.
+    Start: `open`, apply `committed(1)`, then call `turn`; the first turn begins a new term and gives its no-
+    op. After LogFailed the process must stop: nothing here works any more.
     """
 
     def __init__(self, disk: Disk, log: Log, clock: Clock, max_entry_bytes: int) -> None:
@@ -55,8 +57,8 @@ class Node:
     # ------------------------------------------------------------ the loop's side
 
     def propose(self, payload: Buffer) -> None:
-        """Queues one payload. The payloads of a turn become ONE entry, end to end in this order, as many as fit into
-        it; none is cut. `payload` must not change until a turn took it: `queued_bytes` is 0 then.
+        """Queues one payload. The payloads of a turn become ONE entry, end to end in this order, as many as
+        fit into it; none is cut. `payload` must not change until a turn took it: `queued_bytes` is 0 then.
 
         Raises ValueError when it is longer than an entry may be.
         """
@@ -119,8 +121,8 @@ class Node:
     # ------------------------------------------------------------ what is known
 
     def committed(self, from_index: int = 1) -> Iterator[Entry]:
-        """The durable entries from `from_index`, verified from the first one on. With one member what its disk holds
-        is on a quorum's disks. Raises LostData, LogDamaged."""
+        """The durable entries from `from_index`, verified from the first one on. With one member what its
+        disk holds is on a quorum's disks. Raises LostData, LogDamaged."""
         return self._log.entries(from_index)
 
     @property
@@ -142,9 +144,10 @@ class Node:
 
     @property
     def accepting(self) -> bool:
-        """Whether input may be taken. False when the next segment cannot be reserved; tried again every second, as
-        long as somebody asks or takes turns."""
-        self._log.poll()
+        """Whether input may be taken. False when the next segment cannot be reserved; tried again every
+        second, as long as somebody asks or takes turns."""
+        with suppress(LogFailed):  # which is in why_not
+            self._log.poll()
         return self._log.why_not is None
 
     @property
@@ -154,7 +157,8 @@ class Node:
 
     @property
     def cut(self) -> Cut | None:
-        """The torn, never acknowledged batch that this start removed from the end of the log: to be traced."""
+        """The torn, never acknowledged batch that this start removed from the end of the log: to be
+        traced."""
         return self._log.cut
 
     def close(self) -> None:

@@ -1,13 +1,14 @@
 """Reading the log from its beginning: raw and compressed segments, of a stopped or a running exchange.
 
-A running one appends, begins segments and compresses them meanwhile. What it has synced is never moved: what looks
-wrong at the end of the last segment is looked at again, and is damage only when nothing has been added since.
+A running one appends, begins segments and compresses them meanwhile. What it has synced is never moved: what
+looks wrong at the end of the last segment is looked at again, and is damage only when nothing has been added
+since.
 """
 
 from collections.abc import Iterator
 
 from replication import wal
-from replication.archive import open_packed, unpack
+from replication.archive import open_packed, read_header, unpack
 from replication.files import Disk, LogDamaged, LogError, LostData
 from replication.messages import Entry
 from replication.segments import Names, packed_name, raw_pieces, segment_name
@@ -26,8 +27,7 @@ def read_entries(disk: Disk, *, verify: bool, through: int | None = None) -> Ite
 
 
 def _read(disk: Disk, verify: bool, through: int | None) -> Iterator[list[Entry]]:
-    names = Names(disk)
-    if 1 not in names.all:
+    if not Names(disk).all:
         raise LogError(f"{disk.path('')}: there is no log here")
     position: wal.Position | None = None
     number = 1
@@ -82,6 +82,9 @@ class _Segment:
                 self.path, 0, f"the segment follows entry {header.before.index}; the one before it ends with "
                 f"{position.index}, or with another history"
             )  # fmt: skip
+        if not self.packed and self._file.size() < header.size:
+            size = self._file.size()
+            raise LostData(self.path, size, f"the segment ends here; it was made {header.size} bytes long")
         self.header = header
         self.place = wal.first_place(header)
 
@@ -92,8 +95,8 @@ class _Segment:
         if self.packed:
             yield from self._unpacked()
             return
+        suspect = -1
         while True:
-            before = self.place.offset
             bad = None
             try:
                 for piece in raw_pieces(self._file, self.header, self.place, self._verify):
@@ -105,8 +108,9 @@ class _Segment:
                 self.last = self._ends_here(bad)
                 return
             except LostData:
-                if self.place.offset == before:  # a second look found nothing new
+                if self.place.offset == suspect:  # a second look found nothing new
                     raise
+                suspect = self.place.offset
 
     def _unpacked(self) -> Iterator[list[Entry]]:
         for at, data in self._disk.ahead(unpack(self._file), PIECES_AHEAD):
@@ -127,46 +131,40 @@ class _Segment:
 
     def _ends_here(self, bad: wal.Bad | None) -> bool:
         """Whether this is the log's end (True) or the next segment goes on exactly from here (False)."""
-        try:
-            following = self._disk.open(segment_name(self._number + 1), write=False)
-        except FileNotFoundError:
-            following = None
-            if self._disk_has_packed():
-                return self._must_reach(bad, None)
-        index = self.place.position.index
         data = self._file.pread(self._file.size(), 0)
-        if following is not None:
-            try:
-                header = wal.decode_segment(following.pread(wal.DATA, 0))
-                if header is not None:
-                    return self._must_reach(bad, header.before)
-                wal.recover_reserved(
-                    following.path, following.pread(following.size(), 0), self.place.position
-                )
-            except wal.Bad as damage:
-                raise LogDamaged(following.path, damage.offset, damage.what) from None
-            finally:
-                following.close()
-        elif wal.decode_marks(data).successor:
-            raise LostData(self._disk.path(segment_name(self._number + 1)), 0, "the segment is missing")
-        if len(data) < self.header.size:
-            raise LostData(
-                self.path, len(data), f"the segment ends here; it was made {self.header.size} bytes long"
-            )
+        successor = wal.decode_marks(data)[-2:]
+        number = self._number + 1
+        try:
+            header = read_header(self._disk, number)
+        except FileNotFoundError:
+            if successor[0] or number < Names(self._disk).last:
+                raise LostData(self._disk.path(segment_name(number)), 0, "the segment is missing") from None
+            header = None
+        except wal.Bad as damage:
+            raise LogDamaged(self._disk.path(segment_name(number)), damage.offset, damage.what) from None
+        else:
+            if header is None:
+                self._check_reserved(number, successor[1])
+        if header is not None:
+            self._must_reach(bad, header.before)
+            return False
         wal.judge_end(self.path, data, self.place, bad)
-        assert self.place.position.index == index
         return True
 
-    def _disk_has_packed(self) -> bool:
-        return packed_name(self._number + 1) in self._disk.names()
+    def _check_reserved(self, number: int, size: int) -> None:
+        """The next segment has no header: because it was not begun, or only in part."""
+        file = self._disk.open(segment_name(number), write=False)
+        data = file.pread(file.size(), 0)
+        file.close()
+        if len(data) < size:
+            raise LostData(file.path, len(data), f"the segment ends here; it was made {size} bytes long")
+        if number < Names(self._disk).last:
+            raise LostData(file.path, 0, "the segment header is damaged")
+        wal.recover_reserved(file.path, data, self.place.position)
 
-    def _must_reach(self, bad: wal.Bad | None, before: wal.Position | None) -> bool:
+    def _must_reach(self, bad: wal.Bad | None, before: wal.Position) -> None:
         position = self.place.position
-        if before is None or before == position:
-            return False
-        what = bad.what if bad else f"entry {position.index + 1} is missing"
-        raise LostData(
-            self.path,
-            bad.offset if bad else self.place.offset,
-            f"{what}; entries to {before.index} had been made durable",
-        )
+        if before != position:
+            what = bad.what if bad else f"entry {position.index + 1} is missing"
+            where = bad.offset if bad else self.place.offset
+            raise LostData(self.path, where, f"{what}; entries to {before.index} had been made durable")

@@ -26,7 +26,8 @@ from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
 VERSION = 1
-ZEROS = bytes(1 << 20)  # zeros are written and compared in pieces of this size
+ZEROS = bytes(1 << 20)  # zeros are compared in pieces of this size
+PADDING = bytes(8)
 SECTOR = 512
 MARKS = 4096  # offset of the marks' sectors
 DATA = 8192  # offset of the first batch
@@ -104,8 +105,8 @@ class Marks(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A torn batch that recovery removed. It may have been promised to a leader: until an entry past `last_index`
-    is committed, this member may vote only for logs that reach (term, last_index)."""
+    """A torn batch that recovery removed. It may have been promised to a leader: until an entry past
+    `last_index` is committed, this member may vote only for logs that reach (term, last_index)."""
 
     first_index: int
     last_index: (
@@ -175,30 +176,41 @@ def encode_batch(
     place: Place, proposals: Sequence[Proposal], proven_index: int
 ) -> tuple[bytes, list[Entry], Place]:
     """The batch at `place`, its entries (whose payloads are views of it), and the place after it."""
-    position = place.position
-    chain = position.hash
+    before = place.position.hash
+    chain = before
     parts: list[bytes] = []
+    entries: list[Entry] = []
+    length = 0
     for index, term, timestamp_ns, pieces in proposals:
-        payload = b"".join(pieces)
         digest = hashlib.sha256(chain + LINK.pack(index, term, timestamp_ns))
-        digest.update(payload)
+        size = 0
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
         chain = digest.digest()
-        padding = b"\0" * (-len(payload) % 8)
-        body = ENTRY.pack(len(payload), index, term, timestamp_ns, chain) + payload + padding
+        head = ENTRY.pack(size, index, term, timestamp_ns, chain)
+        body = b"".join((head, *pieces, PADDING[: -size % 8]))
+        payload = memoryview(body)[ENTRY.size : ENTRY.size + size]
+        entries.append(Entry(index, term, timestamp_ns, payload, chain))
         parts += (CRC.pack(crc32c(body)), body)
-    data = b"".join(parts)
-    last = proposals[-1]
-    after = Position(last.index, last.term, last.timestamp_ns, chain)
+        length += CRC.size + len(body)
     header = sealed(
         BATCH.pack(
-            BATCH_MAGIC, place.number, len(data), place.offset, proposals[0].index, last.index, last.term,
-            proven_index, position.hash, chain,
+            BATCH_MAGIC,
+            place.number,
+            length,
+            place.offset,
+            entries[0].index,
+            index,
+            term,
+            proven_index,
+            before,
+            chain,
         )
-    )  # fmt: skip
-    entries: list[Entry] = []
-    decode_entries(data, 0, len(data), position, entries, verify=False)
-    batch = header + data
-    return batch, entries, Place(after, place.number + 1, place.offset + len(batch))
+    )
+    position = Position(index, term, timestamp_ns, chain)
+    after = Place(position, place.number + 1, place.offset + BATCH_BYTES + length)
+    return b"".join((header, *parts)), entries, after
 
 
 def batch_size(payload_lengths: Sequence[int]) -> int:
@@ -310,9 +322,11 @@ def decode_entries(
 
 
 def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, verify: bool) -> Place | None:
-    """Reads the batch that should begin at `place`, found at data[at]. None: nothing was written here (zeros).
+    """Reads the batch that should begin at `place`, found at data[at]. None: nothing was written here
+    (zeros).
 
-    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; `entries` then holds nothing new.
+    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; `entries` then holds
+    nothing new.
     """
     if at + BATCH_BYTES > len(data):
         raise Short(place.offset, "a batch header is cut short", BATCH_BYTES)
@@ -389,8 +403,8 @@ def recover_tail(path: str, data: bytes, header: SegmentHeader) -> Tail:
 
 
 def judge_end(path: str, data: bytes, place: Place, bad: Bad | None) -> tuple[bool, Cut | None]:
-    """Decides about what follows the last whole batch of the last begun segment, given whole: whether anything
-    remains there, and what it was. Raises LostData when something proven should be there."""
+    """Decides about what follows the last whole batch of the last begun segment, given whole: whether
+    anything remains there, and what it was. Raises LostData when something proven should be there."""
     marks = decode_marks(data)
     index = place.position.index
     traces = (*marks.copies, *later_batches(data, place.offset))

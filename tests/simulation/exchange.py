@@ -1,0 +1,143 @@
+"""A client of the log that remembers what was acknowledged, and judges what it finds after each start."""
+
+import random
+from typing import NamedTuple
+
+from simulated_disk import Crash, SimulatedDisk
+
+from replication.files import LogFailed
+from replication.messages import Entry
+from replication.node import Node
+
+SEGMENT_BYTES = 8192 + 1536
+MAX_ENTRY_BYTES = 512
+
+
+class ManualClock:
+    """Moves a little at every look."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000_000
+        self.offset_ns = 1_700_000_000_000_000_000
+
+    def monotonic_ns(self) -> int:
+        self.now_ns += 1_000
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return self.now_ns + self.offset_ns
+
+
+class Seen(NamedTuple):
+    index: int  # type: ignore[assignment]
+    term: int
+    timestamp_ns: int
+    payload: bytes
+    chain_hash: bytes
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Seen":
+        return cls(entry.index, entry.term, entry.timestamp_ns, bytes(entry.payload), entry.chain_hash)
+
+
+class Violation(AssertionError):
+    """The log broke a promise."""
+
+
+class Exchange:
+    def __init__(self, disk: SimulatedDisk) -> None:
+        self.disk = disk
+        self.acknowledged: list[Seen] = []
+        self.asked: bytes | None = None  # proposed, not acknowledged
+        self.node: Node | None = None
+        self.clock = ManualClock()
+
+    def open(self) -> Node:
+        """Starts, and judges what is there."""
+        self.node = None
+        node = Node.open(
+            self.disk, clock=self.clock, segment_bytes=SEGMENT_BYTES, max_entry_bytes=MAX_ENTRY_BYTES
+        )
+        found = [Seen.of(entry) for entry in node.committed(1)]
+        known = self.acknowledged
+        if found[: len(known)] != known:
+            raise Violation(f"of {len(known)} acknowledged entries only {len(found)} are there, or others")
+        more = [entry.payload for entry in found[len(known) :]]
+        if more not in ([], [b""], [self.asked], [b"", self.asked]):
+            raise Violation("something is there that nobody asked for, or only a part of it")
+        if [entry.index for entry in found] != list(range(1, len(found) + 1)):
+            raise Violation("indices have holes")
+        self.acknowledged = found
+        self.asked = None
+        self.node = node
+        return node
+
+    def turn(self, payload: bytes | None) -> None:
+        assert self.node is not None
+        if payload is not None:
+            self.node.propose(payload)
+            self.asked = payload
+        before = len(self.acknowledged)
+        self.acknowledged += map(Seen.of, self.node.turn())
+        if len(self.acknowledged) > before and self.acknowledged[-1].payload == self.asked:
+            self.asked = None
+
+
+def play(exchange: Exchange, seed: int, turns: int) -> None:
+    """A life of the exchange without faults of its own: starts, entries of all sizes, clean ends, kills."""
+    chance = random.Random(seed)
+    exchange.open()
+    for number in range(turns):
+        size = chance.choice((0, 1, 7, 8, 100, 200, MAX_ENTRY_BYTES))
+        exchange.turn(b"%d:" % number + chance.randbytes(size)[: MAX_ENTRY_BYTES - 8])
+        assert exchange.node is not None
+        if exchange.node.why_not is not None:
+            raise Violation(f"nothing is wrong, and yet: {exchange.node.why_not}")
+        fate = chance.random()
+        if fate < 0.08:
+            exchange.node.close()
+            exchange.open()
+        elif fate < 0.16:
+            exchange.disk = follow(exchange.disk, exchange.disk.kill())
+            exchange.open()
+
+
+def follow(old: SimulatedDisk, new: SimulatedDisk) -> SimulatedDisk:
+    """The same faults go on in the next process."""
+    new.operations, new.crash_at, new.fail = old.operations, old.crash_at, old.fail
+    return new
+
+
+def crash_and_judge(seed: int, crash_at: int, turns: int = 14) -> None:
+    """Power is lost at operation `crash_at`, perhaps again during recovery; then the log is judged, used,
+    judged."""
+    chance = random.Random(f"{seed} {crash_at}")
+    exchange = Exchange(SimulatedDisk(seed))
+    exchange.disk.crash_at = crash_at
+    try:
+        play(exchange, seed, turns)
+        return
+    except Crash:
+        pass
+    exchange.disk = exchange.disk.lose_power()
+    if chance.random() < 0.5:
+        exchange.disk.crash_at = chance.randrange(40)
+    try:
+        exchange.open()
+        exchange.turn(b"after")
+        exchange.disk.crash_at = -1
+    except Crash:
+        exchange.disk = exchange.disk.lose_power() if chance.random() < 0.7 else exchange.disk.kill()
+        exchange.open()
+    exchange.turn(b"later")
+    exchange.disk = exchange.disk.lose_power()
+    exchange.open()
+
+
+def operations_of(seed: int, turns: int = 14) -> int:
+    exchange = Exchange(SimulatedDisk(seed))
+    play(exchange, seed, turns)
+    return exchange.disk.operations
+
+
+__all__ = ["Exchange", "LogFailed", "Violation", "crash_and_judge", "operations_of", "play"]
