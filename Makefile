@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 SOURCES := $(wildcard engine/*.pyx engine/*.pxd gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
 
-.PHONY: run test test-long lint build clean bench
+.PHONY: run test test-long lint build clean bench docs
 
 build: $(STAMP)
 
@@ -36,6 +36,10 @@ test-long: build
 
 bench: build
 	$(BIN)/python -m bench
+
+docs: build
+	$(BIN)/python -m pip install -qq --disable-pip-version-check '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info engine/*.c engine/*.so gateway/*.c gateway/*.so
