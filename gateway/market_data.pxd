@@ -27,7 +27,7 @@ cdef enum MessageFlag:      # bits of MessageHeader.flags
     UNKNOWN = 8             # snapshot: no such topic; the rest of the header is zero, the request follows
 
 cdef enum RecordFlag:       # bits of Prefix.flags
-    LAST_OF_INPUT = 1       # the topic's last record of this input
+    LAST_OF_INPUT = 1       # the next record of the topic belongs to another input, or to another log entry
 
 cdef enum OrderAction:      # Prefix.action of an order record
     ADD = 1
@@ -118,7 +118,6 @@ cdef struct Instrument:
     TopRecord top           # as last published (its prefix unused)
     Scale scale
     uint64_t serial         # of the input that touched it last
-    uint8_t wrote           # bit FeedKind - 1: that input built a record there
     uint8_t stale           # bit Side: that input may have changed the side's touch
 
 cdef struct Touched:        # a level that the current input changed
@@ -181,7 +180,6 @@ cdef class MarketData:
     cdef int _grow_places(self) except -1 nogil
     cdef void _levels(self, Machine machine) noexcept nogil
     cdef void _tops(self, Machine machine) noexcept nogil
-    cdef void _flag_last(self) noexcept nogil
     cdef Prefix* _next(self, uint32_t instrument, FeedKind kind, uint8_t side, size_t size) noexcept nogil
     cdef void _order(
         self, OrderAction action, uint32_t instrument, uint8_t side, uint64_t order_id, int64_t price_ticks,

@@ -172,12 +172,12 @@ cdef class MarketData:
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil:
-        """All reports of one input, which `machine` has just performed.
+        """Reports of one input, which `machine` has just performed: all of it, or whole commands of it.
 
-        Raises RuntimeError when the input number does not rise.
+        What a deadline does has the number of the input before it. Raises RuntimeError when the number falls.
         """
         cdef size_t position
-        if input_number <= self.input_number:
+        if input_number < self.input_number:
             with gil:
                 raise RuntimeError(f"feed: input {input_number} cannot follow input {self.input_number}")
         self.input_number = input_number
@@ -192,7 +192,6 @@ cdef class MarketData:
         self._levels(machine)
         self._reserve(self.active_count * (1 + sizeof(TopRecord) // 8))
         self._tops(machine)
-        self._flag_last()
         return 0
 
     cdef int _report(self, const Report* report) except -1 nogil:
@@ -424,17 +423,6 @@ cdef class MarketData:
                     memcpy(<uint8_t*>record + sizeof(Prefix), <uint8_t*>&instrument.top + sizeof(Prefix),
                            sizeof(TopRecord) - sizeof(Prefix))
 
-    cdef void _flag_last(self) noexcept nogil:
-        """Flag the last record of this input in every topic it wrote to."""
-        cdef size_t position, kind
-        cdef Instrument* instrument
-        for position in range(self.active_count):
-            instrument = &self.instruments[self.active[position]]
-            for kind in range(KINDS):
-                if instrument.wrote & (1 << kind):
-                    (<Prefix*>&self.slots[instrument.topics[kind].last + 1]).flags = LAST_OF_INPUT
-            instrument.wrote = 0
-
     cdef void _order(
         self, OrderAction action, uint32_t instrument, uint8_t side, uint64_t order_id, int64_t price_ticks,
         int64_t quantity_lots, int64_t change_lots, uint64_t trade_id, uint8_t kept_priority
@@ -468,10 +456,12 @@ cdef class MarketData:
             self.open_count += 1
             topic.first = slot
         else:
+            prefix = <Prefix*>&self.slots[topic.last + 1]
+            if prefix.input_number != self.input_number:
+                prefix.flags = LAST_OF_INPUT
             self.slots[topic.last] = slot
         topic.last = slot
         topic.count += 1
-        owner.wrote |= 1 << (kind - 1)
         prefix = <Prefix*>&self.slots[slot + 1]
         prefix.sequence = topic.sequence
         prefix.input_number = self.input_number
@@ -504,6 +494,7 @@ cdef class MarketData:
         for position in range(self.open_count):
             number = self.open_topics[position]
             topic = &self.instruments[number // KINDS].topics[number % KINDS]
+            (<Prefix*>&self.slots[topic.last + 1]).flags = LAST_OF_INPUT
             slot, left = topic.first, topic.count
             while left:
                 self.messages.append((self._name(number), self._message(number, &slot, &left)))

@@ -166,6 +166,26 @@ def test_an_input_of_many_commands_names_each_level_once() -> None:
         assert b"top|AAPL|" not in found  # the same after the input as before
 
 
+def test_an_input_recorded_in_pieces_ends_once() -> None:
+    """A mass cancel in steps. What a deadline does at the start of the next entry has the same number."""
+    world = World()
+    world.entry(resting(6, step=0))
+    for order_id in (1, 2, 3):
+        world.feed.perform(world.machine, commands([("cancel", order_id)], 0), 7, 0)
+    world.feed.end_entry()
+    pieces = records(world.feed.take())[b"levels|AAPL|"]
+    assert pieces[["input_number", "flags", "orders"]].tolist() == [
+        (7, 0, 5),
+        (7, 0, 4),
+        (7, LAST_OF_INPUT, 3),
+    ]
+    world.feed.perform(world.machine, commands([("cancel", 4)], 0), 7, 0)
+    world.feed.perform(world.machine, commands([("cancel", 5)], 0), 8, 0)
+    world.feed.end_entry()
+    deadline = records(world.feed.take())[b"levels|AAPL|"]
+    assert deadline[["input_number", "flags"]].tolist() == [(7, LAST_OF_INPUT), (8, LAST_OF_INPUT)]
+
+
 def test_a_long_entry_is_cut_into_messages_of_a_fixed_number_of_records() -> None:
     world = World()
     parts = decoded(world.entry(resting(2500)))[b"levels|AAPL|"]
@@ -265,8 +285,9 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(RuntimeError, match="knows no instrument 0"):
         feed.perform(machine, commands([("new", 0, 0, 1, 1)], 0), 1, 0)
     feed.define(0, b"AAPL", 1, -2, 1, 0)
-    with pytest.raises(RuntimeError, match="input 1 cannot follow input 1"):
-        feed.perform(machine, commands([("new", 0, 0, 1, 1)], 1), 1, 0)
+    feed.perform(machine, commands([("new", 0, 0, 1, 1)], 1), 2, 0)
+    with pytest.raises(RuntimeError, match="input 1 cannot follow input 2"):
+        feed.perform(machine, commands([("new", 0, 0, 1, 1)], 2), 1, 0)
     with pytest.raises(KeyError):
         feed.sequences(b"XYZ")
 
