@@ -131,24 +131,23 @@ class _Segment:
 
     def _ends_here(self, bad: wal.Bad | None) -> bool:
         """Whether this is the log's end (True) or the next segment goes on exactly from here (False)."""
-        data = self._file.pread(self._file.size(), 0)
-        successor = wal.decode_marks(data)[-2:]
+        marks = wal.decode_marks(self._file.pread(wal.DATA, 0))
         number = self._number + 1
         try:
             header = read_header(self._disk, number)
         except FileNotFoundError:
-            if successor[0] or number < Names(self._disk).last:
+            if marks.successor or number < Names(self._disk).last:
                 raise LostData(self._disk.path(segment_name(number)), 0, "the segment is missing") from None
             header = None
         except wal.Bad as damage:
             raise LogDamaged(self._disk.path(segment_name(number)), damage.offset, damage.what) from None
         else:
             if header is None:
-                self._check_reserved(number, successor[1])
+                self._check_reserved(number, marks.successor_size)
         if header is not None:
             self._must_reach(bad, header.before)
             return False
-        wal.judge_end(self.path, data, self.place, bad)
+        wal.judge_end(self.path, self._file.pread(self._file.size(), 0), self.place, bad)
         return True
 
     def _check_reserved(self, number: int, size: int) -> None:

@@ -10,7 +10,7 @@ from replication.files import Disk, File, LostData
 from replication.messages import Entry
 
 TEMPORARY = ".tmp"  # ending of files that are not complete; removed at the next start
-PIECE = 1 << 20  # bytes read and verified at a time
+PIECE = 1 << 18  # bytes read and verified at a time
 ZEROS = bytes(1 << 18)  # a new segment is written in pieces of this size
 
 SEGMENT_NAME = re.compile(r"(\d{8})\.segment(\.zst)?")

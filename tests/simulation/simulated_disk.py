@@ -233,7 +233,10 @@ class SimulatedDisk:
 
     def _writable(self, name: str) -> None:
         if self.read_only:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), self.path(name))
+            self.refuse(name)
+
+    def refuse(self, name: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), self.path(name))
 
     def lose_power(self) -> "SimulatedDisk":
         """The disk as the next start finds it."""

@@ -1,0 +1,85 @@
+"""The next segment cannot be reserved: input is refused with a reason, what is there is served, and it ends."""
+
+import pytest
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange
+from simulated_disk import SimulatedDisk
+
+
+def used(disk: SimulatedDisk) -> int:
+    return sum(len(inode.cached) for inode in disk.files.values())
+
+
+def fill(exchange: Exchange, turns: int = 30) -> int:
+    """Proposes until nothing more is taken; how many were."""
+    node = exchange.node
+    assert node is not None
+    for number in range(turns):
+        before = len(exchange.acknowledged)
+        exchange.turn(b"%03d" % number * 100)
+        if len(exchange.acknowledged) == before:
+            return number
+    raise AssertionError("the disk is not full at all")
+
+
+def stopped(exchange: Exchange, what: str) -> None:
+    assert exchange.node is not None
+    assert not exchange.node.accepting
+    why = exchange.node.why_not
+    assert why is not None
+    assert what in why
+    assert "/simulated/0000000" in why
+
+
+@pytest.mark.parametrize("fault", ["No space left", "Read-only"])
+def test_input_stops_with_a_reason_and_goes_on_when_there_is_room(fault: str) -> None:
+    """Situation: the disk has room for the first segment only, or turns read-only for new files.
+
+    Script: fill the segment; look; ask to read; give room; wait a second.
+    Outcome: not one acknowledged entry is lost, what was queued meanwhile is acknowledged later, in order.
+    """
+    exchange = Exchange(SimulatedDisk(3))
+    disk = exchange.disk
+    node = exchange.open()
+    exchange.turn(None)
+    while not node.accepting or node._log._job is not None:
+        exchange.turn(None)
+    if fault == "Read-only":
+        # an open file goes on; no name can be made
+        disk.fail = lambda operation, name: (
+            disk.refuse(name) if operation == "open" and "tmp" in name else None
+        )
+    else:
+        disk.capacity = used(disk)
+    taken = fill(exchange)
+    assert taken >= 4, "segments 1 and 2 were there"
+    stopped(exchange, fault)
+    assert node.queued_bytes > 0
+    assert len(list(node.committed(1))) == len(exchange.acknowledged)
+    operations = disk.operations
+    assert not node.accepting
+    assert disk.operations == operations, "tried again at once"
+    disk.capacity = 1 << 40
+    disk.fail = lambda operation, name: None
+    exchange.clock.now_ns += 1_000_000_000
+    for _ in range(10):
+        exchange.turn(None)
+    assert node.accepting
+    assert node.why_not is None
+    assert node.queued_bytes == 0
+    exchange.disk = disk.lose_power()
+    exchange.open()
+
+
+def test_a_full_disk_does_not_keep_the_exchange_from_starting() -> None:
+    exchange = Exchange(SimulatedDisk(4))
+    exchange.open()
+    exchange.turn(b"one")
+    exchange.disk = exchange.disk.lose_power()
+    exchange.disk.capacity = used(exchange.disk)
+    node = exchange.open()
+    for _ in range(3):
+        exchange.turn(None)
+    assert node.term == 2, "the term needs no new space"
+    exchange.turn(b"two")
+    assert exchange.acknowledged[-1].payload == b"two"
+    assert SEGMENT_BYTES > MAX_ENTRY_BYTES

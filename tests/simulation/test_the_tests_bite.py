@@ -1,0 +1,132 @@
+"""Deliberately broken logs: each of them must be found by one of the tests beside this file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import pytest
+import test_crashes
+import test_damage
+from exchange import Violation, crash_and_judge, operations_of
+from simulated_disk import SimulatedDisk
+
+from replication import wal
+from replication.files import LogError, LostData
+from replication.log import Log
+
+FOUND = (AssertionError, Violation, LogError, pytest.fail.Exception)
+
+
+@contextmanager
+def acknowledge_before_the_sync() -> Iterator[None]:
+    with patch.object(Log, "sync", Log._prove):
+        yield
+
+
+@contextmanager
+def no_directory_sync() -> Iterator[None]:
+    with patch.object(SimulatedDisk, "sync_directory", lambda disk: None):
+        yield
+
+
+@contextmanager
+def remove_the_raw_segment_before_its_compressed_name_is_durable() -> Iterator[None]:
+    honest = SimulatedDisk.sync_directory
+
+    def forgetful(disk: SimulatedDisk) -> None:
+        if not any(new.endswith(".zst") for new, _, _ in disk.pending_names):
+            honest(disk)
+
+    with patch.object(SimulatedDisk, "sync_directory", forgetful):
+        yield
+
+
+@contextmanager
+def no_second_header_copy() -> Iterator[None]:
+    with patch.object(wal, "copy_offset", lambda number: wal.MARKS - wal.SECTOR):
+        yield
+
+
+@contextmanager
+def cut_whatever_does_not_read() -> Iterator[None]:
+    honest = wal.judge_end
+
+    def careless(
+        path: str, data: bytes, place: wal.Place, bad: wal.Bad | None
+    ) -> tuple[bool, wal.Cut | None]:
+        try:
+            return honest(path, data, place, bad)
+        except LostData:
+            index = place.position.index
+            return True, wal.Cut(index + 1, index, 0)
+
+    with patch.object(wal, "judge_end", careless):
+        yield
+
+
+@contextmanager
+def trust_the_cache_after_a_failed_sync() -> Iterator[None]:
+    with patch.object(Log, "_adopt", lambda log, data, tail: None):
+        yield
+
+
+@contextmanager
+def no_proof_after_a_sync() -> Iterator[None]:
+    with patch.object(wal, "encode_proof", lambda number, position: b""):
+        yield
+
+
+@contextmanager
+def do_not_note_the_reserved_segment() -> Iterator[None]:
+    with patch.object(wal, "encode_successor", lambda number, size: b""):
+        yield
+
+
+@contextmanager
+def no_checksums() -> Iterator[None]:
+    honest = wal.decode_batch
+
+    def blind(*args: object, verify: bool) -> object:
+        return honest(*args, verify=False)  # type: ignore[arg-type]
+
+    with patch.object(wal, "decode_batch", blind):
+        yield
+
+
+def crashes() -> None:
+    for seed in range(8):
+        for crash_at in range(operations_of(seed)):
+            crash_and_judge(seed, crash_at)
+
+
+def flips() -> None:
+    for name in (test_damage.LAST, test_damage.FILES[0]):
+        test_damage.test_every_flipped_byte_is_reported_or_does_not_matter(name)
+
+
+def failed_syncs() -> None:
+    test_crashes.test_a_failed_write_or_sync_ends_the_process_and_is_not_retried("sync")
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (acknowledge_before_the_sync, crashes),
+        (no_directory_sync, crashes),
+        (remove_the_raw_segment_before_its_compressed_name_is_durable, crashes),
+        (no_second_header_copy, test_damage.test_damage_to_an_unproven_last_batch_keeps_its_promise),
+        (cut_whatever_does_not_read, flips),
+        (no_checksums, flips),
+        (no_proof_after_a_sync, flips),
+        (trust_the_cache_after_a_failed_sync, failed_syncs),
+        (do_not_note_the_reserved_segment, test_damage.test_the_last_two_segments_are_missed_too),
+    ],
+    ids=lambda item: item.__name__,
+)
+def test_a_broken_log_is_found(broken: Callable[[], Iterator[None]], test: Callable[[], None]) -> None:
+    test_damage.aged.cache_clear()
+    try:
+        with broken(), pytest.raises(FOUND):  # type: ignore[attr-defined]
+            test()
+    finally:
+        test_damage.aged.cache_clear()
