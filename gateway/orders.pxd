@@ -60,7 +60,6 @@ cdef class Orders(Executions):
                             int reason) except -1 nogil
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil
-    cdef uint32_t _open_with_id(self, const Session* s, uint64_t order_id) noexcept nogil
     cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil
     cdef int _filter(self, const Request* q) noexcept nogil
     cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil

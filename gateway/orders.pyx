@@ -379,23 +379,18 @@ cdef class Orders(Executions):
         cdef const OrderBody* body = q.body
         cdef uint32_t slot = self.find(s, q.cl_ord_id, body.cl_ord_id_length,
                                        name_hash(q.cl_ord_id, body.cl_ord_id_length))
+        cdef uint32_t owner = 0
+        cdef uint64_t reference = 0
         if slot:
             slot = self.named(slot)
         if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
             slot = 0
-        elif slot == 0 and body.order_id != 0:
-            slot = self._open_with_id(s, body.order_id)
+        elif slot == 0 and self.machine.find(body.order_id, &owner, &reference) and owner == s.id:
+            slot = <uint32_t> reference
         if slot == 0:
             return self._unknown_order(s, q)
         self.report(s, order_at(self, slot), c'I', 0).status_request = 1
         return 0
-
-    cdef uint32_t _open_with_id(self, const Session* s, uint64_t order_id) noexcept nogil:
-        # O(open orders): for the rare request that has only the OrderID
-        cdef uint32_t slot = s.open_first
-        while slot and order_at(self, slot).order_id < order_id:
-            slot = order_at(self, slot).next
-        return slot if slot and order_at(self, slot).order_id == order_id else 0
 
     cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
