@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
+from gateway.market_data cimport MarketData
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
@@ -15,6 +16,7 @@ cdef struct Gateway:            # one incarnation, numbered from 1
 
 cdef class Exchange:
     cdef readonly Machine machine
+    cdef readonly MarketData feed
     cdef readonly int64_t applied_index
     cdef readonly int64_t applied_term
     cdef readonly uint64_t skipped_inputs

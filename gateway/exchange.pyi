@@ -1,6 +1,7 @@
 from typing import Any
 
 from engine.machine import Machine
+from gateway.market_data import MarketData
 
 Buffer = bytes | bytearray | memoryview
 
@@ -20,6 +21,8 @@ class Exchange:
     def __init__(self, comp_id: str = "QUORUMBOOK") -> None: ...
     @property
     def machine(self) -> Machine: ...
+    @property
+    def feed(self) -> MarketData: ...
     @property
     def applied_index(self) -> int: ...
     @property

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # Safe: the framing of a whole entry is checked when it begins (framing.pyx), before anything is read from it.
-"""sessions + orders + machine: `apply` reads the log entry and the state, and nothing else.
+"""sessions + orders + machine + feed: `apply` reads the log entry and the state, and nothing else.
 
 Holds the state, and during an entry a view of its payload. step() runs without the GIL. ValueError: the entry is not
 what the log promises; after any exception the exchange refuses to go on (RuntimeError), because half an entry was
@@ -18,6 +18,7 @@ from engine.machine cimport Machine
 from engine.types cimport RULES_VERSION
 from gateway.canonical cimport write_orders, write_sessions
 from gateway.framing cimport check_payload, split_message
+from gateway.market_data cimport MarketData
 from gateway.orders cimport NO_JOB, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
@@ -47,7 +48,8 @@ cdef class Exchange:
         self.outbox = Outbox()
         self.machine = Machine()
         self.state = Sessions(self.outbox)
-        self.orders = Orders(self.machine, self.state)
+        self.feed = MarketData()
+        self.orders = Orders(self.machine, self.state, self.feed)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -136,6 +138,7 @@ cdef class Exchange:
 
     cdef int _finish(self) except -1:
         self._release()
+        self.feed.end_entry()
         self.open = False
         self.applied_index = self.index
         return 0

@@ -5,6 +5,7 @@ from libc.string cimport memcpy
 
 from engine.machine cimport Machine
 from engine.types cimport Command, Report
+from gateway.market_data cimport MarketData
 from gateway.names cimport NameIndex
 from gateway.order_pool cimport Order, OrderPool
 from gateway.records cimport ExecutionFields, InstrumentBody
@@ -21,6 +22,7 @@ cdef struct Instrument:
 cdef class Executions(OrderPool):
     cdef Machine machine
     cdef Sessions sessions
+    cdef MarketData feed
     cdef Instrument* instruments
     cdef uint32_t instrument_count
     cdef uint32_t instrument_room

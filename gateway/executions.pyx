@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy, memset, strlen
 
 from engine.machine cimport Machine
 from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
+from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash, names_insert, names_next, names_reserve
 from gateway.order_pool cimport CLOSED, OPEN, Order, order_at, strings_length, strings_of
 from gateway.reasons cimport text_of
@@ -110,9 +111,10 @@ cdef uint8_t status_of(const Order* o) noexcept nogil:
 
 
 cdef class Executions(OrderPool):
-    def __cinit__(self, Machine machine not None, Sessions sessions not None) -> None:
+    def __cinit__(self, Machine machine not None, Sessions sessions not None, MarketData feed not None) -> None:
         self.machine = machine
         self.sessions = sessions
+        self.feed = feed
         self.trades = []
 
     def __dealloc__(self) -> None:
@@ -165,6 +167,8 @@ cdef class Executions(OrderPool):
         instrument.quantity_exponent = body.quantity_exponent
         instrument.symbol_length = body.symbol_length
         memcpy(instrument.symbol, symbol, body.symbol_length)
+        self.feed.define(self.instrument_count, name, body.price_increment, body.price_exponent,
+                         body.quantity_increment, body.quantity_exponent)
         self.instrument_count += 1
         names_insert(&self.symbols, name_hash(symbol, body.symbol_length), self.instrument_count)
         return 0
@@ -239,6 +243,8 @@ cdef class Executions(OrderPool):
         return self.machine.reports()
 
     cdef int end_run(self) except -1 nogil:
+        self.feed.record(self.machine, self.machine.reports(), self.machine.report_count(), self.sessions.input_number,
+                         self.sessions.now_ns)
         self.machine.clear_reports()
         return 0
 

@@ -106,7 +106,7 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
     out = put_text(out, b"\x0141=", 4, orig_cl_ord_id, fields.orig_cl_ord_id_length)
     if fields.request_id_length:
         out = put_text(out, b"\x01584=", 5, request_id, fields.request_id_length)
-    if fields.mass_total:
+    if fields.last_fragment:  # 0 reports is an answer too
         out = put_uint(out, b"\x01911=", 5, fields.mass_total)
     out = put_char(out, b"\x01912=", 5, fields.last_fragment)
     out = put_uint(out, b"\x0117=", 4, fields.exec_id)

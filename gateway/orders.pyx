@@ -130,7 +130,7 @@ cdef class Orders(Executions):
         if r.kind == REJECTED:
             self.give_back(slot)
             reason = r.reason
-            self.end_run()
+            self.machine.clear_reports()
             return self._refuse_new(s, q, reason)
         assert r.kind == ACCEPTED and r.client_ref == slot
         o = order_at(self, slot)
@@ -338,7 +338,7 @@ cdef class Orders(Executions):
         r = self.run()
         if r.kind == REJECTED:
             reason = r.reason
-            self.end_run()
+            self.machine.clear_reports()
             return self._refuse_change(s, m, q, slot, reason)
         assert r.kind == REPLACED and r.client_ref == slot
         o.price_ticks = r.price_ticks
