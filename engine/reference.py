@@ -397,7 +397,7 @@ class Machine:
         ]
         return np.array(reports, REPORT)
 
-    def define(  # noqa: PLR0917 - the terms in their usual order
+    def define(
         self,
         lot: int = 1,
         min_quantity: int = 1,
