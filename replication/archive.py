@@ -29,7 +29,8 @@ def compress(disk: Disk, number: int) -> int:
     """Replaces sealed segment `number` by its compressed form, which is durable before the raw file goes; its
     size.
 
-    Runs beside the loop. Every entry is verified on the way. Raises LostData, OSError.
+    Runs beside the loop, and gives way to it: 0 when the loop cannot wait, the raw file then stays. Every
+    entry is verified on the way. Raises LostData, OSError.
     """
     temporary = packed_name(number) + TEMPORARY
     file = disk.open(segment_name(number), write=False)
@@ -41,13 +42,16 @@ def compress(disk: Disk, number: int) -> int:
             raise LostData(disk.path(segment_name(number + 1)), 0, "the segment header is damaged")
         size = pack(disk, file, target, following.before)
         target.sync()
-    except BaseException:
+    except OSError:
         with suppress(OSError):
             disk.unlink(temporary)
         raise
     finally:
         target.close()
         file.close()
+    if size == 0:
+        disk.unlink(temporary)
+        return 0
     disk.rename(temporary, packed_name(number))
     disk.sync_directory()
     disk.unlink(segment_name(number))
@@ -56,7 +60,7 @@ def compress(disk: Disk, number: int) -> int:
 
 
 def pack(disk: Disk, file: File, target: File, end: wal.Position) -> int:
-    """Writes the compressed form of a segment that ends at `end`."""
+    """Writes the compressed form of a segment that ends at `end`; its size, 0 when the loop cannot wait."""
     header = wal.decode_segment(file.pread(wal.DATA, 0))
     if header is None:
         raise LostData(file.path, 0, "the segment header is damaged")
@@ -70,7 +74,8 @@ def pack(disk: Disk, file: File, target: File, end: wal.Position) -> int:
             at += SKIPPABLE.size + wal.CRC.size + len(body)
             place = piece.place
             target.sync()
-            disk.rest()
+            if disk.rest():
+                return 0
         if place.position != end:
             raise wal.Bad(place.offset, f"entries {place.position.index + 1} to {end.index} are missing")
     except wal.Bad as bad:

@@ -43,7 +43,8 @@ class Log:
         self._sealed: list[int] = []  # segments still to be compressed
         self._retry_ns = 0
         self._compress_retry_ns = 0
-        self.why_not: str | None = None  # why no input may be taken
+        self._broken: str | None = None  # a failed write or damage found beside the loop: no input any more
+        self._unreserved: str | None = None  # why there is no next segment
 
     # ------------------------------------------------------------ opening
 
@@ -244,8 +245,13 @@ class Log:
 
     def _fail(self, file: File, error: OSError) -> LogFailed:
         self._failed = LogFailed(file.path, error)
-        self.why_not = str(self._failed)
+        self._broken = str(self._failed)
         return self._failed
+
+    @property
+    def why_not(self) -> str | None:
+        """Why no input may be taken, for people."""
+        return self._broken or self._unreserved
 
     # ------------------------------------------------------------ beside the loop
 
@@ -278,14 +284,14 @@ class Log:
         try:
             size = job.result()
         except LogDamaged as damage:
-            self.why_not = str(damage)
+            self._broken = str(damage)
             self._compress_retry_ns = 1 << 62
             return
         except OSError as error:
             now = self._clock.monotonic_ns()
             if self._reserving:
                 path = self._disk.path(segment_name(self._header.number + 1))
-                self.why_not = (
+                self._unreserved = (
                     f"{path}: the next segment of the log cannot be reserved: {error.strerror or error}. "
                     "Input is taken again when it can be: make room on the disk, or make it writable"
                 )
@@ -295,8 +301,10 @@ class Log:
             return
         if self._reserving:
             self._next_size = size
-            self.why_not = None
+            self._unreserved = None
             self._note_successor()
+        elif size == 0:
+            self._compress_retry_ns = self._clock.monotonic_ns() + RETRY_NS
         else:
             del self._sealed[0]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from replication.clock import Clock
-from replication.files import Disk, LogFailed
+from replication.files import Disk, LogError, LogFailed
 from replication.log import Log
 from replication.messages import Buffer, Entry, Ready
 from replication.raft import Raft
@@ -52,7 +52,11 @@ class Node:
             disk.lock()
         except OSError as error:
             raise LogFailed(disk.path(""), error) from error
-        return cls(disk, Log.open(disk, clock, segment_bytes), clock, max_entry_bytes)
+        try:
+            return cls(disk, Log.open(disk, clock, segment_bytes), clock, max_entry_bytes)
+        except LogError:
+            disk.close()
+            raise
 
     # ------------------------------------------------------------ the loop's side
 

@@ -33,6 +33,7 @@ def aged() -> tuple[SimulatedDisk, list[Seen]]:
     acknowledgement."""
     exchange = Exchange(SimulatedDisk(5))
     exchange.disk.chance.random = lambda: 0.0  # type: ignore[method-assign]  # work beside the loop ends at once
+    exchange.disk.rest = lambda: False  # type: ignore[method-assign]
     node = exchange.open()
     log = node._log
     number = 0

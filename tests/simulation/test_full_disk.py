@@ -1,7 +1,7 @@
 """The next segment cannot be reserved: input is refused with a reason, what is there is served, and it ends."""
 
 import pytest
-from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange
+from exchange import Exchange
 from simulated_disk import SimulatedDisk
 
 
@@ -82,4 +82,21 @@ def test_a_full_disk_does_not_keep_the_exchange_from_starting() -> None:
     assert node.term == 2, "the term needs no new space"
     exchange.turn(b"two")
     assert exchange.acknowledged[-1].payload == b"two"
-    assert SEGMENT_BYTES > MAX_ENTRY_BYTES
+
+
+def test_damage_found_while_compressing_stops_input_for_good() -> None:
+    """Situation: a sealed segment rots before it is compressed. The raw file stays, the loop is told."""
+    exchange = Exchange(SimulatedDisk(6))
+    exchange.disk.rest = lambda: False  # type: ignore[method-assign]
+    node = exchange.open()
+    for number in range(2):
+        exchange.turn(b"%03d" % number * 100)
+    data = exchange.disk.files["00000001.segment"].cached
+    data[data.index(b"001001")] ^= 4
+    for number in range(40):
+        exchange.turn(b"%03d" % number * 20)
+    assert not node.accepting
+    assert node.why_not is not None
+    assert "00000001.segment, offset" in node.why_not
+    assert "00000001.segment" in exchange.disk.files
+    assert "00000001.segment.zst" not in exchange.disk.files
