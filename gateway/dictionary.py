@@ -1,15 +1,12 @@
-"""What a FIX dictionary says: fields, repeating groups, messages. Pure data; the scanner loads it once at import.
+"""What a FIX dictionary says: fields, repeating groups, messages. Pure data; the scanner loads it at import.
 
-`gateway.fix44` states FIX 4.4 as far as it is served, in the compact text that `parse_fields` and `parse_layout` read.
-Any other source that builds a `Dictionary` (an XML file, say) would do as well.
+`gateway.fix44` states FIX 4.4 as far as it is served, in the compact text that `parse_fields` and
+`parse_layout` read. Any other source that builds a `Dictionary` (an XML file, say) would do as well.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-FIRST_USER_TAG = 5000
-"""Tags from here on are private between the two sides: allowed in every message and ignored, but for our own."""
 
 _TOKEN = re.compile(r"\s*(?:(\d+)(!?)(\()?|(@\w+)(!?)|(\)))")
 
@@ -67,7 +64,7 @@ class Dictionary:
 
 
 def parse_fields(text: str) -> dict[int, Field]:
-    """Lines `tag Name TYPE [value ...]`; a value `1..38` is a range of integers."""
+    """Lines `tag Name TYPE [value ...]`; `1..38` and `A..Z` are ranges of values."""
     fields: dict[int, Field] = {}
     for line in text.splitlines():
         if not line.strip():
@@ -106,8 +103,10 @@ def parse_layout(text: str, components: Mapping[str, str], groups: dict[int, Gro
 def _ranges(values: Iterable[str]) -> Iterable[str]:
     for value in values:
         first, dots, last = value.partition("..")
-        if dots:
+        if dots and first.isdigit():
             yield from map(str, range(int(first), int(last) + 1))
+        elif dots:
+            yield from map(chr, range(ord(first), ord(last) + 1))
         else:
             yield value
 

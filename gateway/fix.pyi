@@ -3,6 +3,9 @@
 def frame_message(data: bytes) -> tuple[int, int]:
     """(0 whole message, 1 incomplete, 2 garbled; bytes of the message, 0, or bytes to drop)."""
 
+def checksum_of(data: bytes) -> int:
+    """The sum of the bytes modulo 256, of a copy: what reading a message costs at least."""
+
 def scan_message(message: bytes, own: str = "", peer: str = "") -> bytes:
     """The Input record of one framed message (gateway/records.pxd); empty when it is not a framed message.
 
@@ -10,13 +13,15 @@ def scan_message(message: bytes, own: str = "", peer: str = "") -> bytes:
     """
 
 def scan_stream(data: bytes, own: str = "", peer: str = "") -> tuple[bytes, int]:
-    """(the Input records of every whole message, end to end; bytes used). What is garbled is dropped and counts as used.
+    """(the Input records of every whole message, end to end; bytes used).
 
-    An incomplete end is not used: put it before what comes next.
+    What is garbled is dropped and counts as used. An incomplete end is not used: put it before what comes next.
     """
 
 def encode_record(record: bytes, own: str, peer: str, resend_time_ns: int | None = None) -> bytes:
-    """The FIX message of one Egress record; ValueError when it is not a message record or contradicts its size."""
+    """The FIX message of one Egress record; ValueError when it is not a message record or contradicts its
+    size.
+    """
 
 def encode_records(records: bytes, own: str, peer: str) -> bytes:
     """The messages of Egress records that lie end to end; records that are not messages give nothing.

@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False
 """The codec for Python: tests, tools and benches. The gateway itself calls the C functions of fix.pxd.
 
-Holds nothing. Every call works on a copy of its input in memory of exactly that size, so that a sanitizer sees each
-byte read past the end. The GIL is released while a stream is scanned or records are built.
-boundscheck and wraparound are off: only C memory of known size is indexed.
+Holds nothing. Every call works on a copy of its input in memory of exactly that size, so that a
+sanitizer sees each byte read past the end. The GIL is released while a stream is scanned or records are
+built. boundscheck and wraparound are off: only C memory of known size is indexed.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -64,6 +64,13 @@ def frame_message(bytes data not None) -> tuple[int, int]:
     cdef FrameResult result = frame(copy, len(data), &length)
     free(copy)
     return <int>result, length
+
+
+def checksum_of(bytes data not None) -> int:
+    cdef uint8_t* copy = _exact_copy(data)
+    cdef uint8_t total = checksum(copy, len(data))
+    free(copy)
+    return total
 
 
 def scan_message(bytes message not None, own: str = "", peer: str = "") -> bytes:

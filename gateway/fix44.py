@@ -4,7 +4,8 @@ import string
 
 from gateway.dictionary import Dictionary, Group, parse_fields, parse_layout
 
-# tag, name, type, the values allowed (none: any). Types whose lists FIX leaves open to agreement have none here.
+# tag, name, type, the values allowed (none: any). Types whose lists FIX leaves open to agreement have none
+# here.
 FIELDS = parse_fields(
     """
 1 Account STRING
@@ -17,7 +18,7 @@ FIELDS = parse_fields(
 13 CommType CHAR 1 2 3 4 5 6
 15 Currency CURRENCY
 16 EndSeqNo SEQNUM
-18 ExecInst MULTIPLEVALUESTRING 0 1 2 3 4 5 6 7 8 9 A B C D E F G H I J K L M N O P Q R S T U V W X Y Z a b c d e
+18 ExecInst MULTIPLEVALUESTRING 0..9 A..Z a..e
 21 HandlInst CHAR 1 2 3
 22 SecurityIDSource STRING 1 2 3 4 5 6 7 8 9 A B C D E F G H I J
 23 IOIID STRING
@@ -311,7 +312,8 @@ FIELDS = parse_fields(
 
 # Tags up to 956 that FIX 4.4 does not define (never given out, or withdrawn by then).
 UNDEFINED = {
-    20, 24, 46, 47, 51, 76, 86, 92, 101, 105, 109, 125, 166, *range(173, 188), 204, 205, 219, 261, 314, 319, 370,
+    20, 24, 46, 47, 51, 76, 86, 92, 101, 105, 109, 125, 166, *range(173, 188), 204, 205, 219, 261, 314, 319,
+    370,
     439, 440, 449, 450, 465, 653, 685, 809, 831,
 }  # fmt: skip
 LAST_TAG = 956
@@ -326,10 +328,12 @@ COMPONENTS = {
     "Parties": "453(448 447 452 802(523 803))",
     "Allocations": "78(79 661 736 467 539(524 525 538 804(545 805)) 80)",
     "TradingSessions": "386(336 625)",
-    "Instrument": """65 48 22 454(455 456) 460 461 167 762 200 541 201 224 225 239 226 227 228 255 543 470 471 472 240
+    "Instrument": """65 48 22 454(455 456) 460 461 167 762 200 541 201 224 225 239 226 227 228 255 543 470
+        471 472 240
         202 947 206 231 223 207 106 348 349 107 350 351 691 667 875 876 864(865 866 867 868) 873 874""",
     "Financing": "913 914 915 918 788 916 917 919 898",
-    "Underlying": """311 312 309 305 457(458 459) 462 463 310 763 313 542 315 241 242 243 244 245 246 256 595 592 593
+    "Underlying": """311 312 309 305 457(458 459) 462 463 310 763 313 542 315 241 242 243 244 245 246 256
+        595 592 593
         594 247 316 941 317 436 435 308 306 362 363 307 364 365 877 878 318 879 810 882 883 884 885 886
         887(888 889)""",
     "Underlyings": "711(@Underlying)",
@@ -341,9 +345,12 @@ COMPONENTS = {
     "Discretion": "388 389 841 842 843 844 846",
     "Text": "58 354 355",
     # what a new order and a replacement have in common
-    "Order": """11! 526 583 @Parties 229 75 1 660 581 589 590 591 70 @Allocations 63 64 544 635 21 18 110 111 100
-        @TradingSessions 55! @Instrument @Financing @Underlyings 54! 114 60! 854 @Quantity 40! 423 44 99 @Spread
-        @Yield 15 376 377 59 168 432 126 427 @Commission 528 529 582 121 120 775 @Text 193 192 640 77 203 210 @Peg
+    "Order": """11! 526 583 @Parties 229 75 1 660 581 589 590 591 70 @Allocations 63 64 544 635 21 18 110
+        111 100
+        @TradingSessions 55! @Instrument @Financing @Underlyings 54! 114 60! 854 @Quantity 40! 423 44 99
+        @Spread
+        @Yield 15 376 377 59 168 432 126 427 @Commission 528 529 582 121 120 775 @Text 193 192 640 77 203
+        210 @Peg
         @Discretion 847 848 849 480 481 513 494""",
 }
 
@@ -360,7 +367,8 @@ MESSAGES = {
     "5": "@Text",
     "A": "98! 108! 95 96 141 789 383 384(372 385) 464 553 554",
     "D": "@Order 81 140 232(233 234) 23 117",
-    "F": """41! 37 11! 526 583 66 586 1 660 581 @Parties 55! @Instrument @Financing @Underlyings 54! 60! @Quantity
+    "F": """41! 37 11! 526 583 66 586 1 660 581 @Parties 55! @Instrument @Financing @Underlyings 54! 60!
+        @Quantity
         376 @Text""",
     "G": "@Order 37 41! 66 586",
     "H": "37 11! 526 583 @Parties 790 1 660 55! @Instrument @Financing @Underlyings 54!",

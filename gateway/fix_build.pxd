@@ -13,12 +13,13 @@ cdef struct Identity:           # who talks on a connection
     uint8_t own_length          # 0 = not known: not checked
     uint8_t peer_length         # 0 = not logged on: not checked
 
-# One EGRESS_MESSAGE (8-aligned) -> FIX bytes. With resend_time_ns other than EMPTY_TIME: PossDupFlag=Y, SendingTime is
-# that time and OrigSendingTime the record's. Bytes written; 0: not a message record, or its lengths contradict its size;
-# -1: room too small.
+# One EGRESS_MESSAGE (8-aligned) -> FIX bytes. With resend_time_ns other than EMPTY_TIME: PossDupFlag=Y,
+# SendingTime is that time and OrigSendingTime the record's. Bytes written; 0: not a message record, or its
+# lengths contradict its size; -1: room too small.
 cdef ssize_t encode(const uint8_t* egress, const Identity* identity, int64_t resend_time_ns, uint8_t* out,
                     size_t room) noexcept nogil
 
 # SequenceReset-GapFill with PossDup that stands for the messages seq .. new_seq - 1.
-cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t new_seq, int64_t time_ns, uint8_t* out,
+cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t new_seq, int64_t time_ns,
+                             uint8_t* out,
                              size_t room) noexcept nogil

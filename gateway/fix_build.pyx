@@ -1,21 +1,21 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """Builds FIX messages from Egress records.
 
-Holds nothing: each call reads one record and writes one message. The GIL is not needed and nothing is raised.
-boundscheck and wraparound are off because only C pointers are indexed: `encode` checks the record's lengths and the
-room once, before anything is written. cdivision: divisors are non-zero constants.
+Holds nothing: each call reads one record and writes one message. The GIL is not needed and nothing is
+raised. boundscheck and wraparound are off because only C pointers are indexed: `encode` checks the record's
+lengths and the room once, before anything is written. cdivision: divisors are non-zero constants.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t, INT64_MIN
 from libc.string cimport memcpy, memmove
 
 from gateway.fix_values cimport (EMPTY_TIME, SOH, write_bytes, write_checksum, write_decimal,
                                  write_timestamp, write_uint)
 from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_RESET_SEQ_NUM, MSG_BUSINESS_REJECT,
-                              MSG_EXECUTION_REPORT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REPORT,
-                              MSG_MASS_STATUS_REQUEST, MSG_ORDER_CANCEL_REJECT, MSG_OTHER, MSG_REJECT,
-                              MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED, EgressHead,
-                              ExecutionFields, SessionFields)
+                              MSG_EXECUTION_REPORT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
+                              MSG_MASS_CANCEL_REPORT, MSG_MASS_STATUS_REQUEST, MSG_ORDER_CANCEL_REJECT,
+                              MSG_OTHER, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
+                              MSG_TEST_REQUEST, NOT_REJECTED, EgressHead, ExecutionFields, SessionFields)
 
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
@@ -33,7 +33,8 @@ cdef inline uint8_t* put_text(uint8_t* out, const char* tag, size_t tag_length, 
     return out + length
 
 
-cdef inline uint8_t* put_uint(uint8_t* out, const char* tag, size_t tag_length, uint64_t number) noexcept nogil:
+cdef inline uint8_t* put_uint(uint8_t* out, const char* tag, size_t tag_length,
+                              uint64_t number) noexcept nogil:
     return write_uint(write_bytes(out, tag, tag_length), number)
 
 
@@ -45,7 +46,8 @@ cdef inline uint8_t* put_decimal(uint8_t* out, const char* tag, size_t tag_lengt
     return write_decimal(write_bytes(out, tag, tag_length), mantissa, exponent)
 
 
-cdef inline uint8_t* put_char(uint8_t* out, const char* tag, size_t tag_length, uint8_t character) noexcept nogil:
+cdef inline uint8_t* put_char(uint8_t* out, const char* tag, size_t tag_length,
+                              uint8_t character) noexcept nogil:
     """Nothing when the character is absent."""
     if character == 0:
         return out
@@ -61,7 +63,8 @@ cdef inline uint8_t* put_type(uint8_t* out, uint8_t msg_type) noexcept nogil:
     return out + 1
 
 
-cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t msg_type, uint64_t msg_seq_num,
+cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t msg_type,
+                                uint64_t msg_seq_num,
                                 int64_t sending_time_ns, int64_t orig_sending_time_ns) noexcept nogil:
     """MsgType to SendingTime; with an original time also PossDupFlag and OrigSendingTime."""
     out = put_type(write_bytes(out, b"35=", 3), msg_type)
@@ -77,7 +80,9 @@ cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t 
 
 
 cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
-    """Writes the last separator, what stands before the body (which begins at message + PREFIX) and the trailer."""
+    """Writes the last separator, what stands before the body (which begins at message + PREFIX) and the
+    trailer.
+    """
     cdef size_t body, digits
     cdef uint8_t text[32]
     end[0] = SOH
@@ -93,7 +98,8 @@ cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
     return write_checksum(end, message, <size_t>(end - message)) - message
 
 
-cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const uint8_t* tail) noexcept nogil:
+cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
+                              const uint8_t* tail) noexcept nogil:
     """ExecutionReport (8) after the header."""
     cdef const uint8_t* cl_ord_id = tail
     cdef const uint8_t* orig_cl_ord_id = cl_ord_id + fields.cl_ord_id_length
@@ -221,16 +227,19 @@ cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t res
     if head.kind != EGRESS_MESSAGE or head.size < needed or not sendable(msg_type):
         return 0
     if executes:
-        needed += (<size_t>execution.cl_ord_id_length + execution.orig_cl_ord_id_length + execution.account_length
-                   + execution.symbol_length + execution.text_length + execution.request_id_length)
+        needed += (<size_t>execution.cl_ord_id_length + execution.orig_cl_ord_id_length
+                   + execution.account_length + execution.symbol_length + execution.text_length
+                   + execution.request_id_length)
     else:
         needed += <size_t>session.text_length + session.ref_type_length + session.ref_id_length
     if head.size < needed:
         return 0
     if resend_time_ns == EMPTY_TIME():
-        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, head.sending_time_ns, EMPTY_TIME())
+        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, head.sending_time_ns,
+                         EMPTY_TIME())
     else:
-        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, resend_time_ns, head.sending_time_ns)
+        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, resend_time_ns,
+                         head.sending_time_ns)
     if executes:
         if msg_type == MSG_EXECUTION_REPORT:
             end = build_execution(end, execution, body + sizeof(ExecutionFields))
@@ -265,7 +274,8 @@ cdef ssize_t encode(const uint8_t* egress, const Identity* identity, int64_t res
     return length
 
 
-cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t new_seq, int64_t time_ns, uint8_t* out,
+cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t new_seq, int64_t time_ns,
+                             uint8_t* out,
                              size_t room) noexcept nogil:
     cdef uint8_t message[512]
     cdef uint8_t* end = put_header(message + PREFIX, identity, MSG_SEQUENCE_RESET, seq, time_ns, time_ns)

@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """Finds whole FIX messages in a stream of bytes.
 
-Holds nothing, needs no GIL, cannot raise. boundscheck and wraparound are off because only C pointers are indexed;
-every index is compared with `size` before it is used.
+Holds nothing, needs no GIL, cannot raise. boundscheck and wraparound are off because only C pointers are
+indexed; every index is compared with `size` before it is used.
 """
 
 from libc.stdint cimport uint8_t, uint32_t

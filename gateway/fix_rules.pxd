@@ -1,4 +1,5 @@
-# What the scanner does with each tag of each message: the tables of gateway.fix44, and the judgement of single values.
+# What the scanner does with each tag of each message: the tables of gateway.fix44, and the judgement of
+# single values.
 #
 # `rules` is filled once when the module is imported and never written again.
 
@@ -122,7 +123,8 @@ cdef enum Verdict:          # SessionRejectReason (373)
     GROUP_OUT_OF_ORDER = 15
     INCORRECT_COUNT = 16
 
-# A value against the tag's type and its list of values: NOT_REJECTED, INCORRECT_VALUE or INCORRECT_FORMAT. length > 0.
+# A value against the tag's type and its list of values: NOT_REJECTED, INCORRECT_VALUE or INCORRECT_FORMAT.
+# length > 0.
 cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noexcept nogil
 
 # A verdict for people, at most MAX_TEXT bytes, not terminated; detail NULL = the words of the verdict itself.

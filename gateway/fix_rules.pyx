@@ -1,20 +1,20 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """The scanner's tables, made from `gateway.fix44` at import; judges single values and words the verdicts.
 
-Holds `rules`, written only while this module is imported (a ValueError then: the tables are too small), so any number
-of threads may read it. The C functions need no GIL and cannot raise.
-boundscheck and wraparound are off: callers index with tags below TAGS, `_load` checks that everything fits.
+Holds `rules`, written only while this module is imported (ValueError then: the tables are too small), so
+any number of threads may read it. The C functions need no GIL and cannot raise. boundscheck and wraparound
+are off: callers index with tags below TAGS, `_load` checks that everything fits.
 """
 
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from gateway.fix_values cimport (parse_date, parse_decimal, parse_int, parse_time_of_day, parse_timestamp, parse_uint,
-                                 write_uint)
+from gateway.fix_values cimport (parse_date, parse_decimal, parse_int, parse_time_of_day, parse_timestamp,
+                                 parse_uint, write_uint)
 from gateway.records cimport (MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
-                              MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_OTHER, MSG_REJECT,
-                              MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST,
-                              MSG_TEST_REQUEST, NOT_REJECTED, OrderBody, SessionBody)
+                              MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_OTHER,
+                              MSG_REJECT, MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
+                              MSG_STATUS_REQUEST, MSG_TEST_REQUEST, NOT_REJECTED, OrderBody, SessionBody)
 
 from gateway.fix44 import FIX44
 
@@ -22,7 +22,8 @@ cdef dict KINDS = {
     "STRING": KIND_STRING, "EXCHANGE": KIND_STRING, "CHAR": KIND_CHAR, "INT": KIND_INT, "LENGTH": KIND_LENGTH,
     "SEQNUM": KIND_SEQNUM, "NUMINGROUP": KIND_COUNT, "PRICE": KIND_DECIMAL, "QTY": KIND_DECIMAL,
     "AMT": KIND_DECIMAL, "FLOAT": KIND_DECIMAL, "PERCENTAGE": KIND_DECIMAL, "PRICEOFFSET": KIND_DECIMAL,
-    "BOOLEAN": KIND_BOOLEAN, "UTCTIMESTAMP": KIND_TIMESTAMP, "UTCTIMEONLY": KIND_TIME, "UTCDATEONLY": KIND_DATE,
+    "BOOLEAN": KIND_BOOLEAN, "UTCTIMESTAMP": KIND_TIMESTAMP, "UTCTIMEONLY": KIND_TIME, "UTCDATEONLY":
+    KIND_DATE,
     "LOCALMKTDATE": KIND_DATE, "MONTHYEAR": KIND_MONTH, "CURRENCY": KIND_CURRENCY, "COUNTRY": KIND_COUNTRY,
     "MULTIPLEVALUESTRING": KIND_VALUES, "DATA": KIND_DATA,
 }
@@ -71,7 +72,8 @@ cdef dict ORDER_ACTIONS = {
 cdef object _load(dictionary):
     """Fills the tables; raises ValueError when they are too small for the dictionary."""
     cdef int tag, slot
-    if (len(dictionary.messages) >= SLOTS or len(dictionary.groups) >= GROUPS or max(dictionary.defined) >= TAGS
+    if (len(dictionary.messages) >= SLOTS or len(dictionary.groups) >= GROUPS
+            or max(dictionary.defined) >= TAGS
             or sum(len(group.members) for group in dictionary.groups.values()) > MEMBERS):
         raise ValueError("the dictionary is larger than the tables of gateway/fix.pyx")
     for tag in dictionary.defined:
@@ -205,10 +207,10 @@ cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noex
 
 cdef bint in_set(const ValueSet* allowed, const uint8_t* value, size_t length) noexcept nogil:
     cdef const uint8_t* word = rules.words + allowed.first
-    cdef int i
+    cdef int _
     if length == 1:
         return value[0] < 128 and (allowed.characters[value[0] >> 6] >> (value[0] & 63)) & 1
-    for i in range(allowed.count):
+    for _ in range(allowed.count):
         if word[0] == length and memcmp(word + 1, value, length) == 0:
             return True
         word += 1 + word[0]

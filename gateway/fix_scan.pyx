@@ -2,13 +2,14 @@
 """Scans framed FIX messages into Input records by the tables of `gateway.fix_rules`.
 
 Holds nothing between calls; memory belongs to the callers; needs no GIL and cannot raise.
-boundscheck and wraparound are off because only C pointers and the tables are indexed: `scan` checks once that the
-message ends in a separator and the seven bytes of a trailer, which stops every loop below and makes each eight-byte
-load that begins before the trailer lie inside the message; tags are compared with TAGS before they index a table.
+boundscheck and wraparound are off because only C pointers and the tables are indexed: `scan` checks once
+that the message ends in a separator and the seven bytes of a trailer, which stops every loop below and
+makes each eight-byte load that begins before the trailer lie inside the message; tags are compared with
+TAGS before they index a table.
 """
 
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN, UINT64_MAX
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
+from libc.string cimport memcmp, memset
 
 from gateway.fix_build cimport Identity
 from gateway.fix_frame cimport ends_in_trailer
@@ -24,7 +25,7 @@ cdef enum:
 cdef struct Scan:           # one pass over one message
     const uint8_t* strings[STRINGS]
     size_t lengths[STRINGS]
-    const char* detail      # what a person should read when `verdict` alone does not say it; NULL = the reason's own
+    const char* detail      # what a person should read instead of the verdict's own words; or NULL
     const Identity* identity
     MessageHead* message
     SessionBody* session
@@ -104,7 +105,10 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     p += 3
     type_end = next_separator(&separators)
     memset(input, 0, sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody))
-    memset(&scanned, 0, sizeof(Scan))
+    memset(scanned.seen, 0, sizeof(scanned.seen))
+    memset(scanned.lengths, 0, sizeof(scanned.lengths))
+    scanned.detail = NULL
+    scanned.problem_tag = 0
     scanned.verdict = NOT_REJECTED
     scanned.identity = identity
     scanned.message = <MessageHead*>(input + sizeof(InputHead))
@@ -150,9 +154,18 @@ cdef inline uint32_t read_tag(const uint8_t* p, const uint8_t** value) noexcept 
 
     Eight bytes at p are readable. A separator is no digit, so the value begins inside the field.
     """
-    cdef uint64_t word = load_word(p)
-    cdef uint64_t hit = find_byte(word, <uint64_t>0x3D3D3D3D3D3D3D3D)
+    cdef uint32_t first = <uint32_t>p[0] - 48, second = <uint32_t>p[1] - 48, third
+    cdef uint64_t word, hit
     cdef size_t digits
+    if p[2] == 61 and first - 1 <= 8 and second <= 9:
+        value[0] = p + 3
+        return first * 10 + second
+    third = <uint32_t>p[2] - 48
+    if p[3] == 61 and first - 1 <= 8 and second <= 9 and third <= 9:
+        value[0] = p + 4
+        return first * 100 + second * 10 + third
+    word = load_word(p)
+    hit = find_byte(word, <uint64_t>0x3D3D3D3D3D3D3D3D)
     if hit == 0 or p[0] == 61 or p[0] == 48:
         return 0
     digits = <size_t>(__builtin_ctzll(hit) >> 3)
@@ -201,7 +214,8 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
                 section = section if section else BODY
                 continue
             if action == NOT_ALLOWED:
-                problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag, NULL)
+                problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag,
+                        NULL)
                 continue
             if action == DATA and not announced:
                 problem(scanned, MISSING_TAG, length_tag_of(tag), NULL)
@@ -278,7 +292,8 @@ cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size
             scanned.session.grace_ms = <uint32_t>number
 
 
-cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value,
+               size_t length) noexcept nogil:
     """Checks one value and puts it where it belongs. length > 0."""
     cdef MessageHead* message = scanned.message
     cdef SessionBody* session = scanned.session
@@ -372,7 +387,8 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
         judge(scanned, tag, value, length)
 
 
-cdef inline void keep(Scan* scanned, int string, uint32_t tag, const uint8_t* value, size_t length, size_t limit,
+cdef inline void keep(Scan* scanned, int string, uint32_t tag, const uint8_t* value, size_t length,
+                      size_t limit,
                       const char* detail) noexcept nogil:
     """A string for the tail; longer than the limit is refused, never cut."""
     if length > limit:
@@ -416,7 +432,9 @@ cdef inline uint8_t judged_character(Scan* scanned, uint32_t tag, const uint8_t*
 
 
 cdef void take_exec_inst(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
-    """'6' is post-only. 1, 2, 4 and 5 tell a broker how to work an order and mean nothing here; others are unserved."""
+    """'6' is post-only. 1, 2, 4 and 5 tell a broker how to work an order and mean nothing here; others are
+    unserved.
+    """
     cdef size_t i
     if not judge(scanned, tag, value, length):
         return
@@ -495,7 +513,8 @@ cdef const uint8_t* scan_group_data(Scan* scanned, uint32_t length_tag, const ui
     if not parse_uint(value, length, &data_length):
         problem(scanned, INCORRECT_FORMAT, length_tag, NULL)
         return p
-    if next_field(p, <size_t>(end - p), &position, &tag, &data, &text_length) != 1 or tag != rules.data_of[length_tag]:
+    if (next_field(p, <size_t>(end - p), &position, &tag, &data, &text_length) != 1
+            or tag != rules.data_of[length_tag]):
         problem(scanned, MISSING_TAG, rules.data_of[length_tag], NULL)
         return p
     if data_length == 0 or data_length >= <uint64_t>(end - data) or data[data_length] != SOH:

@@ -8,7 +8,8 @@
 #
 # cdivision: every divisor here is a non-zero constant, every dividend unsigned.
 
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN, UINT64_MAX
+from libc.stdint cimport (int8_t, int64_t, uint8_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN,
+                          UINT64_MAX)
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
@@ -75,7 +76,8 @@ cdef inline bint eight_digits(uint64_t word) noexcept nogil:
 
 
 cdef inline uint64_t parse_eight_digits(uint64_t word) noexcept nogil:
-    """The number of eight digits, most significant first in memory; three multiplications (D. Lemire, 2018)."""
+    """The number of eight digits, most significant first in memory; three multiplications (D. Lemire, 2018).
+    """
     word = ((word & <uint64_t>0x0F0F0F0F0F0F0F0F) * 2561) >> 8
     word = ((word & <uint64_t>0x00FF00FF00FF00FF) * 6553601) >> 16
     return ((word & <uint64_t>0x0000FFFF0000FFFF) * <uint64_t>42949672960001) >> 32
@@ -126,7 +128,9 @@ cdef inline bint parse_short_uint(const uint8_t* value, size_t length, uint64_t*
 
 cdef inline bint parse_short_decimal(const uint8_t* value, size_t length, int64_t* mantissa,
                                      int8_t* exponent) noexcept nogil:
-    """parse_decimal of a value with at least eight readable bytes before its end: no loop up to eight characters."""
+    """parse_decimal of a value with at least eight readable bytes before its end: no loop up to eight
+    characters.
+    """
     cdef uint64_t word, hit, below
     cdef size_t junk, place
     if length > 8 or length < 2:
@@ -162,8 +166,8 @@ cdef inline bint parse_decimal(const uint8_t* value, size_t length, int64_t* man
                                int8_t* exponent) noexcept nogil:
     """An optional '-', digits with at most one point: mantissa * 10**exponent, -18 <= exponent <= 0, exact.
 
-    Zeros that do not change the value are kept ("101.50" is 10150, -2) unless the mantissa or the exponent would
-    not hold them. False when not a number, or when it cannot be held exactly.
+    Zeros that do not change the value are kept ("101.50" is 10150, -2) unless the mantissa or the exponent
+    would not hold them. False when not a number, or when it cannot be held exactly.
     """
     cdef uint64_t total = 0, digit
     cdef size_t i, start = 0, digits = 0, fraction = 0
@@ -192,7 +196,9 @@ cdef inline bint parse_decimal(const uint8_t* value, size_t length, int64_t* man
 
 cdef inline bint parse_long_decimal(const uint8_t* value, size_t start, size_t length, bint negative,
                                     int64_t* mantissa, int8_t* exponent) noexcept nogil:
-    """parse_decimal of more than 18 digits, known to be digits with at most one point: drops idle zeros first."""
+    """parse_decimal of more than 18 digits, known to be digits with at most one point: drops idle zeros
+    first.
+    """
     cdef uint64_t total = 0, digit
     cdef size_t i, fraction = 0
     cdef bint point = False
@@ -219,7 +225,9 @@ cdef inline bint parse_long_decimal(const uint8_t* value, size_t start, size_t l
 
 
 cdef inline int64_t days_from_civil(uint32_t year, uint32_t month, uint32_t day) noexcept nogil:
-    """Days since 1970-01-01 of a date from year 1 on (H. Hinnant, chrono-compatible low-level date algorithms)."""
+    """Days since 1970-01-01 of a date from year 1 on (H. Hinnant, chrono-compatible low-level date
+    algorithms).
+    """
     cdef uint32_t y = year - (month <= 2)
     cdef uint32_t era = y / 400
     cdef uint32_t year_of_era = y - era * 400
@@ -251,7 +259,9 @@ cdef inline bint parse_date(const uint8_t* value, int64_t* days) noexcept nogil:
 
 
 cdef inline bint parse_time_of_day(const uint8_t* value, size_t length, int64_t* time_ns) noexcept nogil:
-    """HH:MM:SS with an optional point and 1 to 9 digits; SS = 60 is a leap second and counts as the next second."""
+    """HH:MM:SS with an optional point and 1 to 9 digits; SS = 60 is a leap second and counts as the next
+    second.
+    """
     cdef uint64_t word
     cdef uint64_t number, hour, minute, second, fraction = 0, digit
     cdef size_t i
@@ -317,7 +327,9 @@ cdef inline uint8_t* write_words(uint8_t* out, const uint8_t* text, size_t lengt
 
 
 cdef inline uint64_t digits_of(uint32_t number) noexcept nogil:
-    """Eight decimal digits of a number below 10**8, one a byte (0 to 9), the most significant first in memory."""
+    """Eight decimal digits of a number below 10**8, one a byte (0 to 9), the most significant first in
+    memory.
+    """
     cdef uint64_t high = number / 10000
     cdef uint64_t halves = high | (<uint64_t>(number - high * 10000) << 32)
     cdef uint64_t hundreds = ((halves * 10486) >> 20) & <uint64_t>0x0000007F0000007F
@@ -338,7 +350,10 @@ cdef inline uint8_t* write_uint(uint8_t* out, uint64_t number) noexcept nogil:
     cdef uint64_t upper
     if number >= 100000000:
         upper = number / 100000000
-        out = write_uint_below_16_digits(out, upper) if upper >= 100000000 else write_short_uint(out, <uint32_t>upper)
+        if upper >= 100000000:
+            out = write_uint_below_16_digits(out, upper)
+        else:
+            out = write_short_uint(out, <uint32_t>upper)
         return write_eight_digits(out, <uint32_t>(number - upper * 100000000))
     return write_short_uint(out, <uint32_t>number)
 
@@ -399,7 +414,8 @@ cdef inline uint8_t* write_decimal(uint8_t* out, int64_t mantissa, int exponent)
 
 
 cdef inline uint8_t* write_timestamp(uint8_t* out, int64_t time_ns) noexcept nogil:
-    """UTCTimestamp in milliseconds (21 bytes), cut towards the past; a time before 1970 is written as 1970."""
+    """UTCTimestamp in milliseconds (21 bytes), cut towards the past; a time before 1970 is written as 1970.
+    """
     cdef uint64_t milliseconds = <uint64_t>time_ns / 1000000 if time_ns > 0 else 0
     cdef uint64_t seconds = milliseconds / 1000
     cdef uint32_t days = <uint32_t>(seconds / 86400)
@@ -411,7 +427,8 @@ cdef inline uint8_t* write_timestamp(uint8_t* out, int64_t time_ns) noexcept nog
     cdef uint32_t shifted = days + 719468
     cdef uint32_t era = shifted / 146097
     cdef uint32_t day_of_era = shifted - era * 146097
-    cdef uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365
+    cdef uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524
+                                 - day_of_era / 146096) / 365
     cdef uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100)
     cdef uint32_t shifted_month = (5 * day_of_year + 2) / 153
     cdef uint32_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1
@@ -444,13 +461,13 @@ cdef inline uint8_t* write_checksum(uint8_t* out, const uint8_t* message, size_t
 
 cdef inline int next_field(const uint8_t* data, size_t size, size_t* position, uint32_t* tag,
                            const uint8_t** value, size_t* length) noexcept nogil:
-    """The field at `position`: 1 and it moves past the field's separator; 0 at the end; -1 when there is no field.
+    """The field at `position`: 1 and it moves past the separator; 0 at the end; -1 when there is no field.
 
     A field is 1 to 7 digits, '=', any bytes but the separator, the separator. Never reads past `size`.
     Data fields (which may hold separators) are the caller's: it knows their length from the field before.
     """
     cdef size_t i = position[0], start
-    cdef uint64_t word, hit
+    cdef uint64_t hit
     cdef uint32_t number = 0, digit
     if i >= size:
         return 0

@@ -1,4 +1,6 @@
-"""The records of gateway/records.pxd for tests: Input records read, Egress records made, messages written as text."""
+"""The records of gateway/records.pxd for tests: Input records read, Egress records made, messages written as
+text.
+"""
 
 import struct
 from typing import Any
@@ -16,29 +18,36 @@ MESSAGE_HEAD = (
 )
 SESSION_BODY = (
     "<QQIBBBBI4x",
-    "begin_seq_no end_seq_no heartbeat_seconds encrypt_method sender_length target_length cancel_on_disconnect grace_ms",
+    "begin_seq_no end_seq_no heartbeat_seconds encrypt_method sender_length target_length "
+    "cancel_on_disconnect grace_ms",
 )
 ORDER_BODY = (
     "<qqQbbBBBBBBBBBBH10x",
-    "price_mantissa quantity_mantissa order_id price_exponent quantity_exponent side ord_type time_in_force post_only "
-    "request_type present cl_ord_id_length orig_cl_ord_id_length account_length symbol_length unsupported_tag",
+    "price_mantissa quantity_mantissa order_id price_exponent quantity_exponent side ord_type "
+    "time_in_force post_only "
+    "request_type present cl_ord_id_length orig_cl_ord_id_length account_length symbol_length "
+    "unsupported_tag",
 )
 EGRESS_HEAD = (
     "<IBBBxIIQqQQIIQ",
-    "size kind msg_type flags session epoch msg_seq_num sending_time_ns input_number previous incarnation connection "
+    "size kind msg_type flags session epoch msg_seq_num sending_time_ns input_number previous incarnation "
+    "connection "
     "reserved_56",
 )
 SESSION_FIELDS = (
     "<QQQIHBBHBBB11x",
-    "begin_seq_no end_seq_no ref_seq_num heartbeat_seconds ref_tag reject_reason ref_msg_type reason_code text_length "
+    "begin_seq_no end_seq_no ref_seq_num heartbeat_seconds ref_tag reject_reason ref_msg_type reason_code "
+    "text_length "
     "ref_type_length ref_id_length",
 )
 EXECUTION_FIELDS = (
     "<QQQqqqqqqqqQbbBBBBBBBBHBBBBBBBBBB10xQ",
     "order_id exec_id trade_id transact_time_ns price quantity leaves cumulative last_price last_quantity "
-    "average_price affected price_exponent quantity_exponent exec_type ord_status side ord_type time_in_force "
+    "average_price affected price_exponent quantity_exponent exec_type ord_status side ord_type "
+    "time_in_force "
     "post_only maker_taker fix_reason reason_code response_to mass_response last_fragment status_request "
-    "cl_ord_id_length orig_cl_ord_id_length account_length symbol_length text_length request_id_length mass_total",
+    "cl_ord_id_length orig_cl_ord_id_length account_length symbol_length text_length request_id_length "
+    "mass_total",
 )
 SESSION_TYPES = {ord(c) for c in "24A"}
 ORDER_TYPES = {ord(c) for c in "DFGHq"} | {1}

@@ -45,7 +45,8 @@ def built(msg_type: str, body: dict[str, int], strings: dict[str, bytes], **head
 def execution(**changes: Any) -> dict[str, int]:
     values = {
         "order_id": 77, "exec_id": 991, "trade_id": 0, "transact_time_ns": TIME, "price": 10150,
-        "quantity": 100, "leaves": 60, "cumulative": 40, "last_price": INT64_MIN, "last_quantity": 0, "average_price": 1014975,
+        "quantity": 100, "leaves": 60, "cumulative": 40, "last_price": INT64_MIN, "last_quantity": 0,
+        "average_price": 1014975,
         "price_exponent": -2, "quantity_exponent": 0, "exec_type": ord("0"), "ord_status": ord("1"),
         "side": ord("1"), "ord_type": ord("2"), "time_in_force": ord("0"), "fix_reason": 255,
     }  # fmt: skip
@@ -53,7 +54,8 @@ def execution(**changes: Any) -> dict[str, int]:
 
 
 STRINGS = {
-    "cl_ord_id": b"1.1", "orig_cl_ord_id": b"", "account": b"", "symbol": b"AAPL", "text": b"", "request_id": b"",
+    "cl_ord_id": b"1.1", "orig_cl_ord_id": b"", "account": b"", "symbol": b"AAPL", "text": b"",
+    "request_id": b"",
 }  # fmt: skip
 ALWAYS = {
     37: "77", 11: "1.1", 17: "991", 150: "0", 39: "1", 55: "AAPL", 54: "1", 38: "100", 40: "2", 44: "101.50",

@@ -170,7 +170,8 @@ PLACES = st.integers(0, 8)
 @given(
     cl_ord_id=st.text(st.characters(min_codepoint=2, max_codepoint=255), min_size=1, max_size=64),
     account=TEXT, symbol=TEXT, side=st.sampled_from("12"), price=st.integers(-(10**12), 10**12),
-    price_places=PLACES, quantity=st.integers(0, 10**17), quantity_places=PLACES, seq=st.integers(1, 2**64 - 1),
+    price_places=PLACES, quantity=st.integers(0, 10**17), quantity_places=PLACES, seq=st.integers(1,
+    2**64 - 1),
 )  # fmt: skip
 def test_orders_encoded_by_simplefix(
     *, cl_ord_id: str, account: str, symbol: str, side: str, price: int, price_places: int, quantity: int,
@@ -181,27 +182,33 @@ def test_orders_encoded_by_simplefix(
     quantity_text = f"{Decimal(quantity).scaleb(-quantity_places):f}"
     for tag, value in (
         (8, "FIX.4.4"), (35, "D"), (49, "CLIENT"), (56, "QUORUMBOOK"), (34, seq), (52, TIME),
-        (11, cl_ord_id.encode("latin-1")), (1, account), (55, symbol), (54, side), (38, quantity_text), (40, "2"),
+        (11, cl_ord_id.encode("latin-1")), (1, account), (55, symbol), (54, side), (38, quantity_text), (40,
+        "2"),
         (44, price_text), (59, "0"), (60, TIME),
     ):  # fmt: skip
         order.append_pair(tag, value)
     record = scanned(order.encode())
     expected = {
-        "verdict": NOT_REJECTED, "msg_seq_num": seq, "cl_ord_id": cl_ord_id, "account": account, "symbol": symbol,
-        "side": ord(side), "price_mantissa": price, "price_exponent": -price_places, "quantity_mantissa": quantity,
+        "verdict": NOT_REJECTED, "msg_seq_num": seq, "cl_ord_id": cl_ord_id, "account": account,
+        "symbol": symbol,
+        "side": ord(side), "price_mantissa": price, "price_exponent": -price_places,
+        "quantity_mantissa": quantity,
         "quantity_exponent": -quantity_places, "flags": 0, "sending_time_ns": TIME_NS, "text": "",
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected
 
 
 SAMPLE_VALUES = {
-    "STRING": "x y", "EXCHANGE": "XNAS", "CHAR": "c", "INT": "-3", "LENGTH": "4", "SEQNUM": "5", "PRICE": "-1.25",
+    "STRING": "x y", "EXCHANGE": "XNAS", "CHAR": "c", "INT": "-3", "LENGTH": "4", "SEQNUM": "5",
+    "PRICE": "-1.25",
     "QTY": "10.", "AMT": ".5", "FLOAT": "0.125", "PERCENTAGE": "0.01", "PRICEOFFSET": "-2", "BOOLEAN": "Y",
-    "UTCTIMESTAMP": TIME, "LOCALMKTDATE": "20240229", "MONTHYEAR": "202612w2", "CURRENCY": "USD", "COUNTRY": "US",
+    "UTCTIMESTAMP": TIME, "LOCALMKTDATE": "20240229", "MONTHYEAR": "202612w2", "CURRENCY": "USD",
+    "COUNTRY": "US",
     "MULTIPLEVALUESTRING": "1 2", "UTCTIMEONLY": "23:59:60.5", "UTCDATEONLY": "20991231",
 }  # fmt: skip
 BAD_VALUES = {
-    "CHAR": "cc", "INT": "3x", "LENGTH": "-4", "SEQNUM": "1.0", "PRICE": "1,25", "QTY": "1 0", "AMT": "-", "FLOAT": "1e5",
+    "CHAR": "cc", "INT": "3x", "LENGTH": "-4", "SEQNUM": "1.0", "PRICE": "1,25", "QTY": "1 0", "AMT": "-",
+    "FLOAT": "1e5",
     "PERCENTAGE": "1%", "PRICEOFFSET": "--1", "BOOLEAN": "y", "UTCTIMESTAMP": "20260102 03:04:05",
     "LOCALMKTDATE": "20230229", "MONTHYEAR": "202613", "CURRENCY": "usd", "COUNTRY": "USA",
     "MULTIPLEVALUESTRING": "1  2",
