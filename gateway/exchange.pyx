@@ -74,8 +74,8 @@ cdef class Exchange:
         """
         cdef int64_t now = timestamp_ns
         if self.failed or self.open:
-            raise RuntimeError(f"entry {self.index} is not done" if self.open else
-                               f"entry {self.index} failed: this exchange cannot go on")
+            raise RuntimeError(f"entry {self.index} failed: this exchange cannot go on" if self.failed else
+                               f"entry {self.index} is not done")
         if index != self.applied_index + 1:
             raise ValueError(f"log entry {index} does not follow entry {self.applied_index}")
         if now < self.state.now_ns:

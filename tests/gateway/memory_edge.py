@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from fix_records import EGRESS_HEAD, SESSION_FIELDS, read
+
 from gateway import fix, inputs
 from gateway.exchange import Exchange
 
@@ -99,12 +100,11 @@ class MemoryEdge:
         """The client's connection breaks."""
         connection = self.connections.pop(name)
         self.gateway_number += 1
-        self.entry(
-            inputs.disconnect(
-                incarnation=connection.incarnation, number=self.gateway_number,
-                connection=connection.number, session=connection.session, epoch=connection.epoch,
-            )  # fmt: skip
-        )
+        gone = inputs.disconnect(
+            incarnation=connection.incarnation, number=self.gateway_number, connection=connection.number,
+            session=connection.session, epoch=connection.epoch,
+        )  # fmt: skip
+        self.entry(gone)
 
     def wait(self, nanoseconds: int) -> None:
         """Virtual time passes: a timer entry at every deadline the exchange names."""
@@ -137,7 +137,11 @@ class MemoryEdge:
         if head["kind"] == OPEN:
             self.comp_ids[head["session"]] = text.decode()
             connection = self.connections[name]
-            connection.session, connection.epoch, connection.comp_id = head["session"], head["epoch"], text.decode()
+            connection.session, connection.epoch, connection.comp_id = (
+                head["session"],
+                head["epoch"],
+                text.decode(),
+            )
             self.out.append((name, "open", b""))
         else:
             self.out.append((name, "close" if head["kind"] == CLOSE else "refuse", text))

@@ -53,7 +53,10 @@ class Edge(Protocol):
 
 def time_text(time_ns: int) -> str:
     """UTCTimestamp with milliseconds."""
-    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y%m%d-%H:%M:%S") + f".{time_ns // 10**6 % 1000:03}"
+    return (
+        datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y%m%d-%H:%M:%S")
+        + f".{time_ns // 10**6 % 1000:03}"
+    )
 
 
 def build(fields: list[tuple[str, str]], begin_string: str = "FIX.4.4") -> bytes:
@@ -119,7 +122,10 @@ class Storyteller:
         if word == "instrument":
             symbol, price, quantity, *pairs = words
             return inputs.instrument(
-                symbol, price_increment=price, quantity_increment=quantity, **dict(p.split("=") for p in pairs)
+                symbol,
+                price_increment=price,
+                quantity_increment=quantity,
+                **dict(p.split("=") for p in pairs),
             )
         values: dict[str, Any] = {}
         for key, value in (pair.split("=") for pair in words):

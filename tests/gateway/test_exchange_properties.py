@@ -1,0 +1,309 @@
+"""What must hold whatever clients send: random sessions, orders and faults, told to the exchange and checked.
+
+The checker believes nothing but the FIX messages that come out, and compares with the engine at the end.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_edge import MemoryEdge
+from stories import build, time_text
+
+from engine.machine import Machine
+from gateway import inputs
+
+CLIENTS = ("A", "B", "C")
+GENESIS = (
+    inputs.instrument("AAPL", protection="0.05"),
+    inputs.instrument("BTC/USD", price_increment="1", quantity_increment="0.00000001", min_quantity="0.5"),
+)
+
+names = st.integers(0, 12).map(lambda n: f"n{n}")
+symbols = st.sampled_from(["AAPL", "AAPL", "AAPL", "BTC/USD", "NONE"])
+sides = st.sampled_from("112225")
+prices = st.one_of(
+    st.integers(95, 105).map(lambda n: f"{n / 10:.1f}"),
+    st.integers(95, 105).map(lambda n: f"{n / 10:.2f}"),
+    st.sampled_from(["10.005", "-1", "0", "999999999999999999", "92233720368547758.07"]),
+)
+quantities = st.one_of(
+    st.integers(1, 20).map(str), st.sampled_from(["0", "0.5", "1000000", "9223372036854775807"])
+)
+optional = st.sampled_from(
+    ["", "", "", "59=0|", "59=1|", "59=3|", "59=4|", "59=6|", "18=6|", "1=acct|", "111=1|"]
+)
+
+
+@st.composite
+def orders(draw: Any) -> str:
+    """A message about orders, mostly sensible."""
+    kind = draw(st.sampled_from("DDDDDDFFGGGHqA"))
+    name, other, symbol, side = draw(names), draw(names), draw(symbols), draw(sides)
+    terms = f"38={draw(quantities)}|40=2|44={draw(prices)}|" if draw(st.integers(0, 9)) else "38=5|40=1|"
+    match kind:
+        case "D":
+            return f"35=D|11={name}|55={symbol}|54={side}|{terms}{draw(optional)}"
+        case "F":
+            return f"35=F|11={name}|41={other}|55={symbol}|54={side}|"
+        case "G":
+            return f"35=G|11={name}|41={other}|55={symbol}|54={side}|{terms}{draw(optional)}"
+        case "H":
+            return f"35=H|11={name}|37={draw(st.integers(0, 5))}|55={symbol}|54={side}|"
+        case "q":
+            return f"35=q|11={name}|530={draw(st.sampled_from('17'))}|55={symbol}|"
+        case _:
+            return f"35=AF|584={name}|585={draw(st.sampled_from('17'))}|55={symbol}|"
+
+
+steps = st.one_of(
+    st.tuples(st.just("order"), st.sampled_from(CLIENTS), orders()),
+    st.tuples(st.just("order"), st.sampled_from(CLIENTS), orders()),
+    st.tuples(st.just("order"), st.sampled_from(CLIENTS), orders()),
+    st.tuples(st.just("skip"), st.sampled_from(CLIENTS), st.integers(-2, 2)),
+    st.tuples(
+        st.just("admin"),
+        st.sampled_from(CLIENTS),
+        st.sampled_from(["35=1|112=x|", "35=2|7=1|16=0|", "35=5|"]),
+    ),
+    st.tuples(st.just("close"), st.sampled_from(CLIENTS), st.just(0)),
+    st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 10**9, 40 * 10**9])),
+    st.tuples(st.just("restart"), st.just(""), st.just(0)),
+)
+
+
+@dataclass
+class World:
+    """Clients on an edge: each logs on when it is not, and counts what it sends."""
+
+    edge: MemoryEdge
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self.edge.start(
+            inputs.setting(closed_cl_ord_ids=6, cancel_on_disconnect=True, grace_ms=500), *GENESIS
+        )
+
+    def play(self, step: tuple[str, str, Any]) -> None:
+        """One step of a random story."""
+        kind, client, what = step
+        if kind == "wait":
+            self.edge.wait(what)
+        elif kind == "restart":
+            self.edge.restart()
+        elif kind == "close":
+            if client in self.edge.connections:
+                self.edge.close(client)
+        else:
+            if client not in self.edge.connections:
+                self.edge.connect(client)
+                inbound = next(
+                    (s["inbound"] for s in self.edge.exchange.sessions() if s["comp_id"] == client), 1
+                )
+                self.sent[client] = inbound - 1
+                self.say(client, "35=A|98=0|108=10|")
+            if kind == "skip":
+                self.sent[client] += what
+            else:
+                self.say(client, what)
+
+    def say(self, client: str, text: str) -> None:
+        """A message with the next number."""
+        now = time_text(self.edge.now_ns)
+        parts = dict(part.split("=", 1) for part in text.strip("|").split("|"))
+        self.sent[client] = max(self.sent[client] + 1, 1)
+        head = {
+            "35": parts.pop("35"),
+            "49": client,
+            "56": "QUORUMBOOK",
+            "34": str(self.sent[client]),
+            "52": now,
+        }
+        if head["35"] in "DFGq":
+            parts["60"] = now
+        self.edge.send(client, build(list((head | parts).items())))
+
+
+def messages(edge: MemoryEdge) -> list[dict[str, str]]:
+    """Everything numbered that came out, in order, for whoever it was."""
+    found = []
+    for _, kind, content in edge.out:
+        if kind in {"message", "kept"}:
+            found.append(dict(part.split("=", 1) for part in content.decode().rstrip("\x01").split("\x01")))
+    return found
+
+
+def book(machine: Machine) -> list[Any]:
+    """Every live order of the clients."""
+    return [order for owner in range(1, len(CLIENTS) + 1) for order in machine.orders(owner)]
+
+
+def standing(edge: MemoryEdge) -> tuple[str, list[Any]]:
+    """What a refused message may not change."""
+    sessions = edge.exchange.sessions()
+    return repr(book(edge.exchange.machine)), [(s["open_orders"], s["closed_cl_ord_ids"]) for s in sessions]
+
+
+class Checker:
+    """Follows orders by their reports."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, dict[str, str]] = {}
+        self.fills: dict[str, list[tuple[Decimal, Decimal]]] = {}
+        self.exec_ids: set[str] = set()
+        self.trades: dict[str, list[dict[str, str]]] = {}
+
+    def see(self, m: dict[str, str]) -> None:
+        """Judges one ExecutionReport against those before it."""
+        assert m["17"] not in self.exec_ids
+        self.exec_ids.add(m["17"])
+        quantity, leaves, done = Decimal(m["38"]), Decimal(m["151"]), Decimal(m["14"])
+        number, kind, status = m["37"], m["150"], m["39"]
+        if kind == "8" or (kind == "I" and status == "8"):
+            return
+        before = self.orders.get(number)
+        assert (before is None) == (kind == "0")
+        fills = self.fills.setdefault(number, [])
+        if kind == "F":
+            fills.append((Decimal(m["31"]), Decimal(m["32"])))
+            self.trades.setdefault(m["880"], []).append(m)
+        if before is not None:
+            assert before["39"] in ("0", "1") or kind == "I", f"{m} after {before}"
+            assert before["54"] == m["54"]
+        assert done == sum((size for _, size in fills), Decimal(0))
+        assert leaves == (quantity - done if status in "01" else 0)
+        assert status == (
+            "4" if leaves == 0 and done < quantity else "2" if leaves == 0 else "1" if done else "0"
+        )
+        if done:
+            digits = 4 if m["55"] == "AAPL" else 2
+            exact = sum((Fraction(p) * Fraction(s) for p, s in fills), Fraction(0)) / Fraction(done)
+            assert Fraction(m["6"]) == Fraction(round(exact * 10**digits), 10**digits)
+        self.orders[number] = m
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(steps, max_size=60), st.integers(1, 3))
+def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]], budget: int) -> None:
+    whole, cut = World(MemoryEdge()), World(MemoryEdge(budget=budget))
+    for world in (whole, cut):
+        world.start()
+        for step in story:
+            world.play(step)
+    assert bytes(cut.edge.records) == bytes(whole.edge.records)
+    assert cut.edge.exchange.state_hash() == whole.edge.exchange.state_hash()
+
+    checker = Checker()
+    for m in messages(whole.edge):  # MemoryEdge asserts that each session's numbers have no holes
+        if m["35"] == "8":
+            checker.see(m)
+    for two in checker.trades.values():
+        assert [m["851"] for m in two] == ["2", "1"]
+        assert len({(m["31"], m["32"], m["20001"]) for m in two}) == 1
+    live = {str(o.order_id): o for o in book(whole.edge.exchange.machine)}
+    assert {number for number, m in checker.orders.items() if m["39"] in "01"} == set(live)
+    for number, order in live.items():
+        unit = Decimal(1) if checker.orders[number]["55"] == "AAPL" else Decimal("0.00000001")
+        assert Decimal(checker.orders[number]["151"]) == order.leaves_lots * unit
+    for session in whole.edge.exchange.sessions():
+        assert session["closed_cl_ord_ids"] <= 6
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(CLIENTS), orders()), max_size=40))
+def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]]) -> None:
+    world = World(MemoryEdge())
+    world.start()
+    for client, text in story:
+        world.play(("admin", client, "35=0|"))
+        before, count = standing(world.edge), len(world.edge.out)
+        world.say(client, text)
+        assert len(world.edge.out) > count
+        out = messages(world.edge)[-1]
+        if out["35"] in "39j" or out.get("150") in ("8", "I"):
+            assert standing(world.edge) == before
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(steps, max_size=40), st.data())
+def test_an_input_in_the_log_twice_takes_effect_once(
+    story: list[tuple[str, str, Any]], data: st.DataObject
+) -> None:
+    """The fence: repeated, late and foreign inputs are skipped, counted, and change no message."""
+    once, twice = World(MemoryEdge()), World(MemoryEdge())
+    for world in (once, twice):
+        world.start()
+    for step in story:
+        once.play(step)
+    original = twice.edge.entry
+    skipped = 0
+
+    def entry(*items: bytes) -> None:
+        nonlocal skipped
+        again = [item for item in items if int.from_bytes(item[8:12], "little")]
+        skipped += len(again)
+        original(*items, *again)
+
+    twice.edge.entry = entry  # type: ignore[method-assign]
+    for step in story:
+        twice.play(step)
+    assert bytes(twice.edge.records) == bytes(once.edge.records)
+    assert twice.edge.exchange.skipped_inputs - once.edge.exchange.skipped_inputs == skipped
+
+
+def test_a_malformed_entry_stops_the_replica_before_anything_changes() -> None:
+    edge = MemoryEdge()
+    edge.start(*GENESIS)
+    good = inputs.timer()
+    before = edge.exchange.state_hash()
+    for bad, why in (
+        (good[:-1], "39 bytes left"),
+        (good + b"\x00" * 8, "8 bytes left at offset 40"),
+        (b"\x28\x00\x00\x00\x63" + good[5:], "kind 99"),
+        (b"\x30" + good[1:] + bytes(8), "its lengths say 40"),
+        (good[:6] + b"\x01" + good[7:], "reserved"),
+        (b"\xff\xff\xff\x7f" + good[4:], "of 40 bytes left"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            edge.exchange.begin(bad, edge.exchange.applied_index + 1, 1, edge.now_ns)
+        assert edge.exchange.state_hash() == before
+    with pytest.raises(ValueError, match="rules version 2"):
+        edge.entry(inputs.activate(2))
+    with pytest.raises(RuntimeError, match="cannot go on"):
+        edge.entry(good)
+
+
+def test_entries_come_in_order() -> None:
+    edge = MemoryEdge()
+    edge.start(*GENESIS)
+    with pytest.raises(ValueError, match="log entry 3 does not follow entry 1"):
+        edge.exchange.begin(b"", 3, 1, edge.now_ns)
+    with pytest.raises(ValueError, match="its time"):
+        edge.exchange.begin(b"", 2, 1, edge.now_ns - 1)
+    edge.exchange.apply(b"", 2, 1, edge.now_ns)
+    assert edge.exchange.applied_index == 2
+
+
+def test_egress_must_be_let_go_before_more_is_written() -> None:
+    edge = MemoryEdge()
+    edge.start(*GENESIS)
+    view = edge.exchange.egress()
+    with pytest.raises(BufferError, match="release the memoryview"):
+        edge.exchange.clear_egress()
+    view.release()
+    edge.exchange.clear_egress()
+
+
+def test_trades_are_recorded_when_asked_for() -> None:
+    world = World(MemoryEdge())
+    world.start()
+    world.edge.exchange.record_trades = True
+    world.play(("order", "A", "35=D|11=1.1|55=AAPL|54=1|38=10|40=2|44=10|"))
+    world.play(("order", "B", "35=D|11=2.1|55=AAPL|54=2|38=4|40=2|44=9|"))
+    number, now = world.edge.exchange.input_number, world.edge.now_ns
+    assert world.edge.exchange.take_trades() == [(number, now, 2, "2.1", 1, "1.1", "AAPL", 1000, 4)]
+    assert world.edge.exchange.take_trades() == []
