@@ -96,6 +96,10 @@ class Machine:
         """How many commands were handed in, refused ones included."""
 
     @property
+    def trades(self) -> int:
+        """How many trades there were; the last one's trade_id."""
+
+    @property
     def live_orders(self) -> int: ...
     @property
     def memory_bytes(self) -> int:

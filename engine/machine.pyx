@@ -357,6 +357,10 @@ cdef class Machine:
         return self.books.commands
 
     @property
+    def trades(self):
+        return self.books.last_trade_id
+
+    @property
     def live_orders(self):
         return self.books.orders.live
 

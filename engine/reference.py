@@ -532,6 +532,10 @@ class Machine:
         self.time_ns = time_ns
 
     @property
+    def trades(self) -> int:
+        return self._last_trade_id
+
+    @property
     def live_orders(self) -> int:
         return len(self._orders)
 
