@@ -1,0 +1,108 @@
+# The connections of one gateway: who is at the other end, what it sent, what it is owed.
+#
+# A connection is one TCP socket or one ZeroMQ routing id, and carries one session at most.
+#
+#   Table (here)    slots, buffers, beginnings and ends
+#   Delivery        Egress -> bytes (gateway/delivery.pyx)
+#   Connections     bytes -> Inputs of this turn (gateway/connections.pyx)
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from gateway.fix cimport Identity
+from gateway.records cimport InputHead
+
+cdef enum:
+    SLOTS = 4096            # connections at one time; a power of two
+    RANGES = 8              # resend requests that may wait on one connection
+    ROUTING_ID = 255        # bytes, ZeroMQ's own bound
+    UNSENT = 1 << 20        # bytes in a TCP transport's own buffer above which a connection is behind
+
+cdef enum Transport:
+    ZEROMQ = 1
+    TCP = 2
+
+cdef enum State:
+    FREE = 0
+    FRESH = 1               # nothing is known; only a Logon is acted on
+    ASKED = 2               # its Logon is in the log's hands; what follows waits in the inbox
+    LOGGED_ON = 3           # carries `session` at `epoch`
+
+cdef struct Buffer:         # malloc'ed; grows to what is needed, freed when the connection ends
+    uint8_t* data
+    size_t begin            # consumed up to here
+    size_t end              # filled up to here
+    size_t room
+
+cdef struct Range:          # message sequence numbers to send again, next .. last
+    uint64_t next
+    uint64_t last
+    int64_t time_ns         # SendingTime of the copies
+
+cdef struct Connection:
+    uint32_t number         # slot + SLOTS * generation: a late answer to an old connection finds nobody
+    uint8_t transport       # Transport
+    uint8_t state           # State
+    bint waiting            # in the ring of connections with more to take
+    bint paused             # TCP: reading is paused, the inbox is full
+    bint dirty              # in the list of connections to flush
+    bint behind             # live messages wait: they are streamed from the egress store
+    bint closing            # CLOSE came while it was behind
+    uint32_t session
+    uint32_t epoch
+    Identity identity       # the CompIDs of its Logon
+    uint8_t key[ROUTING_ID]
+    uint8_t key_size
+    Buffer inbox            # received, not taken yet
+    Buffer out              # encoded, not handed to the transport yet
+    uint64_t turn           # the turn that `taken` counts for
+    size_t taken            # bytes taken from it in that turn
+    int64_t opened_ns       # when it came; a connection that never logs on is closed
+    uint64_t live_last      # the highest number that the session has sent or is owed
+    # the send cursor, used while it is behind
+    uint64_t live_next      # the next number to stream for the first time
+    Range ranges[RANGES]    # resends go before, in the order they were asked for
+    int range_count
+    uint64_t gap_begin      # first number of a gap fill being collected; 0 = none
+    int64_t progress_ns     # when something was last handed over
+
+
+cdef class Outlet:
+    """Where the bytes of ZeroMQ connections leave: gateway.zeromq sends them, a test keeps them."""
+    # 1: sent; 0: the peer's queue is full; -1 is an exception; 2: the peer is gone
+    cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1
+
+
+cdef int reserve(Buffer* buffer, size_t more) except -1             # room for `more` bytes after buffer.end
+cdef int append(Buffer* buffer, const uint8_t* data, size_t size) except -1
+
+cdef class Table:
+    cdef Connection* table      # SLOTS of them
+    cdef uint32_t* free_slots
+    cdef size_t free_count
+    cdef uint32_t* by_session   # session id -> slot + 1; 0 = not connected here
+    cdef size_t session_room
+    cdef Buffer payload         # the Inputs of this turn
+    cdef uint64_t gateway_number    # of the last input
+    cdef size_t behind_count
+    cdef object ring            # numbers of connections with more to take, first in first out
+    cdef list dirty             # numbers of connections with encoded bytes
+    cdef dict by_key            # routing id -> slot
+    cdef list transports        # slot -> the TCP transport
+    cdef list lingering         # (closed transport, when): aborted when they cannot flush
+    cdef public Outlet outlet
+    cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
+    cdef public uint32_t incarnation
+    cdef public list events     # (what, details) for the trace; the server empties it
+    cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
+
+    cdef Connection* claim(self, uint8_t transport) except? NULL    # a fresh one; NULL: all SLOTS are taken
+    cdef Connection* find(self, uint32_t number) noexcept           # NULL: it has ended
+    cdef int vacate(self, Connection* c) except -1
+    cdef int end(self, Connection* c, bint flush) except -1
+    cdef int cut(self, Connection* c, str why) except -1
+    cdef int disconnected(self, uint32_t session, uint32_t epoch, uint32_t number) except -1
+    cdef void number_input(self, InputHead* head, uint32_t connection) noexcept
+    cdef bint hand_over(self, Connection* c) except -1
+    cdef bint fall_behind(self, Connection* c) except -1
+    cdef int wait(self, Connection* c, bint more) except -1
+    cdef int event(self, str what, Connection* c, str why) except -1

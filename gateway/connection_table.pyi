@@ -1,0 +1,14 @@
+class Outlet: ...
+
+class Table:
+    outlet: Outlet
+    now_ns: int
+    incarnation: int
+    events: list[tuple[str, dict[str, str]]]
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    garbled: int
+    cut_off: int
+    refused: int

@@ -1,0 +1,275 @@
+# cython: boundscheck=False, wraparound=False
+# boundscheck: the one memoryview that is indexed is so at 0, after its length was looked at.
+"""What the connections of one gateway send: bytes into this turn's Inputs.
+
+Everything that queues is bounded: what one connection adds to a turn (QUOTA), what
+a turn takes (ENTRY), what waits unread (INBOX: a TCP socket is not read beyond it;
+what a ZeroMQ client sends waits in its own ROUTER queue). The GIL is held
+throughout. Raises MemoryError.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from gateway.connection_table cimport (
+    ASKED, FREE, FRESH, LOGGED_ON, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
+)
+from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan
+from gateway.records cimport MAX_COMP_ID, MSG_LOGON, InputHead, MessageHead, SessionBody
+
+cdef enum:
+    QUOTA = 1 << 16         # bytes taken from one TCP connection a turn; the rest waits its turn in the ring
+    ENTRY = 1 << 20         # payload bytes after which a turn takes no more
+    INBOX = 1 << 18         # bytes waiting after which a TCP socket is not read
+    INBOX_ASKED = 1 << 21   # bytes a ZeroMQ client may send behind its Logon before it is answered
+
+cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within this
+cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
+
+
+cdef class Connections(Delivery):
+    """The table. One per gateway.
+
+    sessions: called with the CompID of a Logon, returns (session id, epoch), (0, 0) when it is not known.
+    store: the EgressStore that resends come from.
+    """
+
+    def __init__(self, sessions, store):
+        Delivery.__init__(self, store)
+        self.sessions = sessions
+        self.accepting = True
+        self.turn = 1
+
+    # ------------------------------------------------------------ coming and going
+
+    def open(self, transport) -> int:
+        """A TCP connection was accepted; returns its number, 0 when there is no room for it."""
+        cdef Connection* c = self.claim(TCP)
+        if c == NULL:
+            return 0
+        self.transports[c.number % SLOTS] = transport
+        return c.number
+
+    def closed(self, uint32_t number) -> None:
+        """The TCP connection is gone."""
+        cdef Connection* c = self.find(number)
+        if c == NULL:
+            return
+        if c.state == LOGGED_ON and not c.closing:
+            self.disconnected(c.session, c.epoch, number)
+        self.vacate(c)      # a Logon of it that is still in the log's hands: see opened()
+
+    # ------------------------------------------------------------ bytes in
+
+    cdef bint full(self) noexcept:
+        """This turn takes no more."""
+        return not self.accepting or self.payload.end >= ENTRY
+
+    def received(self, uint32_t number, const uint8_t[::1] data) -> None:
+        """Bytes of a TCP connection."""
+        cdef Connection* c = self.find(number)
+        if c == NULL or data.shape[0] == 0:
+            return
+        self.bytes_in += data.shape[0]
+        self.receive(c, &data[0], data.shape[0])
+        if c.state != FREE and not c.paused and c.inbox.end - c.inbox.begin >= INBOX:
+            c.paused = True
+            self.transports[number % SLOTS].pause_reading()
+
+    cdef int frame_received(self, bytes key, const uint8_t* data, size_t size) except -1:
+        """One ZeroMQ part from the routing id `key`. An empty one is bye."""
+        cdef object slot = self.by_key.get(key)
+        cdef Connection* c
+        self.bytes_in += size
+        if slot is not None:
+            c = &self.table[<uint32_t>slot]
+            if size == 0:
+                if c.state == LOGGED_ON and not c.closing:
+                    self.disconnected(c.session, c.epoch, c.number)
+                return self.vacate(c)
+            self.receive(c, data, size)
+            if c.state == ASKED and c.inbox.end > INBOX_ASKED:
+                self.cut(c, "sent more behind its Logon than is kept")
+            return 0
+        if size == 0:
+            return 0
+        c = self.claim(ZEROMQ)
+        if c != NULL:
+            c.key_size = <uint8_t>len(key)
+            memcpy(c.key, <const char*>key, c.key_size)
+            self.by_key[key] = c.number % SLOTS
+            self.receive(c, data, size)
+            if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
+                self.vacate(c)
+        else:
+            self.outlet.send(<const uint8_t*><const char*>key, len(key), NULL, 0)
+        return 0
+
+    cdef int receive(self, Connection* c, const uint8_t* data, size_t size) except -1:
+        """Takes what may be taken now; the rest waits in the inbox, in order."""
+        cdef size_t used = 0
+        cdef bint more
+        if c.inbox.end > c.inbox.begin:
+            append(&c.inbox, data, size)
+            if c.waiting or c.state == ASKED:
+                return 0
+            return self.take_inbox(c)
+        more = self.take(c, data, size, &used)
+        if c.state == FREE:
+            return 0
+        if used < size:
+            if c.transport == ZEROMQ and not more:
+                self.garbled += 1       # a truncated message: a frame holds whole ones
+                return 0
+            append(&c.inbox, data + used, size - used)
+        return self.wait(c, more)
+
+    cdef int take_inbox(self, Connection* c) except -1:
+        cdef size_t used = 0
+        cdef bint more = self.take(c, c.inbox.data + c.inbox.begin, c.inbox.end - c.inbox.begin, &used)
+        if c.state == FREE:
+            return 0
+        c.inbox.begin += used
+        if c.transport == ZEROMQ and not more:
+            c.inbox.begin = c.inbox.end
+        if c.inbox.begin == c.inbox.end:
+            c.inbox.begin = c.inbox.end = 0
+        if c.paused and c.inbox.end - c.inbox.begin < INBOX // 2:
+            c.paused = False
+            self.transports[c.number % SLOTS].resume_reading()
+        return self.wait(c, more)
+
+    cdef bint take(self, Connection* c, const uint8_t* data, size_t size, size_t* used) except -1:
+        """Whole messages become inputs. True: it stopped although more of them may follow."""
+        cdef size_t at = 0, length = 0
+        cdef FrameResult result
+        if c.turn != self.turn:
+            c.turn = self.turn
+            c.taken = 0
+        while at < size and c.state != FREE:
+            if c.state == ASKED or self.full() or (c.transport == TCP and c.taken >= QUOTA):
+                used[0] = at
+                return True
+            result = frame(data + at, size - at, &length)
+            if result == FRAME_INCOMPLETE:
+                break
+            if result == FRAME_GARBLED:
+                self.garbled += 1
+            else:
+                self.message(c, data + at, length)
+            at += length
+            c.taken += length
+        used[0] = at
+        return False
+
+    cdef int message(self, Connection* c, const uint8_t* data, size_t length) except -1:
+        """One framed message becomes an input, or ends a connection that has not logged on."""
+        cdef ssize_t size
+        cdef InputHead* head
+        cdef MessageHead* message
+        reserve(&self.payload, MAX_INPUT)
+        head = <InputHead*>(self.payload.data + self.payload.end)
+        size = scan(data, length, &c.identity, <uint8_t*>head, MAX_INPUT)
+        if size < 0:
+            raise AssertionError("an Input is larger than MAX_INPUT")
+        if size == 0:
+            self.garbled += 1
+            return 0
+        message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
+        self.messages_in += 1
+        if c.state == FRESH:
+            if message.msg_type != MSG_LOGON or not self.logon(c, head, message):
+                self.refused += 1
+                self.event("refused", c, "the first message is not a Logon with both CompIDs")
+                return self.end(c, False)
+        else:
+            head.session = c.session
+            head.epoch = c.epoch
+        self.number_input(head, c.number)
+        self.payload.end += size
+        return 0
+
+    cdef bint logon(self, Connection* c, InputHead* head, MessageHead* message) except -1:
+        """The Logon asks for its session at the epoch that this gateway knows. False: it names nobody."""
+        cdef SessionBody* body = <SessionBody*>(<uint8_t*>message + sizeof(MessageHead))
+        cdef const uint8_t* tail = <uint8_t*>body + sizeof(SessionBody) + message.text_length
+        if not 0 < body.sender_length <= MAX_COMP_ID or not 0 < body.target_length <= MAX_COMP_ID:
+            return False
+        memcpy(c.identity.peer, tail, body.sender_length)
+        c.identity.peer_length = body.sender_length
+        memcpy(c.identity.own, tail + body.sender_length, body.target_length)
+        c.identity.own_length = body.target_length
+        head.epoch = self.sessions((<const char*>tail)[:body.sender_length])[1]
+        c.state = ASKED
+        return True
+
+    # ------------------------------------------------------------ a turn
+
+    @property
+    def pending(self) -> bool:
+        """There is something for a log entry."""
+        return self.payload.end > 0 or (self.accepting and len(self.ring) > 0)
+
+    def take_payload(self) -> bytes:
+        """The Inputs collected so far; the next turn's begin with what waited."""
+        cdef bytes payload
+        if self.payload.end == 0:
+            self.refill()
+        payload = PyBytes_FromStringAndSize(<char*>self.payload.data, self.payload.end)
+        self.payload.end = 0
+        self.turn += 1
+        self.refill()
+        return payload
+
+    cdef int refill(self) except -1:
+        """Connections that wait, one quota each, in the order they came."""
+        cdef Connection* c
+        for _ in range(len(self.ring)):
+            if self.full():
+                break
+            c = self.find(self.ring.popleft())
+            if c != NULL and c.waiting:
+                c.waiting = False
+                self.take_inbox(c)
+        return 0
+
+    # ------------------------------------------------------------ housekeeping
+
+    def sweep(self) -> None:
+        """Once a second: who never logged on, who does not read, who cannot be flushed."""
+        cdef uint32_t slot
+        cdef Connection* c
+        for slot in range(SLOTS):
+            c = &self.table[slot]
+            if c.state == FRESH and c.transport == TCP and self.now_ns - c.opened_ns > LOGON_NS:
+                self.event("closed", c, "no Logon within 10 s")
+                self.end(c, False)
+        kept = []
+        for transport, since in self.lingering:
+            if self.now_ns - since > LINGER_NS:
+                transport.abort()
+            else:
+                kept.append((transport, since))
+        self.lingering = kept
+
+    def close_all(self) -> None:
+        """The server stops: every connection is told, nothing is put in the log."""
+        cdef uint32_t slot
+        for slot in range(SLOTS):
+            if self.table[slot].state != FREE:
+                self.end(&self.table[slot], True)
+
+    def counts(self) -> dict[str, int]:
+        """For `status`."""
+        cdef uint32_t slot
+        cdef int tcp = 0, zeromq = 0
+        for slot in range(SLOTS):
+            if self.table[slot].state != FREE:
+                if self.table[slot].transport == TCP:
+                    tcp += 1
+                else:
+                    zeromq += 1
+        return {"tcp": tcp, "zeromq": zeromq, "behind": self.behind_count, "messages_in": self.messages_in,
+                "messages_out": self.messages_out, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out,
+                "garbled": self.garbled, "cut_off": self.cut_off, "refused": self.refused}

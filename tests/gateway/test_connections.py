@@ -1,0 +1,358 @@
+"""The connections of a gateway, with transports and a store that are plain Python."""
+
+import struct
+
+import pytest
+
+from gateway.connections import Connections
+
+INPUT = struct.Struct("<IBBHIIQIIq")
+EGRESS = struct.Struct("<IBBBBIIQqQQIIQ")
+SESSION = struct.Struct("<QQQIHBBHBBB11x")
+MESSAGE, RESEND, CLOSE, OPEN, REFUSE = 1, 2, 3, 4, 5
+INPUT_MESSAGE, INPUT_DISCONNECT = 3, 4
+LOGON, HEARTBEAT, REJECT = ord("A"), ord("0"), ord("3")
+SECOND = 1_000_000_000
+T0 = 1_767_225_600 * SECOND
+RESET = 8
+
+
+def fix(msg_type: str, number: int, *fields: str, sender: str = "ALICE") -> bytes:
+    body = "|".join(
+        [
+            f"35={msg_type}",
+            f"49={sender}",
+            "56=QUORUMBOOK",
+            f"34={number}",
+            "52=20260101-00:00:00.000",
+            *fields,
+            "",
+        ]
+    )
+    whole = f"8=FIX.4.4|9={len(body)}|{body}".replace("|", "\x01").encode()
+    return whole + f"10={sum(whole) % 256:03}\x01".encode()
+
+
+LOGON_BYTES = fix("A", 1, "98=0", "108=30")
+
+
+def heartbeat(number: int) -> bytes:
+    return fix("0", number)
+
+
+def egress(kind: int, msg_type: int = 0, number: int = 0, *, session: int = 7, epoch: int = 1, connection: int = 0,
+           begin: int = 0, end: int = 0, text: bytes = b"", flags: int = 0) -> bytes:  # fmt: skip
+    fields = SESSION.pack(begin, end, 0, 30, 0, 255, 0, 0, len(text), 0, 0) + text + bytes(-len(text) % 8)
+    head = EGRESS.pack(
+        EGRESS.size + len(fields),
+        kind,
+        msg_type,
+        flags,
+        0,
+        session,
+        epoch,
+        number,
+        T0,
+        number,
+        0,
+        1,
+        connection,
+        0,
+    )
+    return head + fields
+
+
+class Transport:
+    """A TCP transport that remembers."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.waiting = 0
+        self.paused = False
+        self.ended = ""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+    def take(self) -> list[dict[int, str]]:
+        """The messages written since the last look."""
+        messages = []
+        for part in self.written.split(b"8=FIX.4.4\x01")[1:]:
+            messages.append(
+                {int(t): v for t, v in (f.split("=", 1) for f in part.decode().split("\x01")[:-1])}
+            )
+        self.written = b""
+        return messages
+
+
+class Store:
+    """The records of session 7, by number."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, bytes] = {}
+
+    def read(self, session: int, begin: int, end: int, limit_bytes: int) -> list[bytes]:
+        found, size = [], 0
+        for number in sorted(n for n in self.records if begin <= n <= end):
+            size += len(self.records[number])
+            if size > limit_bytes and found:
+                break
+            found.append(self.records[number])
+        return found
+
+
+class Gateway:
+    def __init__(self) -> None:
+        self.store = Store()
+        self.connections = Connections(lambda comp_id: (7, 4) if comp_id == b"ALICE" else (0, 0), self.store)
+        self.connections.incarnation = 1
+        self.connections.now_ns = T0
+
+    def open(self) -> tuple[int, Transport]:
+        transport = Transport()
+        number = self.connections.open(transport)
+        assert number
+        return number, transport
+
+    def logged_on(self) -> tuple[int, Transport]:
+        number, transport = self.open()
+        self.connections.received(number, LOGON_BYTES)
+        self.inputs()
+        self.dispatch(egress(OPEN, connection=number, epoch=5))
+        self.send(1, LOGON)
+        transport.take()
+        return number, transport
+
+    def dispatch(self, *records: bytes) -> None:
+        self.connections.dispatch(b"".join(records))
+        self.connections.flush()
+
+    def send(self, number: int, msg_type: int = HEARTBEAT, *, epoch: int = 5, flags: int = 0) -> None:
+        """One message of session 7 as the exchange makes it: kept, then dispatched."""
+        record = egress(MESSAGE, msg_type, number, epoch=epoch, flags=flags)
+        self.store.records[number] = record
+        self.dispatch(record)
+
+    def inputs(self) -> list[dict[str, int]]:
+        """Head fields of the turn's inputs."""
+        payload, at, found = self.connections.take_payload(), 0, []
+        names = (
+            "size",
+            "kind",
+            "verdict",
+            "reserved",
+            "incarnation",
+            "session",
+            "number",
+            "epoch",
+            "connection",
+            "received",
+        )
+        while at < len(payload):
+            found.append(dict(zip(names, INPUT.unpack_from(payload, at), strict=True)))
+            if found[-1]["kind"] == INPUT_MESSAGE:
+                found[-1]["msg_seq_num"] = struct.unpack_from("<Q", payload, at + INPUT.size)[0]
+            at += found[-1]["size"]
+        return found
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+def test_a_logon_asks_at_the_epoch_that_is_known_and_what_follows_it_waits(gateway: Gateway) -> None:
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES + heartbeat(2))
+    (logon,) = gateway.inputs()
+    assert (logon["session"], logon["epoch"], logon["connection"], logon["number"]) == (0, 4, number, 1)
+    assert not gateway.connections.pending
+    gateway.dispatch(egress(OPEN, connection=number, epoch=5))
+    (after,) = gateway.inputs()
+    assert (after["session"], after["epoch"], after["msg_seq_num"], after["number"]) == (7, 5, 2, 2)
+    assert transport.ended == ""
+
+
+def test_a_message_cut_anywhere_is_one_input(gateway: Gateway) -> None:
+    number, _ = gateway.logged_on()
+    stream = b"".join(heartbeat(n) for n in range(2, 5))
+    for at in range(len(stream)):
+        gateway.connections.received(number, stream[at : at + 1])
+    assert [one["msg_seq_num"] for one in gateway.inputs()] == [2, 3, 4]
+
+
+def test_nothing_but_a_logon_comes_first(gateway: Gateway) -> None:
+    number, transport = gateway.open()
+    gateway.connections.received(number, heartbeat(1) + LOGON_BYTES)
+    assert gateway.inputs() == []
+    assert transport.ended == "aborted"
+
+
+def test_garbled_bytes_never_enter_the_log(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    wrong = bytearray(heartbeat(2))
+    wrong[30] ^= 1
+    gateway.connections.received(number, b"noise" + bytes(wrong) + heartbeat(2))
+    assert [one["msg_seq_num"] for one in gateway.inputs()] == [2]
+    assert gateway.connections.garbled >= 2
+    assert transport.ended == ""
+
+
+def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.dispatch(egress(REFUSE, connection=number, text=b"no such thing"))
+    (logout,) = transport.take()
+    assert (logout[35], logout[58]) == ("5", "no such thing")
+    assert transport.ended == "closed"
+
+
+def test_a_connection_that_went_before_its_logon_was_answered_is_reported(gateway: Gateway) -> None:
+    number, _ = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.inputs()
+    gateway.connections.closed(number)
+    assert gateway.inputs() == []
+    gateway.dispatch(egress(OPEN, connection=number, epoch=5))
+    (gone,) = gateway.inputs()
+    assert (gone["kind"], gone["session"], gone["epoch"]) == (INPUT_DISCONNECT, 7, 5)
+
+
+def test_a_message_leaves_only_on_the_connection_of_its_epoch(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    gateway.send(2, epoch=4)
+    assert transport.take() == []
+    gateway.send(3, epoch=5)
+    assert [m[34] for m in transport.take()] == ["3"]
+
+
+def test_one_turn_takes_a_quota_of_each_connection_and_reads_no_more_than_an_inbox(gateway: Gateway) -> None:
+    flood, flooding = gateway.logged_on()
+    chunk = b"".join(heartbeat(n) for n in range(2, 8002))
+    gateway.connections.received(flood, chunk)
+    assert flooding.paused
+    turns = [len(gateway.inputs())]
+    while gateway.connections.pending:
+        turns.append(len(gateway.inputs()))
+    assert sum(turns) == 8000
+    assert len(turns) > 5
+    assert max(turns) * len(heartbeat(2)) < 70_000
+    assert not flooding.paused
+
+
+def test_while_the_log_takes_nothing_nothing_is_taken(gateway: Gateway) -> None:
+    number, _ = gateway.logged_on()
+    gateway.connections.accepting = False
+    gateway.connections.received(number, heartbeat(2))
+    assert not gateway.connections.pending
+    gateway.connections.accepting = True
+    assert [one["msg_seq_num"] for one in gateway.inputs()] == [2]
+
+
+def test_a_resend_fills_gaps_over_session_messages_and_what_is_not_kept(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    for number in (2, 3, 4, 5, 6, 7):
+        gateway.send(number, REJECT if number in (3, 5, 6) else HEARTBEAT)
+    del gateway.store.records[6]
+    transport.take()
+    gateway.dispatch(egress(RESEND, begin=2, end=7, epoch=5))
+    gateway.connections.pump()
+    sent = [(m[35], m[34], m.get(36), m[43]) for m in transport.take()]
+    assert sent == [
+        ("4", "2", "3", "Y"),
+        ("3", "3", None, "Y"),
+        ("4", "4", "5", "Y"),
+        ("3", "5", None, "Y"),
+        ("4", "6", "8", "Y"),
+    ]
+    assert gateway.connections.behind == 0
+
+
+def test_live_messages_wait_behind_a_resend_and_come_once(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    for number in range(2, 4000):
+        gateway.send(number, REJECT)
+    transport.take()
+    gateway.dispatch(egress(RESEND, begin=1, end=0, epoch=5))
+    gateway.send(4000, REJECT)
+    seen: list[dict[int, str]] = []
+    while gateway.connections.behind:
+        gateway.connections.pump()
+        seen += transport.take()
+    assert [int(m[34]) for m in seen] == list(range(1, 4001))
+    assert [m[34] for m in seen if m.get(43) != "Y"] == ["4000"]
+    gateway.send(4001)
+    assert [m[34] for m in transport.take()] == ["4001"]
+
+
+def test_a_client_that_does_not_read_is_behind_then_cut_off(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    transport.waiting = 2 << 20
+    for number in range(2, 6):
+        gateway.send(number, REJECT)
+    assert transport.take() == []
+    assert gateway.connections.behind == 1
+    gateway.connections.pump()
+    gateway.connections.now_ns += 6 * SECOND
+    gateway.connections.pump()
+    assert transport.ended == "aborted"
+    (gone,) = gateway.inputs()
+    assert (gone["kind"], gone["session"]) == (INPUT_DISCONNECT, 7)
+
+
+def test_a_client_that_reads_again_gets_everything_once_and_in_order(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    transport.waiting = 2 << 20
+    for number in range(2, 50):
+        gateway.send(number, REJECT)
+    transport.waiting = 0
+    while gateway.connections.behind:
+        gateway.connections.pump()
+    gateway.send(50)
+    sent = transport.take()
+    assert [int(m[34]) for m in sent] == list(range(2, 51))
+    assert all(43 not in m for m in sent)
+
+
+def test_numbers_that_start_again_owe_nothing_of_the_old_ones(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    for number in range(2, 50):
+        gateway.send(number, REJECT)
+    transport.take()
+    gateway.dispatch(egress(RESEND, begin=1, end=0, epoch=5))
+    gateway.store.records.clear()
+    gateway.send(1, LOGON, flags=RESET)
+    gateway.connections.pump()
+    assert [(m[35], m[34]) for m in transport.take()] == [("A", "1")]
+
+
+def test_close_comes_after_what_was_sent(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    record = egress(MESSAGE, ord("5"), 2, epoch=5)
+    gateway.dispatch(record, egress(CLOSE, epoch=5, connection=number))
+    assert [m[35] for m in transport.take()] == ["5"]
+    assert transport.ended == "closed"
+    gateway.connections.closed(number)
+    assert gateway.inputs() == []
+
+
+def test_a_connection_that_never_logs_on_is_closed(gateway: Gateway) -> None:
+    _, transport = gateway.open()
+    gateway.connections.now_ns += 11 * SECOND
+    gateway.connections.sweep()
+    assert transport.ended == "aborted"
