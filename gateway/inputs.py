@@ -4,7 +4,9 @@ Every function returns the bytes of one Input; a log entry's payload is Inputs e
 """
 
 import struct
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
 RULES_VERSION = 1
@@ -175,3 +177,48 @@ def _units(key: str, value: Number, increment: Decimal, least: int) -> int:
     if not least <= units <= INT64_MAX:
         raise ValueError(f"{key} must be {least * increment} to {INT64_MAX * increment}, not {value}")
     return int(units)
+
+
+# ---------------------------------------------------------------- reading them back
+
+
+def split(payload: bytes) -> Iterator[bytes]:
+    """The Inputs of an entry's payload."""
+    at = 0
+    while at < len(payload):
+        (size,) = struct.unpack_from("<I", payload, at)
+        yield payload[at : at + size]
+        at += size
+
+
+def read_setting(record: bytes) -> dict[str, Any]:
+    """The arguments of setting()."""
+    grace_ms, cancel, open_to_any, _, closed, heartbeat, length, window = _SETTING.unpack_from(
+        record, _HEAD.size
+    )
+    tail = _HEAD.size + _SETTING.size
+    return {
+        "comp_id": record[tail : tail + length].decode(), "cancel_on_disconnect": cancel == 2, "grace_ms": grace_ms,
+        "open_to_any": bool(open_to_any), "closed_cl_ord_ids": closed, "max_heartbeat_seconds": heartbeat,
+        "sending_time_seconds": window,
+    }  # fmt: skip
+
+
+def read_instrument(record: bytes) -> dict[str, Any]:
+    """The arguments of instrument(), as decimals; None = no limit."""
+    price, quantity, lot, least, most, low, high, distance, price_exponent, quantity_exponent, length = (
+        _INSTRUMENT.unpack_from(record, _HEAD.size)
+    )
+    tail = _HEAD.size + _INSTRUMENT.size
+    tick, step = Decimal(price).scaleb(price_exponent), Decimal(quantity).scaleb(quantity_exponent)
+    return {
+        "symbol": record[tail : tail + length].decode(),
+        "price_increment": tick,
+        "quantity_increment": step,
+        "round_lot": lot * step,
+        "min_quantity": least * step,
+        "max_quantity": None if most == INT64_MAX else most * step,
+        "low_price": None if low == EMPTY_PRICE else low * tick,
+        "high_price": None if high == EMPTY_PRICE else high * tick,
+        "protection": None if distance < 0 else distance * tick,
+    }

@@ -1,0 +1,293 @@
+"""The configuration file: what it may say, its defaults, and errors that name file, key and what is allowed.
+
+[network], [storage] and [trace] are local to this process. [exchange] and
+[[instruments]] are genesis values: they are the first entries of an empty log
+and stay what they are; a later file that says something else is refused.
+"""
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway import inputs
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a TCP port, 0 to 65535; 0 picks a free one")]
+DecimalText = Annotated[str, Meta(description='a decimal in quotes, such as "0.01"')]
+
+
+class ConfigError(Exception):
+    """The file is wrong; the text says where and what is allowed."""
+
+
+class Network(Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, Meta(description="a loopback address: 127.0.0.1, ::1 (there is no TLS yet)")] = (
+        "127.0.0.1"
+    )
+    fix_zmq: Port = 7610
+    fix_tcp: Port = 7611
+    feed: Port = 7612
+    snapshot: Port = 7613
+    admin: Port = 7614
+
+
+class Storage(Struct, frozen=True, forbid_unknown_fields=True):
+    directory: Annotated[
+        str, Meta(description='a directory in quotes; "" = the default; --data overrides it')
+    ] = ""
+
+
+class Trace(Struct, frozen=True, forbid_unknown_fields=True):
+    to: Annotated[
+        str,
+        Meta(
+            pattern="^(file|stderr|none)$",
+            description='"file" (trace.jsonl beside the log), "stderr" or "none"',
+        ),
+    ] = "file"
+    level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description='"debug", "info", "warning" or "error"')
+    ] = "info"
+
+
+class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
+    comp_id: Annotated[str, Meta(description="the exchange's own CompID: 1 to 64 printable characters")] = (
+        "QUORUMBOOK"
+    )
+    open_to_any: Annotated[
+        bool, Meta(description="true or false: a Logon of a new SenderCompID makes a session")
+    ] = True
+    cancel_on_disconnect: Annotated[bool, Meta(description="true or false: the default of new sessions")] = (
+        False
+    )
+    grace_ms: Annotated[int, Meta(ge=0, le=86_400_000, description="milliseconds, 0 to 86400000 (a day)")] = (
+        5_000
+    )
+    max_heartbeat_seconds: Annotated[int, Meta(ge=1, le=86_400, description="seconds, 1 to 86400")] = 3_600
+    closed_cl_ord_ids: Annotated[int, Meta(ge=0, le=100_000_000, description="a count, 0 to 100000000")] = (
+        100_000
+    )
+    sending_time_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="seconds, 0 to 86400; 0 = SendingTime accuracy is not checked")
+    ] = 0
+
+
+class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
+    symbol: Annotated[str, Meta(description="1 to 32 printable characters, no space and no '|'")]
+    price_increment: DecimalText = "0.01"
+    quantity_increment: DecimalText = "1"
+    round_lot: DecimalText = ""
+    min_quantity: DecimalText = ""
+    max_quantity: DecimalText = ""
+    low_price: DecimalText = ""
+    high_price: DecimalText = ""
+    protection: DecimalText = ""
+
+
+DEFAULT_INSTRUMENTS = (
+    *(Instrument(symbol) for symbol in ("AAPL", "AMZN", "GOOG", "MSFT", "INTC")),
+    Instrument("BTC/USD", price_increment="1", quantity_increment="0.00000001"),
+)
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    network: Network = Network()
+    storage: Storage = Storage()
+    trace: Trace = Trace()
+    exchange: Exchange = Exchange()
+    instruments: tuple[Instrument, ...] = DEFAULT_INSTRUMENTS
+
+
+class Loaded(Struct, frozen=True):
+    """A configuration and where it came from."""
+
+    config: Config
+    file: str  # for messages
+    given: frozenset[str]  # keys that the file itself states, such as "exchange.comp_id", "instruments"
+    genesis: tuple[bytes, ...]  # the Inputs that an empty log begins with: the setting, then the instruments
+
+
+def load(path: Path | None) -> Loaded:
+    """Reads the file, or the embedded default. Raises ConfigError."""
+    if path is None:
+        return checked(Config(), "the embedded default", {})
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; a TOML file is") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Loaded:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
+    try:
+        config = msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: {explained(str(error))}") from None
+    return checked(config, file, table)
+
+
+def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
+    """What types cannot say."""
+
+    def wrong(key: str, what: str) -> ConfigError:
+        return ConfigError(f"{file}: {key}: {what}")
+
+    try:
+        loopback = ipaddress.ip_address(config.network.host).is_loopback
+    except ValueError:
+        raise wrong(
+            "network.host", f"{config.network.host!r} is not an IP address; allowed: 127.0.0.1, ::1"
+        ) from None
+    if not loopback:
+        raise wrong(
+            "network.host",
+            f"{config.network.host} is not a loopback address. FIX is served without TLS yet, so only loopback "
+            "(127.0.0.1, ::1) is allowed",
+        )
+    ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
+    for name in Network.__struct_fields__[1:]:
+        port = getattr(config.network, name)
+        if port and ports.count(port) > 1:
+            raise wrong(f"network.{name}", f"port {port} is used twice; every port is another, or 0")
+    try:
+        genesis = [inputs.setting(**msgspec.structs.asdict(config.exchange))]
+    except ValueError as error:
+        raise ConfigError(f"{file}: exchange.{error}") from None
+    if not config.instruments:
+        raise wrong("instruments", "none are given; allowed: one or more [[instruments]]")
+    seen: set[str] = set()
+    for number, instrument in enumerate(config.instruments):
+        where = f"instruments[{number}]"
+        if instrument.symbol in seen:
+            raise wrong(f"{where}.symbol", f"{instrument.symbol} is defined twice")
+        seen.add(instrument.symbol)
+        try:
+            genesis.append(
+                inputs.instrument(**{k: v for k, v in msgspec.structs.asdict(instrument).items() if v != ""})
+            )
+        except ValueError as error:
+            raise ConfigError(f"{file}: {where}.{error}") from None
+        if "|" in instrument.symbol:
+            raise wrong(
+                f"{where}.symbol", f"{instrument.symbol!r}; '|' ends the name of a feed topic: not allowed"
+            )
+    given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
+    return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
+
+
+# ---------------------------------------------------------------- errors
+
+AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
+MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
+
+
+def explained(text: str) -> str:
+    """msgspec's message with the key first and what is allowed last."""
+    match = AT.match(text)
+    assert match
+    what, path = match["what"], (match["path"] or "$").removeprefix("$").removeprefix(".")
+    if unknown := UNKNOWN.match(what):
+        struct = at_path(path)[0]
+        allowed = ", ".join(struct.__struct_fields__) if struct else ""
+        return f"{joined(path, unknown[1])}: unknown key; allowed here: {allowed}"
+    if missing := MISSING.match(what):
+        return f"{joined(path, missing[1])}: missing; allowed: {at_path(joined(path, missing[1]))[1]}"
+    allowed = at_path(path)[1]
+    return f"{path}: {what}" + (f"; allowed: {allowed}" if allowed else "")
+
+
+def joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def at_path(path: str) -> tuple[type[Struct] | None, str]:
+    """The struct at a path such as `instruments[0].symbol`, or the description of the value there."""
+    here: Any = Config
+    for key in filter(None, re.sub(r"\[\.*\d*\.*\]", "", path).split(".")):
+        here = get_type_hints(here, include_extras=True).get(key)
+        if get_origin(here) is tuple:
+            here = get_args(here)[0]
+    if isinstance(here, type) and issubclass(here, Struct):
+        return here, "a table of " + ", ".join(here.__struct_fields__)
+    return None, next((meta.description or "" for meta in get_args(here) if isinstance(meta, Meta)), "")
+
+
+# ---------------------------------------------------------------- places
+
+
+def default_directory() -> Path:
+    """Where the data lies unless something else is said: $XDG_STATE_HOME/quorumbook (~/.local/state/quorumbook)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state") / "quorumbook"
+
+
+def read_endpoints(directory: Path) -> dict[str, Any]:
+    """What a running exchange wrote. Raises ConfigError when none runs there."""
+    path = directory / "endpoints.json"
+    try:
+        endpoints: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: not there: no exchange runs on {directory}. Start one: quorumbook serve"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    return endpoints
+
+
+# ---------------------------------------------------------------- the complete file
+
+COMMENTS = {
+    "network": "Where this process listens. Not part of the log; may change from one start to the next.",
+    "storage": "Where the log lies.",
+    "trace": "Diagnostics (never orders).",
+    "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"
+    "# disagrees is refused.",
+    "instruments": "Genesis too. Prices are multiples of price_increment, quantities of quantity_increment, both\n"
+    "# fixed for the instrument's life. Empty text means: round_lot and min_quantity one increment, no other limit;\n"
+    "# protection is how far past the best opposite price a market order may take (empty: any distance).",
+}
+
+
+def complete_file() -> str:
+    """A commented file with every key at its default; it loads as it is."""
+    lines = ["# Quorumbook configuration. Every key is shown with its default; all may be left out.", ""]
+    for section in ("network", "storage", "trace", "exchange"):
+        value = getattr(Config(), section)
+        lines += [f"# {COMMENTS[section]}", f"[{section}]", *fields(value), ""]
+    lines.append(f"# {COMMENTS['instruments']}")
+    for number, instrument in enumerate(DEFAULT_INSTRUMENTS):
+        lines += ["[[instruments]]", *fields(instrument, comments=number == 0), ""]
+    return "\n".join(lines)
+
+
+def fields(value: Struct, *, comments: bool = True) -> list[str]:
+    lines = []
+    for key in value.__struct_fields__:
+        here = getattr(value, key)
+        text = (
+            str(here).lower()
+            if isinstance(here, bool)
+            else f'"{here}"'
+            if isinstance(here, str)
+            else str(here)
+        )
+        described = next(
+            m for m in get_args(get_type_hints(type(value), include_extras=True)[key]) if isinstance(m, Meta)
+        )
+        lines.append(
+            f"{key} = {text}".ljust(34) + f"# {described.description}" if comments else f"{key} = {text}"
+        )
+    return lines

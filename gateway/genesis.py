@@ -1,0 +1,40 @@
+"""Does a configuration agree with the log that it is used on? Only what the file itself states is compared."""
+
+from typing import Any
+
+from gateway import inputs
+from gateway.config import ConfigError, Loaded
+
+
+def check(loaded: Loaded, payload: bytes) -> None:
+    """payload: the log's genesis entry. Raises ConfigError with the key's name."""
+    logged = list(inputs.split(payload))
+    settings, wanted = inputs.read_setting(logged[0]), inputs.read_setting(loaded.genesis[0])
+    for key, value in wanted.items():
+        if f"exchange.{key}" in loaded.given and settings[key] != value:
+            raise differs(loaded, f"exchange.{key}", settings[key], value)
+    if "instruments" not in loaded.given:
+        return
+    known = {one["symbol"]: one for one in map(inputs.read_instrument, logged[1:])}
+    for number, record in enumerate(loaded.genesis[1:]):
+        one = inputs.read_instrument(record)
+        key = f"instruments[{number}]"
+        if one["symbol"] not in known:
+            raise differs(loaded, f"{key}.symbol", f"{', '.join(known)} only", one["symbol"])
+        before = known.pop(one["symbol"])
+        for name, value in one.items():
+            if before[name] != value:
+                raise differs(loaded, f"{key}.{name} of {one['symbol']}", before[name], value)
+    if known:
+        raise ConfigError(
+            f"{loaded.file}: instruments: {', '.join(known)} missing; the log was begun with it. {REMEDY}"
+        )
+
+
+REMEDY = "These values are fixed when a data directory is made: change the file back, or give --data another directory"
+
+
+def differs(loaded: Loaded, key: str, before: Any, now: Any) -> ConfigError:
+    return ConfigError(
+        f"{loaded.file}: {key}: the file says {now}, the log was begun with {before}. {REMEDY}"
+    )
