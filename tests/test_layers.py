@@ -17,6 +17,8 @@ ALLOWED = {
 }
 EDGE = {
     "gateway/server.py",
+    "gateway/server_commands.py",
+    "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",
     "gateway/cli.py",

@@ -1,0 +1,121 @@
+"""What the admin socket and `quorumbook status` show: one JSON object in, one out."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from gateway.replica import Replica
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    command: str
+    symbol: str = ""
+    levels: int = 10
+
+
+class Refused(Exception):
+    """The request is wrong; the text says what is allowed."""
+
+
+class Admin:
+    """Answers requests about one replica. stop: called for the command `stop`."""
+
+    def __init__(self, replica: Replica, stop: Callable[[], None], uptime_ns: Callable[[], int]) -> None:
+        self._replica = replica
+        self._uptime_ns = uptime_ns
+        self._stop = stop
+        self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
+            "status": self.status,
+            "sessions": self.sessions,
+            "instruments": self.instruments,
+            "depth": self.depth,
+            "stop": self.stopped,
+        }
+
+    def answer(self, frame: bytes) -> bytes:
+        """Never raises for a bad request: {"error": ...} says what is wrong."""
+        try:
+            request = msgspec.json.decode(frame, type=Request)
+            command = self._commands.get(request.command)
+            if command is None:
+                raise Refused(f"command {request.command!r}; allowed: {', '.join(self._commands)}")
+            return msgspec.json.encode(command(request))
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, Refused) as error:
+            return msgspec.json.encode({"error": str(error)})
+
+    def status(self, _: Request) -> dict[str, Any]:
+        replica = self._replica
+        node, exchange = replica.node, replica.exchange
+        sessions = exchange.sessions()
+        return {
+            "accepting": replica.why_not is None,
+            "why_not": replica.why_not,
+            "term": node.term,
+            "last_index": node.last_index,
+            "applied_index": exchange.applied_index,
+            "chain_hash": node.chain_hash.hex(),
+            "input_number": exchange.input_number,
+            "skipped_inputs": exchange.skipped_inputs,
+            "log_time_ns": exchange.time_ns,
+            "incarnation": replica.connections.incarnation,
+            "turns": replica.turns,
+            "uptime_s": self._uptime_ns() / 1e9,
+            "live_orders": exchange.machine.live_orders,
+            "sessions": len(sessions),
+            "sessions_connected": sum(bool(session["connected"]) for session in sessions),
+            "connections": replica.connections.counts(),
+        }
+
+    def sessions(self, _: Request) -> dict[str, Any]:
+        return {"sessions": self._replica.exchange.sessions()}
+
+    def instruments(self, _: Request) -> dict[str, Any]:
+        return {"instruments": {one["symbol"]: described(one) for one in self._replica.instruments}}
+
+    def depth(self, request: Request) -> dict[str, Any]:
+        instruments = self._replica.instruments
+        symbols = [one["symbol"] for one in instruments]
+        if request.symbol not in symbols:
+            raise Refused(f"symbol {request.symbol!r}; allowed: {', '.join(symbols)}")
+        if not 1 <= request.levels <= 10_000:
+            raise Refused(f"levels {request.levels}; allowed: 1 to 10000")
+        number = symbols.index(request.symbol)
+        one = instruments[number]
+
+        def levels(side: Any) -> list[list[str | int]]:
+            return [
+                [
+                    plain(int(level["price_ticks"]) * one["price_increment"]),
+                    plain(int(level["quantity_lots"]) * one["quantity_increment"]),
+                    int(level["orders"]),
+                ]
+                for level in side
+            ]
+
+        bids, asks = self._replica.exchange.machine.depth(number, request.levels)
+        return {
+            "symbol": request.symbol,
+            "input_number": self._replica.exchange.input_number,
+            "bids": levels(bids),
+            "asks": levels(asks),
+        }
+
+    def stopped(self, _: Request) -> dict[str, Any]:
+        self._stop()
+        return {"stopping": True}
+
+
+def described(instrument: dict[str, Any]) -> dict[str, Any]:
+    """Decimals as text; null = no limit."""
+    return {
+        key: plain(value) if isinstance(value, Decimal) else value
+        for key, value in instrument.items()
+        if key != "symbol"
+    }
+
+
+def plain(value: Decimal) -> str:
+    """Without an exponent."""
+    return f"{value:f}"

@@ -1,0 +1,40 @@
+"""The egress store's file, with room reserved ahead of what is written: a full disk is noticed before it hurts."""
+
+from replication.files import File
+
+CHUNK = 64 << 20  # bytes reserved at a time
+MARGIN = 16 << 20  # bytes that are free ahead while input is taken
+
+
+class EgressFile:
+    """What EgressStore reads and writes. Starts empty: the store is made again from the log.
+
+    A turn can outgrow the margin (a mass cancel of a million orders); if the disk is full at that moment the write
+    raises OSError and the process stops, with nothing lost.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._end = 0
+        self._reserved = 0
+        file.truncate(0)
+
+    def pwrite(self, data: memoryview, offset: int) -> None:
+        self._file.pwrite(data, offset)
+        self._end = max(self._end, offset + len(data))
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return self._file.pread(size, offset)
+
+    def why_not(self) -> str | None:
+        """None when there is room for the next turns; otherwise why not, for people."""
+        while self._end + MARGIN > self._reserved:
+            try:
+                self._file.reserve(self._reserved + CHUNK)
+            except OSError as error:
+                return f"{self._file.path}: cannot reserve {CHUNK >> 20} MiB for messages to resend: {error.strerror}"
+            self._reserved += CHUNK
+        return None
+
+    def close(self) -> None:
+        self._file.close()

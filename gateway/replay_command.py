@@ -1,0 +1,104 @@
+"""The command `replay`: the log of a stopped or a running exchange, applied again. Reads only."""
+
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from gateway.exchange import Exchange
+
+STEP = 1 << 20
+Trade = tuple[int, int, int, str, int, str, str, int, int]
+
+
+@click.command()
+@click.argument("directory", metavar="DATA_DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--to", "last", metavar="INDEX", type=click.IntRange(min=1), help="Stop after this log index.")
+@click.option(
+    "--fills", type=click.Path(dir_okay=False, path_type=Path), help="Write the fills (CSV, .gz, .zst)."
+)
+@click.option("--symbol", help="Only this symbol's fills.")
+@click.option("--verify", is_flag=True, help="Check every checksum and the hash chain.")
+def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | None, verify: bool) -> None:
+    """Apply a log again and show where it leads.
+
+    The fills carry flow ids: N for an order whose ClOrdID is `N.k`.
+    """
+    from gateway.exchange import Exchange
+    from gateway.flow import FILLS_HEADER
+    from gateway.flow_files import create_text
+    from replication.disk import read_log
+    from replication.files import LogError
+
+    exchange = Exchange()
+    exchange.record_trades = fills is not None
+    entries, payload_bytes, chain_hash = 0, 0, b""
+    began = time.perf_counter()
+    try:
+        with ExitStack() as stack:
+            out = stack.enter_context(create_text(fills)) if fills else None
+            writer = FillsOut(out, FILLS_HEADER, symbol) if out else None
+            for entry in read_log(str(directory), verify=verify):
+                if last is not None and entry.index > last:
+                    break
+                apply(exchange, entry.payload, entry.index, entry.term, entry.timestamp_ns)
+                entries += 1
+                payload_bytes += len(entry.payload)
+                chain_hash = entry.chain_hash
+                if writer:
+                    writer.write(exchange.take_trades())
+    except LogError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
+    if last is not None and exchange.applied_index < last:
+        raise click.ClickException(
+            f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it"
+        )
+    seconds = time.perf_counter() - began
+    for name, value in {
+        "entries": f"{entries:,}",
+        "inputs": f"{exchange.input_number:,}",
+        "commands": f"{exchange.machine.commands:,}",
+        "fills": f"{exchange.machine.trades:,}",
+        "live orders": f"{exchange.machine.live_orders:,}",
+        "skipped inputs": f"{exchange.skipped_inputs:,}",
+        "seconds": f"{seconds:.3f}",
+        "commands/s": f"{exchange.machine.commands / seconds:,.0f}",
+        "bytes/s": f"{payload_bytes / seconds:,.0f}",
+        "last index": exchange.applied_index,
+        "chain hash": chain_hash.hex(),
+        "state hash": exchange.state_hash(),
+        "verified": "every checksum and hash" if verify else "no (--verify checks every checksum and hash)",
+    }.items():
+        click.echo(f"{name:<15} {value}")
+
+
+def apply(exchange: "Exchange", payload: memoryview, index: int, term: int, timestamp_ns: int) -> None:
+    exchange.begin(payload, index, term, timestamp_ns)
+    while not exchange.step(STEP):
+        exchange.clear_egress()
+    exchange.clear_egress()
+
+
+class FillsOut:
+    """Fills in the order they happened. `order_seq` is the input number; ids are the flow's own."""
+
+    def __init__(self, out: TextIO, header: str, symbol: str | None) -> None:
+        self._out = out
+        self._symbol = symbol
+        self._count = 0
+        out.write(header + "\n")
+
+    def write(self, trades: Iterable[Trade]) -> None:
+        for number, time_ns, _, taker, _, maker, symbol, price_ticks, quantity_lots in trades:
+            if self._symbol in (None, symbol):
+                self._count += 1
+                taker_id, maker_id = taker.partition(".")[0], maker.partition(".")[0]
+                self._out.write(
+                    f"{self._count},{number},{time_ns},{taker_id},{maker_id},{price_ticks},{quantity_lots}\n"
+                )

@@ -1,0 +1,171 @@
+"""One replica: the log, the exchange and the connections of one gateway, a turn at a time. No I/O of its own.
+
+A turn: what came in becomes ONE log entry; it is written and synced; what has
+committed is applied in steps, and each step's results go to the egress store,
+to the connections and to the feed.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gateway import inputs
+from gateway.config import Loaded
+from gateway.connections import Connections
+from gateway.egress import EgressStore
+from gateway.egress_file import EgressFile
+from gateway.exchange import Exchange
+from gateway.genesis import check
+from replication.messages import Entry
+from replication.node import Node
+
+STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
+
+
+class Replica:
+    """Owns nothing: node and egress file are closed by whoever made them.
+
+    monotonic_ns: the clock that timers are measured with; log time is the last entry's timestamp plus what has
+    passed on it since. publish: called with the feed's (topic, payload) messages of an entry.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        egress: EgressFile,
+        connections: Callable[[Callable[[bytes], tuple[int, int]], EgressStore], Connections],
+        publish: Callable[[list[tuple[bytes, bytes]]], None],
+        monotonic_ns: Callable[[], int],
+        comp_id: str,
+    ) -> None:
+        self.node = node
+        self.exchange = Exchange(comp_id)
+        self.why_not: str | None = None  # why no input is taken
+        self._egress = egress
+        self._store = EgressStore(egress)
+        self.connections = connections(self._session, self._store)
+        self._publish = publish
+        self._monotonic_ns = monotonic_ns
+        self._committed: deque[Entry] = deque()
+        self._applying = False
+        self._genesis = b""  # payload of the log's first entry that has one
+        self._log_ns = 0  # timestamp of the last entry ...
+        self._since_ns = 0  # ... and the clock when it was made
+        self.turns = 0
+        self.instruments: list[
+            dict[str, Any]
+        ] = []  # in the order of their numbers, as inputs.read_instrument
+
+    def _session(self, comp_id: bytes) -> tuple[int, int]:
+        """What this replica knows of a Logon's session."""
+        session = self.exchange.session_id(comp_id.decode("ascii", "replace"))
+        return session, self.exchange.epoch(session) if session else 0
+
+    # ---------------------------------------------------------------- start-up
+
+    def recover(self, progress: Callable[[int, int], None]) -> None:
+        """Applies the log again, from its first entry. progress: called with (index, last index) now and then."""
+        last = self.node.last_index
+        for entry in self.node.committed(1):
+            self._begin(entry)
+            while not self.exchange.step(STEP):
+                self._keep()
+            self._keep()
+            self.exchange.feed.take()
+            if entry.index % 1024 == 0:
+                progress(entry.index, last)
+
+    def start(self, loaded: Loaded) -> None:
+        """Genesis in an empty log, a check of the configuration in another; then this gateway's incarnation.
+
+        Raises ConfigError when the file disagrees with the log.
+        """
+        self._enter(b"")  # the term begins
+        if not self._genesis:
+            self._enter(b"".join(loaded.genesis))
+        check(loaded, self._genesis)
+        self.instruments = [
+            inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
+        ]
+        self._enter(inputs.gateway_lost(0) + inputs.gateway_start())  # in this order: the new one is not lost
+        self.connections.incarnation = self.exchange.last_incarnation
+
+    def _enter(self, payload: bytes) -> None:
+        """Entries applied whole, before anybody is connected."""
+        if payload:
+            self.node.propose(payload)
+        for entry in self._turn_log():
+            self._begin(entry)
+            while not self.exchange.step(STEP):
+                self._keep()
+            self._keep()
+        self._publish(self.exchange.feed.take())
+
+    # ---------------------------------------------------------------- running
+
+    @property
+    def timer_ns(self) -> int | None:
+        """Nanoseconds until the exchange's next deadline; None when it has none."""
+        deadline = self.exchange.next_deadline_ns
+        return None if deadline is None else deadline - self._log_ns - (self._monotonic_ns() - self._since_ns)
+
+    def turn(self) -> bool:
+        """One turn, or the next step of a long entry. True: there is more to do without waiting.
+
+        Raises what Node.turn raises (LogFailed: the process must stop) and OSError of the egress store.
+        """
+        if not self._applying:
+            if not self._committed and not self._propose():
+                return False
+            self._begin(self._committed.popleft())
+            self._applying = True
+        done = self.exchange.step(STEP)
+        self._applying = not done
+        egress = self._keep()
+        if egress:
+            self.connections.flush()
+        if done:
+            self._publish(self.exchange.feed.take())
+        return self._applying or bool(self._committed) or self.connections.pending
+
+    def _propose(self) -> bool:
+        """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
+        self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
+        self.connections.accepting = self.why_not is None
+        if self.connections.accepting:
+            payload = self.connections.take_payload() if self.connections.pending else b""
+            if not payload and self._time_is_due():
+                payload = inputs.timer()
+            if payload:
+                self.node.propose(payload)
+                self.turns += 1
+        if self.node.queued_bytes:
+            self._committed.extend(self._turn_log())
+        return bool(self._committed)
+
+    def _time_is_due(self) -> bool:
+        timer_ns = self.timer_ns
+        return timer_ns is not None and timer_ns <= 0
+
+    def _turn_log(self) -> list[Entry]:
+        entries = self.node.turn()
+        if entries:
+            self._log_ns = entries[-1].timestamp_ns
+            self._since_ns = self._monotonic_ns()
+        return entries
+
+    def _begin(self, entry: Entry) -> None:
+        if not self._genesis:
+            self._genesis = bytes(entry.payload)
+        self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+
+    def _keep(self) -> bool:
+        """The results of a step: to the store first, then to the connections."""
+        with self.exchange.egress() as egress:
+            size = len(egress)
+            if size:
+                self._store.append(egress)
+                self.connections.dispatch(egress)
+        if size:
+            self.exchange.clear_egress()
+        return size > 0

@@ -1,0 +1,419 @@
+"""The running process: sockets, the loop, the clocks, and nothing that decides anything.
+
+uvloop; FIX comes in by a ROUTER (drained in C) and a TCP acceptor, answers leave
+by them; an XPUB carries the feed; ROUTERs answer snapshot and admin requests.
+Everything runs on the loop's one thread; ZeroMQ's own I/O threads move bytes.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import uvloop
+import zmq
+from structlog.typing import FilteringBoundLogger
+from zmq.backend.cython import _zmq
+
+from gateway import zeromq
+from gateway.admin import Admin
+from gateway.config import Loaded, Network
+from gateway.connections import Connections
+from gateway.egress_file import EgressFile
+from gateway.replica import Replica
+from replication.disk import RealDisk
+from replication.files import LogError
+from replication.node import Node
+
+FRAMES = 256  # ZeroMQ frames taken before others are looked at
+REQUESTS = 16  # snapshot and admin requests answered before others are looked at
+FRAME_BYTES = 1 << 20  # a larger ZeroMQ frame costs its sender the link
+RETRY_SECONDS = 0.005  # how often a connection that is behind is tried
+HOUSEKEEPING_SECONDS = 0.25
+HIGH_WATER = 256  # ZeroMQ frames waiting for one FIX peer, either way
+FEED_HIGH_WATER = 10_000  # feed messages waiting for one subscriber; more are lost to it
+TCP_WRITE_BUFFER = 65_536
+IDLE_SLICE = 1_024  # idle topics repeated at a time
+
+
+class Stopped(Exception):
+    """The process must stop; the text is for people."""
+
+
+class TcpSession(asyncio.Protocol):
+    """One accepted socket: bytes to the connections, and its end."""
+
+    __slots__ = ("_number", "_server", "_transport")
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._number = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        tcp = cast(asyncio.Transport, transport)
+        tcp.set_write_buffer_limits(high=TCP_WRITE_BUFFER)
+        self._number = self._server.opened(tcp)
+
+    def data_received(self, data: bytes) -> None:
+        self._server.received(self._number, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.closed(self._number)
+
+    def resume_writing(self) -> None:
+        self._server.schedule()
+
+
+class Server:
+    """Everything between the operating system and a Replica, for one process."""
+
+    def __init__(self, loaded: Loaded, directory: Path, trace: FilteringBoundLogger) -> None:
+        self._loaded = loaded
+        self._directory = directory
+        self._trace = trace
+        self._loop = asyncio.get_running_loop()
+        self._finished: asyncio.Future[None] = self._loop.create_future()
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._started_ns = time.monotonic_ns()
+        self._why_not: str | None = None
+        self._idle: Iterator[tuple[bytes, bytes]] = iter(())
+        self._idle_next = 0.0
+        self._context = zmq.Context(io_threads=2)
+        self._fix = self._socket(zmq.ROUTER, affinity=1)
+        self._feed = self._socket(zmq.XPUB, affinity=2)
+        self._snapshot = self._socket(zmq.ROUTER, affinity=2)
+        self._admin_socket = self._socket(zmq.ROUTER, affinity=2)
+        zeromq.load(_zmq.__file__)
+        self._disk = RealDisk(str(directory))
+        self._node = Node.open(self._disk, clock=Clock())
+        self._egress = EgressFile(self._disk.open("egress", create=True))
+        self._replica = Replica(
+            self._node,
+            self._egress,
+            Connections,
+            self._publisher(),
+            time.monotonic_ns,
+            loaded.config.exchange.comp_id,
+        )
+        self._connections = self._replica.connections
+        self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
+        self._connections.outlet = self._router
+        self._admin = Admin(self._replica, self.stop, lambda: time.monotonic_ns() - self._started_ns)
+
+    def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:
+        made = self._context.socket(kind)
+        made.linger = 200  # ms: what was handed over before a stop still goes out
+        made.affinity = affinity
+        if kind == zmq.ROUTER:
+            made.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            made.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES)
+            made.set_hwm(HIGH_WATER)
+        else:
+            made.sndhwm = FEED_HIGH_WATER
+            made.setsockopt(zmq.XPUB_VERBOSE, 0)
+        return made
+
+    def _publisher(self) -> Callable[[list[tuple[bytes, bytes]]], None]:
+        address = self._feed.underlying
+
+        def publish(messages: list[tuple[bytes, bytes]]) -> None:
+            if messages:
+                zeromq.publish(address, messages)
+
+        return publish
+
+    # ---------------------------------------------------------------- start and end
+
+    async def run(self, say: Callable[[str], None], ready: Callable[[dict[str, str | int]], None]) -> None:
+        """Recovers, listens, serves until it is stopped. Raises Stopped with the reason when it must not go on."""
+        self._loop.set_exception_handler(self._broken)
+        began = time.monotonic()
+
+        def progress(index: int, last: int) -> None:
+            nonlocal began
+            if time.monotonic() - began > 1:
+                began = time.monotonic()
+                say(f"applying the log again: entry {index:,} of {last:,}")
+
+        self._replica.recover(progress)
+        self._replica.start(self._loaded)
+        endpoints = await self._listen(say)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._signalled)
+        write_endpoints(self._directory, endpoints)
+        gc.collect()
+        gc.freeze()  # what lives now lives for ever: collections look at what is new
+        self._trace.info("ready", **endpoints)
+        ready(endpoints)
+        self._housekeep()
+        self.schedule()
+        try:
+            await self._finished
+        finally:
+            self._close()
+
+    async def _listen(self, say: Callable[[str], None]) -> dict[str, str | int]:
+        network = self._loaded.config.network
+        endpoints: dict[str, str | int] = {}
+        for name, made in (
+            ("fix_zmq", self._fix),
+            ("feed", self._feed),
+            ("snapshot", self._snapshot),
+            ("admin", self._admin_socket),
+        ):
+            endpoints[name] = self._bind(name, network, say, partial(bound, made))
+        listener = socket.socket(socket.AF_INET6 if ":" in network.host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        endpoints["fix_tcp"] = self._bind(
+            "fix_tcp", network, say, lambda address: listening(listener, address)
+        )
+        self._acceptor = await self._loop.create_server(lambda: TcpSession(self), sock=listener, backlog=1024)
+        for made, reader in (
+            (self._fix, self._drain),
+            (self._feed, self._subscriptions),
+            (self._snapshot, lambda: self._answer(self._snapshot, self._snapshot_of)),
+            (self._admin_socket, lambda: self._answer(self._admin_socket, self._admin.answer)),
+        ):
+            self._loop.add_reader(descriptor(made), reader)
+            self._loop.call_soon(reader)  # what came before the descriptor was watched
+        endpoints["pid"] = os.getpid()
+        order = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin", "pid")
+        return {name: endpoints[name] for name in order}
+
+    def _bind(
+        self, name: str, network: Network, say: Callable[[str], None], bind: Callable[[str], str]
+    ) -> str:
+        """Binds to the configured port; a default port that is taken gives way to a free one."""
+        host = f"[{network.host}]" if ":" in network.host else network.host
+        port = getattr(network, name)
+        try:
+            return bind(f"tcp://{host}:{port}")
+        except OSError as error:
+            if f"network.{name}" in self._loaded.given:
+                raise Stopped(
+                    f"{self._loaded.file}: network.{name}: port {port} on {host}: {error.strerror}"
+                ) from None
+            say(f"port {port} ({name}) is taken: using a free one")
+            return bind(f"tcp://{host}:0")
+
+    def _signalled(self) -> None:
+        if self._finished.done():
+            os._exit(130)  # asked twice: at once. What was acknowledged is on disk
+        self.stop()
+
+    def stop(self) -> None:
+        """A clean stop: at the end of this iteration of the loop."""
+        if not self._finished.done():
+            self._finished.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._finished.done():
+            self._finished.set_exception(error)
+
+    def _broken(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nothing caught: stop rather than trade wrongly."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        self._trace.error("broken", error="".join(traceback.format_exception(error)))
+        self._fail(error)
+
+    def _close(self) -> None:
+        self._trace.info("stopped", last_index=self._node.last_index)
+        self._acceptor.close()
+        self._connections.close_all()
+        with suppress(OSError):
+            (self._directory / "endpoints.json").unlink()
+        for made in (self._fix, self._feed, self._snapshot, self._admin_socket):
+            self._loop.remove_reader(descriptor(made))
+            made.close()
+        self._context.term()
+        self._egress.close()
+        self._node.close()
+
+    # ---------------------------------------------------------------- bytes in
+
+    def opened(self, transport: asyncio.Transport) -> int:
+        self._connections.now_ns = time.time_ns()
+        number = self._connections.open(transport)
+        if not number:
+            self._trace.warning("no room for another connection")
+            transport.abort()
+        return number
+
+    def received(self, number: int, data: bytes) -> None:
+        self._connections.now_ns = time.time_ns()
+        self._connections.received(number, data)
+        self.schedule()
+
+    def closed(self, number: int) -> None:
+        self._connections.closed(number)
+        self.schedule()
+
+    def _drain(self) -> None:
+        self._connections.now_ns = time.time_ns()
+        self._router.drain(FRAMES)
+        self.schedule()
+
+    # ---------------------------------------------------------------- a turn
+
+    def schedule(self) -> None:
+        """A turn soon: after the sockets that are readable now have been read."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self._finished.done():
+            return
+        connections = self._connections
+        try:
+            more = self._replica.turn()
+        except (LogError, OSError) as error:
+            self._trace.error("the log failed", error=str(error))
+            self._fail(Stopped(str(error)))
+            return
+        if connections.behind:
+            connections.now_ns = time.time_ns()
+            more |= connections.pump()
+            self._loop.call_later(RETRY_SECONDS, self.schedule)
+        if connections.events:
+            self._tell()
+        if connections.accepting and self._router.readable():  # edge-triggered: sends may have eaten the edge
+            self._loop.call_soon(self._drain)
+        if more:
+            self.schedule()
+        self._arm()
+
+    def _arm(self) -> None:
+        """One timer, no later than the exchange's next deadline; deadlines mostly move away."""
+        wait_ns = self._replica.timer_ns
+        if wait_ns is None:
+            return
+        when = self._loop.time() + max(wait_ns, 0) / 1e9
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.schedule()
+
+    def _tell(self) -> None:
+        for what, details in self._connections.events:
+            self._trace.info(what, **details)
+        self._connections.events.clear()
+
+    def _housekeep(self) -> None:
+        """Four times a second: silence, idle topics, and whether the log takes entries again."""
+        if self._finished.done():
+            return
+        self._loop.call_later(HOUSEKEEPING_SECONDS, self._housekeep)
+        self._connections.now_ns = time.time_ns()
+        self._connections.sweep()
+        self._publish_idle()
+        why_not = self._replica.why_not
+        if why_not != self._why_not:
+            self._why_not = why_not
+            if why_not is None:
+                self._trace.info("taking input again")
+            else:
+                self._trace.error("not taking input", why=why_not)
+        self.schedule()
+
+    def _publish_idle(self) -> None:
+        """Once a second, idle topics repeat their last sequence; a slice of them at a time."""
+        messages = list(islice(self._idle, IDLE_SLICE))
+        if messages:
+            zeromq.publish(self._feed.underlying, messages)
+        if len(messages) < IDLE_SLICE and time.monotonic() >= self._idle_next:
+            self._idle_next = time.monotonic() + 1
+            self._idle = self._replica.exchange.feed.idle()
+
+    # ---------------------------------------------------------------- requests
+
+    def _subscriptions(self) -> None:
+        """XPUB tells what is listened to; only that is built."""
+        feed = self._replica.exchange.feed
+        with suppress(zmq.Again):
+            while True:
+                message = self._feed.recv(zmq.DONTWAIT)
+                if message[:1] == b"\1":
+                    feed.listen(message[1:])
+                elif message[:1] == b"\0":
+                    feed.ignore(message[1:])
+
+    def _snapshot_of(self, request: bytes) -> bytes:
+        exchange = self._replica.exchange
+        return exchange.feed.snapshot(request, exchange.machine)
+
+    def _answer(self, made: zmq.Socket[bytes], answer: Callable[[bytes], bytes]) -> None:
+        """Answers what waits on a ROUTER, some at a time; a peer that does not read its answers gets none."""
+        for _ in range(REQUESTS):
+            try:
+                *envelope, request = made.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            with suppress(zmq.ZMQError):
+                made.send_multipart([*envelope, answer(request)], zmq.DONTWAIT)
+        self._loop.call_soon(self._answer, made, answer)
+
+
+class Clock:
+    """The operating system's clocks, for the log."""
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+
+def descriptor(made: zmq.Socket[bytes]) -> int:
+    """Readable when the socket may have something; edge-triggered."""
+    return cast(int, made.get(zmq.FD))
+
+
+def bound(made: zmq.Socket[bytes], address: str) -> str:
+    made.bind(address)
+    return made.get_string(zmq.LAST_ENDPOINT)
+
+
+def listening(listener: socket.socket, address: str) -> str:
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    listener.bind((host.strip("[]"), int(port)))
+    return f"tcp://{host}:{listener.getsockname()[1]}"
+
+
+def write_endpoints(directory: Path, endpoints: dict[str, str | int]) -> None:
+    """Whole or not at all: readers never see half a file."""
+    new = directory / "endpoints.json.new"
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints)) + b"\n")
+    new.replace(directory / "endpoints.json")
+
+
+def serve(
+    loaded: Loaded,
+    directory: Path,
+    trace: FilteringBoundLogger,
+    say: Callable[[str], None],
+    ready: Callable[[dict[str, str | int]], None],
+) -> None:
+    """Runs an exchange on `directory` until it is stopped. Raises Stopped, ConfigError, LogError (for people)."""
+
+    async def main() -> None:
+        await Server(loaded, directory, trace).run(say, ready)
+
+    uvloop.run(main())

@@ -1,0 +1,135 @@
+"""The commands `serve`, `config` and `status`. Heavy modules are imported when a command runs."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.config import ConfigError, complete_file, default_directory, load, read_endpoints
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from gateway.config import Loaded
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+ANSWER_MS = 3_000
+
+
+@click.command()
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="TOML file; see `quorumbook config`."
+)
+@click.option(
+    "--data", "data", type=DIRECTORY, help="Where the log lies. Default: ~/.local/state/quorumbook."
+)
+def serve(config_file: Path | None, data: Path | None) -> None:
+    """Run an exchange until it is stopped (Ctrl-C).
+
+    Prints one line that begins `ready` when clients may log on.
+    """
+    if sys.platform != "linux":
+        raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
+    from gateway import server
+    from replication.files import LogError
+
+    try:
+        loaded = load(config_file)
+        directory = (data or Path(loaded.config.storage.directory or default_directory())).absolute()
+        with ExitStack() as stack:
+            trace = open_trace(loaded, directory, stack)
+            server.serve(
+                loaded, directory, trace, click.echo, lambda endpoints: say_ready(directory, endpoints)
+            )
+    except (ConfigError, LogError, server.Stopped) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")
+        ) from None
+    click.echo("stopped")
+
+
+def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "FilteringBoundLogger":
+    from gateway.trace import tracer
+
+    trace = loaded.config.trace
+    if trace.to == "stderr":
+        return tracer(sys.stderr, trace.level)
+    path = os.devnull
+    if trace.to == "file":
+        directory.mkdir(parents=True, exist_ok=True)
+        path = str(directory / "trace.jsonl")
+    return tracer(stack.enter_context(open(path, "a", encoding="utf-8")), trace.level)
+
+
+def say_ready(directory: Path, endpoints: dict[str, str | int]) -> None:
+    """Where everything is and what to try next, then the line that programs wait for."""
+    command = Path(sys.argv[0]).absolute()
+    at = "" if directory == default_directory() else f" --data {directory}"
+    click.echo(f"""\
+Quorumbook serves.
+  data       {directory}  (log, trace.jsonl, endpoints.json)
+  FIX        {endpoints["fix_zmq"]}  (ZeroMQ DEALER)    {endpoints["fix_tcp"]}  (plain TCP)
+  feed       {endpoints["feed"]}    snapshots {endpoints["snapshot"]}    admin {endpoints["admin"]}
+Try in another terminal:
+  {command} status{at}
+  {command} order buy AAPL 100 190.00 --connect {endpoints["fix_zmq"]}
+  {command} book AAPL{at}
+Stop with Ctrl-C; start again on the same data and everything is as it was.""")
+    click.echo("ready " + " ".join(f"{name}={value}" for name, value in endpoints.items()))
+
+
+@click.command()
+def config() -> None:
+    """Print a commented configuration file with every key at its default."""
+    click.echo(complete_file(), nl=False)
+
+
+@click.command()
+@click.option("--data", "data", type=DIRECTORY, help="The exchange's data directory.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(data: Path | None, as_json: bool) -> None:
+    """Show how a running exchange is."""
+    import msgspec
+
+    directory = (data or default_directory()).absolute()
+    try:
+        answer = ask(read_endpoints(directory), {"command": "status"})
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+        return
+    width = max(map(len, answer))
+    for key, value in answer.items():
+        click.echo(f"{key.ljust(width)}  {shown(key, value)}")
+
+
+def shown(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {number:,}" for name, number in value.items())
+    return f"{value:,}" if type(value) is int and not key.endswith("_ns") else str(value)
+
+
+def ask(endpoints: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """One request to the admin socket. Raises ConfigError when nobody answers."""
+    import msgspec
+    import zmq
+
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.linger = 0
+        socket.connect(endpoints["admin"])
+        socket.send(msgspec.json.encode(request))
+        if not socket.poll(ANSWER_MS):
+            raise ConfigError(
+                f"{endpoints['admin']}: no answer within {ANSWER_MS // 1000} s from process {endpoints['pid']}: it has "
+                "ended without cleaning up, or is stuck"
+            )
+        answer: dict[str, Any] = msgspec.json.decode(socket.recv())
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    return answer
