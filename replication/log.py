@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from replication import wal
 from replication.archive import compress
 from replication.clock import Clock
-from replication.files import Disk, File, Job, LogDamaged, LogFailed, LostData
+from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_entries
-from replication.segments import TEMPORARY, Names, erase, make, segment_name
+from replication.segments import TEMPORARY, Names, erase, fill, make, segment_name
 
 STATE_NAME = "state"
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -52,7 +52,7 @@ class Log:
     def open(cls, disk: Disk, clock: Clock, segment_bytes: int) -> "Log":
         """Recovers what the directory holds, or begins a new log. The directory must be locked.
 
-        Raises LostData or LogDamaged (nothing was changed then) and LogFailed.
+        Raises LostData or LogDamaged (nothing was changed then), LogUnavailable and LogFailed.
         """
         try:
             for name in disk.names():
@@ -65,7 +65,7 @@ class Log:
             log = cls(disk, clock, segment_bytes, read_state(disk))
             log._recover(names)
         except OSError as error:
-            raise LogFailed(error.filename or disk.path(""), error) from error
+            raise LogUnavailable(disk.path(""), error) from error
         return log
 
     def _recover(self, names: Names) -> None:
@@ -120,7 +120,8 @@ class Log:
                 reserved_file.sync()
         self._adopt(data, tail)
         if reserved:
-            self._next_size = len(reserved)
+            self._next_size = max(len(reserved), self._segment_bytes)
+            fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
             self._note_successor()
             reserved_file.close()
         self._file.sync()

@@ -36,10 +36,8 @@ def _read(disk: Disk, verify: bool, through: int | None) -> Iterator[list[Entry]
         for entries in segment.pieces():
             if through is not None and entries and entries[-1].index >= through:
                 yield [entry for entry in entries if entry.index <= through]
-                segment.close()
                 return
             yield entries
-        segment.close()
         position = segment.place.position
         if segment.last:
             break
@@ -87,9 +85,6 @@ class _Segment:
             raise LostData(self.path, size, f"the segment ends here; it was made {header.size} bytes long")
         self.header = header
         self.place = wal.first_place(header)
-
-    def close(self) -> None:
-        self._file.close()
 
     def pieces(self) -> Iterator[list[Entry]]:
         if self.packed:

@@ -48,12 +48,7 @@ def make(disk: Disk, name: str, size: int, header: wal.SegmentHeader | None) -> 
     temporary = name + TEMPORARY
     file = disk.open(temporary, create=True)
     try:
-        file.reserve(size)
-        for offset in range(0, size, len(ZEROS)):
-            file.pwrite(ZEROS[: size - offset], offset)
-            file.sync()  # in pieces: the log's own syncs wait behind at most one
-            if disk.rest():
-                break  # what is reserved and not written reads as zeros, too
+        fill(disk, file, 0, size)
         if header is not None:
             file.pwrite(wal.encode_segment(header), 0)
             file.sync()
@@ -65,6 +60,17 @@ def make(disk: Disk, name: str, size: int, header: wal.SegmentHeader | None) -> 
         file.close()
     disk.rename(temporary, name)
     disk.sync_directory()
+
+
+def fill(disk: Disk, file: File, start: int, size: int) -> None:
+    """Durable zeros from `start` to `size`, where the file then ends."""
+    if start < size:
+        file.reserve(size)
+    for offset in range(start, size, len(ZEROS)):
+        file.pwrite(ZEROS[: size - offset], offset)
+        file.sync()  # in pieces: the log's own syncs wait behind at most one
+        if disk.rest():
+            break  # what is reserved and not written reads as zeros, too
 
 
 def erase(file: File, data: bytes, offset: int) -> None:
