@@ -83,7 +83,8 @@ def erase(file: File, data: bytes, offset: int) -> None:
 
 class Piece(NamedTuple):
     entries: list[Entry]
-    data: bytes  # the whole batches they came from
+    data: bytes  # begins with the whole batches they came from,
+    length: int  # which are so long
     place: wal.Place  # after them
 
 
@@ -111,7 +112,7 @@ def raw_pieces(file: File, header: wal.SegmentHeader, place: wal.Place, verify: 
             at += after.offset - place.offset
             place = after
         if at:
-            yield Piece(entries, data[:at], place)
+            yield Piece(entries, data, at, place)
         whole = start.offset + len(data) >= min(header.size, file.size())
         if ended or not data or place.offset + wal.BATCH_BYTES > header.size:
             return
