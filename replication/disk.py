@@ -47,6 +47,12 @@ class RealFile:
             written += os.pwrite(self._descriptor, memoryview(data)[written:], offset + written)
 
     def reserve(self, size: int) -> None:
+        free = os.fstatvfs(self._descriptor)
+        more = size - os.fstat(self._descriptor).st_blocks * 512
+        if (
+            more > free.f_bavail * free.f_frsize
+        ):  # fallocate would first take all that is left, from others too
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.posix_fallocate(self._descriptor, 0, size)
 
     def truncate(self, size: int) -> None:
