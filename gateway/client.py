@@ -8,7 +8,7 @@ connection and the waiting.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, Unpack
@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.client_codec import Report
-from gateway.client_core import BACKLOG_REPORTS, BACKOFF_SECONDS, UNREAD_REPORTS, Core, Options, open_orders
+from gateway.client_core import (
+    BACKLOG_REPORTS,
+    BACKOFF_SECONDS,
+    UNREAD_REPORTS,
+    Core,
+    Endpoint,
+    Options,
+    open_orders,
+)
 from gateway.client_link import ConnectError, open_link
 from gateway.client_orders import Number, Order, Pending, Terms
 from gateway.client_session import LoggedOut, LogonRefused, Reports, State
@@ -285,7 +293,7 @@ class Client:
 
 
 def connect(
-    endpoint: str | Sequence[str],
+    endpoint: Endpoint,
     comp_id: str,
     *,
     timeout: float = 5.0,
@@ -295,13 +303,13 @@ def connect(
     """Log on to an exchange as `comp_id` and return a `Client`.
 
     endpoint: `tcp://host:port` (the client finds out whether ZeroMQ or plain FIX answers there),
-        `zmq+tcp://`, `fix+tcp://`; or several, tried in turn, now and when the connection is lost.
+        `zmq+tcp://`, `fix+tcp://`; or several, tried in turn, now and when the connection is lost; or a
+        function that says where the exchange is now.
     timeout: seconds to wait for a connection, a Logon, the answer to a request.
     on_report: called with each report, inside the program's own calls; otherwise they wait for `reports()`.
     options: see `Options`.
 
     Raises ConnectError (nothing answers), LogonRefused, SessionError, TimeoutError, ValueError.
     """
-    endpoints = [endpoint] if isinstance(endpoint, str) else endpoint
-    core = Core(endpoints, comp_id, options)
+    core = Core(endpoint, comp_id, options)
     return Client(core, timeout, on_report)

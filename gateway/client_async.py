@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.client_codec import Report
-from gateway.client_core import BACKOFF_SECONDS, UNREAD_REPORTS, Core, Options, open_orders
+from gateway.client_core import BACKOFF_SECONDS, UNREAD_REPORTS, Core, Endpoint, Options, open_orders
 from gateway.client_link import ConnectError, open_link
 from gateway.client_orders import Number, Order, Pending, Terms
 from gateway.client_session import LoggedOut, LogonRefused, SessionError, State
@@ -305,7 +305,7 @@ class AsyncClient:
 
 
 async def connect_async(
-    endpoint: str | Sequence[str],
+    endpoint: Endpoint,
     comp_id: str,
     *,
     timeout: float = 5.0,
@@ -313,6 +313,5 @@ async def connect_async(
     **options: Unpack[Options],
 ) -> AsyncClient:
     """Log on to an exchange as `comp_id` and return an `AsyncClient`; parameters and errors as `connect`."""
-    endpoints = [endpoint] if isinstance(endpoint, str) else endpoint
-    core = Core(endpoints, comp_id, options)
+    core = Core(endpoint, comp_id, options)
     return await AsyncClient(core, timeout, on_report).open()

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -54,6 +54,10 @@ class Memory:
         fresh.replace(self.path)
 
 
+Endpoint = str | Sequence[str] | Callable[[], str]
+"""Where the exchange is: an endpoint, several to try in turn, or a function asked before every connection."""
+
+
 class Options(TypedDict, total=False):
     """How a session is kept. All of it may be left out."""
 
@@ -73,10 +77,13 @@ class Options(TypedDict, total=False):
 class Core:
     """What both clients share: the session, the orders, where to connect and how to start."""
 
-    def __init__(self, endpoints: Sequence[str], comp_id: str, options: Options) -> None:
-        if not endpoints:
+    def __init__(self, endpoint: Endpoint, comp_id: str, options: Options) -> None:
+        self._where = endpoint
+        self.endpoints = (
+            [endpoint] if isinstance(endpoint, str) else [] if callable(endpoint) else list(endpoint)
+        )
+        if not self.endpoints and not callable(endpoint):
             raise ValueError("no endpoint is given")
-        self.endpoints = list(endpoints)
         memory = options.get("memory")
         self.memory = Memory(memory) if memory is not None else None
         next_out, next_in = self.memory.load() if self.memory is not None else (1, None)
@@ -100,6 +107,8 @@ class Core:
 
     def endpoint(self, again: bool = False) -> str:
         """The endpoint to try next: each in turn, or the last one again."""
+        if callable(self._where) and not again:
+            self.endpoints = [self._where()]
         if not again:
             self._turn += 1
         return self.endpoints[self._turn % len(self.endpoints)]

@@ -28,11 +28,17 @@ EDGE = {
     "gateway/client_core.py",
     "gateway/client_async.py",
     "gateway/client_link.py",
+    "gateway/client_feed.py",
     # commands of their own (cli.py registers them), and the flow files they read and write
     "gateway/flow_files.py",
     "gateway/match_command.py",
     "gateway/convert_command.py",
     "gateway/generate_command.py",
+    "gateway/play_command.py",
+    "gateway/order_commands.py",
+    "gateway/book_commands.py",
+    "gateway/bench_command.py",
+    "gateway/locate.py",
 }
 OUTSIDE = {
     "zmq",

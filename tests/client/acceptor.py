@@ -133,7 +133,7 @@ class Exchange:
             if not account.orders:
                 self._send(name, out, "8", [(584, f[584]), (911, "0"), (912, "Y"), (150, "I"), (39, "8"), at])
 
-    def _report(  # noqa: PLR0917
+    def _report(
         self, name: str, out: list[bytes], f: Fields, cl_ord_id: str, state: str, leaves: str, extra: Pairs
     ) -> None:
         """An execution report; `state` is ExecType and OrdStatus."""

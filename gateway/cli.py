@@ -1,0 +1,78 @@
+"""The command line: which commands there are. Each is imported only when it runs, so that --help is quick."""
+
+import importlib
+
+import rich_click as click
+
+COMMANDS = {
+    "serve": ("gateway.server_commands", "Start an exchange on this machine."),
+    "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
+    "status": ("gateway.server_commands", "Show how a running exchange is."),
+    "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
+    "match": ("gateway.match_command", "Play a flow file through the engine in this process."),
+    "replay": ("gateway.replay_command", "Re-apply an exchange's log."),
+    "generate": ("gateway.generate_command", "Write a realistic order flow from a seed."),
+    "convert": ("gateway.convert_command", "Turn LOBSTER or ITCH files into a flow and its fills."),
+    "order": ("gateway.order_commands", "Enter an order."),
+    "cancel": ("gateway.order_commands", "Cancel an order."),
+    "replace": ("gateway.order_commands", "Change an order's quantity or price."),
+    "orders": ("gateway.order_commands", "List a session's open orders."),
+    "book": ("gateway.book_commands", "Show a symbol's order book."),
+    "watch": ("gateway.book_commands", "Watch a symbol's book and trades live."),
+    "bench": ("gateway.bench_command", "Measure speed beside its floors."),
+}
+GROUPS = {
+    "Exchange": ("serve", "config", "status", "replay"),
+    "Order flow": ("generate", "convert", "match", "play"),
+    "Trading": ("order", "cancel", "replace", "orders"),
+    "Market": ("book", "watch"),
+    "Speed": ("bench",),
+}
+click.rich_click.COMMAND_GROUPS = {
+    "quorumbook": [{"name": name, "commands": list(commands)} for name, commands in GROUPS.items()]
+}
+
+
+class Commands(click.RichGroup):
+    """Commands by name, imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A stand-in that has the name and the help: enough for --help and completion."""
+        if cmd_name not in COMMANDS:
+            return None
+        return click.RichCommand(name=cmd_name, short_help=COMMANDS[cmd_name][1], help=COMMANDS[cmd_name][1])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        if name is None or name not in COMMANDS:
+            return name, None, rest
+        command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        assert isinstance(command, click.Command)
+        return name, command, rest
+
+
+@click.command(
+    "quorumbook",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(package_name="quorumbook")
+def quorumbook() -> None:
+    """An exchange on your machine: FIX in, one durable log, a compiled matching core, market data out.
+
+    Start one with `quorumbook serve`; play a flow into it from a second terminal with `quorumbook play`.
+    """
+
+
+def main() -> None:
+    """The console command."""
+    quorumbook(prog_name="quorumbook")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""`quorumbook order`, `cancel`, `replace`, `orders`: one request of one session from the shell.
+
+The session goes on from command to command: its numbers are kept in DATA/clients. A fill that happened
+between two commands is shown by the next one.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from gateway.client import Client, connect
+from gateway.client_codec import Report
+from gateway.client_orders import Order
+from gateway.client_session import SessionError
+from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce
+from gateway.locate import Place, explained
+
+Command = Callable[..., None]
+COLUMNS = {
+    "ClOrdID": "cl_ord_id",
+    "symbol": "symbol",
+    "side": "side",
+    "quantity": "quantity",
+    "price": "price",
+    "filled": "filled",
+    "leaves": "leaves",
+    "status": "status",
+}
+"""Headings of the table and what stands under them; --json has more."""
+
+
+def session_options(command: Command) -> Command:
+    """--as, --connect, --data, --json."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+        click.option("--data", type=click.Path(path_type=Path), help="The exchange's data directory."),
+        click.option("--connect", "endpoint", help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:5001."),
+        click.option(
+            "--as", "comp_id", default="CLI", show_default=True, help="SenderCompID of the session."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def session(
+    comp_id: str, endpoint: str | None, data: Path | None
+) -> Iterator[tuple[Client, Place, list[Report]]]:
+    """A logged-on session and the reports of what happened since its last command."""
+    with explained():
+        place = Place(endpoint, data)
+        memory = place.memory(comp_id)
+        missed: list[Report] = []
+        mine: set[str] = set()
+
+        def remember(report: Report) -> None:
+            if report.poss_dup and report.exec_type is ExecType.TRADE and report.cl_ord_id not in mine:
+                missed.append(report)
+
+        def log_on() -> Client:
+            return connect(
+                place.fix(),
+                comp_id,
+                cancel_on_disconnect=False,
+                memory=memory,
+                timeout=10.0,
+                on_report=remember,
+            )
+
+        try:
+            client = log_on()
+        except SessionError as error:
+            if "lost its log" not in str(error):
+                raise
+            click.echo(f"note: {error}; starting over", err=True)
+            memory.unlink(missing_ok=True)
+            client = log_on()
+        with client:
+            yield client, place, missed
+
+
+@click.command("order")
+@click.argument("side", type=click.Choice(["buy", "sell"]))
+@click.argument("symbol")
+@click.argument("quantity", metavar="QTY")
+@click.argument("price", required=False)
+@click.option(
+    "--type",
+    "ord_type",
+    type=click.Choice(["limit", "market"]),
+    help="Default: limit with a PRICE, else market.",
+)
+@click.option(
+    "--tif",
+    type=click.Choice(["day", "gtc", "ioc", "fok"]),
+    default="gtc",
+    show_default=True,
+    help="Time in force.",
+)
+@click.option("--post-only", is_flag=True, help="Refuse it rather than let it trade on entry.")
+@click.option("--account", default="", help="Account (1), echoed in reports.")
+@click.option("--cl-ord-id", help="ClOrdID (11). Default: a new one.")
+@session_options
+def order(
+    side: str,
+    symbol: str,
+    quantity: str,
+    price: str | None,
+    ord_type: str | None,
+    tif: str,
+    post_only: bool,
+    account: str,
+    cl_ord_id: str | None,
+    comp_id: str,
+    endpoint: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Enter an order: quorumbook order buy AAPL 100 101.25."""
+    if ord_type == "limit" and price is None:
+        raise click.UsageError("a limit order needs a PRICE")
+    if ord_type == "market" and price is not None:
+        raise click.UsageError("a market order has no PRICE")
+    with session(comp_id, endpoint, data) as (client, place, missed):
+        if not place.connect:
+            place.instrument(symbol)
+        enter = client.buy if side == "buy" else client.sell
+        made = enter(
+            symbol,
+            quantity,
+            price,
+            time_in_force=TimeInForce[tif.upper()],
+            post_only=post_only,
+            account=account,
+            **({"cl_ord_id": cl_ord_id} if cl_ord_id else {}),
+        )
+        show([made], missed, as_json)
+    if made.status is OrdStatus.REJECTED:
+        raise click.ClickException(f"rejected: {made.text or 'no reason given'}")
+
+
+@click.command("cancel")
+@click.argument("cl_ord_id", metavar="CLORDID")
+@session_options
+def cancel(cl_ord_id: str, comp_id: str, endpoint: str | None, data: Path | None, as_json: bool) -> None:
+    """Cancel the open order CLORDID of this session."""
+    with session(comp_id, endpoint, data) as (client, _, missed):
+        found = find(client, cl_ord_id)
+        answer = client.cancel(found)
+        show([found], missed, as_json)
+    refused(answer)
+
+
+@click.command("replace")
+@click.argument("cl_ord_id", metavar="CLORDID")
+@click.option("--qty", "quantity", help="The new total quantity, fills included.")
+@click.option("--price", help="The new price.")
+@session_options
+def replace(
+    cl_ord_id: str,
+    quantity: str | None,
+    price: str | None,
+    comp_id: str,
+    endpoint: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Change the total quantity or the price of the open order CLORDID of this session."""
+    if quantity is None and price is None:
+        raise click.UsageError("give --qty, --price or both")
+    with session(comp_id, endpoint, data) as (client, _, missed):
+        found = find(client, cl_ord_id)
+        answer = client.replace(found, quantity=quantity, price=price)
+        show([found], missed, as_json)
+    refused(answer)
+
+
+@click.command("orders")
+@session_options
+def orders(comp_id: str, endpoint: str | None, data: Path | None, as_json: bool) -> None:
+    """List the open orders of this session."""
+    with session(comp_id, endpoint, data) as (client, _, missed):
+        show(client.orders(), missed, as_json)
+
+
+def find(client: Client, cl_ord_id: str) -> Order:
+    """The open order with this ClOrdID. ClickException lists the open ones."""
+    known = client.orders()
+    for one in known:
+        if cl_ord_id == one.cl_ord_id:
+            return one
+    names = ", ".join(one.cl_ord_id for one in known[:20]) or "none"
+    raise click.ClickException(f"{client.comp_id} has no open order {cl_ord_id!r}; open: {names}")
+
+
+def refused(answer: Report | None) -> None:
+    """A refused cancel or replace ends the command with an error."""
+    if answer is not None and answer.msg_type is not MsgType.EXECUTION_REPORT:
+        raise click.ClickException(f"refused: {answer.text or 'no reason given'}")
+
+
+def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
+    """The orders, and fills that nobody was told of yet."""
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(facts(one)))
+        return
+    for fill in missed:
+        click.echo(
+            f"since the last command: {fill.cl_ord_id} filled {fill.last_quantity} at {fill.last_price}"
+        )
+    if not found:
+        click.echo("no open orders")
+        return
+    table = Table(*COLUMNS, box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
+    for one in found:
+        row = facts(one) | {"status": one.status.name.lower().replace("_", " ")}
+        row["price"] = row["price"] or row["type"]
+        table.add_row(
+            *(row[name] for name in COLUMNS.values()), style="green" if one.side is Side.BUY else "red"
+        )
+    Console().print(table)
+
+
+def facts(one: Order) -> dict[str, Any]:
+    """What there is to say about an order, as JSON knows it."""
+
+    def number(value: object) -> str | None:
+        return None if value is None else f"{value:f}"
+
+    return {
+        "cl_ord_id": one.cl_ord_id,
+        "order_id": one.order_id,
+        "symbol": one.symbol,
+        "side": one.side.name.lower(),
+        "type": one.ord_type.name.lower() if one.ord_type else None,
+        "time_in_force": one.time_in_force.name.lower() if one.time_in_force else None,
+        "quantity": number(one.quantity),
+        "price": number(one.price),
+        "filled": number(one.cumulative),
+        "leaves": number(one.leaves),
+        "average_price": number(one.average_price),
+        "status": one.status.name.lower(),
+        "text": one.text,
+    }

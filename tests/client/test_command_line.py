@@ -1,0 +1,227 @@
+"""The commands against a real exchange: orders, books, and whole flows played over FIX."""
+
+import gzip
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import bench_command
+from gateway.flow_files import read_blocks
+from tests.client.running import Running, quorumbook
+
+SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(tmp_path_factory.mktemp("exchange"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    yield running
+    running.stop()
+
+
+def test_orders_from_the_shell_share_one_session(exchange: Running) -> None:
+    data = exchange.data
+    made = quorumbook("order", "sell", "MSFT", "5", "400.5", "--cl-ord-id", "first", "--json", data=data)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["status"] == "new"
+    assert "first" in quorumbook("orders", data=data).stdout
+    other = quorumbook("order", "buy", "MSFT", "2", "--as", "OTHER", data=data)
+    assert "filled" in other.stdout
+    listed = quorumbook("orders", data=data).stdout
+    assert "since the last command: first filled 2 at 400.50" in listed
+    assert "partially filled" in listed
+    assert "since" not in quorumbook("orders", data=data).stdout
+    replaced = json.loads(
+        quorumbook("replace", "first", "--qty", "9", "--price", "401", "--json", data=data).stdout
+    )
+    assert (replaced["leaves"], replaced["price"]) == ("7", "401.00")
+    book = json.loads(quorumbook("book", "MSFT", "--json", data=data).stdout)
+    assert (book["bids"], book["asks"]) == ([], [["401.00", "7", 1]])
+    cancelled = quorumbook("cancel", replaced["cl_ord_id"], "--json", data=data)
+    assert json.loads(cancelled.stdout)["status"] == "canceled"
+    assert "no open orders" in quorumbook("orders", data=data).stdout
+    assert "empty" in quorumbook("book", "MSFT", data=data).stdout
+
+
+def test_the_session_continues_without_its_memory_and_over_either_transport(exchange: Running) -> None:
+    for name in ("fix_tcp", "fix_zmq", "fix_tcp"):
+        done = quorumbook(
+            "order", "buy", "INTC", "1", "10", "--as", "ROAMER", "--connect", exchange.endpoints[name]
+        )
+        assert done.returncode == 0, done.stderr
+    (exchange.data / "clients" / "ROAMER.json").unlink(missing_ok=True)
+    listed = quorumbook("orders", "--as", "ROAMER", "--json", data=exchange.data)
+    assert len(listed.stdout.splitlines()) == 3, listed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("order", "buy", "NOPE", "1", "1"), "this exchange has AAPL, AMZN, GOOG, MSFT, INTC, BTC/USD"),
+        (("order", "buy", "AAPL", "x", "1"), "quantity is 'x'"),
+        (("order", "buy", "AAPL", "1", "1.005"), "rejected"),
+        (("cancel", "nothing"), "has no open order 'nothing'"),
+        (("book", "NOPE"), "unknown symbol"),
+        (("play", "missing.csv", "--symbol", "AAPL"), "missing.csv"),
+    ],
+)
+def test_mistakes_are_explained(exchange: Running, arguments: tuple[str, ...], text: str) -> None:
+    done = quorumbook(*arguments, data=exchange.data)
+    assert done.returncode != 0
+    assert text in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_without_an_exchange_the_command_says_what_to_start(tmp_path: Path) -> None:
+    for done in (quorumbook("orders", data=tmp_path), quorumbook("orders", "--connect", "127.0.0.1:1")):
+        assert done.returncode == 1
+        assert "quorumbook serve" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_bad_line_of_a_flow_is_named_before_anything_is_sent(exchange: Running, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.csv"
+    flow.write_text(
+        "seq,time_ns,action,order_id,side,price_ticks,qty,tif\n1,1,NEW,1,B,100,5,GTC\n2,1,NEW,2,Q,100,5,GTC\n"
+    )
+    done = quorumbook("play", flow, "--symbol", "AAPL", data=exchange.data)
+    assert done.returncode == 1
+    assert "line 3, column side" in done.stderr
+    assert json.loads(quorumbook("book", "AAPL", "--json", data=exchange.data).stdout)["bids"] == []
+
+
+FLOW = """seq,time_ns,action,order_id,side,price_ticks,qty,tif
+1,10,NEW,1,B,10000,10,GTC
+2,11,NEW,2,S,10000,4,GTC
+3,12,REDUCE,1,B,10000,2,
+4,13,NEW,3,S,10000,1,IOC
+5,14,REDUCE,1,B,10000,7,
+6,15,NEW,4,S,10000,5,GTC
+7,16,CANCEL,77,B,0,0,
+8,17,NEW,5,B,10000,3,POST
+9,18,NEW,6,B,10000,9,FOK
+10,19,CANCEL,4,S,10000,5,
+11,20,NEW,4,S,10100,5,GTC
+12,21,NEW,7,B,,2,GTC
+13,22,REDUCE,4,S,10100,1,
+14,23,NEW,8,B,10100,9,IOC
+"""
+FILLS = """fill_seq,order_seq,time_ns,taker_id,maker_id,price_ticks,qty
+1,2,11,2,1,10000,4
+2,4,13,3,1,10000,1
+3,12,21,7,4,10100,2
+4,14,23,8,4,10100,2
+"""
+
+
+def test_every_action_and_time_in_force_means_over_fix_what_it_means_to_the_engine(
+    own: Running, tmp_path: Path
+) -> None:
+    flow, fills, matched = tmp_path / "flow.csv", tmp_path / "fills.csv", tmp_path / "matched.csv"
+    flow.write_text(FLOW)
+    done = quorumbook("play", flow, "--symbol", "BTC/USD", "--fills", fills, "--as", "P", data=own.data)
+    assert done.returncode == 0, done.stderr
+    assert fills.read_text() == FILLS
+    assert quorumbook("match", flow, "--fills", matched).returncode == 0
+    assert matched.read_text() == FILLS
+    assert "14 requests, 4 fills" in done.stdout
+    assert "p99" in done.stdout
+
+
+@pytest.mark.parametrize("transport", ["fix_zmq", "fix_tcp"])
+def test_a_generated_flow_gives_the_fills_that_the_engine_gives(
+    exchange: Running, tmp_path: Path, transport: str
+) -> None:
+    flow, expected, fills = tmp_path / "flow.csv.zst", tmp_path / "expected.csv", tmp_path / "fills.csv"
+    assert (
+        quorumbook("generate", "--rows", 5000, "--seed", 7, "--out", flow, "--fills", expected).returncode
+        == 0
+    )
+    symbol = {"fix_zmq": "GOOG", "fix_tcp": "AMZN"}[transport]
+    endpoint = exchange.endpoints[transport]
+    done = quorumbook("play", flow, "--symbol", symbol, "--fills", fills, "--connect", endpoint)
+    assert done.returncode == 0, done.stderr
+    assert fills.read_text() == expected.read_text()
+
+
+def test_a_rate_is_kept(own: Running, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.csv"
+    flow.write_text(FLOW)
+    start = time.monotonic()
+    done = quorumbook("play", flow, "--symbol", "AAPL", "--rate", 10, data=own.data)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - start >= 1.3
+
+
+def test_play_survives_a_kill_of_the_exchange(own: Running, tmp_path: Path) -> None:
+    flow, expected, fills = tmp_path / "flow.csv", tmp_path / "expected.csv", tmp_path / "fills.csv"
+    quorumbook("generate", "--rows", 4000, "--seed", 3, "--out", flow, "--fills", expected)
+    own.keep_ports()
+    done = []
+    arguments = ("play", flow, "--symbol", "AAPL", "--fills", fills, "--rate", 1500)
+    player = threading.Thread(target=lambda: done.append(quorumbook(*arguments, data=own.data)))
+    player.start()
+    for _ in range(3):
+        time.sleep(1.0)
+        own.kill()
+        own.start()
+    player.join(100)
+    assert done[0].returncode == 0, done[0].stderr
+    assert fills.read_text() == expected.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [("AAPL_L10_first999", "MSFT"), ("AAPL_L50_0930-1010", "AAPL"), ("AMZN_L1_day", "AMZN")],
+)
+def test_real_flows_played_over_fix_give_the_recorded_fills(
+    own: Running, tmp_path: Path, name: str, symbol: str
+) -> None:
+    flow = SAMPLES / "lobster" / f"{name}.orders.csv.gz"
+    if not flow.exists():
+        pytest.skip(f"the real flow {flow} is not here (its terms forbid a copy in the repository)")
+    fills = tmp_path / "fills.csv"
+    done = quorumbook("play", flow, "--symbol", symbol, "--fills", fills, data=own.data, timeout=250)
+    assert done.returncode == 0, done.stderr
+    recorded = gzip.decompress(flow.with_name(f"{name}.fills.csv.gz").read_bytes()).decode()
+    assert [line.split(",")[3:] for line in fills.read_text().splitlines()] == [
+        line.split(",")[3:] for line in recorded.splitlines()
+    ]
+    assert sum(map(len, read_blocks(flow))) > 0
+
+
+def test_help_imports_no_heavy_module() -> None:
+    done = quorumbook("--help")
+    assert done.returncode == 0
+    for name in (
+        "serve",
+        "play",
+        "replay",
+        "order",
+        "book",
+        "watch",
+        "bench",
+        "generate",
+        "convert",
+        "status",
+    ):
+        assert f" {name} " in done.stdout
+
+
+def test_bench_without_its_directory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_command.importlib.util, "find_spec", lambda name: None)
+    done = CliRunner().invoke(bench_command.bench, [])
+    assert done.exit_code == 1
+    assert "make bench" in done.output
