@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from replication import wal
 from replication.archive import compress
 from replication.clock import Clock
-from replication.files import Disk, File, Job, LogDamaged, LogFailed, LostData
+from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_entries
-from replication.segments import TEMPORARY, Names, erase, make, segment_name
+from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 
 STATE_NAME = "state"
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -52,11 +52,11 @@ class Log:
     def open(cls, disk: Disk, clock: Clock, segment_bytes: int) -> "Log":
         """Recovers what the directory holds, or begins a new log. The directory must be locked.
 
-        Raises LostData or LogDamaged (nothing was changed then) and LogFailed.
+        Raises LostData or LogDamaged (nothing was changed then), LogUnavailable and LogFailed.
         """
         try:
             for name in disk.names():
-                if name.endswith(TEMPORARY):
+                if is_unfinished(name):
                     disk.unlink(name)
             disk.sync_directory()  # a killed process may have left names that only the cache knows
             names = Names(disk)
@@ -65,7 +65,7 @@ class Log:
             log = cls(disk, clock, segment_bytes, read_state(disk))
             log._recover(names)
         except OSError as error:
-            raise LogFailed(error.filename or disk.path(""), error) from error
+            raise LogUnavailable(disk.path(""), error) from error
         return log
 
     def _recover(self, names: Names) -> None:
@@ -73,11 +73,11 @@ class Log:
         number = names.last
         disk = self._disk
         reserved = b""
-        file, data, header = self._load(number)
+        file, data, header = load(disk, number)
         if header is None and number > 1:
             reserved, reserved_file = data, file
             number -= 1
-            file, data, header = self._load(number)
+            file, data, header = load(disk, number)
         if header is None:
             raise LostData(file.path, 0, "the segment header is damaged")
         if header.number != number or header.cluster != self._state.cluster:
@@ -120,21 +120,14 @@ class Log:
                 reserved_file.sync()
         self._adopt(data, tail)
         if reserved:
-            self._next_size = len(reserved)
+            self._next_size = max(len(reserved), self._segment_bytes)
+            fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
             self._note_successor()
             reserved_file.close()
         self._file.sync()
         self._prove()
         self._successor_noted = self._next_size > 0
         self._sealed = [sealed for sealed in names.raw if sealed < number]
-
-    def _load(self, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
-        file = self._disk.open(segment_name(number))
-        data = file.pread(file.size(), 0)
-        try:
-            return file, data, wal.decode_segment(data)
-        except wal.Bad as bad:
-            raise LogDamaged(file.path, bad.offset, bad.what) from None
 
     def _adopt(self, data: bytes, tail: wal.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
@@ -333,24 +326,18 @@ class Log:
             self._finish(self._job)
         if self._failed is None:
             self.sync()
-            self._file.sync()
+            self.sync()  # the proof, too
         self._file.close()
 
 
 def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
     """Makes a new log in a directory that has none; goes on where a crash interrupted that."""
-    if names.all and names.all != {1}:
-        raise LostData(
-            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-        )
     if names.all:
-        file = disk.open(segment_name(1), write=False)
-        data = file.pread(file.size(), 0)
-        header = wal.decode_segment(data)
+        if names.all != {1}:
+            raise no_state(disk)
+        _, data, header = load(disk, 1)
         if header is None or not wal.blank(data, wal.MARKS):
-            raise LostData(
-                disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-            )
+            raise no_state(disk)
         cluster = header.cluster
     else:
         cluster = disk.unique()
@@ -369,6 +356,28 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
     return True
 
 
+def no_state(disk: Disk) -> LostData:
+    return LostData(
+        disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
+    )
+
+
+def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
+    """A raw segment, open, whole, and its header: None when it is not begun, or damaged."""
+    file = disk.open(segment_name(number))
+    data = file.pread(file.size(), 0)
+    try:
+        return file, data, wal.decode_segment(data)
+    except wal.Bad as bad:
+        raise LogDamaged(file.path, bad.offset, bad.what) from None
+
+
+def is_unfinished(name: str) -> bool:
+    """A file of ours that a crash left before it got its name."""
+    target = name.removesuffix(TEMPORARY)
+    return target != name and (target == STATE_NAME or SEGMENT_NAME.fullmatch(target) is not None)
+
+
 def write_state(file: File, state: wal.State) -> None:
     """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
     damage to one slot cannot bring an older vote back."""
@@ -382,9 +391,7 @@ def read_state(disk: Disk) -> wal.State:
     try:
         file = disk.open(STATE_NAME, write=False)
     except FileNotFoundError:
-        raise LostData(
-            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-        ) from None
+        raise no_state(disk) from None
     data = file.pread(2 * wal.SECTOR, 0)
     file.close()
     try:

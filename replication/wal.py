@@ -26,7 +26,7 @@ from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
 VERSION = 1
-ZEROS = bytes(1 << 20)  # zeros are compared in pieces of this size
+ZEROS = bytes(1 << 18)  # zeros are compared in pieces of this size
 PADDING = bytes(8)
 SECTOR = 512
 MARKS = 4096  # offset of the marks' sectors
