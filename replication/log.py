@@ -31,6 +31,7 @@ class Log:
         self._failed: LogFailed | None = None
         self.cut: wal.Cut | None = None  # what this start removed
         self.proven_index = 0  # through which a sync has completed
+        self._proof_due = False  # the last batch's proof is not written
         # The segment that is written to.
         self._file: File
         self._header: wal.SegmentHeader
@@ -114,7 +115,6 @@ class Log:
             self._save_cut(cut)
             if tail.remains:
                 erase(file, data, tail.place.offset)
-                file.pwrite(bytes(wal.SECTOR), wal.copy_offset(tail.place.number))
             else:
                 erase(reserved_file, reserved, 0)
                 reserved_file.sync()
@@ -124,9 +124,8 @@ class Log:
             fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
             self._note_successor()
             reserved_file.close()
-        self._file.sync()
-        self._prove()
-        self._successor_noted = self._next_size > 0
+        self.sync()
+        self.prove()
         self._sealed = [sealed for sealed in names.raw if sealed < number]
 
     def _adopt(self, data: bytes, tail: wal.Tail) -> None:
@@ -134,9 +133,9 @@ class Log:
         as if it were clean, what the disk does not."""
         if tail.last_batch and tail.proven_index < tail.place.position.index:
             self._file.pwrite(wal.encode_segment(self._header), 0)
-            self._file.pwrite(data[tail.last_batch : tail.place.offset], tail.last_batch)
-            copy = data[tail.last_batch : tail.last_batch + wal.BATCH_BYTES]
-            self._file.pwrite(copy, wal.copy_offset(tail.place.number - 1))
+            batch = data[tail.last_batch : tail.place.offset]
+            whole = batch[: -wal.BATCH_BYTES] + batch[: wal.BATCH_BYTES]  # the second copy may be torn
+            self._file.pwrite(whole, tail.last_batch)
 
     # ------------------------------------------------------------ the hard state
 
@@ -180,8 +179,7 @@ class Log:
 
     def make_room(self, payload_lengths: Sequence[int]) -> bool:
         """Whether a batch of such entries can be appended now; goes on to the next segment when it must."""
-        size = wal.batch_size(payload_lengths)
-        if self._place.offset + size <= self._header.size:
+        if wal.batch_end(self._place.offset, payload_lengths) <= self._header.size:
             return True
         while self._next_size == 0 and self._job is not None:
             self.poll(wait=True)  # the log grew faster than segments are reserved
@@ -201,7 +199,7 @@ class Log:
         )
         self._file, self._place = file, wal.first_place(self._header)
         self._next_size, self._successor_noted = 0, False
-        return self._place.offset + size <= self._header.size
+        return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
     def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
         """Writes one batch; durable after `sync`. `make_room` must have said yes."""
@@ -213,7 +211,6 @@ class Log:
             if place.number == 1:
                 self._file.pwrite(wal.encode_segment(self._header), 0)
             self._file.pwrite(batch, place.offset)
-            self._file.pwrite(batch[: wal.BATCH_BYTES], wal.copy_offset(place.number))
         except OSError as error:
             raise self._fail(self._file, error) from error
         self._place = after
@@ -223,18 +220,25 @@ class Log:
         """After it everything appended is durable."""
         try:
             self._file.sync()
-            self._prove()
         except OSError as error:
             raise self._fail(self._file, error) from error
+        self.proven_index = self._place.position.index
+        self._proof_due = True
         self._successor_noted = self._next_size > 0
 
-    def _prove(self) -> None:
-        """Leaves the mark that the last batch was synced. The mark itself is durable with the next sync, or
-        when the kernel writes it, or at once as far as a killed process goes."""
-        self.proven_index = self._place.position.index
-        if self._place.number > 1:
-            number = self._place.number - 1
-            self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
+    def prove(self) -> None:
+        """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to
+        write: a batch that follows says the same. The mark is durable with the next sync, or when the kernel
+        writes it, or at once as far as a killed process goes."""
+        if not self._proof_due:
+            return
+        number = self._place.number - 1
+        if number > 0:
+            try:
+                self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
+            except OSError as error:
+                raise self._fail(self._file, error) from error
+        self._proof_due = False
 
     def _fail(self, file: File, error: OSError) -> LogFailed:
         self._failed = LogFailed(file.path, error)
@@ -325,8 +329,8 @@ class Log:
             self._disk.hurry()
             self._finish(self._job)
         if self._failed is None:
+            self.prove()
             self.sync()
-            self.sync()  # the proof, too
         self._file.close()
 
 

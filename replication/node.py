@@ -14,7 +14,7 @@ from replication.files import Disk, LogError, LogFailed, LogUnavailable
 from replication.log import Log
 from replication.messages import Buffer, Entry, Ready
 from replication.raft import Raft
-from replication.wal import DATA, Cut, batch_size
+from replication.wal import DATA, Cut, batch_end
 
 SEGMENT_BYTES = 64 << 20
 MAX_ENTRY_BYTES = 4 << 20
@@ -46,7 +46,7 @@ class Node:
         max_entry_bytes: int = MAX_ENTRY_BYTES,
     ) -> "Node":
         """Locks the directory and recovers. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
-        if DATA + batch_size([max_entry_bytes]) > segment_bytes:
+        if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
             raise ValueError(f"a segment of {segment_bytes} bytes cannot hold an entry of {max_entry_bytes}")
         try:
             disk.lock()
@@ -94,6 +94,8 @@ class Node:
                     self._queue.popleft()
                 self.queued_bytes -= size
                 committed += self._obey(self._raft.ready())
+        else:
+            self._log.prove()
         return committed
 
     def _next_pieces(self) -> tuple[tuple[Buffer, ...], int]:
