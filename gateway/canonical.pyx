@@ -98,8 +98,6 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
             write_order(text, order_at(orders, slot))
             slot = order_at(orders, slot).next
         number(text, s.closed_count)
-        slot = s.closed_first
-        while slot:
-            write_order(text, order_at(orders, slot))
-            slot = order_at(orders, slot).next
+        for slot in range(s.closed_count):
+            write_order(text, order_at(orders, s.closed[(s.closed_first + slot) & (s.closed_room - 1)].slot))
     return 0

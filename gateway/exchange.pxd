@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
 from gateway.market_data cimport MarketData
-from gateway.orders cimport Orders
+from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
 from gateway.session cimport Message, Session, Sessions
@@ -35,9 +35,14 @@ cdef class Exchange:
     cdef const uint8_t* end
     cdef uint8_t* aligned       # a copy of the payload when it does not lie on 8 bytes
     cdef bint deadlines_done
+    cdef const uint8_t* ahead   # the first input whose memory has not been asked for; cursor <= ahead <= end
+    cdef uint64_t taken         # inputs of this entry before cursor
+    cdef uint64_t seen          # before ahead
+    cdef Expected coming[16]    # by number of the input, modulo 16
 
     cdef bint _advance(self, int64_t budget) except -1 nogil
     cdef int _take(self, const InputHead* head) except -1 nogil
+    cdef void _look_ahead(self) noexcept nogil
     cdef bint _passes_fence(self, const InputHead* head) noexcept nogil
     cdef int _message(self, const InputHead* head) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil

@@ -30,6 +30,9 @@ from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_se
 from gateway.timers cimport Timer
 
 cdef enum:
+    FAR = 12        # inputs between asking for memory and using it, in three looks
+    NEAR = 8
+    NEXT = 4
     DEFAULT_GRACE_MS = 5000
     DEFAULT_CLOSED = 100000
     DEFAULT_HEARTBEAT = 3600
@@ -94,6 +97,9 @@ cdef class Exchange:
         self.state.now_ns = now
         self.machine.set_time(now)
         self.deadlines_done = False
+        self.ahead = self.cursor
+        self.taken = 0
+        self.seen = 0
         if term != self.applied_term:
             self.applied_term = term
             self.state.restart_clocks()
@@ -169,12 +175,33 @@ cdef class Exchange:
             elif self.cursor == self.end:
                 return True
             else:
+                self._look_ahead()
                 head = <const InputHead*> self.cursor
                 self.cursor += head.size
+                self.taken += 1
                 self._take(head)
                 budget -= 1
             if budget <= 0:
                 return False
+
+    cdef void _look_ahead(self) noexcept nogil:
+        # Up to FAR inputs ahead the names of a message are asked for, then its order, then what that one leads to.
+        cdef const InputHead* head
+        cdef const Session* s
+        cdef Message m
+        while self.seen < self.taken + FAR and self.ahead != self.end:
+            head = <const InputHead*> self.ahead
+            self.ahead += head.size
+            self.coming[self.seen & 15].session = NULL
+            s = self.state.by_id(head.session) if head.kind == INPUT_MESSAGE else NULL
+            if s != NULL:
+                split_message(head, &m)
+                self.orders.foresee_names(s, &m, &self.coming[self.seen & 15])
+            self.seen += 1
+        if self.taken + NEAR < self.seen:
+            self.orders.foresee_order(&self.coming[(self.taken + NEAR) & 15])
+        if self.taken + NEXT < self.seen:
+            self.orders.foresee_engine(&self.coming[(self.taken + NEXT) & 15])
 
     # ------------------------------------------------------------ an input
 

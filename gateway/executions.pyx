@@ -15,7 +15,7 @@ from engine.machine cimport Machine
 from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash, names_insert, names_next, names_reserve
-from gateway.order_pool cimport CLOSED, OPEN, Order, order_at, strings_length, strings_of
+from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_length, strings_of
 from gateway.reasons cimport text_of
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
 from gateway.session cimport Session, Sessions
@@ -239,8 +239,15 @@ cdef class Executions(OrderPool):
     # ------------------------------------------------------------ the engine
 
     cdef const Report* run(self) except NULL nogil:
+        cdef const Report* reports
+        cdef size_t i, count
         self.machine.run(&self.command, 1)
-        return self.machine.reports()
+        reports = self.machine.reports()
+        count = self.machine.report_count()
+        for i in range(1, count):       # the makers, while the taker is seen to
+            if reports[i].kind == TRADE:
+                expect_order(self, <uint32_t> reports[i].maker_client_ref)
+        return reports
 
     cdef int end_run(self) except -1 nogil:
         self.feed.record(self.machine, self.machine.reports(), self.machine.report_count(), self.sessions.input_number,

@@ -2,37 +2,40 @@
 #
 # It holds open orders, closed ones that are still remembered, and aliases (further ClOrdIDs of an order). The slot
 # is the engine's client_ref, so a report finds its order without hashing. A slot is on exactly one of: its session's
-# open list (in order of order id), its session's closed list (oldest first, bounded), the free list. Slots never
-# move; which one is given out depends on the log alone.
+# open list (in order of order id), its session's ring of closed ones (oldest first, bounded), the free list. Slots
+# never move; which one is given out depends on the log alone.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from gateway.names cimport quorumbook_prefetch
 from gateway.session cimport Session
 
 cdef enum:
     INLINE_TEXT = 40
     CHUNK_BITS = 12             # slots in one allocation
     CHUNK = 4096
+    EXPECTED = 8                # how many closed ClOrdIDs ahead of their end their memory is asked for
 
 cdef enum OrderState:
     FREE = 0
     OPEN = 1
     CLOSED = 2
-    ALIAS = 3                   # only order_id, target, session, hash, next and the ClOrdID mean anything
+    ALIAS = 3                   # only order_id, target, session, hash and the ClOrdID mean anything
 
-cdef struct Order:              # 128 bytes
+cdef struct Order:              # 128 bytes, two cache lines
     uint64_t order_id           # the engine's
     int64_t price_ticks         # EMPTY_PRICE: a market order
     int64_t quantity_lots       # total
     int64_t cumulative_lots
     uint64_t notional_low       # sum of price_ticks * lots over the fills: 128 bits, signed
     int64_t notional_high
+    uint32_t next               # in the open list or the free list, 0 = the last
+    uint32_t previous           # in the open list, 0 = the first
     uint32_t session
-    uint32_t instrument
     uint32_t hash               # of the ClOrdID
-    uint32_t next               # in its list
-    uint32_t previous           # open list only
+    # the second cache line: what its ClOrdID is found by
+    uint32_t instrument
     uint32_t target             # ALIAS: slot of the order it names, while that one has the same order_id
     uint8_t state               # OrderState
     uint8_t side                # FIX characters, as in the message
@@ -65,10 +68,18 @@ cdef class OrderPool:
     cdef uint32_t alias(self, Session* s, uint32_t target, const uint8_t* name, uint8_t length,
                         uint32_t hash) except 0 nogil
     cdef uint32_t named(self, uint32_t slot) noexcept nogil
+    cdef int _forget(self, Session* s) except -1 nogil
+    cdef int _grow_closed(self, Session* s) except -1 nogil
     cdef void _drop_strings(self, Order* o) noexcept nogil
 
 cdef inline Order* order_at(OrderPool pool, uint32_t slot) noexcept nogil:
     return &pool.chunks[slot >> CHUNK_BITS][slot & (CHUNK - 1)]
+
+cdef inline void expect_order(OrderPool pool, uint32_t slot) noexcept nogil:
+    # Asks for an order's memory ahead of its use.
+    cdef const uint8_t* order = <const uint8_t*> order_at(pool, slot)
+    quorumbook_prefetch(order)
+    quorumbook_prefetch(order + 64)
 
 cdef inline size_t strings_length(const Order* o) noexcept nogil:
     return <size_t> o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length

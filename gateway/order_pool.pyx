@@ -7,11 +7,12 @@ index disagree.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+from posix.stdlib cimport posix_memalign
 
-from gateway.names cimport names_insert, names_next, names_remove, names_reserve
-from gateway.session cimport Session
+from gateway.names cimport names_insert, names_next, names_prefetch, names_remove, names_reserve
+from gateway.session cimport Remembered, Session
 
 
 cdef int no_memory() except -1 nogil:
@@ -52,9 +53,9 @@ cdef class OrderPool:
                     no_memory()
                 self.chunks = chunks
                 self.chunk_room = room
-            self.chunks[self.chunk_count] = <Order*> calloc(CHUNK, sizeof(Order))
-            if self.chunks[self.chunk_count] == NULL:
+            if posix_memalign(<void**> &self.chunks[self.chunk_count], 64, CHUNK * sizeof(Order)) != 0:
                 no_memory()
+            memset(self.chunks[self.chunk_count], 0, CHUNK * sizeof(Order))
             self.chunk_count += 1
         self.used = slot
         return slot
@@ -140,24 +141,41 @@ cdef class OrderPool:
         return self.remember(s, slot, o)
 
     cdef int remember(self, Session* s, uint32_t slot, Order* o) except -1 nogil:
-        cdef uint32_t oldest
-        o.next = 0
-        if s.closed_last:
-            order_at(self, s.closed_last).next = slot
-        else:
-            s.closed_first = slot
-        s.closed_last = slot
+        if s.closed_count == s.closed_room:
+            self._grow_closed(s)
+        s.closed[(s.closed_first + s.closed_count) & (s.closed_room - 1)].slot = slot
+        s.closed[(s.closed_first + s.closed_count) & (s.closed_room - 1)].hash = o.hash
         s.closed_count += 1
         while s.closed_count > self.window:
-            oldest = s.closed_first
-            o = order_at(self, oldest)
-            s.closed_first = o.next
-            if s.closed_first == 0:
-                s.closed_last = 0
-            s.closed_count -= 1
-            assert names_remove(&s.names, o.hash, oldest)
-            self._drop_strings(o)
-            self.give_back(oldest)
+            self._forget(s)
+        return 0
+
+    cdef int _forget(self, Session* s) except -1 nogil:
+        # The oldest closed ClOrdID. Which ones are next is known, so their memory is asked for in time.
+        cdef Remembered oldest = s.closed[s.closed_first & (s.closed_room - 1)]
+        cdef Remembered* later = &s.closed[(s.closed_first + EXPECTED) & (s.closed_room - 1)]
+        cdef Order* o = order_at(self, oldest.slot)
+        s.closed_first += 1
+        s.closed_count -= 1
+        if s.closed_count > EXPECTED:
+            names_prefetch(&s.names, later.hash)
+            expect_order(self, later.slot)
+        assert names_remove(&s.names, oldest.hash, oldest.slot)
+        self._drop_strings(o)
+        self.give_back(oldest.slot)
+        return 0
+
+    cdef int _grow_closed(self, Session* s) except -1 nogil:
+        cdef uint32_t i, room = s.closed_room * 2 if s.closed_room else 16
+        cdef Remembered* grown = <Remembered*> malloc(room * sizeof(Remembered))
+        if grown == NULL:
+            no_memory()
+        for i in range(s.closed_count):
+            grown[i] = s.closed[(s.closed_first + i) & (s.closed_room - 1)]
+        free(s.closed)
+        s.closed = grown
+        s.closed_room = room
+        s.closed_first = 0
         return 0
 
     cdef uint32_t alias(self, Session* s, uint32_t target, const uint8_t* name, uint8_t length,

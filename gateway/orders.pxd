@@ -36,12 +36,23 @@ cdef struct Request:            # an order message, its strings apart
     const uint8_t* account
     const uint8_t* symbol
 
+cdef struct Expected:           # an order message that will be applied soon: what is known of where its memory lies
+    const Session* session      # NULL: nothing to ask for
+    uint32_t hash               # of the ClOrdID that it looks up
+    uint32_t slot               # of the order it is about; 0 = unknown yet, or none
+
 cdef class Orders(Executions):
     cdef Job job
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil            # an application message in sequence
     cdef int cancel_all(self, Session* s) except -1 nogil                       # starts a GRACE_CANCEL job
     cdef int work(self) except -1 nogil                                         # one piece of the job
+
+    # Three looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.
+    # Nothing is changed, and nothing that comes out depends on them.
+    cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil
+    cdef void foresee_order(self, Expected* coming) noexcept nogil
+    cdef void foresee_engine(self, const Expected* coming) noexcept nogil
 
     cdef int _new_order(self, Session* s, const Message* m, const Request* q) except -1 nogil
     cdef int _cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil
@@ -64,8 +75,8 @@ cdef class Orders(Executions):
     cdef int _filter(self, const Request* q) noexcept nogil
     cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil
     cdef bint _wanted(self, const Order* o) noexcept nogil
-    cdef int _mass_cancel_report(self, Session* s, uint8_t request_type, const uint8_t* id,
-                                 uint8_t id_length, uint64_t affected, int reason) except -1 nogil
+    cdef int _mass_cancel_report(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
+                                 uint8_t symbol_length, int reason) except -1 nogil
     cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, int reason) except -1 nogil
     cdef int _cancel_piece(self, Session* s) except -1 nogil
     cdef int _count_piece(self, Session* s) except -1 nogil

@@ -16,8 +16,8 @@ from engine.types cimport (
     SELL, Command, Report,
 )
 from gateway.executions cimport Instrument, put, status_of, to_units
-from gateway.names cimport name_hash, names_bucket
-from gateway.order_pool cimport CLOSED, OPEN, Order, order_at, strings_of
+from gateway.names cimport name_hash, names_bucket, names_next, names_prefetch
+from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_of
 from gateway.reasons cimport (
     CANNOT_CHANGE, DISCONNECTED, DUPLICATE_CL_ORD_ID, MASS_CANCELLED, MISSING_FIELD, NO_OPEN_ORDERS, NO_SUCH_ORDER,
     NOT_THIS_ORDER,
@@ -83,6 +83,37 @@ cdef class Orders(Executions):
             return self._mass_cancel(s, m, &q)
         assert type == MSG_MASS_STATUS_REQUEST
         return self._mass_status(s, m, &q)
+
+    cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil:
+        cdef const OrderBody* body = m.order
+        cdef const uint8_t* cl_ord_id = m.strings
+        coming.session = NULL
+        if body == NULL:
+            return
+        coming.session = s
+        coming.slot = 0
+        coming.hash = name_hash(cl_ord_id, body.cl_ord_id_length)
+        names_prefetch(&s.names, coming.hash)
+        if body.orig_cl_ord_id_length:
+            coming.hash = name_hash(cl_ord_id + body.cl_ord_id_length, body.orig_cl_ord_id_length)
+            names_prefetch(&s.names, coming.hash)
+
+    cdef void foresee_order(self, Expected* coming) noexcept nogil:
+        cdef uint32_t position = coming.hash
+        if coming.session == NULL:
+            return
+        coming.slot = names_next(&coming.session.names, coming.hash, &position)
+        if coming.slot:
+            expect_order(self, coming.slot)
+
+    cdef void foresee_engine(self, const Expected* coming) noexcept nogil:
+        cdef const Order* o
+        if coming.session == NULL or coming.slot == 0:
+            return
+        o = order_at(self, coming.slot)
+        if o.state == OPEN:
+            expect_order(self, o.next)
+            expect_order(self, o.previous)
 
     cdef int _missing(self, Session* s, const Message* m, const Request* q, int tag) except -1 nogil:
         # A field is missing that this message needs, given its others.
@@ -454,24 +485,31 @@ cdef class Orders(Executions):
             return self._missing(s, m, q, 55)
         reason = self._filter(q)
         if reason:
-            return self._mass_cancel_report(s, q.body.request_type, q.cl_ord_id, q.body.cl_ord_id_length, 0, reason)
+            return self._mass_cancel_report(s, q.cl_ord_id, q.body.cl_ord_id_length, q.symbol, q.body.symbol_length,
+                                            reason)
         self._start(s, MASS_CANCEL, q.cl_ord_id, q.body.cl_ord_id_length)
         return 0
 
-    cdef int _mass_cancel_report(self, Session* s, uint8_t request_type, const uint8_t* id, uint8_t id_length,
-                                 uint64_t affected, int reason) except -1 nogil:
+    cdef int _mass_cancel_report(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
+                                 uint8_t symbol_length, int reason) except -1 nogil:
+        # Of the job as it stands; reason 0: it was done.
         cdef const char* text = text_of(reason)
         cdef size_t text_length = strlen(text)
-        cdef ExecutionFields* fields = self.blank(s, MSG_MASS_CANCEL_REPORT, id_length + text_length)
-        fields.response_to = request_type
-        fields.mass_response = c'0' if reason else request_type
-        fields.affected = affected
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + symbol_length + text_length
+        )
+        fields.response_to = self.job.request_type
+        fields.mass_response = c'0' if reason else self.job.request_type
+        fields.side = self.job.side
         if reason:      # MassCancelRejectReason (532): 0 = not supported, 1 = unknown security, 99 = other
             fields.fix_reason = 1 if reason == UNKNOWN_SYMBOL else 0 if reason == UNSUPPORTED_REQUEST_TYPE else 99
             fields.reason_code = reason
+        else:
+            fields.affected = self.job.done
         fields.cl_ord_id_length = id_length
+        fields.symbol_length = symbol_length
         fields.text_length = <uint8_t> text_length
-        put(put(<uint8_t*> (fields + 1), id, id_length), <const uint8_t*> text, text_length)
+        put(put(put(<uint8_t*> (fields + 1), id, id_length), symbol, symbol_length), <const uint8_t*> text, text_length)
         return 0
 
     cdef int _mass_status(self, Session* s, const Message* m, const Request* q) except -1 nogil:
@@ -544,8 +582,12 @@ cdef class Orders(Executions):
         self.end_run()
         self.job.cursor = slot
         if slot == 0:
-            if self.job.kind == MASS_CANCEL:
-                self._mass_cancel_report(s, self.job.request_type, self.job.id, self.job.id_length, self.job.done, 0)
+            if self.job.kind == MASS_CANCEL and self.job.instrument < 0:
+                self._mass_cancel_report(s, self.job.id, self.job.id_length, self.job.id, 0, 0)
+            elif self.job.kind == MASS_CANCEL:
+                self._mass_cancel_report(s, self.job.id, self.job.id_length,
+                                         self.instruments[self.job.instrument].symbol,
+                                         self.instruments[self.job.instrument].symbol_length, 0)
             self.job.kind = NO_JOB
         return 0
 

@@ -29,6 +29,10 @@ cdef struct Message:            # one INPUT_MESSAGE, its pieces; bodies that its
     const uint8_t* strings      # the body's strings, end to end
     const uint8_t* msg_type     # fields.msg_type_length bytes
 
+cdef struct Remembered:         # a closed ClOrdID
+    uint32_t slot
+    uint32_t hash
+
 cdef struct Session:
     uint32_t id                 # 1, 2, 3, ... in the order of their first Logon
     uint32_t epoch              # of the connection; raised by every Logon that opens one
@@ -53,9 +57,10 @@ cdef struct Session:
     uint32_t open_first         # open orders, in order of order id
     uint32_t open_last
     uint32_t open_count
-    uint32_t closed_first       # ClOrdIDs of closed orders, oldest first
-    uint32_t closed_last
+    uint32_t closed_first       # ring of closed ClOrdIDs, oldest first; counts up, taken modulo the room
     uint32_t closed_count       # Invariant: <= Settings.closed_cl_ord_ids between inputs
+    uint32_t closed_room        # a power of two, or 0
+    Remembered* closed
     NameIndex names             # ClOrdID -> slot, open and closed
 
 cdef struct Settings:

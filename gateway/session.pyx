@@ -53,6 +53,7 @@ cdef class Sessions:
         cdef uint32_t i
         for i in range(self.count):
             free(self.table[i].names.buckets)
+            free(self.table[i].closed)
             free(self.table[i])
         free(self.table)
         free(self.by_comp_id.buckets)
@@ -413,7 +414,7 @@ cdef class Sessions:
             self._logout(s, b"")
         elif type == MSG_LOGON:
             self._reject_saying(s, m, OTHER_REASON, 0, b"Logon is not expected: the session is logged on")
-        elif type != MSG_HEARTBEAT and type != MSG_REJECT:
+        elif type != MSG_HEARTBEAT and type != MSG_REJECT and type != MSG_BUSINESS_REJECT:
             return ACT
         return DONE
 

@@ -5,7 +5,7 @@
     setting key=value ...                 gateway.inputs.setting
     connect A [COMPID]                    a client connects as A; its CompID is the name unless given
     logon A [tag=value|...]               sends 35=A|98=0|108=30 and what is given
-    A > 35=D|11=a|...                     a message on A; 34 counts by itself unless given; 52, and 60 where wanted, are added
+    A > 35=D|11=a|...                     a message on A; 34 counts by itself unless given, 52 and 60 are added
     A >> 35=D|11=a|...                    the same, but in one log entry with the next message
     A > raw ...                           these bytes, | for SOH
     wait 30s | wait 5ms                   time passes
