@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from gateway.server_commands import fail
+
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
 
@@ -52,13 +54,11 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
                 if writer:
                     writer.write(exchange.take_trades())
     except LogError as error:
-        raise click.ClickException(str(error)) from None
+        fail(error)
     except OSError as error:
-        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
+        fail(f"{error.filename or directory}: {error.strerror or error}")
     if last is not None and exchange.applied_index < last:
-        raise click.ClickException(
-            f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it"
-        )
+        fail(f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it")
     seconds = time.perf_counter() - began
     for name, value in {
         "entries": f"{entries:,}",

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 ANSWER_MS = 3_000
+
+
+def fail(error: Exception | str) -> NoReturn:
+    """Says what a person has to know, on one line that can be copied and searched, and ends with 1."""
+    click.echo(f"quorumbook: {error}", err=True)
+    raise SystemExit(1)
 
 
 @click.command()
@@ -32,7 +38,7 @@ def serve(config_file: Path | None, data: Path | None) -> None:
     Prints one line that begins `ready` when clients may log on.
     """
     if sys.platform != "linux":
-        raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
+        fail("the server runs on Linux only; `match` and the engine also run elsewhere")
     from gateway import server
     from replication.files import LogError
 
@@ -45,11 +51,9 @@ def serve(config_file: Path | None, data: Path | None) -> None:
                 loaded, directory, trace, click.echo, lambda endpoints: say_ready(directory, endpoints)
             )
     except (ConfigError, LogError, server.Stopped) as error:
-        raise click.ClickException(str(error)) from None
+        fail(error)
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")
-        ) from None
+        fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
     click.echo("stopped")
 
 
@@ -100,7 +104,7 @@ def status(data: Path | None, as_json: bool) -> None:
     try:
         answer = ask(read_endpoints(directory), {"command": "status"})
     except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+        fail(error)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)))
         return
