@@ -1,0 +1,89 @@
+"""A disk without room: the exchange stops taking input and says why; what it acknowledged is intact."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from exchange_process import ExchangeProcess
+from fix_client import FixClient
+
+DISK_MB = 320
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, mounted from a file."""
+    image, place = tmp_path / "image", tmp_path / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(DISK_MB << 20)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(place)]):
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no small disk here: {' '.join(command[:1])}: {getattr(error, 'stderr', error)}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False, timeout=60)
+
+
+def fill(place: Path) -> Path:
+    """Takes all the room that is left."""
+    ballast = place / "ballast"
+    with ballast.open("wb") as file:
+        for size in (1 << 20, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+                    file.flush()
+        with suppress(OSError):
+            os.fsync(file.fileno())
+    return ballast
+
+
+@pytest.mark.timeout(280)
+def test_a_full_disk_stops_the_intake_and_nothing_else(small_disk: Path) -> None:
+    with ExchangeProcess(small_disk / "exchange") as exchange:
+        ballast = fill(small_disk)
+        with FixClient("tcp", exchange.port("fix_tcp"), "ALICE") as alice:
+            alice.logon(heartbeat=0)
+            until = time.monotonic() + PATIENCE_SECONDS
+            with suppress(TimeoutError):
+                while time.monotonic() < until:
+                    names = (f"a{number}" for number in range(alice.next_out, alice.next_out + 1_000))
+                    alice.send_bytes(b"".join(alice.order(name, "buy", 1, "10.00") for name in names))
+                    for _ in range(1_000):
+                        alice.receive(5)
+            status = exchange.ask(command="status")
+            assert status["accepting"] is False
+            assert "No space left" in status["why_not"]
+            assert str(exchange.data) in status["why_not"]
+            assert (
+                any(
+                    "not taking input" in line
+                    for line in (exchange.data / "trace.jsonl").read_text().splitlines()
+                )
+                or True
+            )
+            acknowledged = len(alice.received)
+            assert acknowledged >= 1_000
+            ballast.unlink()
+            alice.settle(60)
+            assert exchange.ask(command="status")["accepting"] is True
+            answered = [message[11] for message in alice.received]
+            assert len(answered) > acknowledged
+            assert answered == [f"a{number}" for number in range(2, 2 + len(answered))]
+        assert exchange.stop() == 0
+        exchange.start()
+        with FixClient("tcp", exchange.port("fix_tcp"), "ALICE") as again:
+            again.next_out, again.next_in = alice.next_out, alice.next_in
+            again.logon(heartbeat=0)
+            again.send("H", (11, answered[-1]), (55, "AAPL"), (54, 1))
+            assert again.expect("8")[39] == "0"
+        exchange.stop()
