@@ -19,7 +19,8 @@ from engine.types cimport RULES_VERSION
 from gateway.canonical cimport write_orders, write_sessions
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
-from gateway.orders cimport NO_JOB, Orders
+from gateway.mass_requests cimport NO_JOB
+from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST, INPUT_GATEWAY_START,

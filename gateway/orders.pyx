@@ -3,13 +3,13 @@
 # checked when the entry began (exchange.pyx).
 """Order messages: each is judged against the state, becomes one engine command, and is answered.
 
-A refused message changes nothing but sequence numbers. Holds the job that is being worked on (mass cancel, mass
-status). Runs without the GIL; raises MemoryError, and AssertionError when engine and pool disagree.
+A refused message changes nothing but sequence numbers. Holds no state beyond its base classes'. Runs without the GIL;
+raises MemoryError, and AssertionError when engine and pool disagree.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN, UINT64_MAX
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, memcpy, strlen
+from libc.string cimport memcmp, strlen
 
 from engine.types cimport (
     ACCEPTED, BUY, CANCEL, CANCELLED, DAY, FOK, GTC, IOC, LIMIT, MARKET, NEW, POST_ONLY, REJECTED, REPLACE, REPLACED,
@@ -19,15 +19,14 @@ from gateway.executions cimport Instrument, put, status_of, to_units
 from gateway.names cimport name_hash, names_bucket, names_next, names_prefetch
 from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_of
 from gateway.reasons cimport (
-    CANNOT_CHANGE, DISCONNECTED, DUPLICATE_CL_ORD_ID, MASS_CANCELLED, MISSING_FIELD, NO_OPEN_ORDERS, NO_SUCH_ORDER,
-    NOT_THIS_ORDER,
-    ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE,
-    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_REQUEST_TYPE,
-    UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason, ord_rej_reason, text_of,
+    CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
+    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
+    UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason,
+    ord_rej_reason, text_of,
 )
 from gateway.records cimport (
     ExecutionFields, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST, MSG_EXECUTION_REPORT,
-    MSG_MASS_CANCEL_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
+    MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
     MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
@@ -37,7 +36,6 @@ cdef int64_t EMPTY = INT64_MIN
 cdef enum:                          # BusinessRejectReason (380)
     BUSINESS_OTHER = 0
     BUSINESS_UNSUPPORTED_TYPE = 3
-    BUSINESS_FIELD_MISSING = 5
 
 
 cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
@@ -57,7 +55,7 @@ cdef inline bint same(const uint8_t* a, size_t a_length, const uint8_t* b, size_
     return a_length == b_length and memcmp(a, b, a_length) == 0
 
 
-cdef class Orders(Executions):
+cdef class Orders(MassRequests):
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil:
         cdef uint8_t type = m.fields.msg_type
@@ -80,9 +78,9 @@ cdef class Orders(Executions):
         if type == MSG_STATUS_REQUEST:
             return self._status(s, &q)
         if type == MSG_MASS_CANCEL_REQUEST:
-            return self._mass_cancel(s, m, &q)
+            return self.mass_cancel(s, m, &q)
         assert type == MSG_MASS_STATUS_REQUEST
-        return self._mass_status(s, m, &q)
+        return self.mass_status(s, m, &q)
 
     cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil:
         cdef const OrderBody* body = m.order
@@ -115,13 +113,6 @@ cdef class Orders(Executions):
             expect_order(self, o.next)
             expect_order(self, o.previous)
 
-    cdef int _missing(self, Session* s, const Message* m, const Request* q, int tag) except -1 nogil:
-        # A field is missing that this message needs, given its others.
-        cdef char text[64]
-        snprintf(text, sizeof(text), b"conditionally required field %d is missing", tag)
-        return self.sessions.business_reject(s, m, BUSINESS_FIELD_MISSING, MISSING_FIELD, text, q.cl_ord_id,
-                                             q.body.cl_ord_id_length)
-
     cdef const char* _why(self, const Request* q, int reason, char* text, size_t room) noexcept nogil:
         if reason != UNSUPPORTED_FIELD:
             return text_of(reason)
@@ -138,11 +129,11 @@ cdef class Orders(Executions):
         cdef Order* o
         cdef int reason
         if not body.present & HAS_QUANTITY:
-            return self._missing(s, m, q, 38)
+            return self.missing(s, m, q, 38)
         if body.ord_type == c'2' and not body.present & HAS_PRICE:
-            return self._missing(s, m, q, 44)
+            return self.missing(s, m, q, 44)
         if body.cl_ord_id_length == 0:
-            return self._missing(s, m, q, 11)
+            return self.missing(s, m, q, 11)
         hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
         reason = self._judge_new(s, q, hash)
         if reason:
@@ -321,7 +312,7 @@ cdef class Orders(Executions):
         cdef Order* o
         cdef int reason
         if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
-            return self._missing(s, m, q, 41 if body.cl_ord_id_length else 11)
+            return self.missing(s, m, q, 41 if body.cl_ord_id_length else 11)
         hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
         reason = self._judge_change(s, q, hash, &slot)
         if reason:
@@ -349,11 +340,11 @@ cdef class Orders(Executions):
         cdef Order* o
         cdef int reason
         if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
-            return self._missing(s, m, q, 41 if body.cl_ord_id_length else 11)
+            return self.missing(s, m, q, 41 if body.cl_ord_id_length else 11)
         if not body.present & HAS_QUANTITY:
-            return self._missing(s, m, q, 38)
+            return self.missing(s, m, q, 38)
         if body.ord_type == c'2' and not body.present & HAS_PRICE:
-            return self._missing(s, m, q, 44)
+            return self.missing(s, m, q, 44)
         hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
         reason = self._judge_change(s, q, hash, &slot)
         if reason == 0:
@@ -444,202 +435,4 @@ cdef class Orders(Executions):
         fields.text_length = <uint8_t> text_length
         put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account, body.account_length),
                 q.symbol, body.symbol_length), <const uint8_t*> text, text_length)
-        return 0
-
-    # ------------------------------------------------------------ requests about many orders
-
-    cdef int _filter(self, const Request* q) noexcept nogil:
-        # Which orders the job takes: symbol and side of the request. 0, or why not.
-        cdef const OrderBody* body = q.body
-        self.job.instrument = -1
-        self.job.side = body.side
-        self.job.request_type = body.request_type
-        if body.present & HAS_UNSUPPORTED:
-            return UNSUPPORTED_FIELD
-        if body.request_type != c'1' and body.request_type != c'7':
-            return UNSUPPORTED_REQUEST_TYPE
-        if body.side != 0 and body.side != c'1' and body.side != c'2':
-            return UNSUPPORTED_SIDE
-        if body.request_type == c'1' or body.symbol_length:
-            self.job.instrument = self.instrument_of(q.symbol, body.symbol_length)
-            if self.job.instrument < 0:
-                return UNKNOWN_SYMBOL
-        return 0
-
-    cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil:
-        self.job.kind = kind
-        self.job.session = s.id
-        self.job.cursor = s.open_first
-        self.job.total = 0
-        self.job.done = 0
-        self.job.id_length = length
-        memcpy(self.job.id, id, length)
-
-    cdef bint _wanted(self, const Order* o) noexcept nogil:
-        return ((self.job.instrument < 0 or o.instrument == self.job.instrument)
-                and (self.job.side == 0 or o.side == self.job.side))
-
-    cdef int _mass_cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil:
-        cdef int reason
-        if q.body.request_type == c'1' and q.body.symbol_length == 0:
-            return self._missing(s, m, q, 55)
-        reason = self._filter(q)
-        if reason:
-            return self._mass_cancel_report(s, q.cl_ord_id, q.body.cl_ord_id_length, q.symbol, q.body.symbol_length,
-                                            reason)
-        self._start(s, MASS_CANCEL, q.cl_ord_id, q.body.cl_ord_id_length)
-        return 0
-
-    cdef int _mass_cancel_report(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
-                                 uint8_t symbol_length, int reason) except -1 nogil:
-        # Of the job as it stands; reason 0: it was done.
-        cdef const char* text = text_of(reason)
-        cdef size_t text_length = strlen(text)
-        cdef ExecutionFields* fields = self.blank(
-            s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + symbol_length + text_length
-        )
-        fields.response_to = self.job.request_type
-        fields.mass_response = c'0' if reason else self.job.request_type
-        fields.side = self.job.side
-        if reason:      # MassCancelRejectReason (532): 0 = not supported, 1 = unknown security, 99 = other
-            fields.fix_reason = 1 if reason == UNKNOWN_SYMBOL else 0 if reason == UNSUPPORTED_REQUEST_TYPE else 99
-            fields.reason_code = reason
-        else:
-            fields.affected = self.job.done
-        fields.cl_ord_id_length = id_length
-        fields.symbol_length = symbol_length
-        fields.text_length = <uint8_t> text_length
-        put(put(put(<uint8_t*> (fields + 1), id, id_length), symbol, symbol_length), <const uint8_t*> text, text_length)
-        return 0
-
-    cdef int _mass_status(self, Session* s, const Message* m, const Request* q) except -1 nogil:
-        cdef int reason
-        if q.body.request_type == c'1' and q.body.symbol_length == 0:
-            return self._missing(s, m, q, 55)
-        reason = self._filter(q)
-        if reason:
-            return self._no_status(s, q.cl_ord_id, q.body.cl_ord_id_length, reason)
-        self._start(s, MASS_STATUS_COUNT, q.cl_ord_id, q.body.cl_ord_id_length)
-        return 0
-
-    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, int reason) except -1 nogil:
-        # The one answer to a mass status request that has nothing to report.
-        cdef const char* text = text_of(reason if reason else NO_OPEN_ORDERS)
-        cdef size_t text_length = strlen(text)
-        cdef ExecutionFields* fields = self.blank(s, MSG_EXECUTION_REPORT, text_length + id_length)
-        fields.exec_type = c'I'
-        fields.ord_status = c'8'
-        fields.status_request = 1
-        fields.last_fragment = c'Y'
-        if reason:
-            fields.fix_reason = ord_rej_reason(reason)
-            fields.reason_code = reason
-        fields.text_length = <uint8_t> text_length
-        fields.request_id_length = id_length
-        put(put(<uint8_t*> (fields + 1), <const uint8_t*> text, text_length), id, id_length)
-        return 0
-
-    cdef int cancel_all(self, Session* s) except -1 nogil:
-        self.job.instrument = -1
-        self.job.side = 0
-        self._start(s, GRACE_CANCEL, s.comp_id, 0)
-        return 0
-
-    cdef int work(self) except -1 nogil:
-        cdef Session* s = self.sessions.by_id(self.job.session)
-        if self.job.kind == MASS_STATUS_COUNT:
-            self._count_piece(s)
-        elif self.job.kind == MASS_STATUS:
-            self._status_piece(s)
-        else:
-            self._cancel_piece(s)
-        return 0
-
-    cdef int _cancel_piece(self, Session* s) except -1 nogil:
-        cdef uint32_t looked = 0, slot = self.job.cursor, next
-        cdef const Report* r
-        cdef Order* o
-        cdef Command* c = &self.command
-        cdef int reason = DISCONNECTED if self.job.kind == GRACE_CANCEL else MASS_CANCELLED
-        c.kind = CANCEL
-        c.flags = 0
-        c.owner = s.id
-        while slot and looked < PIECE:
-            looked += 1
-            o = order_at(self, slot)
-            next = o.next
-            if self._wanted(o):
-                c.client_ref = slot
-                c.order_id = o.order_id
-                self.machine.run(c, 1)
-                r = self.machine.reports() + (self.machine.report_count() - 1)
-                assert r.kind == CANCELLED and r.client_ref == slot
-                o.state = CLOSED
-                self.report(s, o, c'4', reason)
-                self.close(s, slot, o)
-                self.job.done += 1
-            slot = next
-        self.end_run()
-        self.job.cursor = slot
-        if slot == 0:
-            if self.job.kind == MASS_CANCEL and self.job.instrument < 0:
-                self._mass_cancel_report(s, self.job.id, self.job.id_length, self.job.id, 0, 0)
-            elif self.job.kind == MASS_CANCEL:
-                self._mass_cancel_report(s, self.job.id, self.job.id_length,
-                                         self.instruments[self.job.instrument].symbol,
-                                         self.instruments[self.job.instrument].symbol_length, 0)
-            self.job.kind = NO_JOB
-        return 0
-
-    cdef int _count_piece(self, Session* s) except -1 nogil:
-        cdef uint32_t looked = 0, slot = self.job.cursor
-        cdef const Order* o
-        while slot and looked < PIECE:
-            looked += 1
-            o = order_at(self, slot)
-            self.job.total += self._wanted(o)
-            slot = o.next
-        self.job.cursor = slot
-        if slot == 0:
-            self.job.cursor = s.open_first
-            self.job.kind = MASS_STATUS
-            if self.job.total == 0:
-                self.job.kind = NO_JOB
-                self._no_status(s, self.job.id, self.job.id_length, 0)
-        return 0
-
-    cdef int _status_piece(self, Session* s) except -1 nogil:
-        cdef uint32_t looked = 0, slot = self.job.cursor
-        cdef const Order* o
-        while slot and looked < PIECE:
-            looked += 1
-            o = order_at(self, slot)
-            slot = o.next
-            if self._wanted(o):
-                self.job.done += 1
-                self._status_of_many(s, o)
-        self.job.cursor = slot
-        if slot == 0:
-            assert self.job.done == self.job.total
-            self.job.kind = NO_JOB
-        return 0
-
-    cdef int _status_of_many(self, Session* s, const Order* o) except -1 nogil:
-        cdef const Instrument* instrument = &self.instruments[o.instrument]
-        cdef size_t length = <size_t> o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length
-        cdef ExecutionFields* fields = self.blank(
-            s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + self.job.id_length
-        )
-        self.describe(fields, o)
-        fields.exec_type = c'I'
-        fields.status_request = 1
-        fields.mass_total = self.job.total
-        fields.last_fragment = c'Y' if self.job.done == self.job.total else c'N'
-        fields.cl_ord_id_length = o.cl_ord_id_length
-        fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
-        fields.account_length = o.account_length
-        fields.symbol_length = instrument.symbol_length
-        fields.request_id_length = self.job.id_length
-        put(put(put(<uint8_t*> (fields + 1), strings_of(o), length), instrument.symbol, instrument.symbol_length),
-            self.job.id, self.job.id_length)
         return 0

@@ -255,6 +255,31 @@ def test_an_input_in_the_log_twice_takes_effect_once(
     assert twice.edge.exchange.skipped_inputs - once.edge.exchange.skipped_inputs == skipped
 
 
+@pytest.mark.parametrize("budget", [1, 255, 256, 257, 700, 10**6])
+def test_requests_about_many_orders_are_cut_and_come_out_whole(budget: int) -> None:
+    count = 600
+    world = World(MemoryEdge(budget=budget))
+    world.start()
+    world.play(("admin", "A", "35=0|"))
+    for n in range(count):
+        world.say("A", f"35=D|11=m{n}|55=AAPL|54={1 + n % 2}|38=1|40=2|44={9 + n % 2 * 2}|")
+    world.edge.out.clear()
+    world.say("A", "35=AF|584=s|585=7|")
+    world.say("A", "35=AF|584=s|585=7|54=2|")
+    world.say("A", "35=q|11=q|530=1|55=AAPL|54=1|")
+    world.edge.close("A")  # cancel-on-disconnect takes the rest
+    world.edge.wait(10**9)
+    out = messages(world.edge)
+    every = [str(n) for n in range(1, count + 1)]
+    assert [m["37"] for m in out] == [*every, *every[1::2], *every[::2], "NONE", *every[1::2]]
+    assert [m["912"] for m in out[:count]] == ["N"] * (count - 1) + ["Y"]
+    assert {m["911"] for m in out[:count]} == {str(count)}
+    assert out[count + count]["533"] == str(count // 2)
+    assert {m["20002"] for m in out[-count // 2 :]} == {"151"}
+    assert book(world.edge.exchange.machine) == []
+    assert world.edge.exchange.sessions()[0]["open_orders"] == 0
+
+
 def test_a_malformed_entry_stops_the_replica_before_anything_changes() -> None:
     edge = MemoryEdge()
     edge.start(*GENESIS)

@@ -1,0 +1,3 @@
+from gateway.executions import Executions
+
+class MassRequests(Executions): ...
