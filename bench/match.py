@@ -211,7 +211,7 @@ def check_published(figures: dict[str, Any], published: dict[str, Any]) -> None:
 
 
 def check_spread(commands: Records, reports: Records, instruments: int) -> None:
-    """Over many instruments nothing is published: each book must do as it does when its commands come alone."""
+    """Nothing is published over many books: each must do as it does when its commands come alone."""
     order = np.argsort(commands["instrument"], kind="stable")
     apart = all_reports(new_machine(instruments), commands[order])
     columns = [

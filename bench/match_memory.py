@@ -1,4 +1,4 @@
-"""What orders and instruments cost in memory, as the process's resident set and by the engine's own account."""
+"""What orders and instruments cost in memory: the resident set of the process, and the engine's account."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ PAGE = 4096
 
 
 def memory() -> dict[str, Any]:
-    """Bytes of a resting order (the worst while a book of ORDERS fills) and of an instrument with an empty book."""
+    """Bytes of a resting order (the worst while a book of ORDERS fills) and of an empty instrument."""
     commands = np.zeros(ORDERS, COMMAND)
     number = np.arange(ORDERS)
     commands["kind"] = CommandKind.NEW

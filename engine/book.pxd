@@ -9,7 +9,7 @@ from engine.ladder cimport Ladder
 from engine.store cimport Order, Pool
 from engine.types cimport Command, Report
 
-cdef struct Instrument:     # 104 bytes: what an instrument with an empty book costs
+cdef struct Instrument:     # 120 bytes: what an instrument with an empty book costs
     int64_t lot_lots        # round lot
     int64_t min_lots
     int64_t max_lots
@@ -19,12 +19,15 @@ cdef struct Instrument:     # 104 bytes: what an instrument with an empty book c
     int64_t protection_ticks    # -1 = no limit
     Ladder sides[2]         # BUY, SELL
 
+cdef enum:
+    REFS = 0
+    IDS = 1
+
 cdef struct Books:
     Pool orders             # Order
     Pool levels             # Level
     Pool branches           # Branch
-    Index ids               # order_id -> Order
-    Index refs              # owner, client_ref -> Order
+    Index indexes[2]        # REFS: owner, client_ref -> Order; IDS: order_id -> Order
     Instrument* instruments
     uint32_t instrument_count
     uint32_t instrument_capacity
@@ -36,8 +39,7 @@ cdef struct Books:
     size_t report_count
     size_t report_capacity
 
-# Order.traits: the bytes of the first word of a Report, at their places there, so that a report's first word is one OR.
-# The bytes that tell of the report and not of the order are 0, except the first: it keeps the order's capacity.
+# The first word of a Report: where its bytes are.
 cdef enum:
     SIDE_BYTE = 8
     REASON_BYTE = 16
@@ -47,8 +49,14 @@ cdef enum:
     COMMAND_KIND_BYTE = 48
     KEPT_PRIORITY_BYTE = 56
 
+# Order.traits: side, time in force, flags, capacity, a byte each from the lowest. Only limit orders rest.
+cdef enum:
+    TRAIT_TIME_IN_FORCE = 8
+    TRAIT_FLAGS = 16
+    TRAIT_CAPACITY = 24
+
 cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
-    return <uint32_t>(order.traits >> SIDE_BYTE) & 1
+    return order.traits & 1
 
 cdef int books_open(Books* books) noexcept nogil                        # -1: out of memory
 cdef void books_close(Books* books) noexcept nogil
@@ -59,5 +67,5 @@ cdef bint define_instrument(
     Books* books, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
 ) except -1 nogil
 cdef uint32_t find_order(const Books* books, uint64_t order_id, uint32_t owner, uint64_t client_ref) noexcept nogil
-cdef int rest_order(Books* books, uint32_t slot, int64_t price) except -1 nogil
-cdef int enter_indexes(Books* books, uint32_t slot) except -1 nogil
+cdef int rest_order(Books* books, uint32_t slot, uint32_t instrument, int64_t price) except -1 nogil
+cdef int index_order(Books* books, uint32_t slot) except -1 nogil

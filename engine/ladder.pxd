@@ -10,14 +10,15 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from engine.index cimport highest_bit, lowest_bit
-from engine.store cimport Branch, Level, Pool, IS_LEVEL, pool_give, pool_take
+from engine.store cimport Branch, IS_LEVEL, Level, Pool
 
-cdef struct Ladder:         # 24 bytes
+cdef struct Ladder:         # 32 bytes
     uint64_t best_key       # of the best level; only meaningful when best is not 0
     uint32_t best           # its slot; 0 = no orders on this side
     uint32_t root           # a branch, or a level with IS_LEVEL; 0 = empty
     uint64_t orders         # resting on this side
+    uint32_t leaf           # the branch with shift 0 that was last found in; 0 = none
+    uint32_t reserved_28
 
 # BUY 0, SELL 1. The same mapping leads back: key ^ mask = price.
 cdef inline uint64_t key_mask(uint32_t side) noexcept nogil:
@@ -47,23 +48,17 @@ cdef inline void level_subtract(Level* level, int64_t lots) noexcept nogil:
     level.total_high -= level.total_low < <uint64_t>lots
     level.total_low -= <uint64_t>lots
 
-# At most 11 steps. The slot of the level with this key; 0 = none.
-cdef inline uint32_t ladder_find(
-    const Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key
-) noexcept nogil:
-    cdef uint32_t node = ladder.root, bit
-    cdef const Branch* branch
-    while node != 0:
-        if node & IS_LEVEL:
-            node ^= IS_LEVEL
-            return node if level_at(levels, node).key == key else 0
-        branch = branch_at(branches, node)
-        bit = (key >> branch.shift) & 63
-        if prefix_of(key, branch.shift) != branch.prefix or not (branch.present >> bit) & 1:
-            return 0
-        node = branch.child[bit]
-    return 0
+# Usually 1 step, at most 12. The slot of the level with this key; 0 = none.
+cdef inline uint32_t ladder_find(Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil:
+    # Orders come near each other. Branch 0 is all zeros: it has no level.
+    cdef const Branch* leaf = branch_at(branches, ladder.leaf)
+    if leaf.prefix == key >> 6 and (leaf.present >> (key & 63)) & 1:
+        return leaf.child[key & 63] ^ IS_LEVEL
+    return ladder_search(ladder, levels, branches, key)
 
+cdef uint32_t ladder_search(Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil
 cdef uint32_t ladder_insert(Ladder* ladder, Pool* levels, Pool* branches, uint64_t key) noexcept nogil
 cdef int ladder_remove(Ladder* ladder, Pool* levels, Pool* branches, uint32_t slot) noexcept nogil
-cdef uint32_t ladder_after(const Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil
+cdef uint32_t ladder_after(
+    const Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key
+) noexcept nogil

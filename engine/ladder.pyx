@@ -7,8 +7,7 @@ assert stops the machine.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from engine.index cimport highest_bit, lowest_bit
-from engine.store cimport Branch, Level, Pool, IS_LEVEL, pool_give, pool_take
+from engine.store cimport Branch, IS_LEVEL, Level, Pool, highest_bit, lowest_bit, pool_give, pool_take
 
 cdef inline uint32_t least_under(const Pool* branches, uint32_t node) noexcept nogil:
     """The slot of the least level under `node`, which is not 0."""
@@ -17,6 +16,23 @@ cdef inline uint32_t least_under(const Pool* branches, uint32_t node) noexcept n
         branch = branch_at(branches, node)
         node = branch.child[lowest_bit(branch.present)]
     return node ^ IS_LEVEL
+
+cdef uint32_t ladder_search(Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil:
+    """The slot of the level with this key, from the root; 0 = none. At most 11 steps."""
+    cdef uint32_t node = ladder.root, bit
+    cdef const Branch* branch
+    while node != 0:
+        if node & IS_LEVEL:
+            node ^= IS_LEVEL
+            return node if level_at(levels, node).key == key else 0
+        branch = branch_at(branches, node)
+        bit = (key >> branch.shift) & 63
+        if prefix_of(key, branch.shift) != branch.prefix or not (branch.present >> bit) & 1:
+            return 0
+        if branch.shift == 0:
+            ladder.leaf = node
+        node = branch.child[bit]
+    return 0
 
 cdef uint32_t ladder_insert(Ladder* ladder, Pool* levels, Pool* branches, uint64_t key) noexcept nogil:
     """Make the level of this key, without orders; there is none yet. 0 = out of memory, nothing changed.
@@ -62,6 +78,7 @@ cdef uint32_t ladder_insert(Ladder* ladder, Pool* levels, Pool* branches, uint64
     level.head = 0
     level.tail = 0
     level.orders = 0
+    level.reserved_36 = 0
     if ladder.best == 0 or key < ladder.best_key:
         ladder.best = slot
         ladder.best_key = key
@@ -121,6 +138,8 @@ cdef int ladder_remove(Ladder* ladder, Pool* levels, Pool* branches, uint32_t sl
             # One child is left: it takes the branch's place.
             node = parent_place[0]
             parent_place[0] = branch.child[lowest_bit(branch.present)]
+            if node == ladder.leaf:
+                ladder.leaf = 0
             pool_give(branches, sizeof(Branch), node)
     pool_give(levels, sizeof(Level), slot)
     if ladder.best == slot:

@@ -12,6 +12,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from engine.book cimport (
+    IDS,
     Books, Instrument, books_bytes, books_close, books_copy, books_open, find_order, run_commands, side_of_order,
 )
 from engine.index cimport hash_id, index_find
@@ -77,8 +78,7 @@ cdef class ReportBuffer:
 
 
 cdef ReportBuffer take_reports(Books* books):
-    """Hand the machine's report buffer over and give the machine a spare one, if there is any."""
-    global spare_count
+    """Hand the machine's report buffer over."""
     cdef ReportBuffer buffer = ReportBuffer.__new__(ReportBuffer)
     buffer.block = books.reports
     buffer.size = books.report_capacity * sizeof(ReportRecord)
@@ -86,11 +86,16 @@ cdef ReportBuffer take_reports(Books* books):
     books.reports = NULL
     books.report_capacity = 0
     books.report_count = 0
-    if spare_count:
+    return buffer
+
+
+cdef void give_spare(Books* books) noexcept:
+    """Let the machine write its next reports where the last freed array was: that is still in the cache."""
+    global spare_count
+    if books.reports == NULL and spare_count:
         spare_count -= 1
         books.reports = <ReportRecord*>spare_blocks[spare_count]
         books.report_capacity = spare_sizes[spare_count] // sizeof(ReportRecord)
-    return buffer
 
 
 cdef class Machine:
@@ -173,7 +178,7 @@ cdef class Machine:
         self, uint32_t instrument, int side, int64_t price, uint64_t* order_ids, int64_t* leaves, size_t room
     ) noexcept nogil:
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef const Ladder* ladder
+        cdef Ladder* ladder
         cdef uint32_t number
         cdef size_t position = 0
         if instrument >= self.books.instrument_count:
@@ -195,7 +200,7 @@ cdef class Machine:
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
         cdef uint32_t slot = 0
         if order_id:
-            slot = index_find(&self.books.ids, orders, hash_id(order_id), True, 0, order_id)
+            slot = index_find(&self.books.indexes[IDS], orders, hash_id(order_id), True, 0, order_id)
         if slot:
             owner[0] = orders[slot].owner
             client_ref[0] = orders[slot].client_ref
@@ -235,6 +240,7 @@ cdef class Machine:
             PyBuffer_Release(&view)
             PyObject_GetBuffer(commands.copy().view(BYTE), &view, PyBUF_SIMPLE)
         count = <size_t>view.len // sizeof(Command)
+        give_spare(&self.books)
         try:
             with nogil:
                 self.run(<const Command*>view.buf, count)
@@ -504,11 +510,10 @@ cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
         return 0
     name = order_id
     return index_find(
-        &machine.books.ids, <const OrderRecord*>machine.books.orders.records, hash_id(name), True, 0, name
+        &machine.books.indexes[IDS], <const OrderRecord*>machine.books.orders.records, hash_id(name), True, 0, name
     )
 
 cdef Order order_at_slot(Machine machine, uint32_t slot):
     cdef const OrderRecord* order = &(<const OrderRecord*>machine.books.orders.records)[slot]
-    return order_object(
-        order, price_of(level_at(&machine.books.levels, order.level).key, side_of_order(order))
-    )
+    cdef const Level* level = level_at(&machine.books.levels, order.level)
+    return order_object(order, level.instrument, price_of(level.key, side_of_order(order)))

@@ -8,7 +8,8 @@ cdef class Report:
 
 cdef class Order:
     cdef OrderRecord record_
+    cdef unsigned int instrument_
     cdef long long price_
 
 cdef Report report_object(const ReportRecord* record)
-cdef Order order_object(const OrderRecord* record, long long price_ticks)
+cdef Order order_object(const OrderRecord* record, unsigned int instrument, long long price_ticks)

@@ -8,9 +8,9 @@ an absent price is None.
 
 cimport cython
 
-from engine.book cimport FLAGS_BYTE, ORDER_TYPE_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE
+from engine.book cimport TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.store cimport Order as OrderRecord
-from engine.types cimport EMPTY_PRICE
+from engine.types cimport EMPTY_PRICE, LIMIT
 from engine.types cimport Report as ReportRecord
 
 from engine import records
@@ -31,9 +31,10 @@ cdef Report report_object(const ReportRecord* record):
     report.record_ = record[0]
     return report
 
-cdef Order order_object(const OrderRecord* record, long long price_ticks):
+cdef Order order_object(const OrderRecord* record, unsigned int instrument, long long price_ticks):
     cdef Order order = Order.__new__(Order)
     order.record_ = record[0]
+    order.instrument_ = instrument
     order.price_ = price_ticks
     return order
 
@@ -201,27 +202,27 @@ cdef class Order:
 
     @property
     def instrument(self):
-        return self.record_.instrument
+        return self.instrument_
 
     @property
     def side(self):
-        return SIDES[self.record_.traits >> SIDE_BYTE & 255]
+        return SIDES[self.record_.traits & 255]
 
     @property
     def order_type(self):
-        return ORDER_TYPES[self.record_.traits >> ORDER_TYPE_BYTE & 255]
+        return ORDER_TYPES[<int>LIMIT]
 
     @property
     def time_in_force(self):
-        return TIMES_IN_FORCE[self.record_.traits >> TIME_IN_FORCE_BYTE & 255]
+        return TIMES_IN_FORCE[self.record_.traits >> TRAIT_TIME_IN_FORCE & 255]
 
     @property
     def flags(self):
-        return self.record_.traits >> FLAGS_BYTE & 255
+        return self.record_.traits >> TRAIT_FLAGS & 255
 
     @property
     def capacity(self):
-        return self.record_.traits & 255
+        return self.record_.traits >> TRAIT_CAPACITY & 255
 
     @property
     def price_ticks(self):

@@ -16,8 +16,9 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from engine.book cimport (
-    Books, FLAGS_BYTE, Instrument, ORDER_TYPE_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE, define_instrument,
-    enter_indexes, find_order, rest_order,
+    IDS,
+    Books, Instrument, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, define_instrument, find_order, index_order,
+    rest_order,
 )
 from engine.index cimport hash_id, index_find
 from engine.ladder cimport Ladder, key_of, ladder_after, level_at, price_of
@@ -113,10 +114,10 @@ cdef char* write_side(const Books* books, const Ladder* ladder, uint32_t side, c
             image.price_ticks = price_of(level.key, side)
             image.total_lots = order.total_lots
             image.leaves_lots = order.leaves_lots
-            image.order_type = order.traits >> ORDER_TYPE_BYTE & 255
-            image.time_in_force = order.traits >> TIME_IN_FORCE_BYTE & 255
-            image.flags = order.traits >> FLAGS_BYTE & 255
-            image.capacity = order.traits & 255
+            image.order_type = LIMIT
+            image.time_in_force = order.traits >> TRAIT_TIME_IN_FORCE & 255
+            image.flags = order.traits >> TRAIT_FLAGS & 255
+            image.capacity = order.traits >> TRAIT_CAPACITY & 255
             image.self_match_group = 0
             memcpy(at, &image, sizeof(OrderImage))
             at += sizeof(OrderImage)
@@ -193,7 +194,7 @@ cdef uint64_t read_order(
     memcpy(&image, data + offset, sizeof(OrderImage))
     require(0 < image.order_id <= books.last_order_id, offset, "an order id that was never given")
     if index_find(
-        &books.ids, <const Order*>books.orders.records, hash_id(image.order_id), True, 0, image.order_id
+        &books.indexes[IDS], <const Order*>books.orders.records, hash_id(image.order_id), True, 0, image.order_id
     ):
         require(False, offset, f"order id {image.order_id} twice")
     if find_order(books, 0, image.owner, image.client_ref):
@@ -223,11 +224,10 @@ cdef uint64_t read_order(
     order.total_lots = image.total_lots
     order.owner = image.owner
     order.account = image.account
-    order.instrument = number
     order.traits = (
-        image.capacity | <uint64_t>side << SIDE_BYTE | <uint64_t>LIMIT << ORDER_TYPE_BYTE
-        | <uint64_t>image.time_in_force << TIME_IN_FORCE_BYTE | <uint64_t>image.flags << FLAGS_BYTE
+        side | <uint32_t>image.time_in_force << TRAIT_TIME_IN_FORCE | <uint32_t>image.flags << TRAIT_FLAGS
+        | <uint32_t>image.capacity << TRAIT_CAPACITY
     )
-    enter_indexes(books, slot)
-    rest_order(books, slot, image.price_ticks)
+    index_order(books, slot)
+    rest_order(books, slot, number, image.price_ticks)
     return key

@@ -18,16 +18,19 @@ cdef struct Order:          # a live order; 64 bytes, one cache line
     uint32_t previous       # 40   the order before it, 0 = none
     uint32_t level          # 44   its level; 0 = in no book (the slot is free, or the order is on its way in)
     uint32_t account        # 48
-    uint32_t instrument     # 52
-    uint64_t traits         # 56   capacity, side, order type, time in force, flags: see book.pxd
+    uint32_t next_id        # 52   the next order in its chain of the index by order_id, 0 = none
+    uint32_t next_ref       # 56   the same in the index by client_ref
+    uint32_t traits         # 60   side, time in force, flags, capacity: see book.pxd
 
-cdef struct Level:          # the orders of one price and side; 32 bytes
+cdef struct Level:          # the orders of one price and side; 40 bytes
     uint64_t key            # 0    price as an unsigned number, best = least: see ladder.pxd
     uint64_t total_low      # 8    sum of the leaves, 96 bits
     uint32_t total_high     # 16
     uint32_t head           # 20   first in time
     uint32_t tail           # 24
     uint32_t orders         # 28   how many; > 0
+    uint32_t instrument     # 32
+    uint32_t reserved_36
 
 cdef struct Branch:         # an inner node of a ladder; 280 bytes
     uint64_t prefix         # 0    the key bits above this branch's six
@@ -47,6 +50,17 @@ cdef struct Pool:
     uint32_t live           # slots in use
     size_t size             # bytes of one record
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static inline void qb_prefetch(const void *address) { __builtin_prefetch(address); }
+    static inline uint32_t qb_lowest_bit(uint64_t bits) { return (uint32_t)__builtin_ctzll(bits); }
+    static inline uint32_t qb_highest_bit(uint64_t bits) { return 63u - (uint32_t)__builtin_clzll(bits); }
+    """
+    void prefetch "qb_prefetch" (const void* address) noexcept nogil
+    uint32_t lowest_bit "qb_lowest_bit" (uint64_t bits) noexcept nogil      # bits != 0
+    uint32_t highest_bit "qb_highest_bit" (uint64_t bits) noexcept nogil    # bits != 0
+
 cdef int pool_open(Pool* pool, size_t size) noexcept nogil          # -1: out of memory
 cdef void pool_close(Pool* pool) noexcept nogil
 cdef int pool_copy(Pool* pool, const Pool* other) noexcept nogil    # -1: out of memory
@@ -58,6 +72,7 @@ cdef inline uint32_t pool_take(Pool* pool, size_t size) noexcept nogil:
     cdef uint32_t slot = pool.free
     if slot:
         pool.free = (<uint32_t*>(pool.records + slot * size))[0]
+        prefetch(pool.records + pool.free * size)
     else:
         if pool.top == pool.capacity and pool_grow(pool) < 0:
             return 0
