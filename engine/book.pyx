@@ -23,12 +23,12 @@ from engine.store cimport (
     Branch, Level, Order, block_resize, pool_close, pool_copy, pool_give, pool_open, pool_take, prefetch,
 )
 from engine.types cimport (
-    ACCEPTED, BUY, CANCEL, CANCELLED, DAY, DEFINE, DEFINED, DUPLICATE_CLIENT_REF, Definition, FOK,
+    ACCEPTED, CANCEL, CANCELLED, DEFINE, DEFINED, DUPLICATE_CLIENT_REF, Definition, FOK,
     FOK_UNFILLABLE, GTC, INVALID_DEFINITION, INVALID_FLAGS, INVALID_ORDER_TYPE, INVALID_PRICE,
     INVALID_QUANTITY, INVALID_SIDE, INVALID_TIME_IN_FORCE, IOC, IOC_REMAINDER, LIMIT, MARKET,
     MARKET_REMAINDER, NEW, NONE, POST_ONLY, POST_ONLY_WOULD_TRADE, PRICE_OUTSIDE_LIMITS,
     QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM, QUANTITY_NOT_ROUND_LOT, REDUCE, REDUCED, REENTER,
-    REJECTED, REPLACE, REPLACED, REQUESTED, SELL, TOO_LATE, TRADE, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
+    REJECTED, REPLACED, REQUESTED, SELL, TOO_LATE, TRADE, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
 )
 
@@ -729,7 +729,8 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
     if (
         pool_copy(&books.orders, &other.orders) < 0 or pool_copy(&books.levels, &other.levels) < 0
         or pool_copy(&books.branches, &other.branches) < 0
-        or index_copy(&books.indexes[IDS], &other.indexes[IDS]) < 0 or index_copy(&books.indexes[REFS], &other.indexes[REFS]) < 0
+        or index_copy(&books.indexes[IDS], &other.indexes[IDS]) < 0
+        or index_copy(&books.indexes[REFS], &other.indexes[REFS]) < 0
     ):
         books_close(books)
         return -1

@@ -45,7 +45,7 @@ cdef int index_copy(Index* index, const Index* other) noexcept nogil:
 
 cdef int index_widen(Index* index, Order* orders) noexcept nogil:
     """Add WIDEN_BUCKETS buckets. Cost: the orders of as many chains."""
-    cdef uint32_t i
+    cdef uint32_t _
     cdef uint64_t capacity = <uint64_t>index.capacity * 2
     cdef void* block
     if index.buckets + WIDEN_BUCKETS > index.capacity:
@@ -58,7 +58,7 @@ cdef int index_widen(Index* index, Order* orders) noexcept nogil:
             return -1
         index.heads = <uint32_t*>block
         index.capacity = <uint32_t>capacity
-    for i in range(WIDEN_BUCKETS):
+    for _ in range(WIDEN_BUCKETS):
         split(index, orders)
     return 0
 

@@ -6,18 +6,17 @@ is checked. An error inside matching (no memory, a broken invariant) leaves the
 machine refusing everything: it does not trade on wrongly.
 """
 
-cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from engine.book cimport (
     IDS,
-    Books, Instrument, books_bytes, books_close, books_copy, books_open, find_order, run_commands, side_of_order,
+    Books, Instrument, books_bytes, books_close, books_copy, books_open, run_commands, side_of_order,
 )
 from engine.index cimport hash_id, index_find
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
-from engine.report cimport Order, Report, order_object, report_object
+from engine.report cimport Order, order_object, report_object
 from engine.snapshot cimport read_snapshot, write_snapshot
 from engine.store cimport Level, block_resize
 from engine.store cimport Order as OrderRecord

@@ -157,7 +157,7 @@ cdef size_t read_instrument(
 ) except 0:
     cdef InstrumentImage image
     cdef uint32_t side
-    cdef uint64_t i, worst
+    cdef uint64_t _, worst
     cdef Ladder* ladder
     require(offset + sizeof(InstrumentImage) <= size, offset, "it ends in the middle of a record")
     memcpy(&image, data + offset, sizeof(InstrumentImage))
@@ -171,7 +171,7 @@ cdef size_t read_instrument(
     offset += sizeof(InstrumentImage)
     for side in range(2):
         worst = 0
-        for i in range(image.orders[side]):
+        for _ in range(image.orders[side]):
             worst = read_order(books, number, side, worst, data, size, offset)
             offset += sizeof(OrderImage)
     ladder = books.instruments[number].sides
