@@ -40,6 +40,7 @@ class Replica:
     ) -> None:
         self.node = node
         self.exchange = Exchange(comp_id)
+        self.exchange.feed.ignore(b"")  # only what somebody subscribes to is built
         self.why_not: str | None = None  # why no input is taken
         self._egress = egress
         self._store = EgressStore(egress)
