@@ -1,44 +1,145 @@
 """Quorumbook: an order-matching engine with fault-tolerant replication.
 
 The public names. `import quorumbook` is all that the documentation uses.
+
+The engine's names (Machine, BUY, SELL, IOC, ReportKind, COMMAND, ...) are numbers of `engine/types.pxd`. The names
+of FIX (Side, TimeInForce, ExecType, ...) belong to the client library and are imported when they are first used.
 """
 
-from gateway.client import Client, connect
-from gateway.client_async import AsyncClient, connect_async
-from gateway.client_codec import Report
-from gateway.client_feed import Feed, feed
-from gateway.client_link import ConnectError
-from gateway.client_orders import Order
-from gateway.client_session import LogonRefused, SessionError
-from gateway.client_types import (
-    ABSENT,
-    MESSAGE,
-    REQUEST,
-    ExecType,
-    MsgType,
-    OrdStatus,
-    OrdType,
-    Side,
-    TimeInForce,
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+def _refuse_another(package: str) -> None:
+    """Raise ImportError when Python would import somebody else's package of this name."""
+    spec = find_spec(package)
+    places = list(spec.submodule_search_locations or [spec.origin or "?"]) if spec else []
+    ours = Path(__file__).resolve().parent / package
+    if not any(Path(place).resolve() == ours for place in places):
+        found = ", ".join(map(str, places)) or "nothing"
+        raise ImportError(
+            f"Quorumbook needs its own package {package!r}, which lies at {ours}, but Python finds {found}. "
+            f"Something else of that name shadows it: rename that, or start Python from another directory, "
+            f"or take its directory out of PYTHONPATH."
+        )
+
+
+_refuse_another("engine")
+
+from engine.machine import Machine  # noqa: E402 - after the look at what shadows it
+from engine.records import (  # noqa: E402
+    COMMAND,
+    DEFINITION,
+    DEPTH,
+    EMPTY_PRICE,
+    INT64_MAX,
+    REPORT,
+    RULES_VERSION,
+    CommandFlag,
+    CommandKind,
+    OrderType,
+    Reason,
+    ReportKind,
 )
-from gateway.feed import FeedReader, UnknownTopic
+from engine.records import Side as _Side  # noqa: E402
+from engine.records import TimeInForce as _TimeInForce  # noqa: E402
+
+BUY, SELL = _Side.BUY, _Side.SELL
+DAY, GTC, IOC, FOK = _TimeInForce.DAY, _TimeInForce.GTC, _TimeInForce.IOC, _TimeInForce.FOK
+
+if TYPE_CHECKING:
+    from gateway.client import Client, connect
+    from gateway.client_async import AsyncClient, connect_async
+    from gateway.client_codec import Report
+    from gateway.client_feed import Feed, feed
+    from gateway.client_link import ConnectError
+    from gateway.client_orders import Order
+    from gateway.client_session import LogonRefused, SessionError
+    from gateway.client_types import (
+        ABSENT,
+        MESSAGE,
+        REQUEST,
+        ExecType,
+        MsgType,
+        OrdStatus,
+        OrdType,
+        Side,
+        TimeInForce,
+    )
+    from gateway.feed import FeedReader, UnknownTopic
+    from gateway.flow import Fill, FlowError, FlowPlayer, FlowRow
+    from gateway.flow_files import read_blocks, read_fills, read_flow
+    from gateway.generate import FlowGenerator
+
+# Imported on first use: the engine alone needs no ZeroMQ, and works where the server does not (macOS).
+_LAZY = {
+    "gateway.client": ["Client", "connect"],
+    "gateway.client_async": ["AsyncClient", "connect_async"],
+    "gateway.client_codec": ["Report"],
+    "gateway.client_feed": ["Feed", "feed"],
+    "gateway.client_link": ["ConnectError"],
+    "gateway.client_orders": ["Order"],
+    "gateway.client_session": ["LogonRefused", "SessionError"],
+    "gateway.client_types": [
+        "ABSENT",
+        "MESSAGE",
+        "REQUEST",
+        "ExecType",
+        "MsgType",
+        "OrdStatus",
+        "OrdType",
+        "Side",
+        "TimeInForce",
+    ],
+    "gateway.feed": ["FeedReader", "UnknownTopic"],
+    "gateway.flow": ["Fill", "FlowError", "FlowPlayer", "FlowRow"],
+    "gateway.flow_files": ["read_blocks", "read_fills", "read_flow"],
+    "gateway.generate": ["FlowGenerator"],
+}
+_HOME = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "ABSENT",
+    "BUY",
+    "COMMAND",
+    "DAY",
+    "DEFINITION",
+    "DEPTH",
+    "EMPTY_PRICE",
+    "FOK",
+    "GTC",
+    "INT64_MAX",
+    "IOC",
     "MESSAGE",
+    "REPORT",
     "REQUEST",
+    "RULES_VERSION",
+    "SELL",
     "AsyncClient",
     "Client",
+    "CommandFlag",
+    "CommandKind",
     "ConnectError",
     "ExecType",
     "Feed",
     "FeedReader",
+    "Fill",
+    "FlowError",
+    "FlowGenerator",
+    "FlowPlayer",
+    "FlowRow",
     "LogonRefused",
+    "Machine",
     "MsgType",
     "OrdStatus",
     "OrdType",
     "Order",
+    "OrderType",
+    "Reason",
     "Report",
+    "ReportKind",
     "SessionError",
     "Side",
     "TimeInForce",
@@ -46,4 +147,20 @@ __all__ = [
     "connect",
     "connect_async",
     "feed",
+    "read_blocks",
+    "read_fills",
+    "read_flow",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'quorumbook' has no attribute {name!r}")
+    _refuse_another("gateway")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

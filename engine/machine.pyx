@@ -7,6 +7,7 @@ machine refusing everything: it does not trade on wrongly.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.number cimport PyNumber_Index as index  # Cython alone cuts a price of 1.5 to 1
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -265,7 +266,7 @@ cdef class Machine:
             self.books.report_count = before
 
     def define(
-        self, int64_t lot=1, int64_t min_quantity=1, int64_t max_quantity=INT64_MAX, low=None, high=None,
+        self, lot=1, min_quantity=1, max_quantity=INT64_MAX, low=None, high=None,
         protection=None,
     ):
         """Define the next instrument and return its number; the units are lots and ticks, None is no limit.
@@ -278,12 +279,12 @@ cdef class Machine:
         memset(&command, 0, sizeof(Command))
         definition.kind = DEFINE
         definition.instrument = number
-        definition.lot_lots = lot
-        definition.min_lots = min_quantity
-        definition.max_lots = max_quantity
-        definition.low_ticks = EMPTY_PRICE() if low is None else low
-        definition.high_ticks = EMPTY_PRICE() if high is None else high
-        definition.protection_ticks = -1 if protection is None else protection
+        definition.lot_lots = index(lot)
+        definition.min_lots = index(min_quantity)
+        definition.max_lots = index(max_quantity)
+        definition.low_ticks = EMPTY_PRICE() if low is None else index(low)
+        definition.high_ticks = EMPTY_PRICE() if high is None else index(high)
+        definition.protection_ticks = -1 if protection is None else index(protection)
         if self.run_one(&command)[0].record()[0] == REJECTED:
             raise ValueError(
                 "an instrument needs lot >= 1, 1 <= min_quantity <= max_quantity, low <= high, protection >= 0"
@@ -291,7 +292,7 @@ cdef class Machine:
         return number
 
     def submit(
-        self, uint32_t instrument, uint8_t side, int64_t quantity, price=None, *, uint32_t owner=0,
+        self, uint32_t instrument, uint8_t side, quantity, price=None, *, uint32_t owner=0,
         client_ref=None, order_type=None, uint8_t time_in_force=GTC, bint post_only=False,
     ):
         """Enter an order and return what came of it.
@@ -311,8 +312,8 @@ cdef class Machine:
         command.instrument = instrument
         command.owner = owner
         command.client_ref = self.books.last_order_id + 1 if client_ref is None else client_ref
-        command.price_ticks = EMPTY_PRICE() if price is None else price
-        command.quantity_lots = quantity
+        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
+        command.quantity_lots = index(quantity)
         return self.run_one(&command)
 
     def cancel(self, uint64_t order_id=0, *, uint32_t owner=0, client_ref=None):
@@ -321,35 +322,36 @@ cdef class Machine:
         name_order(&command, CANCEL, order_id, owner, client_ref)
         return self.run_one(&command)
 
-    def reduce(self, uint64_t order_id=0, int64_t quantity=0, *, uint32_t owner=0, client_ref=None):
+    def reduce(self, uint64_t order_id=0, quantity=0, *, uint32_t owner=0, client_ref=None):
         """Take an amount off an order; it keeps its place."""
         cdef Command command
         name_order(&command, REDUCE, order_id, owner, client_ref)
-        command.quantity_lots = quantity
+        command.quantity_lots = index(quantity)
         return self.run_one(&command)
 
-    def replace(self, uint64_t order_id=0, int64_t quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+    def replace(self, uint64_t order_id=0, quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
         """Give an order a new total (fills included) and, unless None, a new price."""
         cdef Command command
         name_order(&command, REPLACE, order_id, owner, client_ref)
-        command.quantity_lots = quantity
-        command.price_ticks = EMPTY_PRICE() if price is None else price
+        command.quantity_lots = index(quantity)
+        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
         return self.run_one(&command)
 
-    def reenter(self, uint64_t order_id=0, int64_t quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+    def reenter(self, uint64_t order_id=0, quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
         """Cancel an order and enter it again under the same ids with these leaves; None keeps the price."""
         cdef Command command
         name_order(&command, REENTER, order_id, owner, client_ref)
-        command.quantity_lots = quantity
-        command.price_ticks = EMPTY_PRICE() if price is None else price
+        command.quantity_lots = index(quantity)
+        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
         return self.run_one(&command)
 
-    def advance(self, int64_t time_ns):
+    def advance(self, time_ns):
         """Step the simulated clock. Raises ValueError when it would go back."""
+        cdef int64_t time = index(time_ns)
         self.check()
-        if time_ns < self.books.time_ns:
+        if time < self.books.time_ns:
             raise ValueError(f"time goes forward only: {time_ns} is before {self.books.time_ns}")
-        self.books.time_ns = time_ns
+        self.books.time_ns = time
 
     # ------------------------------------------------------------ questions
 

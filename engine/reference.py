@@ -14,6 +14,7 @@ import copy
 import hashlib
 from dataclasses import replace
 from itertools import islice
+from operator import index
 
 import numpy as np
 
@@ -520,7 +521,7 @@ class Machine:
 
     def _command(self, **fields: int) -> tuple[Report, ...]:
         fits(COMMAND, **fields)
-        command = Command._make(fields.get(name, 0) for name in Command._fields)
+        command = Command._make(index(fields.get(name, 0)) for name in Command._fields)
         return tuple(self._run(command, Definition(0, 0, 0, 0, 0, 0, 0)))
 
     def advance(self, time_ns: int) -> None:

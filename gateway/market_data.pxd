@@ -171,6 +171,8 @@ cdef class MarketData:
     cpdef int end_entry(self) except -1
     cpdef list take(self)
 
+    cdef int _count_listener(self, bytes prefix, int change) except -1
+    cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept
     cdef int _report(self, const Report* report) except -1 nogil
     cdef int _trade(self, const Report* report) except -1 nogil
     cdef int _settle(self) except -1 nogil

@@ -17,7 +17,7 @@ listened to only decides which records are built, never how they are numbered.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
@@ -28,6 +28,8 @@ from engine.types cimport (
 from gateway.records cimport MAX_SYMBOL
 
 KIND_NAMES = (b"trades", b"top", b"levels", b"orders")
+cdef const char* KIND_TEXTS[KINDS]
+KIND_TEXTS[0], KIND_TEXTS[1], KIND_TEXTS[2], KIND_TEXTS[3] = b"trades|", b"top|", b"levels|", b"orders|"
 
 cdef enum:
     SCANNED = 8             # touched levels compared one by one; more are hashed
@@ -128,29 +130,49 @@ cdef class MarketData:
         self.names.extend([None] * KINDS)
         self.instrument_count += 1
         for kind in range(KINDS):
-            name = self._name(instrument * KINDS + kind)
-            made.topics[kind].listeners = sum(name.startswith(prefix) for prefix in self.prefixes)
+            for prefix in self.prefixes:    # bytes, all of them
+                made.topics[kind].listeners += self._begins(
+                    <Py_ssize_t>instrument * KINDS + kind, <const char*>prefix, len(prefix))
 
     def listen(self, bytes prefix not None):
         """Build the topics that begin with `prefix`, a subscription as XPUB hears it. Twice is once."""
         if prefix not in self.prefixes:
             self.prefixes[prefix] = None
-            for topic in self._matching(prefix):
-                self.instruments[<size_t>topic // KINDS].topics[<size_t>topic % KINDS].listeners += 1
+            self._count_listener(prefix, 1)
 
     def ignore(self, bytes prefix not None):
         """The opposite of `listen`; a prefix that is not listened to is ignored already."""
         if prefix in self.prefixes:
             del self.prefixes[prefix]
-            for topic in self._matching(prefix):
-                self.instruments[<size_t>topic // KINDS].topics[<size_t>topic % KINDS].listeners -= 1
+            self._count_listener(prefix, -1)
 
-    def _matching(self, bytes prefix):
+    cdef int _count_listener(self, bytes prefix, int change) except -1:
+        """O(1) for a whole name, else O(topics)."""
         cdef Py_ssize_t topic = self._topic(prefix)
+        cdef const char* text = PyBytes_AS_STRING(prefix)
+        cdef size_t length = len(prefix)
         if topic >= 0:
-            return [topic]
-        count = self.instrument_count * KINDS
-        return [topic for topic in range(count) if self._name(topic).startswith(prefix)]
+            self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+            return 0
+        for topic in range(<Py_ssize_t>self.instrument_count * KINDS):
+            if self._begins(topic, text, length):
+                self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+        return 0
+
+    cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept:
+        """Whether the topic's name begins with `prefix`; the name itself need not be made."""
+        cdef Scale* scale = &self.instruments[topic // KINDS].scale
+        cdef const char* kind = KIND_TEXTS[topic % KINDS]
+        while kind[0]:
+            if length == 0:
+                return True
+            if kind[0] != prefix[0]:
+                return False
+            kind, prefix, length = kind + 1, prefix + 1, length - 1
+        if length <= scale.symbol_length:
+            return memcmp(scale.symbol, prefix, length) == 0
+        return (length == <size_t>scale.symbol_length + 1 and prefix[length - 1] == c"|"
+                and memcmp(scale.symbol, prefix, length - 1) == 0)
 
     cdef bytes _name(self, Py_ssize_t topic):
         cdef Scale* scale

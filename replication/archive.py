@@ -68,8 +68,8 @@ def pack(disk: Disk, file: File, target: File, end: wal.Position) -> int:
     at, place = BLOCKS, wal.first_place(header)
     try:
         for piece in raw_pieces(file, header, place, True):
-            frame = compressor.compress(piece.data)
-            body = BLOCK.pack(len(frame), len(piece.data)) + frame
+            frame = compressor.compress(memoryview(piece.data)[: piece.length])
+            body = BLOCK.pack(len(frame), piece.length) + frame
             target.pwrite(SKIPPABLE.pack(BLOCK_MAGIC, wal.CRC.size + BLOCK.size) + wal.sealed(body), at)
             at += SKIPPABLE.size + wal.CRC.size + len(body)
             place = piece.place

@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from replication.files import Job, LogInUse
+from replication.files import Job, LogInUse, LogUnavailable
 from replication.messages import Entry
 from replication.reader import read_entries
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
-NICE = 10  # of the thread that reserves and compresses
 REST_SECONDS = 0.003  # between two pieces of its writing
 
 
@@ -48,6 +47,12 @@ class RealFile:
             written += os.pwrite(self._descriptor, memoryview(data)[written:], offset + written)
 
     def reserve(self, size: int) -> None:
+        free = os.fstatvfs(self._descriptor)
+        more = size - os.fstat(self._descriptor).st_blocks * 512
+        if (
+            more > free.f_bavail * free.f_frsize
+        ):  # fallocate would first take all that is left, from others too
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.posix_fallocate(self._descriptor, 0, size)
 
     def truncate(self, size: int) -> None:
@@ -64,16 +69,22 @@ class RealFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def __del__(self) -> None:
+        self.close()
+
 
 class RealDisk:
-    """One directory, made when it is not there."""
+    """One directory, made when it is not there. Raises LogUnavailable."""
 
     def __init__(self, directory: str, *, create: bool = True) -> None:
         self._directory = os.path.abspath(directory)
-        if create:
-            make_directory(self._directory)
-        self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        self._lock = -1
+        self._descriptor = self._lock = -1
+        try:
+            if create:
+                make_directory(self._directory)
+            self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise LogUnavailable(self._directory, error) from None
         self._worker: ThreadPoolExecutor | None = None
         self._hurry = threading.Event()
 
@@ -119,7 +130,7 @@ class RealDisk:
 
     def start(self, work: Callable[[], T]) -> Job[T]:
         if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, "log", yield_to_the_loop)
+            self._worker = ThreadPoolExecutor(1, "log")
         self._hurry.clear()
         return self._worker.submit(work)
 
@@ -159,11 +170,6 @@ def make_directory(directory: str) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def yield_to_the_loop() -> None:
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def ahead(items: Iterable[T], depth: int) -> Iterator[T]:

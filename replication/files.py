@@ -94,6 +94,16 @@ class LogInUse(LogError):
     """Another process has the directory."""
 
 
+class LogUnavailable(LogError):
+    """The directory cannot be used: permissions, no space for the first segment, not a directory."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(
+            f"{error.filename or path}: {error.strerror or error}: the log cannot be opened; look at the "
+            "directory, its permissions and the space on its disk"
+        )
+
+
 class LogFailed(LogError):
     """A write or a sync of the log failed. What reached the disk is unknown: the process must stop."""
 

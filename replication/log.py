@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from replication import wal
 from replication.archive import compress
 from replication.clock import Clock
-from replication.files import Disk, File, Job, LogDamaged, LogFailed, LostData
+from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_entries
-from replication.segments import TEMPORARY, Names, erase, make, segment_name
+from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 
 STATE_NAME = "state"
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -31,6 +31,7 @@ class Log:
         self._failed: LogFailed | None = None
         self.cut: wal.Cut | None = None  # what this start removed
         self.proven_index = 0  # through which a sync has completed
+        self._proof_due = False  # the last batch's proof is not written
         # The segment that is written to.
         self._file: File
         self._header: wal.SegmentHeader
@@ -52,11 +53,11 @@ class Log:
     def open(cls, disk: Disk, clock: Clock, segment_bytes: int) -> "Log":
         """Recovers what the directory holds, or begins a new log. The directory must be locked.
 
-        Raises LostData or LogDamaged (nothing was changed then) and LogFailed.
+        Raises LostData or LogDamaged (nothing was changed then), LogUnavailable and LogFailed.
         """
         try:
             for name in disk.names():
-                if name.endswith(TEMPORARY):
+                if is_unfinished(name):
                     disk.unlink(name)
             disk.sync_directory()  # a killed process may have left names that only the cache knows
             names = Names(disk)
@@ -65,7 +66,7 @@ class Log:
             log = cls(disk, clock, segment_bytes, read_state(disk))
             log._recover(names)
         except OSError as error:
-            raise LogFailed(error.filename or disk.path(""), error) from error
+            raise LogUnavailable(disk.path(""), error) from error
         return log
 
     def _recover(self, names: Names) -> None:
@@ -73,11 +74,11 @@ class Log:
         number = names.last
         disk = self._disk
         reserved = b""
-        file, data, header = self._load(number)
+        file, data, header = load(disk, number)
         if header is None and number > 1:
             reserved, reserved_file = data, file
             number -= 1
-            file, data, header = self._load(number)
+            file, data, header = load(disk, number)
         if header is None:
             raise LostData(file.path, 0, "the segment header is damaged")
         if header.number != number or header.cluster != self._state.cluster:
@@ -114,36 +115,27 @@ class Log:
             self._save_cut(cut)
             if tail.remains:
                 erase(file, data, tail.place.offset)
-                file.pwrite(bytes(wal.SECTOR), wal.copy_offset(tail.place.number))
             else:
                 erase(reserved_file, reserved, 0)
                 reserved_file.sync()
         self._adopt(data, tail)
         if reserved:
-            self._next_size = len(reserved)
+            self._next_size = max(len(reserved), self._segment_bytes)
+            fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
             self._note_successor()
             reserved_file.close()
-        self._file.sync()
-        self._prove()
-        self._successor_noted = self._next_size > 0
+        self.sync()
+        self.prove()
         self._sealed = [sealed for sealed in names.raw if sealed < number]
-
-    def _load(self, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
-        file = self._disk.open(segment_name(number))
-        data = file.pread(file.size(), 0)
-        try:
-            return file, data, wal.decode_segment(data)
-        except wal.Bad as bad:
-            raise LogDamaged(file.path, bad.offset, bad.what) from None
 
     def _adopt(self, data: bytes, tail: wal.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
         as if it were clean, what the disk does not."""
         if tail.last_batch and tail.proven_index < tail.place.position.index:
             self._file.pwrite(wal.encode_segment(self._header), 0)
-            self._file.pwrite(data[tail.last_batch : tail.place.offset], tail.last_batch)
-            copy = data[tail.last_batch : tail.last_batch + wal.BATCH_BYTES]
-            self._file.pwrite(copy, wal.copy_offset(tail.place.number - 1))
+            batch = data[tail.last_batch : tail.place.offset]
+            whole = batch[: -wal.BATCH_BYTES] + batch[: wal.BATCH_BYTES]  # the second copy may be torn
+            self._file.pwrite(whole, tail.last_batch)
 
     # ------------------------------------------------------------ the hard state
 
@@ -187,8 +179,7 @@ class Log:
 
     def make_room(self, payload_lengths: Sequence[int]) -> bool:
         """Whether a batch of such entries can be appended now; goes on to the next segment when it must."""
-        size = wal.batch_size(payload_lengths)
-        if self._place.offset + size <= self._header.size:
+        if wal.batch_end(self._place.offset, payload_lengths) <= self._header.size:
             return True
         while self._next_size == 0 and self._job is not None:
             self.poll(wait=True)  # the log grew faster than segments are reserved
@@ -208,7 +199,7 @@ class Log:
         )
         self._file, self._place = file, wal.first_place(self._header)
         self._next_size, self._successor_noted = 0, False
-        return self._place.offset + size <= self._header.size
+        return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
     def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
         """Writes one batch; durable after `sync`. `make_room` must have said yes."""
@@ -220,7 +211,6 @@ class Log:
             if place.number == 1:
                 self._file.pwrite(wal.encode_segment(self._header), 0)
             self._file.pwrite(batch, place.offset)
-            self._file.pwrite(batch[: wal.BATCH_BYTES], wal.copy_offset(place.number))
         except OSError as error:
             raise self._fail(self._file, error) from error
         self._place = after
@@ -230,18 +220,25 @@ class Log:
         """After it everything appended is durable."""
         try:
             self._file.sync()
-            self._prove()
         except OSError as error:
             raise self._fail(self._file, error) from error
+        self.proven_index = self._place.position.index
+        self._proof_due = True
         self._successor_noted = self._next_size > 0
 
-    def _prove(self) -> None:
-        """Leaves the mark that the last batch was synced. The mark itself is durable with the next sync, or
-        when the kernel writes it, or at once as far as a killed process goes."""
-        self.proven_index = self._place.position.index
-        if self._place.number > 1:
-            number = self._place.number - 1
-            self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
+    def prove(self) -> None:
+        """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to
+        write: a batch that follows says the same. The mark is durable with the next sync, or when the kernel
+        writes it, or at once as far as a killed process goes."""
+        if not self._proof_due:
+            return
+        number = self._place.number - 1
+        if number > 0:
+            try:
+                self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
+            except OSError as error:
+                raise self._fail(self._file, error) from error
+        self._proof_due = False
 
     def _fail(self, file: File, error: OSError) -> LogFailed:
         self._failed = LogFailed(file.path, error)
@@ -332,25 +329,19 @@ class Log:
             self._disk.hurry()
             self._finish(self._job)
         if self._failed is None:
+            self.prove()
             self.sync()
-            self._file.sync()
         self._file.close()
 
 
 def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
     """Makes a new log in a directory that has none; goes on where a crash interrupted that."""
-    if names.all and names.all != {1}:
-        raise LostData(
-            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-        )
     if names.all:
-        file = disk.open(segment_name(1), write=False)
-        data = file.pread(file.size(), 0)
-        header = wal.decode_segment(data)
+        if names.all != {1}:
+            raise no_state(disk)
+        _, data, header = load(disk, 1)
         if header is None or not wal.blank(data, wal.MARKS):
-            raise LostData(
-                disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-            )
+            raise no_state(disk)
         cluster = header.cluster
     else:
         cluster = disk.unique()
@@ -369,6 +360,28 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
     return True
 
 
+def no_state(disk: Disk) -> LostData:
+    return LostData(
+        disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
+    )
+
+
+def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
+    """A raw segment, open, whole, and its header: None when it is not begun, or damaged."""
+    file = disk.open(segment_name(number))
+    data = file.pread(file.size(), 0)
+    try:
+        return file, data, wal.decode_segment(data)
+    except wal.Bad as bad:
+        raise LogDamaged(file.path, bad.offset, bad.what) from None
+
+
+def is_unfinished(name: str) -> bool:
+    """A file of ours that a crash left before it got its name."""
+    target = name.removesuffix(TEMPORARY)
+    return target != name and (target == STATE_NAME or SEGMENT_NAME.fullmatch(target) is not None)
+
+
 def write_state(file: File, state: wal.State) -> None:
     """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
     damage to one slot cannot bring an older vote back."""
@@ -382,9 +395,7 @@ def read_state(disk: Disk) -> wal.State:
     try:
         file = disk.open(STATE_NAME, write=False)
     except FileNotFoundError:
-        raise LostData(
-            disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-        ) from None
+        raise no_state(disk) from None
     data = file.pread(2 * wal.SECTOR, 0)
     file.close()
     try:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from replication.clock import Clock
-from replication.files import Disk, LogError, LogFailed
+from replication.files import Disk, LogError, LogFailed, LogUnavailable
 from replication.log import Log
 from replication.messages import Buffer, Entry, Ready
 from replication.raft import Raft
-from replication.wal import DATA, Cut, batch_size
+from replication.wal import DATA, Cut, batch_end
 
 SEGMENT_BYTES = 64 << 20
 MAX_ENTRY_BYTES = 4 << 20
@@ -45,13 +45,13 @@ class Node:
         segment_bytes: int = SEGMENT_BYTES,
         max_entry_bytes: int = MAX_ENTRY_BYTES,
     ) -> "Node":
-        """Locks the directory and recovers. Raises LogInUse, LostData, LogDamaged, LogFailed."""
-        if DATA + batch_size([max_entry_bytes]) > segment_bytes:
+        """Locks the directory and recovers. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
+        if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
             raise ValueError(f"a segment of {segment_bytes} bytes cannot hold an entry of {max_entry_bytes}")
         try:
             disk.lock()
         except OSError as error:
-            raise LogFailed(disk.path(""), error) from error
+            raise LogUnavailable(disk.path(""), error) from None
         try:
             return cls(disk, Log.open(disk, clock, segment_bytes), clock, max_entry_bytes)
         except LogError:
@@ -94,6 +94,8 @@ class Node:
                     self._queue.popleft()
                 self.queued_bytes -= size
                 committed += self._obey(self._raft.ready())
+        else:
+            self._log.prove()
         return committed
 
     def _next_pieces(self) -> tuple[tuple[Buffer, ...], int]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from replication import wal
 from replication.archive import open_packed, read_header, unpack
-from replication.files import Disk, LogDamaged, LogError, LostData
+from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
-from replication.segments import Names, packed_name, raw_pieces, segment_name
+from replication.segments import PIECE, Names, packed_name, raw_pieces, segment_name
 
 PIECES_AHEAD = 8
 
@@ -36,10 +36,8 @@ def _read(disk: Disk, verify: bool, through: int | None) -> Iterator[list[Entry]
         for entries in segment.pieces():
             if through is not None and entries and entries[-1].index >= through:
                 yield [entry for entry in entries if entry.index <= through]
-                segment.close()
                 return
             yield entries
-        segment.close()
         position = segment.place.position
         if segment.last:
             break
@@ -47,6 +45,15 @@ def _read(disk: Disk, verify: bool, through: int | None) -> Iterator[list[Entry]
     if through is not None and position.index < through:
         at = segment.place.offset
         raise LostData(segment.path, at, f"the log ends with entry {position.index}; {through} were durable")
+
+
+def blank_from(file: File, offset: int) -> bool:
+    """Whether only zeros follow."""
+    while data := file.pread(PIECE, offset):
+        if not wal.blank(data, 0):
+            return False
+        offset += len(data)
+    return True
 
 
 class _Segment:
@@ -87,9 +94,6 @@ class _Segment:
             raise LostData(self.path, size, f"the segment ends here; it was made {header.size} bytes long")
         self.header = header
         self.place = wal.first_place(header)
-
-    def close(self) -> None:
-        self._file.close()
 
     def pieces(self) -> Iterator[list[Entry]]:
         if self.packed:
@@ -147,19 +151,21 @@ class _Segment:
         if header is not None:
             self._must_reach(bad, header.before)
             return False
-        wal.judge_end(self.path, self._file.pread(self._file.size(), 0), self.place, bad)
+        clean = bad is None and blank_from(self._file, self.place.offset)
+        data = self._file.pread(wal.DATA if clean else self._file.size(), 0)
+        wal.judge_end(self.path, data, self.place, bad)
         return True
 
     def _check_reserved(self, number: int, size: int) -> None:
         """The next segment has no header: because it was not begun, or only in part."""
         file = self._disk.open(segment_name(number), write=False)
-        data = file.pread(file.size(), 0)
-        file.close()
-        if len(data) < size:
-            raise LostData(file.path, len(data), f"the segment ends here; it was made {size} bytes long")
+        if file.size() < size:
+            raise LostData(file.path, file.size(), f"the segment ends here; it was made {size} bytes long")
         if number < Names(self._disk).last:
             raise LostData(file.path, 0, "the segment header is damaged")
-        wal.recover_reserved(file.path, data, self.place.position)
+        if not blank_from(file, 0):
+            wal.recover_reserved(file.path, file.pread(file.size(), 0), self.place.position)
+        file.close()
 
     def _must_reach(self, bad: wal.Bad | None, before: wal.Position) -> None:
         position = self.place.position

@@ -48,12 +48,7 @@ def make(disk: Disk, name: str, size: int, header: wal.SegmentHeader | None) -> 
     temporary = name + TEMPORARY
     file = disk.open(temporary, create=True)
     try:
-        file.reserve(size)
-        for offset in range(0, size, len(ZEROS)):
-            file.pwrite(ZEROS[: size - offset], offset)
-            file.sync()  # in pieces: the log's own syncs wait behind at most one
-            if disk.rest():
-                break  # what is reserved and not written reads as zeros, too
+        fill(disk, file, 0, size)
         if header is not None:
             file.pwrite(wal.encode_segment(header), 0)
             file.sync()
@@ -67,6 +62,17 @@ def make(disk: Disk, name: str, size: int, header: wal.SegmentHeader | None) -> 
     disk.sync_directory()
 
 
+def fill(disk: Disk, file: File, start: int, size: int) -> None:
+    """Durable zeros from `start` to `size`, where the file then ends."""
+    if start < size:
+        file.reserve(size)
+    for offset in range(start, size, len(ZEROS)):
+        file.pwrite(ZEROS[: size - offset], offset)
+        file.sync()  # in pieces: the log's own syncs wait behind at most one
+        if disk.rest():
+            break  # what is reserved and not written reads as zeros, too
+
+
 def erase(file: File, data: bytes, offset: int) -> None:
     """Zeros over what is not zero from `offset` on."""
     for start in range(offset, len(data), len(wal.ZEROS)):
@@ -77,7 +83,8 @@ def erase(file: File, data: bytes, offset: int) -> None:
 
 class Piece(NamedTuple):
     entries: list[Entry]
-    data: bytes  # the whole batches they came from
+    data: bytes  # begins with the whole batches they came from,
+    length: int  # which are so long
     place: wal.Place  # after them
 
 
@@ -105,7 +112,7 @@ def raw_pieces(file: File, header: wal.SegmentHeader, place: wal.Place, verify: 
             at += after.offset - place.offset
             place = after
         if at:
-            yield Piece(entries, data[:at], place)
+            yield Piece(entries, data, at, place)
         whole = start.offset + len(data) >= min(header.size, file.size())
         if ended or not data or place.offset + wal.BATCH_BYTES > header.size:
             return

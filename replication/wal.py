@@ -4,10 +4,12 @@ A segment is a file of fixed size, written to zeros before it is used:
 
     0     segment header, written together with the first batch
     4096  marks: one 512-byte sector each, so that a torn write of one cannot harm another
-          sectors 0-3  second copies of batch headers, batch n in sector n % 4
-          sectors 4-5  proofs ("batch n was synced"), batch n in sector 4 + n % 2
-          sector 6     successor: the next segment has been reserved
+          sectors 0-1  proofs ("batch n was synced"), batch n in sector n % 2
+          sector 2     successor: the next segment has been reserved
     8192  batches end to end; zeros after the last
+
+A batch is a header, its entries, zeros to the next sector, and the header again: in another sector, and yet part of
+one contiguous write.
 
 What is *proven*: batch n is written only after batch n - 1 was synced, so any valid
 trace of batch n (header, copy, a later segment's header) proves all before it, and a
@@ -26,14 +28,13 @@ from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
 VERSION = 1
-ZEROS = bytes(1 << 20)  # zeros are compared in pieces of this size
-PADDING = bytes(8)
+ZEROS = bytes(1 << 18)  # zeros are compared in pieces of this size
 SECTOR = 512
+PADDING = bytes(SECTOR)
 MARKS = 4096  # offset of the marks' sectors
 DATA = 8192  # offset of the first batch
-COPIES = 4
 PROOFS = 2
-SUCCESSOR_SECTOR = COPIES + PROOFS
+SUCCESSOR_OFFSET = MARKS + SECTOR * PROOFS
 
 # Every record begins with the CRC32C of all that follows it in the record, then a magic or a length.
 CRC = struct.Struct("<I")
@@ -98,7 +99,6 @@ class Place(NamedTuple):
 class Marks(NamedTuple):
     """What the marks of a segment still say; a torn or damaged mark is as if it were not there."""
 
-    copies: tuple[BatchHeader, ...]
     proven_index: int  # through which the segment's proofs show a completed sync; 0 = no proof
     successor: int  # number of the reserved next segment; 0 = none
     successor_size: int  # bytes it has at least
@@ -208,14 +208,21 @@ def encode_batch(
             chain,
         )
     )
-    position = Position(index, term, timestamp_ns, chain)
-    after = Place(position, place.number + 1, place.offset + BATCH_BYTES + length)
-    return b"".join((header, *parts)), entries, after
+    end = place.offset + BATCH_BYTES + length
+    copy = second_header(end)
+    after = Place(Position(index, term, timestamp_ns, chain), place.number + 1, copy + BATCH_BYTES)
+    return b"".join((header, *parts, PADDING[: copy - end], header)), entries, after
 
 
-def batch_size(payload_lengths: Sequence[int]) -> int:
-    """Bytes of a batch of entries with these payloads."""
-    return BATCH_BYTES + sum(ENTRY_BYTES + length + -length % 8 for length in payload_lengths)
+def second_header(end: int) -> int:
+    """Where the second copy of a batch's header stands whose entries end at `end`."""
+    return end + -end % SECTOR
+
+
+def batch_end(offset: int, payload_lengths: Sequence[int]) -> int:
+    """Where a batch of entries with these payloads ends that begins at `offset`."""
+    entries = sum(ENTRY_BYTES + length + -length % 8 for length in payload_lengths)
+    return second_header(offset + BATCH_BYTES + entries) + BATCH_BYTES
 
 
 def encode_proof(number: int, position: Position) -> bytes:
@@ -231,15 +238,8 @@ def encode_state(state: State) -> bytes:
     return sealed(STATE.pack(STATE_MAGIC, VERSION, state.sequence, state.cluster, *state.hard, *cut))
 
 
-def copy_offset(number: int) -> int:
-    return MARKS + SECTOR * (number % COPIES)
-
-
 def proof_offset(number: int) -> int:
-    return MARKS + SECTOR * (COPIES + number % PROOFS)
-
-
-SUCCESSOR_OFFSET = MARKS + SECTOR * SUCCESSOR_SECTOR
+    return MARKS + SECTOR * (number % PROOFS)
 
 
 # ---------------------------------------------------------------- reading
@@ -262,11 +262,9 @@ def decode_batch_header(data: bytes, at: int) -> BatchHeader | None:
 
 def decode_marks(data: bytes) -> Marks:
     """`data` is the file from its start to DATA."""
-    copies = [decode_batch_header(data, MARKS + SECTOR * sector) for sector in range(COPIES)]
-    proofs = [unsealed(PROOF, PROOF_MAGIC, data, MARKS + SECTOR * (COPIES + n)) for n in range(PROOFS)]
+    proofs = [unsealed(PROOF, PROOF_MAGIC, data, proof_offset(n)) for n in range(PROOFS)]
     successor = unsealed(SUCCESSOR, SUCCESSOR_MAGIC, data, SUCCESSOR_OFFSET)
     return Marks(
-        tuple(copy for copy in copies if copy is not None),
         max((proof[1] for proof in proofs if proof is not None), default=0),  # type: ignore[type-var, arg-type]
         *(successor or (0, 0)),  # type: ignore[arg-type]
     )
@@ -351,9 +349,10 @@ def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, ve
             place.offset, f"the batch of entry {header.first_index} does not follow the entry before it"
         )
     start, end = at + BATCH_BYTES, at + BATCH_BYTES + header.length
-    if end > len(data):
+    after = second_header(place.offset + BATCH_BYTES + header.length) + BATCH_BYTES
+    if at + after - place.offset > len(data):
         what = f"the batch of entry {header.first_index} reaches beyond the end of the file"
-        raise Short(place.offset, what, BATCH_BYTES + header.length)
+        raise Short(place.offset, what, after - place.offset)
     kept = len(entries)
     try:
         position = decode_entries(data, start, end, place.position, entries, verify=verify)
@@ -366,7 +365,7 @@ def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, ve
     except Bad as bad:
         del entries[kept:]
         raise Bad(bad.offset - at + place.offset, bad.what) from None
-    return Place(position, place.number + 1, place.offset + BATCH_BYTES + header.length)
+    return Place(position, place.number + 1, after)
 
 
 def first_place(header: SegmentHeader) -> Place:
@@ -405,11 +404,10 @@ def recover_tail(path: str, data: bytes, header: SegmentHeader) -> Tail:
 def judge_end(path: str, data: bytes, place: Place, bad: Bad | None) -> tuple[bool, Cut | None]:
     """Decides about what follows the last whole batch of the last begun segment, given whole: whether
     anything remains there, and what it was. Raises LostData when something proven should be there."""
-    marks = decode_marks(data)
     index = place.position.index
-    traces = (*marks.copies, *later_batches(data, place.offset))
+    traces = batch_headers(data, place.offset)
     torn = next((batch for batch in traces if batch.first_index == index + 1), None)
-    proven = max((marks.proven_index, *(max(batch.first_index - 1, batch.proven_index) for batch in traces)))
+    proven = max((decode_marks(data).proven_index, *(batch.first_index - 1 for batch in traces)))
     if proven > index:
         what = bad.what if bad else f"entry {index + 1} is missing"
         where = bad.offset if bad else place.offset
@@ -427,23 +425,24 @@ def recover_reserved(path: str, data: bytes, before: Position) -> Cut | None:
     """
     if blank(data, 0):
         return None
-    marks = decode_marks(data)
-    traces = (*marks.copies, *later_batches(data, DATA))
-    proven = max(marks.proven_index, *(batch.first_index - 1 for batch in traces), 0)
+    traces = batch_headers(data, DATA)
+    proven = max((decode_marks(data).proven_index, *(batch.first_index - 1 for batch in traces)))
     if proven > before.index:
         raise LostData(path, 0, f"the segment header is damaged; entries to {proven} had been made durable")
     torn = next((batch for batch in traces if batch.first_index == before.index + 1), None)
     return Cut(before.index + 1, torn.last_index if torn else before.index, torn.term if torn else 0)
 
 
-def later_batches(data: bytes, at: int) -> list[BatchHeader]:
-    """Whole batch headers anywhere behind `at` that say that they stand where they are found."""
+def batch_headers(data: bytes, at: int) -> list[BatchHeader]:
+    """Whole batch headers, first or second copies, anywhere behind `at`, that stand where they say."""
     found: list[BatchHeader] = []
     at = data.find(BATCH_MAGIC, at)
     while at >= 0:
         header = decode_batch_header(data, at - CRC.size)
-        if header is not None and header.offset == at - CRC.size:
-            found.append(header)
+        if header is not None:
+            copy = second_header(header.offset + BATCH_BYTES + header.length)
+            if at - CRC.size in (header.offset, copy):
+                found.append(header)
         at = data.find(BATCH_MAGIC, at + 1)
     return found
 

@@ -121,7 +121,12 @@ def test_sequences_have_no_holes_and_each_input_ends_with_a_flag(flow: list[Acti
 
 
 @settings(deadline=None)
-@given(flow=flows, prefixes=st.sets(st.sampled_from([b"levels|", b"trades|AAPL|", b"orders|BTC/USD|", b"t"])))
+@given(
+    flow=flows,
+    prefixes=st.sets(
+        st.sampled_from([b"levels|", b"trades|AAPL|", b"orders|BTC/USD|", b"t", b"top|A", b"top|AAPL|x"])
+    ),
+)
 def test_what_is_listened_to_decides_what_is_built_and_never_the_numbers(
     flow: list[Action], prefixes: set[bytes]
 ) -> None:

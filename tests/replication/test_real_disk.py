@@ -13,7 +13,7 @@ import zstandard
 
 from replication import wal
 from replication.disk import RealDisk, read_log
-from replication.files import LogDamaged, LogError, LogInUse
+from replication.files import LogDamaged, LogError, LogInUse, LogUnavailable
 from replication.node import Node
 
 SEGMENT_BYTES = 64 * 1024
@@ -100,6 +100,30 @@ def test_a_segment_that_cannot_hold_an_entry_is_refused(tmp_path: Path) -> None:
         Node.open(
             RealDisk(str(tmp_path)), clock=SystemClock(), segment_bytes=1 << 20, max_entry_bytes=1 << 20
         )
+
+
+def test_segments_may_become_larger_or_smaller(tmp_path: Path) -> None:
+    written: list[bytes] = []
+    for segment_bytes in (SEGMENT_BYTES, 4 * SEGMENT_BYTES, SEGMENT_BYTES // 2):
+        disk = RealDisk(str(tmp_path))
+        node = Node.open(
+            disk, clock=SystemClock(), segment_bytes=segment_bytes, max_entry_bytes=segment_bytes // 3
+        )
+        for _ in range(8):
+            node.propose(bytes(segment_bytes // 3))
+            written += [entry.chain_hash for entry in node.turn()]
+        assert node.queued_bytes == 0
+        node.close()
+    assert [entry.chain_hash for entry in read_log(str(tmp_path))] == written
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(LogUnavailable, match=f"{tmp_path}/file.*permissions"):
+            RealDisk(str(path))
+    with pytest.raises(LogUnavailable, match="No such file"):
+        list(read_log(str(tmp_path / "nothing")))
 
 
 def test_no_log_is_not_an_empty_log(tmp_path: Path) -> None:

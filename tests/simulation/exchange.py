@@ -9,7 +9,7 @@ from replication.files import LogFailed
 from replication.messages import Entry
 from replication.node import Node
 
-SEGMENT_BYTES = 8192 + 1536
+SEGMENT_BYTES = 8192 + 4096
 MAX_ENTRY_BYTES = 512
 
 
@@ -88,6 +88,8 @@ def play(exchange: Exchange, seed: int, turns: int) -> None:
     chance = random.Random(seed)
     exchange.open()
     for number in range(turns):
+        if chance.random() < 0.3:
+            exchange.turn(None)
         size = chance.choice((0, 1, 7, 8, 100, 200, MAX_ENTRY_BYTES))
         exchange.turn(b"%d:" % number + chance.randbytes(size)[: MAX_ENTRY_BYTES - 8])
         assert exchange.node is not None

@@ -44,6 +44,7 @@ def aged() -> tuple[SimulatedDisk, list[Seen]]:
             exchange.turn(None)
         if log._sealed:  # leave this one alone
             log._job, log._compress_retry_ns = None, 1 << 62
+    node._log.prove()
     exchange.disk = exchange.disk.copy()
     assert sorted(exchange.disk.files) == FILES, sorted(exchange.disk.files)
     return exchange.disk, exchange.acknowledged
@@ -163,7 +164,7 @@ def unproven() -> tuple[SimulatedDisk, wal.BatchHeader]:
     for number in range(wal.PROOFS):
         start = wal.proof_offset(number)
         data[start : start + wal.SECTOR] = bytes(wal.SECTOR)
-    last = max(wal.later_batches(bytes(data), wal.DATA), key=lambda batch: batch.number)
+    last = max(wal.batch_headers(bytes(data), wal.DATA), key=lambda batch: batch.number)
     return disk, last
 
 
@@ -173,7 +174,7 @@ def test_damage_to_an_unproven_last_batch_keeps_its_promise() -> None:
     disk, last = unproven()
     size = len(disk.files[LAST].cached)
     end = last.offset + wal.BATCH_BYTES + last.length
-    copy = wal.copy_offset(last.number)
+    copy = wal.second_header(end)
     cuts = 0
     for at in {*range(last.offset, end), *range(copy, copy + wal.BATCH_BYTES)}:
         assert at < size
@@ -196,9 +197,9 @@ def test_damage_to_an_unproven_last_batch_keeps_its_promise() -> None:
 def test_what_a_batch_proves_outlives_the_proof() -> None:
     """The batch before the last is proven by the last one's header alone."""
     disk, last = unproven()
-    batches = wal.later_batches(bytes(disk.files[LAST].cached), wal.DATA)
+    batches = wal.batch_headers(bytes(disk.files[LAST].cached), wal.DATA)
     before = next(batch for batch in batches if batch.number == last.number - 1)
-    for at in range(before.offset, last.offset):
+    for at in range(before.offset, before.offset + wal.BATCH_BYTES + before.length):
         flipped = disk.copy()
         flipped.files[LAST].cached[at] ^= 0x01
         with pytest.raises(LostData) as raised:

@@ -1,0 +1,127 @@
+"""What `quorumbook watch` shows: a symbol's ladder and trades as one picture for the terminal.
+
+Pure functions from a FeedReader to what rich prints; the command keeps the reader up to date and draws.
+"""
+
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gateway.feed import BUY, FeedReader, Level, Scale, Trade
+
+BAR = 16
+"""Characters of the longest bar: the largest level that is shown."""
+EIGHTHS = " ▏▎▍▌▋▊▉"
+BID, ASK, QUIET = "green", "red", "dim"
+
+
+def render(reader: FeedReader, levels: int = 10) -> RenderableType:
+    """The whole picture: touch, ladder (asks above bids) and as many trades as the ladder has rows."""
+    scale = reader.scale
+    if scale is None:
+        return Panel(Text("joining ...", style="yellow"), title=reader.symbol, expand=False)
+    sides = Table.grid(padding=(0, 2))
+    sides.add_row(ladder(reader, scale, levels), trades(reader, scale, 2 * levels))
+    return Panel(
+        Group(touch(reader, scale), sides), title=reader.symbol, subtitle=standing(reader), expand=False
+    )
+
+
+def touch(reader: FeedReader, scale: Scale) -> Text:
+    """Best bid and ask, what lies between them, the last trade."""
+    bids, asks = reader.depth(1)
+    line = Text()
+    line.append(price(scale, bids[0].price_ticks) if bids else "no bids", style=BID)
+    line.append(" / ")
+    line.append(price(scale, asks[0].price_ticks) if asks else "no asks", style=ASK)
+    if bids and asks:
+        line.append(f"   spread {price(scale, asks[0].price_ticks - bids[0].price_ticks)}", style=QUIET)
+    if reader.trades:
+        last = reader.trades[-1]
+        line.append("   last ")
+        line.append(
+            f"{quantity(scale, last.quantity_lots)} at {price(scale, last.price_ticks)}", style=side(last)
+        )
+    return line
+
+
+def ladder(reader: FeedReader, scale: Scale, levels: int) -> Table:
+    """The levels of both sides around the touch, with a bar as long as the level is large."""
+    bids, asks = reader.depth(levels)
+    largest = max((level.quantity_lots for level in bids + asks), default=1)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("orders", "quantity", "price"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for style, shown in ((ASK, asks[::-1]), (BID, bids)):
+        for level in shown:
+            cells = (
+                f"{level.orders:,}",
+                quantity(scale, level.quantity_lots),
+                price(scale, level.price_ticks),
+            )
+            table.add_row(*cells, bar(level, largest), style=style)
+        if style == ASK and asks and bids:
+            table.add_row("", "", "·", "", style=QUIET)
+    if not bids and not asks:
+        table.add_row("", "", "empty", "", style=QUIET)
+    return table
+
+
+def bar(level: Level, largest: int) -> str:
+    """The level's quantity as a part of the largest, in eighths of a character; never nothing."""
+    eighths = max(1, level.quantity_lots * BAR * 8 // largest)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def trades(reader: FeedReader, scale: Scale, rows: int) -> Table:
+    """The latest trades, newest first, in the colour of the side that took."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("time (UTC)")
+    table.add_column("price", justify="right")
+    table.add_column("quantity", justify="right")
+    for trade in list(reader.trades)[: -rows - 1 : -1]:
+        cells = (price(scale, trade.price_ticks), quantity(scale, trade.quantity_lots))
+        table.add_row(clock(trade.time_ns), *cells, style=side(trade))
+    if not reader.trades:
+        table.add_row("none yet", "", "", style=QUIET)
+    return table
+
+
+def standing(reader: FeedReader) -> str:
+    """Where the reader stands: the input number it has, whether it is live, what it has lost."""
+    parts = [f"input {reader.input_number:,}"]
+    if not reader.ready:
+        parts.append("[yellow]joining ...[/]")
+    if reader.gaps:
+        parts.append(f"gaps: {reader.gaps:,}")
+    if reader.lost_trades:
+        parts.append(f"trades not seen: {reader.lost_trades:,}")
+    return ", ".join(parts)
+
+
+def clock(time_ns: int) -> str:
+    """The time of day in UTC, to the millisecond."""
+    minutes, milliseconds = divmod(time_ns // 10**6, 60_000)
+    hours, minutes = divmod(minutes % 1440, 60)
+    return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
+
+
+def side(trade: Trade) -> str:
+    return BID if trade.aggressor == BUY else ASK
+
+
+def price(scale: Scale, ticks: int) -> str:
+    return plain(scale.price(ticks))
+
+
+def quantity(scale: Scale, lots: int) -> str:
+    return plain(scale.quantity(lots))
+
+
+def plain(number: Decimal) -> str:
+    """All digits of the increment, thousands apart, no exponent."""
+    return f"{number:,f}"

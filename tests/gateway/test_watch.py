@@ -1,0 +1,80 @@
+"""The picture of `quorumbook watch`, as text."""
+
+from feed_world import Action, World
+from rich.console import Console
+
+from gateway.feed import FeedReader
+from gateway.watch import BAR, clock, render
+
+
+def picture(reader: FeedReader, levels: int = 10) -> str:
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(render(reader, levels))
+    return console.export_text()
+
+
+def reader_of(*entries: list[Action]) -> FeedReader:
+    world, reader = World(), FeedReader("AAPL", ("levels", "trades"))
+    for request in reader.requests():
+        reader.receive_snapshot(world.feed.snapshot(request, world.machine))
+    for entry in entries:
+        for topic, payload in world.entry(entry):
+            reader.receive(topic, payload)
+    return reader
+
+
+def test_before_the_first_snapshot_it_says_so() -> None:
+    assert "joining" in picture(FeedReader("AAPL"))
+
+
+def test_an_empty_book_is_called_empty() -> None:
+    text = picture(reader_of())
+    for words in ("AAPL", "no bids / no asks", "empty", "none yet", "input 0"):
+        assert words in text
+
+
+def test_asks_stand_above_bids_and_the_newest_trade_first() -> None:
+    book: list[Action] = [
+        ("new", 0, 0, 9_998, 1_000_000_000),
+        ("new", 0, 0, 9_999, 250_000_000),
+        ("new", 0, 1, 10_001, 500_000_000),
+        ("new", 0, 1, 10_003, 10),
+    ]
+    text = picture(reader_of(book, [("ioc", 0, 1, 9_999, 100_000_000)], [("ioc", 0, 0, 10_001, 1)]))
+    rows = [line.strip("│ ") for line in text.splitlines()]
+    assert "99.99 / 100.01   spread 0.02   last 0.00000001 at 100.01" in text
+    ladder = [row.split()[2] for row in rows[3:] if len(row.split()) > 2]
+    assert [price for price in ladder if "." in price] == ["100.03", "100.01", "99.99", "99.98"]
+    assert "█" * BAR in text
+    assert "input 6" in text
+    trades = [row.split()[-2:] for row in rows if "00:00:0" in row]
+    assert trades == [["100.01", "0.00000001"], ["99.99", "1.00000000"]]
+
+
+def test_what_was_lost_is_told() -> None:
+    world = World()
+    world.entry([("new", 0, 0, 100, 9)])
+    reader = FeedReader("AAPL", ("levels", "trades"))
+    for request in reader.requests():
+        reader.receive_snapshot(world.feed.snapshot(request, world.machine))
+    world.entry([("ioc", 0, 1, 100, 1)])
+    for topic, payload in world.entry([("ioc", 0, 1, 100, 1)]):
+        reader.receive(topic, payload)
+    assert "joining" in picture(reader)
+    for request in reader.requests():
+        reader.receive_snapshot(world.feed.snapshot(request, world.machine))
+    text = picture(reader)
+    assert "gaps: 2" in text
+    assert "trades not seen: 1" in text
+
+
+def test_only_the_levels_asked_for_are_shown() -> None:
+    text = picture(reader_of([("new", 0, 0, 100 - step, 1) for step in range(30)]), levels=3)
+    assert "0.98" in text
+    assert "0.97" not in text
+
+
+def test_the_clock_is_that_of_the_day_in_utc() -> None:
+    assert clock(1_767_607_200_000_000_000) == "10:00:00.000"
+    assert clock(1_767_657_599_999_999_999) == "23:59:59.999"
+    assert clock(61_005_000_000) == "00:01:01.005"
