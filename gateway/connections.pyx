@@ -19,9 +19,9 @@ from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult
 from gateway.records cimport MAX_COMP_ID, MSG_LOGON, InputHead, MessageHead, SessionBody
 
 cdef enum:
-    QUOTA = 1 << 16         # bytes taken from one TCP connection a turn; the rest waits its turn in the ring
+    QUOTA = 1 << 18         # bytes taken from one TCP connection a turn; the rest waits its turn in the ring
     ENTRY = 1 << 20         # payload bytes after which a turn takes no more
-    INBOX = 1 << 18         # bytes waiting after which a TCP socket is not read
+    INBOX = 1 << 19         # bytes waiting after which a TCP socket is not read
     INBOX_ASKED = 1 << 21   # bytes a ZeroMQ client may send behind its Logon before it is answered
 
 cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within this

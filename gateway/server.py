@@ -35,7 +35,7 @@ from replication.disk import RealDisk
 from replication.files import LogError
 from replication.node import Node
 
-FRAMES = 256  # ZeroMQ frames taken before others are looked at
+FRAMES = 1_024  # ZeroMQ frames taken before others are looked at
 REQUESTS = 16  # snapshot and admin requests answered before others are looked at
 FRAME_BYTES = 1 << 20  # a larger ZeroMQ frame costs its sender the link
 RETRY_SECONDS = 0.005  # how often a connection that is behind is tried
