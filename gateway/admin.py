@@ -31,6 +31,7 @@ class Admin:
             "sessions": self.sessions,
             "instruments": self.instruments,
             "depth": self.depth,
+            "state_hash": self.state_hash,
             "stop": self.stopped,
         }
 
@@ -101,6 +102,11 @@ class Admin:
             "bids": levels(bids),
             "asks": levels(asks),
         }
+
+    def state_hash(self, _: Request) -> dict[str, Any]:
+        """The hash of the whole state and the entry it is true at; it holds the exchange up while it is computed."""
+        exchange = self._replica.exchange
+        return {"applied_index": exchange.applied_index, "state_hash": exchange.state_hash()}
 
     def stopped(self, _: Request) -> dict[str, Any]:
         self._stop()

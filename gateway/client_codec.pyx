@@ -26,9 +26,9 @@ from gateway.fix cimport (
     write_checksum, write_decimal, write_timestamp, write_uint,
 )
 from gateway.records cimport (
-    MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT,
-    MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT, MSG_OTHER,
-    MSG_REJECT, MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
+    MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST,
+    MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_OTHER, MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST,
+    MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST, MSG_TEST_REQUEST,
 )
 
 cdef enum:
@@ -441,9 +441,8 @@ cdef void parse(const uint8_t* origin, size_t at, size_t size, const uint8_t* se
 
 cdef inline bint numbered_report(uint8_t msg_type) noexcept nogil:
     """Whether the application wants it; the others belong to the session."""
-    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
-            or msg_type == MSG_MASS_CANCEL_REPORT or msg_type == MSG_BUSINESS_REJECT
-            or msg_type == MSG_REJECT or msg_type == MSG_OTHER)
+    return not (msg_type == MSG_HEARTBEAT or msg_type == MSG_TEST_REQUEST or msg_type == MSG_RESEND_REQUEST
+                or msg_type == MSG_SEQUENCE_RESET or msg_type == MSG_LOGOUT or msg_type == MSG_LOGON)
 
 
 cdef class Batch:
