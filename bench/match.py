@@ -264,7 +264,7 @@ def flash1_sha256(reports: Records, original: dict[int, int] | None) -> str:
 # ---------------------------------------------------------------- the whole run
 
 
-def measure(  # noqa: PLR0917 - the options of the command line
+def measure(
     path: Path, ids: str, api: str, batch: int, instruments: int, sha256: str | None, repeat: int
 ) -> dict[str, Any]:
     """Check one whole run, then time `repeat` runs that must end in the same state. Raises Wrong."""
