@@ -1,0 +1,381 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# No index here comes from outside: topics are looked up by name, and room is reserved before it is written.
+"""The feed's topics: numbering records, making messages of them, heartbeats and snapshots.
+
+Holds per instrument the last sequence of its topics and its last published top, and the records of the
+current log entry in one arena, each linked to the next of its topic, until `end_entry` makes messages of
+them. `market_data` decides what is recorded.
+
+Memory: arrays owned by the object, grown by doubling, freed with it; messages are Python bytes.
+GIL: `_next` and `_reserve` run without it; the rest holds it. Raises: MemoryError; ValueError for a
+definition that cannot be.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+
+from engine.machine cimport Machine
+from engine.types cimport BUY, EMPTY_PRICE, SELL
+from gateway.records cimport MAX_SYMBOL
+
+KIND_NAMES = (b"trades", b"top", b"levels", b"orders")
+cdef const char* KIND_TEXTS[KINDS]
+KIND_TEXTS[0], KIND_TEXTS[1], KIND_TEXTS[2], KIND_TEXTS[3] = b"trades|", b"top|", b"levels|", b"orders|"
+
+
+cdef enum:
+    KEPT_WORDS = 1 << 23    # an arena above 64 MiB is given back after its entry
+
+cdef size_t[KINDS + 1] SIZES = [
+    0, sizeof(TradeRecord), sizeof(TopRecord), sizeof(LevelRecord), sizeof(OrderRecord)]
+
+
+cdef class FeedTopics:
+    """The topics of all instruments. Listens to everything at first."""
+
+    def __cinit__(self):
+        self.chunk_records = 4096
+        self.numbers = {}
+        self.names = []
+        self.prefixes = {b"": None}
+        self.messages = []
+        self._reserve(1024)
+        self.slots_used = 1
+
+    def __dealloc__(self):
+        free(self.instruments)
+        free(self.open_topics)
+        free(self.active)
+        free(self.slots)
+
+    # ------------------------------------------------------------ instruments and listeners
+
+    def define(
+        self, uint32_t instrument, bytes symbol, int64_t price_increment, int price_exponent,
+        int64_t quantity_increment, int quantity_exponent,
+    ):
+        """The engine's instrument `instrument`, the next number. An increment is mantissa * 10**exponent.
+
+        Raises ValueError for a number out of order, or a symbol that is empty, longer than 32 bytes or known.
+        """
+        cdef Instrument* made
+        cdef Scale* scale
+        cdef size_t room
+        if instrument != self.instrument_count:
+            raise ValueError(f"instrument {instrument} cannot be defined: next is {self.instrument_count}")
+        if not 0 < len(symbol) <= MAX_SYMBOL or symbol in self.numbers:
+            raise ValueError(f"symbol {symbol!r} is known, empty or longer than {MAX_SYMBOL} bytes")
+        if self.instrument_count == self.instrument_room:
+            room = max(<size_t>16, 2 * self.instrument_room)
+            self.instruments = <Instrument*>grown(self.instruments, room * sizeof(Instrument))
+            self.open_topics = <uint32_t*>grown(self.open_topics, room * KINDS * sizeof(uint32_t))
+            self.active = <uint32_t*>grown(self.active, room * sizeof(uint32_t))
+            self.instrument_room = room
+        made = &self.instruments[instrument]
+        memset(made, 0, sizeof(Instrument))
+        made.top.bid_price_ticks = made.top.ask_price_ticks = EMPTY_PRICE()
+        scale = &made.scale
+        scale.price_increment, scale.quantity_increment = price_increment, quantity_increment
+        scale.price_exponent, scale.quantity_exponent = price_exponent, quantity_exponent
+        scale.symbol_length = <uint8_t>len(symbol)
+        memcpy(scale.symbol, PyBytes_AS_STRING(symbol), len(symbol))
+        self.numbers[symbol] = instrument
+        self.names.extend([None] * KINDS)
+        self.instrument_count += 1
+        for kind in range(KINDS):
+            for prefix in self.prefixes:    # bytes, all of them
+                made.topics[kind].listeners += self._begins(
+                    <Py_ssize_t>instrument * KINDS + kind, <const char*>prefix, len(prefix))
+
+    def listen(self, bytes prefix not None):
+        """Build the topics that begin with `prefix`, a subscription as XPUB hears it. Twice is once."""
+        if prefix not in self.prefixes:
+            self.prefixes[prefix] = None
+            self._count_listener(prefix, 1)
+
+    def ignore(self, bytes prefix not None):
+        """The opposite of `listen`; a prefix that is not listened to is ignored already."""
+        if prefix in self.prefixes:
+            del self.prefixes[prefix]
+            self._count_listener(prefix, -1)
+
+    cdef int _count_listener(self, bytes prefix, int change) except -1:
+        """O(1) for a whole name, else O(topics)."""
+        cdef Py_ssize_t topic = self._topic(prefix)
+        cdef const char* text = PyBytes_AS_STRING(prefix)
+        cdef size_t length = len(prefix)
+        if topic >= 0:
+            self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+            return 0
+        for topic in range(<Py_ssize_t>self.instrument_count * KINDS):
+            if self._begins(topic, text, length):
+                self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+        return 0
+
+    cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept:
+        """Whether the topic's name begins with `prefix`; the name itself need not be made."""
+        cdef Scale* scale = &self.instruments[topic // KINDS].scale
+        cdef const char* kind = KIND_TEXTS[topic % KINDS]
+        while kind[0]:
+            if length == 0:
+                return True
+            if kind[0] != prefix[0]:
+                return False
+            kind, prefix, length = kind + 1, prefix + 1, length - 1
+        if length <= scale.symbol_length:
+            return memcmp(scale.symbol, prefix, length) == 0
+        return (length == <size_t>scale.symbol_length + 1 and prefix[length - 1] == c"|"
+                and memcmp(scale.symbol, prefix, length - 1) == 0)
+
+    cdef bytes _name(self, Py_ssize_t topic):
+        cdef Scale* scale
+        if self.names[topic] is None:
+            scale = &self.instruments[topic // KINDS].scale
+            self.names[topic] = b"%s|%s|" % (KIND_NAMES[topic % KINDS], scale.symbol[:scale.symbol_length])
+        return self.names[topic]
+
+    cdef Py_ssize_t _topic(self, bytes name) except -2:
+        """The number of the topic with this whole name; -1: none."""
+        kind, _, rest = name.partition(b"|")
+        symbol = rest.removesuffix(b"|")
+        if kind not in KIND_NAMES or symbol == rest or symbol not in self.numbers:
+            return -1
+        return self.numbers[symbol] * KINDS + KIND_NAMES.index(kind)
+
+    # ------------------------------------------------------------ records
+
+    cdef Prefix* _next(self, uint32_t instrument, FeedKind kind, uint8_t side, size_t size) noexcept nogil:
+        """Number the topic's next record; its place to be written, or NULL when nobody listens.
+
+        The caller has reserved the room.
+        """
+        cdef Instrument* owner = &self.instruments[instrument]
+        cdef Topic* topic = &owner.topics[kind - 1]
+        cdef uint32_t slot
+        cdef Prefix* prefix
+        topic.sequence += 1
+        if topic.listeners == 0 and topic.count == 0:   # what an entry has begun stays without holes
+            return NULL
+        slot = <uint32_t>self.slots_used
+        self.slots_used += 1 + size // 8
+        if topic.count == 0:
+            self.open_topics[self.open_count] = instrument * KINDS + kind - 1
+            self.open_count += 1
+            topic.first = slot
+        else:
+            prefix = <Prefix*>&self.slots[topic.last + 1]
+            if prefix.input_number != self.input_number:
+                prefix.flags = LAST_OF_INPUT
+            self.slots[topic.last] = slot
+        topic.last = slot
+        topic.count += 1
+        prefix = <Prefix*>&self.slots[slot + 1]
+        prefix.sequence = topic.sequence
+        prefix.input_number = self.input_number
+        prefix.flags = prefix.action = prefix.kept_priority = 0
+        prefix.side = side
+        prefix.orders = 0
+        return prefix
+
+    cdef int _reserve(self, size_t words) except -1 nogil:
+        """Room for this many words of 8 bytes in the arena."""
+        cdef size_t room = self.slots_room
+        if self.slots_used + words <= room:
+            return 0
+        while room < self.slots_used + words:
+            room = max(<size_t>1024, 2 * room)
+        if room >> 32:  # links are 32 bits
+            with gil:
+                raise MemoryError("one log entry makes more than 32 GiB of market data")
+        self.slots = <uint64_t*>grown(self.slots, room * sizeof(uint64_t))
+        self.slots_room = room
+        return 0
+
+    # ------------------------------------------------------------ messages
+
+    cpdef int end_entry(self) except -1:
+        """Close the messages of this log entry: one a topic, more when it has over MAX_RECORDS records."""
+        cdef size_t position
+        cdef Topic* topic
+        cdef uint32_t number, slot, left
+        for position in range(self.open_count):
+            number = self.open_topics[position]
+            topic = &self.instruments[number // KINDS].topics[number % KINDS]
+            (<Prefix*>&self.slots[topic.last + 1]).flags = LAST_OF_INPUT
+            slot, left = topic.first, topic.count
+            while left:
+                self.messages.append((self._name(number), self._message(number, &slot, &left)))
+            topic.first = topic.last = topic.count = 0
+            topic.silent = False
+        self.open_count = 0
+        self.slots_used = 1
+        if self.slots_room > KEPT_WORDS:
+            free(self.slots)
+            self.slots = NULL
+            self.slots_room = 0
+            self._reserve(1024)
+        return 0
+
+    cdef bytes _message(self, Py_ssize_t topic, uint32_t* slot, uint32_t* left):
+        """The next message of the records that begin at `slot`; moves both on."""
+        cdef size_t size = SIZES[topic % KINDS + 1]
+        cdef uint32_t count = min(left[0], <uint32_t>MAX_RECORDS)
+        cdef bytes message = PyBytes_FromStringAndSize(NULL, sizeof(MessageHeader) + count * size)
+        cdef char* out = PyBytes_AS_STRING(message)
+        cdef MessageHeader head
+        cdef Prefix* prefix = <Prefix*>&self.slots[slot[0] + 1]
+        cdef uint32_t position
+        self._head(&head, topic, 0)
+        head.count = count
+        head.first_sequence = prefix.sequence
+        head.first_input = prefix.input_number
+        for position in range(count):
+            prefix = <Prefix*>&self.slots[slot[0] + 1]
+            memcpy(out + sizeof(MessageHeader) + position * size, prefix, size)
+            slot[0] = <uint32_t>self.slots[slot[0]]
+        head.last_input = prefix.input_number
+        memcpy(out, &head, sizeof(head))
+        left[0] -= count
+        return message
+
+    cdef void _head(self, MessageHeader* head, Py_ssize_t topic, uint8_t flags) noexcept:
+        """A header without records: the state of the topic now."""
+        memset(head, 0, sizeof(MessageHeader))
+        head.version = FORMAT_VERSION
+        head.kind = <uint8_t>(topic % KINDS + 1)
+        head.flags = flags
+        head.instrument = <uint32_t>(topic // KINDS)
+        head.record_size = <uint32_t>SIZES[topic % KINDS + 1]
+        head.first_sequence = self.instruments[topic // KINDS].topics[topic % KINDS].sequence + 1
+        head.first_input = head.last_input = self.input_number
+        head.time_ns = self.time_ns
+
+    cpdef list take(self):
+        """(topic, payload) of the closed messages, in order; they are the caller's now."""
+        taken = self.messages
+        self.messages = []
+        return taken
+
+    def idle(self):
+        """Heartbeats of the listened topics that have had no message since the last round: (topic, payload).
+
+        Call once a second; take the iterator in slices when there may be many topics.
+        """
+        cdef Py_ssize_t topic
+        cdef Topic* state
+        cdef MessageHeader head
+        wide = any(self._topic(prefix) < 0 for prefix in self.prefixes)
+        count = self.instrument_count * KINDS
+        topics = range(count) if wide else [self._topic(prefix) for prefix in self.prefixes]
+        for topic in topics:
+            state = &self.instruments[topic // KINDS].topics[topic % KINDS]
+            if state.listeners and state.silent:
+                self._head(&head, topic, HEARTBEAT)
+                yield self._name(topic), PyBytes_FromStringAndSize(<char*>&head, sizeof(head))
+            else:
+                state.silent = True
+
+    def sequences(self, bytes symbol not None):
+        """Last sequence of trades, top, levels and orders. Raises KeyError for an unknown symbol."""
+        cdef Instrument* instrument = &self.instruments[<size_t>self.numbers[symbol]]
+        return tuple(instrument.topics[kind].sequence for kind in range(KINDS))
+
+    # ------------------------------------------------------------ snapshots
+
+    def snapshot(self, bytes request not None, Machine machine not None):
+        """The answer to one snapshot request: topic name, then nothing or the cursor of the chunk before.
+
+        `machine` is the one whose reports were recorded last. A request that names no topic of ours is
+        answered by a header flagged UNKNOWN and the request's own bytes (at most 64). Raises MemoryError.
+        """
+        cdef Cursor cursor
+        cdef MessageHeader head
+        cdef Py_ssize_t topic = self._topic(request)
+        cdef Py_ssize_t named = len(request) - <Py_ssize_t>sizeof(Cursor)
+        memset(&cursor, 0, sizeof(cursor))
+        cursor.price_ticks = EMPTY_PRICE()
+        if topic < 0 and named > 0:
+            topic = self._topic(request[:named])
+            memcpy(&cursor, PyBytes_AS_STRING(request) + named, sizeof(cursor))
+        if topic < 0 or cursor.side > SELL:
+            memset(&head, 0, sizeof(head))
+            head.version, head.flags = FORMAT_VERSION, SNAPSHOT | UNKNOWN
+            return (<char*>&head)[:sizeof(head)] + request[:64]
+        return self._snapshot(topic, &cursor, machine)
+
+    cdef bytes _snapshot(self, Py_ssize_t topic, const Cursor* after, Machine machine):
+        """The chunk that begins after a cursor and ends with the level that fills it. O(its records)."""
+        cdef Instrument* instrument = &self.instruments[topic // KINDS]
+        cdef int kind = topic % KINDS + 1
+        cdef MessageHeader head
+        cdef Extent extent
+        cdef Cursor cursor = after[0]
+        cdef bytearray records = bytearray()
+        cdef TopRecord top
+        cdef int64_t price
+        self._head(&head, topic, SNAPSHOT)
+        memset(&extent, 0, sizeof(extent))
+        extent.after = after[0]
+        if kind == TOP:
+            top = instrument.top
+            memset(&top.prefix, 0, sizeof(Prefix))
+            top.prefix.sequence, top.prefix.input_number = head.first_sequence - 1, self.input_number
+            records += (<char*>&top)[:sizeof(top)]
+        while kind >= LEVELS:
+            if len(records) >= <Py_ssize_t>self.chunk_records * head.record_size:
+                head.flags |= MORE
+                extent.until = cursor
+                break
+            if machine.next_level(head.instrument, cursor.side, cursor.price_ticks, &price):
+                cursor.price_ticks = price
+                if kind == LEVELS:
+                    self._level_now(records, &head, &cursor, machine)
+                else:
+                    self._orders_now(records, &head, &cursor, machine)
+            elif cursor.side == BUY:
+                cursor.side, cursor.price_ticks = SELL, EMPTY_PRICE()
+            else:
+                break
+        head.count = <uint32_t>(len(records) // head.record_size)
+        return ((<char*>&head)[:sizeof(head)] + (<char*>&instrument.scale)[:sizeof(Scale)]
+                + (<char*>&extent)[:sizeof(Extent)] + records)
+
+    cdef int _level_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
+        cdef LevelRecord record
+        cdef uint64_t low = 0
+        cdef int64_t high = 0
+        memset(&record, 0, sizeof(record))
+        record.prefix.sequence, record.prefix.input_number = head.first_sequence - 1, self.input_number
+        record.prefix.side = at.side
+        record.prefix.orders = machine.level(head.instrument, at.side, at.price_ticks, &low, &high)
+        record.price_ticks = at.price_ticks
+        record.quantity_lots = saturated(low, high)
+        records += (<char*>&record)[:sizeof(record)]
+        return 0
+
+    cdef int _orders_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
+        """The level's whole queue: a cursor names a level, not a place in it."""
+        cdef OrderRecord record
+        cdef size_t count = machine.queue(head.instrument, at.side, at.price_ticks, NULL, NULL, 0)
+        cdef uint64_t* order_ids = <uint64_t*>malloc(count * sizeof(uint64_t))
+        cdef int64_t* leaves = <int64_t*>malloc(count * sizeof(int64_t))
+        cdef size_t position
+        try:
+            if order_ids == NULL or leaves == NULL:
+                raise MemoryError(f"no memory for a queue of {count} orders")
+            machine.queue(head.instrument, at.side, at.price_ticks, order_ids, leaves, count)
+            memset(&record, 0, sizeof(record))
+            record.prefix.sequence, record.prefix.input_number = head.first_sequence - 1, self.input_number
+            record.prefix.side, record.prefix.action = at.side, ADD
+            record.price_ticks = at.price_ticks
+            for position in range(count):
+                record.order_id = order_ids[position]
+                record.quantity_lots = record.change_lots = leaves[position]
+                records += (<char*>&record)[:sizeof(record)]
+        finally:
+            free(order_ids)
+            free(leaves)
+        return 0
