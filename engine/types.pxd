@@ -21,7 +21,7 @@ cdef enum CommandKind:
     CANCEL = 3
     REDUCE = 4          # quantity_lots = amount taken off the leaves
     REPLACE = 5         # quantity_lots = the new total, fills included
-    REENTER = 6         # cancel and enter again under the same ids; quantity_lots = new leaves; never keeps priority (ITCH 'U')
+    REENTER = 6         # cancel and enter again under the same ids (ITCH 'U'): quantity_lots = new leaves
 
 cdef enum Side:
     BUY = 0
@@ -97,11 +97,11 @@ cdef struct Command:
     uint8_t capacity        # 5    not interpreted
     uint8_t self_match_mode # 6    0 = off
     uint8_t reserved_7      # 7    zero
-    uint32_t instrument     # 8    dense, 0, 1, 2, ... in the order of definition (NEW only; others find it by the order)
+    uint32_t instrument     # 8    0, 1, 2, ... in the order of definition (NEW only; others find it by the order)
     uint32_t owner          # 12   whose order it is; an order of another owner is UNKNOWN_ORDER
     uint64_t client_ref     # 16   unique among the owner's live orders; any value
     uint64_t order_id       # 24   not NEW: find the order by it; 0 = find by client_ref
-    int64_t price_ticks     # 32   limit; EMPTY_PRICE for a market order; in REPLACE and REENTER EMPTY_PRICE keeps the price
+    int64_t price_ticks     # 32   limit; EMPTY_PRICE: a market order, or in REPLACE and REENTER the price stays
     int64_t quantity_lots   # 40   1 .. INT64_MAX
     uint32_t account        # 48   not interpreted by version 1
     uint32_t self_match_group  # 52  0 = none

@@ -9,7 +9,12 @@ from gateway.client_types import ExecType, MsgType, OrdStatus, OrdType, Side, Ti
 class Encoder:
     def __init__(self, sender: str, target: str) -> None: ...
     def admin(
-        self, msg_type: str, msg_seq_num: int, time_ns: int, fields: list[tuple[str, str]], orig_time: str | None = None
+        self,
+        msg_type: str,
+        msg_seq_num: int,
+        time_ns: int,
+        fields: list[tuple[str, str]],
+        orig_time: str | None = None,
     ) -> bytes: ...
     def time_text(self, time_ns: int) -> str: ...
     def again(self, message: bytes, time_ns: int) -> bytes: ...

@@ -1,5 +1,5 @@
 # The feed's topics: numbered records -> messages, heartbeats, and snapshots to join
-# them. docs/feed.md is the wire format; the structs below are its bytes. All little endian, a multiple of 8 bytes, every
+# them. docs/feed.md is the wire format; the structs below are its bytes. Little endian, a multiple of 8 bytes, every
 # unused byte zero.
 
 from libc.stdint cimport INT64_MAX, int8_t, int64_t, uint8_t, uint32_t, uint64_t
