@@ -73,6 +73,7 @@ def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "Filterin
 def say_ready(directory: Path, endpoints: dict[str, str | int]) -> None:
     """Where everything is and what to try next, then the line that programs wait for."""
     command = Path(sys.argv[0]).absolute()
+    flow = directory / "day.csv.zst"
     at = "" if directory == default_directory() else f" --data {directory}"
     click.echo(f"""\
 Quorumbook serves.
@@ -80,9 +81,12 @@ Quorumbook serves.
   FIX        {endpoints["fix_zmq"]}  (ZeroMQ DEALER)    {endpoints["fix_tcp"]}  (plain TCP)
   feed       {endpoints["feed"]}    snapshots {endpoints["snapshot"]}    admin {endpoints["admin"]}
 Try in another terminal:
+  {command} generate --out {flow}
+  {command} play {flow} --symbol AAPL{at}
+  {command} watch AAPL{at}
+  {command} order buy AAPL 100 190.00{at}
   {command} status{at}
-  {command} order buy AAPL 100 190.00 --connect {endpoints["fix_zmq"]}
-  {command} book AAPL{at}
+  {command} replay {directory} --verify
 Stop with Ctrl-C; start again on the same data and everything is as it was.""")
     click.echo("ready " + " ".join(f"{name}={value}" for name, value in endpoints.items()))
 
