@@ -1,6 +1,7 @@
 """The command line: which commands there are. Each is imported only when it runs, so that --help is quick."""
 
 import importlib
+import sys
 
 import rich_click as click
 
@@ -70,8 +71,19 @@ def quorumbook() -> None:
 
 
 def main() -> None:
-    """The console command."""
-    quorumbook(prog_name="quorumbook")
+    """The console command. A user's mistake is one line on standard error that can be copied; exit code 1 or 2."""
+    try:
+        sys.exit(quorumbook.main(prog_name="quorumbook", standalone_mode=False))
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "quorumbook"
+        click.echo(f"quorumbook: {error.format_message()} (see {where} --help)", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"quorumbook: {error.format_message()}", err=True)
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("quorumbook: interrupted", err=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

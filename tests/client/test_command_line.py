@@ -81,14 +81,14 @@ def test_the_session_continues_without_its_memory_and_over_either_transport(exch
 def test_mistakes_are_explained(exchange: Running, arguments: tuple[str, ...], text: str) -> None:
     done = quorumbook(*arguments, data=exchange.data)
     assert done.returncode != 0
-    assert text in " ".join(done.stderr.replace("│", " ").split())
+    assert text in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_without_an_exchange_the_command_says_what_to_start(tmp_path: Path) -> None:
     for done in (quorumbook("orders", data=tmp_path), quorumbook("orders", "--connect", "127.0.0.1:1")):
         assert done.returncode == 1
-        assert "quorumbook serve" in " ".join(done.stderr.replace("│", " ").split())
+        assert "quorumbook serve" in done.stderr
 
 
 def test_a_bad_line_of_a_flow_is_named_before_anything_is_sent(exchange: Running, tmp_path: Path) -> None:
