@@ -62,6 +62,9 @@ cdef int books_open(Books* books) noexcept nogil                        # -1: ou
 cdef void books_close(Books* books) noexcept nogil
 cdef int books_copy(Books* books, const Books* other) noexcept nogil    # -1: out of memory
 cdef size_t books_bytes(const Books* books) noexcept nogil
+cdef void expect_order(
+    const Books* books, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage
+) noexcept nogil
 cdef int run_commands(Books* books, const Command* commands, size_t count) except -1 nogil
 cdef bint define_instrument(
     Books* books, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection

@@ -678,6 +678,24 @@ cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* 
         prefetch(order_at(books, order.previous))
         prefetch(bucket_of(&books.indexes[IDS], hash_id(order.order_id)))
 
+cdef void expect_order(
+    const Books* books, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage
+) noexcept nogil:
+    """One order's share of look_ahead, a stage at a time: its buckets, its record, its level and neighbours."""
+    cdef const uint32_t* bucket = bucket_of(&books.indexes[IDS], hash_id(order_id))
+    cdef const Order* order
+    if stage == 0:
+        prefetch(bucket)
+        prefetch(bucket_of(&books.indexes[REFS], hash_ref(owner, client_ref)))
+        return
+    order = order_at(books, bucket[0])
+    if stage == 1:
+        prefetch(order)
+        return
+    prefetch(level_at(&books.levels, order.level))
+    prefetch(order_at(books, order.next))
+    prefetch(order_at(books, order.previous))
+
 cdef int run_commands(Books* books, const Command* commands, size_t count) except -1 nogil:
     """Run `count` commands in order and append their reports. Raises MemoryError, and for a broken invariant."""
     cdef Ahead ahead[BLOCK]

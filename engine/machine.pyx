@@ -13,7 +13,8 @@ from libc.string cimport memset
 
 from engine.book cimport (
     IDS,
-    Books, Instrument, books_bytes, books_close, books_copy, books_open, run_commands, side_of_order,
+    Books, Instrument, books_bytes, books_close, books_copy, books_open, expect_order, run_commands,
+    side_of_order,
 )
 from engine.index cimport hash_id, index_find
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
@@ -205,6 +206,9 @@ cdef class Machine:
             owner[0] = orders[slot].owner
             client_ref[0] = orders[slot].client_ref
         return slot != 0
+
+    cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil:
+        expect_order(&self.books, order_id, owner, client_ref, stage)
 
     cdef void set_time(self, int64_t time_ns) noexcept nogil:
         self.books.time_ns = time_ns

@@ -31,7 +31,7 @@ from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_se
 from gateway.timers cimport Timer
 
 cdef enum:
-    FAR = 12        # inputs between asking for memory and using it, in three looks
+    FAR = 15        # inputs between asking for memory and using it: names, order, engine
     NEAR = 8
     NEXT = 4
     DEFAULT_GRACE_MS = 5000
@@ -186,10 +186,11 @@ cdef class Exchange:
                 return False
 
     cdef void _look_ahead(self) noexcept nogil:
-        # Up to FAR inputs ahead the names of a message are asked for, then its order, then what that one leads to.
+        # Up to FAR inputs ahead the names of a message are asked for, then its order, then what the engine has of it.
         cdef const InputHead* head
         cdef const Session* s
         cdef Message m
+        cdef int stage
         while self.seen < self.taken + FAR and self.ahead != self.end:
             head = <const InputHead*> self.ahead
             self.ahead += head.size
@@ -201,8 +202,9 @@ cdef class Exchange:
             self.seen += 1
         if self.taken + NEAR < self.seen:
             self.orders.foresee_order(&self.coming[(self.taken + NEAR) & 15])
-        if self.taken + NEXT < self.seen:
-            self.orders.foresee_engine(&self.coming[(self.taken + NEXT) & 15])
+        for stage in range(3):
+            if self.taken + NEXT - stage < self.seen:
+                self.orders.foresee_engine(&self.coming[(self.taken + NEXT - stage) & 15], stage)
 
     # ------------------------------------------------------------ an input
 

@@ -42,6 +42,8 @@ cdef class OrderPool:
         cdef Order** chunks
         if slot:
             self.free_first = order_at(self, slot).next
+            if self.free_first:
+                expect_order(self, self.free_first)
             return slot
         assert self.used < <uint32_t> 0xfffffffe
         slot = self.used + 1
@@ -58,6 +60,7 @@ cdef class OrderPool:
             memset(self.chunks[self.chunk_count], 0, CHUNK * sizeof(Order))
             self.chunk_count += 1
         self.used = slot
+        expect_order(self, (slot & ~(<uint32_t> CHUNK - 1)) | ((slot + EXPECTED) & (CHUNK - 1)))
         return slot
 
     cdef void give_back(self, uint32_t slot) noexcept nogil:

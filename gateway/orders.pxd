@@ -16,11 +16,11 @@ cdef struct Expected:           # an order message that will be applied soon: wh
 cdef class Orders(MassRequests):
     cdef int act(self, Session* s, const Message* m) except -1 nogil            # an application message in sequence
 
-    # Three looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.
+    # Looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.
     # Nothing is changed, and nothing that comes out depends on them.
     cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil
     cdef void foresee_order(self, Expected* coming) noexcept nogil
-    cdef void foresee_engine(self, const Expected* coming) noexcept nogil
+    cdef void foresee_engine(self, const Expected* coming, int stage) noexcept nogil
 
     cdef int _new_order(self, Session* s, const Message* m, const Request* q) except -1 nogil
     cdef int _cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil

@@ -104,12 +104,15 @@ cdef class Orders(MassRequests):
         if coming.slot:
             expect_order(self, coming.slot)
 
-    cdef void foresee_engine(self, const Expected* coming) noexcept nogil:
+    cdef void foresee_engine(self, const Expected* coming, int stage) noexcept nogil:
         cdef const Order* o
         if coming.session == NULL or coming.slot == 0:
             return
         o = order_at(self, coming.slot)
-        if o.state == OPEN:
+        if o.state != OPEN:
+            return
+        self.machine.expect(o.order_id, o.session, coming.slot, stage)
+        if stage == 0:
             expect_order(self, o.next)
             expect_order(self, o.previous)
 
