@@ -93,3 +93,9 @@ def test_a_source_imports_only_what_its_room_allows(path: Path) -> None:
 def test_the_reader_sees_every_form_of_import() -> None:
     text = "import os, time\nfrom socket import x\n    cimport zmq.core as z\nfrom libc.stdint cimport a\n"
     assert imported(text) == {"os", "time", "socket", "zmq", "libc"}
+
+
+def test_each_test_module_has_a_name_of_its_own() -> None:
+    """Two of one name cannot be collected in one run."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
