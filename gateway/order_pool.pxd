@@ -12,9 +12,9 @@ from gateway.names cimport quorumbook_prefetch
 from gateway.session cimport Session
 
 cdef enum:
-    INLINE_TEXT = 40
-    CHUNK_BITS = 12             # slots in one allocation
-    CHUNK = 4096
+    INLINE_TEXT = 48
+    CHUNK_BITS = 14             # slots in one allocation: 2 MiB, a huge page where the system gives them
+    CHUNK = 16384
     EXPECTED = 8                # how many closed ClOrdIDs ahead of their end their memory is asked for
 
 cdef enum OrderState:
@@ -45,7 +45,7 @@ cdef struct Order:              # 128 bytes, two cache lines
     uint8_t cl_ord_id_length    # the strings: ClOrdID, OrigClOrdID, Account, end to end
     uint8_t orig_cl_ord_id_length
     uint8_t account_length
-    uint8_t text[40]            # the strings, or a pointer to them when they are longer
+    uint8_t text[48]            # the strings, or a pointer to them when they are longer
 
 cdef class OrderPool:
     cdef Order** chunks

@@ -15,6 +15,11 @@ from gateway.names cimport names_insert, names_next, names_prefetch, names_remov
 from gateway.session cimport Remembered, Session
 
 
+cdef extern from "<sys/mman.h>" nogil:
+    int madvise(void* address, size_t length, int advice) noexcept
+    int MADV_HUGEPAGE
+
+
 cdef int no_memory() except -1 nogil:
     with gil:
         raise MemoryError("no memory for an order")
@@ -26,6 +31,9 @@ cdef inline uint8_t* put(uint8_t* at, const uint8_t* text, size_t length) noexce
 
 
 cdef class OrderPool:
+    def __cinit__(self, *args: object) -> None:
+        assert sizeof(Order) == 128, "an order is two cache lines"
+
     def __dealloc__(self) -> None:
         cdef uint32_t slot
         if self.chunks == NULL:
@@ -55,8 +63,11 @@ cdef class OrderPool:
                     no_memory()
                 self.chunks = chunks
                 self.chunk_room = room
-            if posix_memalign(<void**> &self.chunks[self.chunk_count], 64, CHUNK * sizeof(Order)) != 0:
+            if posix_memalign(
+                <void**> &self.chunks[self.chunk_count], CHUNK * sizeof(Order), CHUNK * sizeof(Order)
+            ) != 0:
                 no_memory()
+            madvise(self.chunks[self.chunk_count], CHUNK * sizeof(Order), MADV_HUGEPAGE)     # a wish
             memset(self.chunks[self.chunk_count], 0, CHUNK * sizeof(Order))
             self.chunk_count += 1
         self.used = slot
