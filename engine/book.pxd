@@ -9,7 +9,8 @@ from engine.ladder cimport Ladder
 from engine.store cimport Order, Pool
 from engine.types cimport Command, Report
 
-cdef struct Instrument:     # 120 bytes: what an instrument with an empty book costs
+cdef struct Instrument:     # 128 bytes, two cache lines: what an instrument with an empty book costs
+    Ladder sides[2]         # BUY, SELL: all that a cancel touches
     int64_t lot_lots        # round lot
     int64_t min_lots
     int64_t max_lots
@@ -17,7 +18,7 @@ cdef struct Instrument:     # 120 bytes: what an instrument with an empty book c
     int64_t high_ticks      # EMPTY_PRICE = none
     int64_t highest_ticks   # high_ticks, or INT64_MAX when there is none: what prices are compared with
     int64_t protection_ticks    # -1 = no limit
-    Ladder sides[2]         # BUY, SELL
+    int64_t reserved_120
 
 cdef enum:
     REFS = 0

@@ -16,11 +16,12 @@ from engine.index cimport (
     bucket_of, hash_id, hash_ref, index_close, index_copy, index_find, index_insert, index_open, index_remove,
 )
 from engine.ladder cimport (
-    Ladder, key_of, ladder_after, ladder_find, ladder_insert, ladder_remove, level_add, level_at,
+    Ladder, branch_at, key_of, ladder_after, ladder_find, ladder_insert, ladder_remove, level_add, level_at,
     level_subtract, price_of,
 )
 from engine.store cimport (
-    Branch, Level, Order, block_resize, pool_close, pool_copy, pool_give, pool_open, pool_take, prefetch,
+    Branch, IS_LEVEL, Level, Order, Pool, block_resize, pool_close, pool_copy, pool_give, pool_open, pool_take,
+    prefetch,
 )
 from engine.types cimport (
     ACCEPTED, CANCEL, CANCELLED, DEFINE, DEFINED, DUPLICATE_CLIENT_REF, Definition, FOK,
@@ -609,10 +610,15 @@ cdef int define(Books* books, const Definition* definition) except -1 nogil:
 # Nothing is decided by it: a guess that has become wrong costs a cache line.
 cdef enum:
     BLOCK = 32              # commands; what they touch fits the first-level cache
+    MANY_BOOKS = 256        # from here on their 32 KiB would fill that cache
 
 cdef struct Ahead:
     uint64_t hashed         # of the name, as the index that the command looks in has it
     uint32_t slot           # the first order of that bucket; 0 = none
+    uint32_t instrument     # this and the rest, only set when there are many books: where the command goes
+    uint32_t side
+    uint32_t node           # the root of that ladder
+    uint64_t key            # of its level
 
 cdef inline uint64_t names_by_id(const Command* command) noexcept nogil:
     """IDS or REFS: which name the command's order is looked for by."""
@@ -696,6 +702,49 @@ cdef void expect_order(
     prefetch(order_at(books, order.next))
     prefetch(order_at(books, order.previous))
 
+cdef inline const char* node_at(const Books* books, uint32_t node) noexcept nogil:
+    """Where a node of a ladder is: a branch, or a level with IS_LEVEL."""
+    cdef const Pool* pool = &books.levels if node & IS_LEVEL else &books.branches
+    return pool.records + (node & ~<uint32_t>IS_LEVEL) * pool.size
+
+cdef void look_at_books(const Books* books, const Command* commands, Ahead* ahead, size_t count) noexcept nogil:
+    """The same for the books that `count` commands go to, when there are so many that they leave the cache."""
+    cdef const Order* order
+    cdef const Level* level
+    cdef const Command* command
+    cdef const Instrument* book
+    cdef const char* record
+    cdef const Branch* branch
+    cdef uint32_t number, side
+    cdef size_t i
+    for i in range(count):
+        command = &commands[i]
+        order = order_at(books, ahead[i].slot)
+        level = level_at(&books.levels, order.level)
+        side = command.side & 1
+        number = command.instrument if command.kind == NEW else level.instrument
+        ahead[i].instrument = number if number < books.instrument_count else 0
+        ahead[i].side = side if command.kind == NEW else side_of_order(order)
+        ahead[i].key = key_of(command.price_ticks, side) if command.kind == NEW else level.key
+        book = &books.instruments[ahead[i].instrument]
+        prefetch(&book.sides)
+        prefetch(&book.lot_lots)
+    for i in range(count):
+        book = &books.instruments[ahead[i].instrument]
+        ahead[i].node = book.sides[ahead[i].side].root
+        record = node_at(books, ahead[i].node)
+        prefetch(record)
+        prefetch(record + 24 + 4 * (ahead[i].key & 63))     # its child, if it is a branch of single ticks
+        prefetch(level_at(&books.levels, book.sides[ahead[i].side ^ 1].best))
+    # One step down; deeper trees are seldom.
+    for i in range(count):
+        book = &books.instruments[ahead[i].instrument]
+        branch = branch_at(&books.branches, 0 if ahead[i].node & IS_LEVEL else ahead[i].node)
+        record = node_at(books, branch.child[ahead[i].key >> branch.shift & 63])
+        prefetch(record)
+        prefetch(record + 24 + 4 * (ahead[i].key & 63))
+        prefetch(order_at(books, level_at(&books.levels, book.sides[ahead[i].side ^ 1].best).head))
+
 cdef int run_commands(Books* books, const Command* commands, size_t count) except -1 nogil:
     """Run `count` commands in order and append their reports. Raises MemoryError, and for a broken invariant."""
     cdef Ahead ahead[BLOCK]
@@ -703,6 +752,8 @@ cdef int run_commands(Books* books, const Command* commands, size_t count) excep
     while count:
         size = min(<size_t>BLOCK, count)
         look_ahead(books, commands, ahead, size)
+        if books.instrument_count > MANY_BOOKS:
+            look_at_books(books, commands, ahead, size)
         for i in range(size):
             reserve_reports(books, OUTCOMES)
             run_command(books, &commands[i], &ahead[i])
