@@ -4,7 +4,9 @@ FILE is a `.bin` of shared/workloads (its answers are beside it in FILE.ref.json
 flash1 benchmark, raw or .zst. Every figure is checked: a run whose trades or report text are not the
 published ones prints what differs and exits with 1. One JSON line comes out; `ns_op` is the median over
 the repeats of the time for all operations, from command records in memory to full report records in
-memory, divided by their number. Orders are cancelled and replaced by client_ref, as a client would.
+memory, divided by their number; `cpu_ns_op` is the same in processor time of the thread, and `floor_ns_op` what
+copying the commands' bytes to where reports would be costs in the same run, without a book. Orders are
+cancelled and replaced by client_ref, as a client would.
 """
 
 import argparse
@@ -25,7 +27,7 @@ import numpy.typing as npt
 
 from bench.match_memory import memory
 from engine.machine import Machine
-from engine.records import COMMAND, CommandKind, OrderType, ReportKind, TimeInForce
+from engine.records import COMMAND, REPORT, CommandKind, OrderType, ReportKind, TimeInForce
 
 Records = npt.NDArray[np.void]
 Refs = npt.NDArray[np.uint64]
@@ -141,24 +143,46 @@ def batches(commands: Records, size: int) -> list[Records]:
     return [commands[at : at + size] for at in range(0, len(commands), size)]
 
 
-def play_batches(machine: Machine, commands: Records, size: int) -> int:
-    """Nanoseconds for all; each batch's reports are whole in memory before the next batch."""
+class Taken(NamedTuple):
+    """Nanoseconds: by the clock, and of this thread on a processor, which others' load distorts less."""
+
+    wall: int
+    cpu: int
+
+
+def taken_since(wall: int, cpu: int) -> Taken:
+    return Taken(time.perf_counter_ns() - wall, time.thread_time_ns() - cpu)
+
+
+def play_batches(machine: Machine, commands: Records, size: int) -> Taken:
+    """The time for all; each batch's reports are whole in memory before the next batch."""
     work = batches(commands, size)
     apply = machine.apply
-    begin = time.perf_counter_ns()
+    cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
     for batch in work:
         apply(batch)
-    return time.perf_counter_ns() - begin
+    return taken_since(wall, cpu)
 
 
-def play_calls(machine: Machine, commands: Records) -> int:
-    """Nanoseconds for all, with one Python call an order and the leaves of every report read."""
+def play_floor(commands: Records, size: int) -> Taken:
+    """The time to read the same commands and write a report for each, without a book: one copy of the bytes."""
+    record = np.dtype((np.void, REPORT.itemsize))  # as bytes: NumPy copies fields one by one
+    work = batches(commands.view(record), size)
+    reports = np.empty(size, record)
+    cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
+    for batch in work:
+        np.copyto(reports[: len(batch)], batch)
+    return taken_since(wall, cpu)
+
+
+def play_calls(machine: Machine, commands: Records) -> Taken:
+    """The time for all, with one Python call an order and the leaves of every report read."""
     names = ("kind", "instrument", "side", "quantity_lots", "price_ticks", "client_ref", "time_in_force")
     work = list(zip(*(commands[name].tolist() for name in names), strict=True))
     submit, cancel, reenter = machine.submit, machine.cancel, machine.reenter
     new, gone = int(CommandKind.NEW), int(CommandKind.CANCEL)
     leaves = 0
-    begin = time.perf_counter_ns()
+    cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
     for kind, instrument, side, quantity, price, ref, time_in_force in work:
         if kind == new:
             reports = submit(
@@ -170,7 +194,7 @@ def play_calls(machine: Machine, commands: Records) -> int:
             reports = reenter(0, quantity, price, owner=OWNER, client_ref=ref)
         for report in reports:
             leaves += report.leaves_lots
-    return time.perf_counter_ns() - begin
+    return taken_since(wall, cpu)
 
 
 def all_reports(machine: Machine, commands: Records) -> Records:
@@ -295,8 +319,9 @@ def measure(
     del reports
 
     timed = commands[workload.prefill :]
-    taken = []
+    taken, floor = [], []
     for _ in range(repeat):
+        floor.append(play_floor(timed, batch).cpu / len(timed))
         machine = new_machine(instruments)
         if workload.prefill:
             machine.apply(commands[: workload.prefill])
@@ -304,11 +329,15 @@ def measure(
         taken.append(play_batches(machine, timed, batch) if api == "batch" else play_calls(machine, timed))
         if machine.state_hash() != state:
             raise Wrong("the timed run ended in another state than the checked one")
-    nanoseconds = [total / len(timed) for total in taken]
+    nanoseconds = [total.wall / len(timed) for total in taken]
+    processor = [total.cpu / len(timed) for total in taken]
     ns_op = statistics.median(nanoseconds)
     return {
         "ns_op": round(ns_op, 2),
         "ns_op_min": round(min(nanoseconds), 2),
+        "cpu_ns_op": round(statistics.median(processor), 2),
+        "cpu_ns_op_min": round(min(processor), 2),
+        "floor_ns_op": round(statistics.median(floor), 2),
         "rate_m_s": round(1000 / ns_op, 3),
         "operations": len(timed),
         "repeat": repeat,
