@@ -507,6 +507,8 @@ cdef uint64_t replace_refusal(
 ) noexcept nogil:
     """The first check of a REPLACE or REENTER that fails, or NONE."""
     cdef uint64_t reason
+    if not is_reenter and filled > 0 and quantity <= filled:
+        return TOO_LATE     # before all other checks: whatever else is wrong, the fills have overtaken it
     if not price_is_allowed(book, price):
         return PRICE_OUTSIDE_LIMITS
     if is_reenter and quantity > INT64_MAX - filled:
@@ -514,8 +516,6 @@ cdef uint64_t replace_refusal(
     reason = quantity_refusal(book, quantity)
     if reason:
         return reason
-    if not is_reenter and quantity <= filled:
-        return TOO_LATE
     if order.traits >> TRAIT_FLAGS & POST_ONLY and would_trade(book, side_of_order(order), price):
         return POST_ONLY_WOULD_TRADE
     return NONE

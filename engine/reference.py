@@ -224,15 +224,16 @@ class Machine:
     def _replace_refusal(self, order: Order, price: int, quantity: int, total: int) -> Reason:
         """The checks of a replace, in this order. The given quantity is judged, not the sum of a reenter."""
         instrument = self._instruments[order.instrument]
+        # A replace to a total at or below what has been filled comes too late, whatever else is wrong with it.
+        # (A reenter is never too late: with fills, its total is not the quantity it gives.)
+        if order.cumulative_lots > 0 and total == quantity and total <= order.cumulative_lots:
+            return Reason.TOO_LATE
         if not instrument.price_is_allowed(price):
             return Reason.PRICE_OUTSIDE_LIMITS
         if total > INT64_MAX:
             return Reason.INVALID_QUANTITY
         if reason := instrument.quantity_refusal(quantity):
             return reason
-        # A total at or below what has been filled comes too late.
-        if total <= order.cumulative_lots:
-            return Reason.TOO_LATE
         # A post-only order that would take keeps its old terms and its place.
         if order.flags & CommandFlag.POST_ONLY and self._would_trade(order.instrument, order.side, price):
             return Reason.POST_ONLY_WOULD_TRADE

@@ -203,6 +203,8 @@ class Client:
     def _pump(self, timeout: float) -> None:
         """Send, receive, and log on again when the connection is gone."""
         core = self._core
+        if self._stop.is_set():
+            raise ConnectError("this client is closed: connect again")
         if core.link is not None:
             core.absorb(core.link.pump(timeout))
         if core.broken():

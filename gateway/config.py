@@ -172,6 +172,8 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         if instrument.symbol in seen:
             raise wrong(f"{where}.symbol", f"{instrument.symbol} is defined twice")
         seen.add(instrument.symbol)
+        if not instrument.symbol:
+            raise wrong(f"{where}.symbol", "it is empty; allowed: 1 to 32 bytes of ASCII")
         try:
             genesis.append(
                 inputs.instrument(**{k: v for k, v in msgspec.structs.asdict(instrument).items() if v != ""})

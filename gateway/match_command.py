@@ -18,10 +18,8 @@ from gateway.flow_files import FillsWriter, read_blocks
 @click.option(
     "--fills", type=click.Path(path_type=Path), help="Write the fills here (.csv, .csv.gz or .csv.zst)."
 )
-@click.option(
-    "--symbol", default="FLOW", show_default=True, help="The name of the instrument in what is printed."
-)
-def match(flow: Path, fills: Path | None, symbol: str) -> None:
+@click.option("--symbol", help="The name of the instrument in what is printed.  [default: the file's name]")
+def match(flow: Path, fills: Path | None, symbol: str | None) -> None:
     """Play FLOW through the engine in this process; print counts, rate and state hash."""
     machine = Machine()
     player = FlowPlayer(machine.define())
@@ -49,7 +47,7 @@ def match(flow: Path, fills: Path | None, symbol: str) -> None:
         raise click.ClickException(str(error)) from None
     seconds = perf_counter() - started
 
-    click.echo(f"{symbol}: {rows_played:,} rows, {outcomes[ReportKind.TRADE]:,} fills")
+    click.echo(f"{symbol or flow.name}: {rows_played:,} rows, {outcomes[ReportKind.TRADE]:,} fills")
     for kind in ReportKind:
         if outcomes[kind] and kind is not ReportKind.TRADE:
             click.echo(f"  {kind.name.lower():<10} {outcomes[kind]:>12,}")

@@ -221,14 +221,22 @@ def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
         click.echo("no open orders")
         return
     table = Table(*COLUMNS, box=SIMPLE_HEAD)
-    table.columns[0].no_wrap = True
+    for column in table.columns:
+        column.no_wrap = True  # a number that is cut short is worse than a long line
     for one in found:
         row = facts(one) | {"status": one.status.name.lower().replace("_", " ")}
         row["price"] = row["price"] or row["type"]
         table.add_row(
             *(row[name] for name in COLUMNS.values()), style="green" if one.side is Side.BUY else "red"
         )
-    Console().print(table)
+    console = Console()
+    console.print(
+        table,
+        width=max(console.width, console.measure(table).minimum),
+        crop=False,
+        overflow="ignore",
+        no_wrap=True,
+    )
 
 
 def facts(one: Order) -> dict[str, Any]:

@@ -24,11 +24,11 @@ Trade = tuple[int, int, int, str, int, str, str, int, int]
     "--fills", type=click.Path(dir_okay=False, path_type=Path), help="Write the fills (CSV, .gz, .zst)."
 )
 @click.option("--symbol", help="Only this symbol's fills.")
-@click.option("--verify", is_flag=True, help="Check every checksum and the hash chain.")
+@click.option("--verify", is_flag=True, help="Check the hash chain too; checksums always are.")
 def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | None, verify: bool) -> None:
     """Apply a log again and show where it leads.
 
-    The fills carry flow ids: N for an order whose ClOrdID is `N.k`.
+    The fills carry flow ids: N for an order whose ClOrdID is `N.k`, 0 for one of another kind.
     """
     from gateway.exchange import Exchange
     from gateway.flow import FILLS_HEADER
@@ -48,7 +48,10 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
             for entry in read_log(str(directory), verify=verify):
                 if last is not None and entry.index > last:
                     break
-                apply(exchange, entry.payload, entry.index, entry.term, entry.timestamp_ns)
+                try:
+                    apply(exchange, entry.payload, entry.index, entry.term, entry.timestamp_ns)
+                except (ValueError, RuntimeError, AssertionError) as error:
+                    fail(f"{directory}: entry {entry.index} cannot be applied: {error}")
                 entries += 1
                 payload_bytes += len(entry.payload)
                 chain_hash = entry.chain_hash
@@ -74,7 +77,7 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
         "last index": exchange.applied_index,
         "chain hash": chain_hash.hex(),
         "state hash": exchange.state_hash(),
-        "verified": "every checksum and hash" if verify else "no (--verify checks every checksum and hash)",
+        "verified": "every checksum and hash" if verify else "checksums (--verify checks the hash chain too)",
     }.items():
         click.echo(f"{name:<15} {value}")
 
@@ -99,7 +102,12 @@ class FillsOut:
         for number, time_ns, _, taker, _, maker, symbol, price_ticks, quantity_lots in trades:
             if self._symbol in (None, symbol):
                 self._count += 1
-                taker_id, maker_id = taker.partition(".")[0], maker.partition(".")[0]
                 self._out.write(
-                    f"{self._count},{number},{time_ns},{taker_id},{maker_id},{price_ticks},{quantity_lots}\n"
+                    f"{self._count},{number},{time_ns},{flow_id(taker)},{flow_id(maker)},{price_ticks},{quantity_lots}\n"
                 )
+
+
+def flow_id(cl_ord_id: str) -> str:
+    """N of `N.k` or `N.k.j`; 0 for an order that no flow entered: a ClOrdID may hold any text."""
+    number = cl_ord_id.partition(".")[0]
+    return number if number.isascii() and number.isdecimal() else "0"

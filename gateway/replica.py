@@ -144,6 +144,11 @@ class Replica:
             self._committed.extend(self._turn_log())
         return bool(self._committed)
 
+    def rest(self) -> None:
+        """When nothing waits to be written, the log proves its last batch. Raises what Node.turn raises."""
+        if not self.node.queued_bytes:
+            self._committed.extend(self._turn_log())
+
     def _time_is_due(self) -> bool:
         timer_ns = self.timer_ns
         return timer_ns is not None and timer_ns <= 0

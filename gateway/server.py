@@ -324,6 +324,11 @@ class Server:
         self._connections.now_ns = time.time_ns()
         self._connections.sweep()
         self._publish_idle()
+        try:
+            self._replica.rest()
+        except (LogError, OSError) as error:
+            self._fail(Stopped(str(error)))
+            return
         why_not = self._replica.why_not
         if why_not != self._why_not:
             self._why_not = why_not
@@ -387,7 +392,12 @@ def descriptor(made: zmq.Socket[bytes]) -> int:
 
 
 def bound(made: zmq.Socket[bytes], address: str) -> str:
-    made.bind(address)
+    if "[" in address:
+        made.setsockopt(zmq.IPV6, 1)
+    try:
+        made.bind(address)
+    except zmq.ZMQError as error:
+        raise OSError(error.errno, error.strerror, address) from None
     return made.get_string(zmq.LAST_ENDPOINT)
 
 

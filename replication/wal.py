@@ -302,7 +302,7 @@ def decode_entries(
         body = data[at + CRC.size : stop]
         payload = memoryview(body)[ENTRY.size : ENTRY.size + length]
         _, found, term, timestamp_ns, digest = ENTRY.unpack_from(body)
-        if verify and CRC.unpack_from(data, at)[0] != crc32c(body):
+        if CRC.unpack_from(data, at)[0] != crc32c(body):
             raise Bad(at, f"the checksum of entry {index + 1} does not match")
         if found != index + 1:
             raise Bad(at, f"entry {found} stands where entry {index + 1} should")
