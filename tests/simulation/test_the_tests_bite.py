@@ -92,12 +92,25 @@ def do_not_note_the_reserved_segment() -> Iterator[None]:
         yield
 
 
+class Anything(int):
+    """A checksum that agrees with every other."""
+
+    __hash__ = int.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
 @contextmanager
 def no_checksums() -> Iterator[None]:
     honest = wal.decode_batch
 
     def blind(*args: object, verify: bool) -> object:
-        return honest(*args, verify=False)  # type: ignore[arg-type]
+        with patch.object(wal, "crc32c", lambda data: Anything(0)):
+            return honest(*args, verify=False)  # type: ignore[arg-type]
 
     with patch.object(wal, "decode_batch", blind):
         yield
