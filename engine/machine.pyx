@@ -246,8 +246,11 @@ cdef class Machine:
         count = <size_t>view.len // sizeof(Command)
         give_spare(&self.books)
         try:
+            self.check()
+            self.entered = True     # while the GIL is held: nobody else can have passed check() in between
             with nogil:
-                self.run(<const Command*>view.buf, count)
+                run_commands(&self.books, <const Command*>view.buf, count)
+            self.entered = False
         finally:
             PyBuffer_Release(&view)
         if self.books.report_count == 0:
