@@ -109,6 +109,8 @@ cdef class Sessions:
     cdef int perform(self, const Timer* timer) except -1 nogil              # of kind HEARTBEAT or SILENCE
     cdef int64_t next_deadline(self) except? -1 nogil                       # EMPTY_TIME = none
 
+    cdef bint _logon_fault(self, const Message* m, char* text, size_t room) noexcept nogil
+    cdef int _logon_again(self, Session* s, const Message* m) except -1 nogil
     cdef int _open(self, Session* s, const Message* m) except -1 nogil
     cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil

@@ -155,8 +155,6 @@ cdef class Sessions:
         head.incarnation = incarnation
         head.connection = connection
         fields.reject_reason = NOT_REJECTED
-        if kind == EGRESS_OPEN:
-            fields.heartbeat_seconds = <uint32_t> (s.heartbeat_ns // SECOND)
         fields.text_length = <uint8_t> text_length
         memcpy(<uint8_t*> fields + sizeof(SessionFields), text, text_length)
         return 0
@@ -248,35 +246,41 @@ cdef class Sessions:
 
     # ------------------------------------------------------------ Logon
 
+    cdef bint _logon_fault(self, const Message* m, char* text, size_t room) noexcept nogil:
+        # A Logon that is wrong in itself, whatever the session: True, and why.
+        cdef const SessionBody* body = m.session
+        cdef const Settings* settings = &self.settings
+        cdef const uint8_t* target = m.strings + body.sender_length
+        if m.fields.flags & FLAG_BEGIN_STRING:
+            snprintf(text, room, b"Logon refused: BeginString (8) must be FIX.4.4")
+        elif m.head.verdict != NOT_REJECTED:
+            snprintf(text, room, b"Logon refused: %.*s", <int> m.fields.text_length, <const char*> m.text)
+        elif (body.target_length != settings.comp_id_length
+                or memcmp(target, settings.comp_id, body.target_length) != 0):
+            snprintf(text, room, b"Logon refused: TargetCompID (56) must be %.*s", <int> settings.comp_id_length,
+                     <const char*> settings.comp_id)
+        elif body.sender_length == 0 or body.sender_length > MAX_COMP_ID:
+            snprintf(text, room, b"Logon refused: SenderCompID (49) must have 1 to 64 bytes")
+        elif body.encrypt_method != 0:
+            snprintf(text, room, b"Logon refused: EncryptMethod (98) must be 0")
+        elif body.heartbeat_seconds > settings.max_heartbeat_seconds:
+            snprintf(text, room, b"Logon refused: HeartBtInt (108) must be 0 to %u seconds",
+                     settings.max_heartbeat_seconds)
+        elif m.fields.msg_seq_num == 0:
+            snprintf(text, room, b"Logon refused: MsgSeqNum (34) is missing")
+        elif m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
+            snprintf(text, room, b"Logon refused: with ResetSeqNumFlag (141) MsgSeqNum (34) must be 1")
+        else:
+            return False
+        return True
+
     cdef int logon(self, const Message* m) except -1 nogil:
         cdef const SessionBody* body = m.session
         cdef const uint8_t* sender = m.strings
-        cdef const uint8_t* target = sender + body.sender_length
-        cdef char text[160]
+        cdef char text[MAX_TEXT + 1]
         cdef Session* s
-        if m.fields.flags & FLAG_BEGIN_STRING:
-            return self.refuse(m.head, b"Logon refused: BeginString (8) must be FIX.4.4")
-        if m.head.verdict != NOT_REJECTED:
-            snprintf(text, sizeof(text), b"Logon refused: %.*s", <int> m.fields.text_length, <const char*> m.text)
-            text[MAX_TEXT] = 0
+        if self._logon_fault(m, text, sizeof(text)):
             return self.refuse(m.head, text)
-        if (body.target_length != self.settings.comp_id_length
-                or memcmp(target, self.settings.comp_id, body.target_length) != 0):
-            snprintf(text, sizeof(text), b"Logon refused: TargetCompID (56) must be %.*s",
-                     <int> self.settings.comp_id_length, <const char*> self.settings.comp_id)
-            return self.refuse(m.head, text)
-        if body.sender_length == 0 or body.sender_length > MAX_COMP_ID:
-            return self.refuse(m.head, b"Logon refused: SenderCompID (49) must have 1 to 64 bytes")
-        if body.encrypt_method != 0:
-            return self.refuse(m.head, b"Logon refused: EncryptMethod (98) must be 0")
-        if body.heartbeat_seconds > self.settings.max_heartbeat_seconds:
-            snprintf(text, sizeof(text), b"Logon refused: HeartBtInt (108) must be 0 to %u seconds",
-                     self.settings.max_heartbeat_seconds)
-            return self.refuse(m.head, text)
-        if m.fields.msg_seq_num == 0:
-            return self.refuse(m.head, b"Logon refused: MsgSeqNum (34) is missing")
-        if m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
-            return self.refuse(m.head, b"Logon refused: with ResetSeqNumFlag (141) MsgSeqNum (34) must be 1")
         s = self.by_name(sender, body.sender_length)
         if s == NULL:
             if not self.settings.open_to_any:
@@ -299,7 +303,6 @@ cdef class Sessions:
         s.connected = 1
         s.incarnation = m.head.incarnation
         s.connection = m.head.connection
-        s.heartbeat_ns = <int64_t> m.session.heartbeat_seconds * SECOND
         s.last_received_ns = self.now_ns
         if not names_reserve(&self.by_connection):
             no_memory()
@@ -317,8 +320,10 @@ cdef class Sessions:
         return self._accept(s, m)
 
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil:
+        # What the Logon asks for, from here on. Its number is not too low.
         cdef bint reset = m.fields.flags & FLAG_RESET_SEQ_NUM != 0
         cdef const SessionBody* body = m.session
+        s.heartbeat_ns = <int64_t> body.heartbeat_seconds * SECOND
         s.cancel_on_disconnect = self.settings.cancel_on_disconnect
         if body.cancel_on_disconnect:
             s.cancel_on_disconnect = body.cancel_on_disconnect == 2
@@ -372,10 +377,8 @@ cdef class Sessions:
                                 b"SenderCompID (49) or TargetCompID (56) is not this session's")
             self._logout(s, b"SenderCompID (49) or TargetCompID (56) is not this session's")
             return DONE
-        if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and number == 1 and m.head.verdict == NOT_REJECTED:
-            self._reset(s)
-            s.inbound = 2
-            self._answer_logon(s, True)
+        if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and not flags & FLAG_POSS_DUP:
+            self._logon_again(s, m)
             return DONE
         if type == MSG_SEQUENCE_RESET and not flags & FLAG_GAP_FILL and m.head.verdict == NOT_REJECTED:
             self._sequence_reset(s, m)
@@ -417,6 +420,15 @@ cdef class Sessions:
         elif type != MSG_HEARTBEAT and type != MSG_REJECT and type != MSG_BUSINESS_REJECT:
             return ACT
         return DONE
+
+    cdef int _logon_again(self, Session* s, const Message* m) except -1 nogil:
+        # With ResetSeqNumFlag: both sides begin at 1 again, on terms that may be new.
+        cdef char text[MAX_TEXT + 1]
+        if self._logon_fault(m, text, sizeof(text)):
+            if m.fields.msg_seq_num == s.inbound:
+                s.inbound += 1
+            return self._logout(s, text)
+        return self._accept(s, m)
 
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
         # Of a message with PossDupFlag: 1 when it was rejected.
@@ -478,6 +490,8 @@ cdef class Sessions:
         cdef EgressHead* head
         cdef SessionFields* fields
         cdef char text[160]
+        if begin == last + 1 and (end == 0 or end >= begin):    # the other side has everything
+            return 0
         if begin == 0 or begin > last or (end != 0 and end < begin):
             snprintf(text, sizeof(text), b"cannot resend %llu to %llu (7, 16): the last number sent is %llu",
                      begin, end, last)
