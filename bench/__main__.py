@@ -1,10 +1,13 @@
-"""All benchmarks, one after the other, as one table: `python -m bench` or `make bench`.
+"""All benchmarks, one after the other, as one table: `python -m bench`, `make bench` or `quorumbook bench`.
 
     python -m bench [--workloads DIR] [--quick] [NAME ...]
 
-Each runs in a process of its own and prints JSON lines; they are appended to bench/results/DATE.jsonl with commit and
-machine. The workloads of the matching benchmark (W1, W2, flash1) are read from DIR, where generate.py makes W1 and W2
-if they are not there; without DIR those rows are missing, and said to be.
+Each runs in a process of its own and prints JSON lines with commit and machine; they are appended to
+bench/results/DATE.jsonl. Figure and floor are taken in turn within one process, and both are medians.
+
+The workloads of the matching benchmark are read from DIR: W1 and W2, which DIR/generate.py makes, and the scenarios
+DIR/flash1. Without DIR, workloads of the same shape are made by bench/generate.py, their rows begin with "own", and
+those of flash1 are missing.
 """
 
 import argparse
@@ -12,18 +15,22 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.surroundings import ROOT, surroundings
+from bench.table import OWN, Line, rows
+
 RESULTS = ROOT / "bench" / "results"
+MADE = ROOT / "build" / "workloads"
 FLASH1 = {
     "static": "9803843ee404fc29c9a0aa5614f8f0d5a58b5c44fcac9ef89067886fcaaa30d1",
     "normal": "e9b2e3926854410b01a035aeb25dd05f1e597c233be8263de9eb49b6713d367e",
@@ -31,7 +38,8 @@ FLASH1 = {
     "swing-40": "3cb0175e7982ff09ea220d1feaee3844cf9116a5ce455757879dea1d880b9b9f",
     "flash-crash": "cff8d3f94b709fc64a8b2058a6ca4fb6920364904796e46906895e362d2bb16b",
 }
-Line = dict[str, Any]
+QUICK_COUNT = 100_000  # operations of a workload that is made for a quick look
+PIPED_WIDTH = 150  # columns, when the table does not go to a terminal
 
 
 class Run(NamedTuple):
@@ -41,155 +49,159 @@ class Run(NamedTuple):
     arguments: list[str]
 
 
-class Row(NamedTuple):
-    """One line of the table."""
-
-    what: str
-    figure: str
-    reach: str
-    floor: str
-    ratio: str
+class Failed(Exception):
+    """A benchmark ended with an error; its own words."""
 
 
-def workloads(directory: Path | None) -> tuple[Path, Path] | None:
-    """W1 and W2, generated when only their generator is there."""
-    if directory is None or not (directory / "generate.py").exists():
-        return None
-    made = ROOT / "build" / "workloads"
-    made.mkdir(parents=True, exist_ok=True)
-    for name, arguments in {"w1": [], "w2": ["200000", "1000000", "43"]}.items():
-        if not (made / f"{name}.bin.ref.json").exists():
-            command = [sys.executable, str(directory / "generate.py"), str(made / f"{name}.bin"), *arguments]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return made / "w1.bin", made / "w2.bin"
-
-
-def runs(directory: Path | None, quick: bool) -> Iterator[Run]:
-    """Everything there is to run."""
+def runs(directory: Path | None, quick: bool) -> list[Run]:
+    """Everything there is to run, in order."""
     repeat = ["--repeat", "2" if quick else "5"]
-    found = workloads(directory)
-    if found is not None and directory is not None:
-        w1, w2 = map(str, found)
-        yield Run("W1", ["bench.match", "--workload", w1, *repeat])
-        yield Run("W1, random ids", ["bench.match", "--workload", w1, "--ids", "random", *repeat])
-        yield Run("W2", ["bench.match", "--workload", w2, *repeat])
-        yield Run(
-            "W1, 10,000 instruments", ["bench.match", "--workload", w1, "--instruments", "10000", *repeat]
-        )
-        yield Run("W1, Python API", ["bench.match", "--workload", w1, "--api", "python", *repeat])
-        for name, digest in FLASH1.items():
-            scenario = str(directory / "flash1" / f"{name}.zst")
-            yield Run(f"flash1 {name}", ["bench.match", "--workload", scenario, "--sha256", digest, *repeat])
-    yield Run("fix", ["bench.fix", "--repeat", "5" if quick else "15"])
-    yield Run("apply", ["bench.apply", *repeat])
-    yield Run("feed", ["bench.feed", *repeat])
     sizes = ["--rounds", "300", "--messages", "50000"] if quick else []
-    yield Run("wire", ["bench.wire", *sizes])
+    return [
+        *match_runs(directory, quick, repeat),
+        Run("memory", ["bench.match", "--memory"]),
+        Run("fix", ["bench.fix", "--repeat", "5" if quick else "15"]),
+        Run("apply", ["bench.apply", *repeat]),
+        Run("feed", ["bench.feed", *repeat]),
+        Run("wire", ["bench.wire", *sizes]),
+    ]
 
 
-def lines_of(run: Run) -> list[Line]:
-    """What the benchmark measured. SystemExit with its own words when it failed."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", *run.arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
-    if done.returncode:
-        raise SystemExit(f"{run.name}: {done.stderr or done.stdout}")
-    return [{"run": run.name} | json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+def match_runs(directory: Path | None, quick: bool, repeat: list[str]) -> Iterator[Run]:
+    """The workloads first, where they must be made; then what plays them."""
+    own = OWN if directory is None else ""
+    prefix = "" if directory is not None else "own-quick-" if quick else "own-"
+    w1, w2 = (MADE / f"{prefix}{name}.bin" for name in ("w1", "w2"))
+    for path, given in ((w1, []), (w2, ["200000", "1000000", "43"])):
+        if path.with_name(path.name + ".ref.json").exists():
+            continue
+        if directory is not None:
+            yield Run(f"making {path.name}", [str(directory / "generate.py"), str(path), *given])
+        else:
+            size = ["--count", str(QUICK_COUNT)] if quick else []
+            resting = ["--resting", given[0]] if given else []
+            yield Run(f"making {path.name}", ["bench.generate", str(path), *resting, *size])
+    yield Run(f"{own}W1", ["bench.match", "--workload", str(w1), *repeat])
+    yield Run(f"{own}W1, random ids", ["bench.match", "--workload", str(w1), "--ids", "random", *repeat])
+    yield Run(f"{own}W2", ["bench.match", "--workload", str(w2), *repeat])
+    yield Run(f"{own}W2, random ids", ["bench.match", "--workload", str(w2), "--ids", "random", *repeat])
+    many = ["--instruments", "10000"]
+    yield Run(f"{own}W1, 10,000 instruments", ["bench.match", "--workload", str(w1), *many, *repeat])
+    yield Run(f"{own}W1, Python API", ["bench.match", "--workload", str(w1), "--api", "python", *repeat])
+    for name, digest in FLASH1.items():
+        scenario = directory / "flash1" / f"{name}.zst" if directory is not None else None
+        if scenario is not None and scenario.exists():
+            yield Run(
+                f"flash1 {name}", ["bench.match", "--workload", str(scenario), "--sha256", digest, *repeat]
+            )
 
 
-def match_row(line: Line) -> Row:
-    per_second = 1000 / line["ns_op"]
-    floor, ratio = f"{line['floor_ns_op']:.0f} ns", f"{line['cpu_ns_op'] / line['floor_ns_op']:.1f}"
-    if line["run"].startswith("flash1"):
-        return Row(line["run"], f"{per_second:.1f} M/s", "10 M/s", floor, ratio)
-    reach = {
-        "W1": "40 ns",
-        "W2": "150 ns",
-        "W1, Python API": "500 ns",
-        "W1, 10,000 instruments": "3 x W1",
-    }.get(line["run"], "")
-    figure = f"{line['ns_op']:.0f} ns/op (cpu {line['cpu_ns_op']:.0f})"
-    return Row(line["run"], figure, reach, floor, ratio)
+def lines_of(run: Run) -> Iterator[Line]:
+    """What the benchmark measured, as it comes. Failed with its own words when it did not end well."""
+    program = run.arguments if run.arguments[0].endswith(".py") else ["-m", *run.arguments]
+    with tempfile.TemporaryFile("w+") as told:
+        child = subprocess.Popen(
+            [sys.executable, *program],
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        with child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if line.startswith('{"bench"'):
+                    yield {"run": run.name} | json.loads(line)
+        if child.returncode:
+            told.seek(0)
+            raise Failed(f"{run.name}: {told.read().strip() or f'exit code {child.returncode}'}")
 
 
-def fix_row(line: Line) -> Row:
-    reach = f"{line['reach_per_second'] / 1e6:.1f} M/s"
-    figure = f"{line['per_second'] / 1e6:.2f} M/s ({line['ns']:.0f} ns)"
-    return Row(f"FIX {line['what']}", figure, reach, f"{line['floor_ns']:.0f} ns", f"{line['ratio']:.1f}")
+def measured(wanted: list[Run], results: Path, failures: list[str]) -> Iterator[Line]:
+    """Every line of every run, written to `results` as well; the words of those that failed go to `failures`."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress, results.open("a") as out:
+        task = progress.add_task("", total=len(wanted))
+        for position, run in enumerate(wanted, 1):
+            progress.update(task, description=run.name)
+            if not console.is_terminal:
+                print(f"{position}/{len(wanted)} {run.name}", file=sys.stderr, flush=True)
+            try:
+                for line in lines_of(run):
+                    out.write(json.dumps(line) + "\n")
+                    out.flush()
+                    yield line
+            except Failed as failed:
+                failures.append(str(failed))
+            progress.advance(task)
 
 
-def apply_row(line: Line) -> Row:
-    ratio = f"{line['apply_ns'] / line['engine_ns']:.1f}"
-    return Row(
-        "apply, an input", f"{line['apply_ns']:.0f} ns", "", f"engine {line['engine_ns']:.0f} ns", ratio
+def show(console: Console, lines: list[Line]) -> None:
+    table = Table("what", "figure", "reach", "", "floor", "figure / floor", box=SIMPLE_HEAD)
+    for row in rows(lines):
+        reached = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[row.reached]
+        table.add_row(row.what, row.figure, row.reach, reached, row.floor, row.ratio)
+    console.print(table)
+    here = surroundings()
+    console.print(
+        f"commit {here['commit']}, {here['cpu']}, {here['cores']} cores, {here['system']}, {here['python']}, "
+        f"scheduling {here['scheduling']}; processes on any core unless a row says pinned"
     )
 
 
-def feed_row(line: Line) -> Row:
-    return Row(f"feed, {line['name']}", f"{line['ns']:.0f} ns", "", "", "")
-
-
-def wire_row(line: Line) -> Row:
-    if line["what"] == "one in flight":
-        figure = f"p50 {line['exchange_latency_us_p50']:.0f} µs, p99 {line['exchange_latency_us_p99']:.0f}"
-        floor = f"p50 {line['floor_latency_us_p50']:.0f} µs, p99 {line['floor_latency_us_p99']:.0f}"
-        name = f"one in flight, {line['transport']}, {line['placement']}"
-        return Row(name, figure, "1.3 x floor", floor, f"{line['ratio']:.2f}")
-    if line["what"] == "many in flight":
-        figure = (
-            f"{line['rate']:,.0f}/s, p50 {line['latency_us_p50']:,.0f} µs, p99 {line['latency_us_p99']:,.0f}"
-        )
-        reach = "200,000/s" if line["window"] == 1024 else ""
-        return Row(f"{line['window']:,} in flight, {line['transport']}", figure, reach, "", "")
-    return Row("replay, checksums verified", f"{line['commands_per_s']:,.0f}/s", "3,000,000/s", "", "")
-
-
-ROWS: dict[str, Callable[[Line], Row]] = {
-    "fix": fix_row,
-    "wire": wire_row,
-    "feed": feed_row,
-    "apply": apply_row,
-}
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "names", nargs="*", help="only these: W1, W2, flash1, fix, apply, feed, wire (default all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="only those that begin so: W1, W2, flash1, memory, fix, apply, feed, wire (default all)",
     )
     default = ROOT.parent / "shared" / "workloads"
     parser.add_argument(
-        "--workloads", type=Path, default=default if default.exists() else None, metavar="DIR"
+        "--workloads",
+        type=Path,
+        default=default if (default / "generate.py").exists() else None,
+        metavar="DIR",
+        help="holds generate.py (W1, W2) and flash1",
     )
     parser.add_argument(
         "--quick", action="store_true", help="fewer and shorter runs: a look, not a measurement"
     )
     options = parser.parse_args()
-    console = Console()
+    if options.workloads is not None and not (options.workloads / "generate.py").exists():
+        parser.error(f"--workloads {options.workloads}: there is no generate.py")
+    everything = runs(options.workloads, options.quick)
+    names = [run.name.removeprefix(OWN).removeprefix("making ") for run in everything]
+    for name in options.names:
+        if not any(one.lower().startswith(name.lower()) for one in names):
+            parser.error(f"no benchmark begins with {name}; there are {', '.join(dict.fromkeys(names))}")
     wanted = [
         run
-        for run in runs(options.workloads, options.quick)
-        if not options.names or any(run.name.startswith(name) for name in options.names)
+        for run, name in zip(everything, names, strict=True)
+        if not options.names or any(name.lower().startswith(chosen.lower()) for chosen in options.names)
     ]
-    if options.workloads is None:
-        console.print("no --workloads DIR: the rows of W1, W2 and flash1 are missing", style="yellow")
-    table = Table("what", "figure", "reach", "floor", "ratio", box=SIMPLE_HEAD)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / time.strftime("%Y-%m-%d.jsonl")
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
-        path.open("a") as results,
-    ):
-        for run in wanted:
-            task = progress.add_task(run.name)
-            for line in lines_of(run):
-                results.write(json.dumps(line) + "\n")
-                table.add_row(*ROWS.get(run.name, match_row)(line))
-            progress.remove_task(task)
-    console.print(table)
-    console.print(f"JSON lines in {path.relative_to(ROOT)}; latency distribution in bench/results/wire.png")
+    MADE.mkdir(parents=True, exist_ok=True)
+    results = RESULTS / time.strftime("%Y-%m-%d.jsonl")
+    failures: list[str] = []
+    lines = list(measured(wanted, results, failures))
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    show(console, lines)
+    if options.workloads is None:
+        console.print(
+            "own W1, own W2: made by bench/generate.py, of the shape of W1 and W2, answers from engine/reference.py; "
+            "flash1 is not here (--workloads DIR, see docs/bench.md)"
+        )
+    console.print(f"JSON lines: {results}")
+    if any(line["bench"] == "wire" for line in lines):
+        console.print(f"latency distribution: {RESULTS / 'wire.png'}")
+    for failure in failures:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

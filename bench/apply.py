@@ -3,8 +3,9 @@
     python -m bench.apply [--orders N] [--live N] [--batch N] [--repeat N]
 
 The mix is 55 % new orders, 40 % cancels, 5 % replaces, on a book of about --live orders; inputs are scanned from real
-FIX messages before the clock starts. The clock is CPU time of the thread. Prints one JSON line: median ns an input, and
-of the same commands through the engine alone.
+FIX messages before the clock starts. The floor, in the same run, is the engine alone: the same commands, one call a
+batch, no sessions, no reports as messages, no feed. The clock is CPU time of the thread. Prints one JSON line: median
+ns an input, and of the same commands through the engine alone.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.surroundings import surroundings
 from engine.machine import Machine
 from engine.records import COMMAND
 from gateway import fix, inputs
@@ -153,6 +155,7 @@ def main() -> None:
             "engine_ns": round(engine_ns, 1), "beyond_engine_ns": round(apply_ns - engine_ns, 1),
             "reports": (exchange.sessions()[0]["outbound"] - 1), "egress_bytes": written,
             "open_orders": exchange.sessions()[0]["open_orders"], "state_hash": exchange.state_hash(),
+            **surroundings(),
         })
     )  # fmt: skip
 

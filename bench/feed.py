@@ -1,11 +1,13 @@
 """What market data and the egress store cost: `python -m bench.feed [--workload W1.bin]`.
 
-A mixed flow (W1 of shared/workloads when its file is given, else a seeded one like it) is run one command an
-input, in log entries of 64 inputs; the floor beside it is the engine alone, which takes 64 commands in one call.
-"quiet" counts sequences and builds nothing (replay); "all" builds and takes every message of the four kinds.
-The egress store takes ExecutionReports of 1,000 sessions; its file swallows what is written. Times are CPU
-time of the one thread, so that a busy machine disturbs less. A table is printed, then one JSON line a figure
-with the medians.
+A mixed flow (W1 when its file is given, else a seeded one like it) is run one command an input, in log entries of 64
+inputs. "quiet" counts sequences and builds nothing (replay); "all" builds and takes every message of the four kinds.
+The egress store takes ExecutionReports of 1,000 sessions; its file swallows what is written.
+
+The floors, in the same run: under the feed the engine alone, which takes 64 commands in one call; under the reader
+each message's numbers unpacked and kept nowhere; under the egress store one copy of the same bytes. Times are CPU
+time of the one thread, so that a busy machine disturbs less. A table is printed, then one JSON line a figure with the
+medians.
 """
 
 import argparse
@@ -21,16 +23,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.match import Wrong, positive, read, surroundings
+from bench.match import positive
+from bench.surroundings import surroundings
+from bench.workload import Wrong, read
 from engine.machine import Machine
 from engine.records import COMMAND, CommandKind, OrderType, TimeInForce
 from gateway.egress import EgressStore
-from gateway.feed import KINDS, FeedReader
+from gateway.feed import HEADER, KINDS, RECORDS, FeedReader
 from gateway.market_data import MarketData
 
 Records = npt.NDArray[np.void]
 ENTRY = 64  # inputs a log entry
 SESSIONS = 1000
+EGRESS_ROUNDS = 270  # reports of each session: more than the store keeps in memory
 REPORT_BYTES = 264  # an ExecutionReport of a fill
 REACH = {"all": 300.0, "egress append": 30.0}  # ns
 
@@ -96,6 +101,17 @@ def read_messages(messages: list[tuple[bytes, bytes]], inputs: int) -> float:
     return (time.thread_time_ns() - began) / inputs
 
 
+def unpack_messages(messages: list[tuple[bytes, bytes]], inputs: int) -> float:
+    """The floor of a reader in Python: the numbers of every message, kept nowhere."""
+    records = {f"{kind}|AAPL|".encode(): RECORDS[kind] for kind in KINDS}
+    began = time.thread_time_ns()
+    for topic, payload in messages:
+        HEADER.unpack_from(payload)
+        for _ in records[topic].iter_unpack(memoryview(payload)[HEADER.size :]):
+            pass
+    return (time.thread_time_ns() - began) / inputs
+
+
 class Nowhere:
     """A file that keeps nothing."""
 
@@ -105,23 +121,41 @@ class Nowhere:
         return b""
 
 
-def egress(rounds: int) -> tuple[float, float]:
-    """(append, read again from memory), nanoseconds a record, once the window has been filled."""
+def egress(rounds: int) -> dict[str, float]:
+    """Nanoseconds a record to append it and to read it again from memory, once the window has been filled."""
     head = struct.Struct("<IBBBBIIQqQQIIQ")
     records = [
         head.pack(REPORT_BYTES, 1, 56, 0, 0, session, 1, 0, 0, 0, 0, 0, 0, 0) + bytes(REPORT_BYTES - 64)
         for session in range(1, SESSIONS + 1)
     ]
     batch = np.frombuffer(bytearray(b"".join(records)), "<u8").reshape(SESSIONS, -1)
-    store, appended = EgressStore(Nowhere()), 0
+    window = np.empty((rounds, *batch.shape), batch.dtype)
+    store, appended, copied = EgressStore(Nowhere()), 0, 0
     for number in range(1, 2 * rounds + 1):
         batch[:, 2] = number  # MsgSeqNum
         began = time.thread_time_ns()
         store.append(batch.data.cast("B"))
-        appended += time.thread_time_ns() - began if number > rounds else 0
+        between = time.thread_time_ns()
+        window[number % rounds] = batch
+        copied += time.thread_time_ns() - between if number > rounds else 0
+        appended += between - began if number > rounds else 0
     began = time.thread_time_ns()
     found = sum(len(store.read(session, 2 * rounds - 100, 0, 1 << 30)) for session in range(1, SESSIONS + 1))
-    return appended / (rounds * SESSIONS), (time.thread_time_ns() - began) / found
+    read = (time.thread_time_ns() - began) / found
+    return {
+        "egress append": appended / (rounds * SESSIONS),
+        "egress read": read,
+        "egress copy": copied / (rounds * SESSIONS),
+    }
+
+
+FLOORS = {
+    **dict.fromkeys(("quiet", *KINDS, "all"), "engine"),
+    "reader in Python": "unpacking",
+    "egress append": "egress copy",
+    "egress read": "egress copy",
+}
+"""Figure to the run that is its floor."""
 
 
 def figures(commands: Records, repeat: int) -> dict[str, float]:
@@ -133,14 +167,15 @@ def figures(commands: Records, repeat: int) -> dict[str, float]:
         "quiet": lambda: play(commands, [], None),
         **{kind: partial(play, commands, [f"{kind}|".encode()], None) for kind in KINDS},
         "all": lambda: play(commands, [b""], None),
+        "unpacking": lambda: unpack_messages(messages, 50 * ENTRY),
         "reader in Python": lambda: read_messages(messages, 50 * ENTRY),
     }
-    taken: dict[str, list[float]] = {name: [] for name in [*runs, "egress append", "egress read"]}
+    taken: dict[str, list[float]] = {}
     for _ in range(repeat):  # in turn, so that a busy moment spreads over all
         for name, run in runs.items():
-            taken[name].append(run())
-        for name, figure in zip(("egress append", "egress read"), egress(270), strict=True):
-            taken[name].append(figure)
+            taken.setdefault(name, []).append(run())
+        for name, figure in egress(EGRESS_ROUNDS).items():
+            taken.setdefault(name, []).append(figure)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
@@ -156,12 +191,13 @@ def main() -> int:
         print(f"bench.feed: {wrong}", file=sys.stderr)
         return 1
     found = figures(commands, options.repeat)
-    for name, value in found.items():
-        above = value - found["engine"] if name in {"quiet", "all", *KINDS} else value
+    for name, floor in FLOORS.items():
         reach = f"reach {REACH[name]:.0f}" if name in REACH else ""
-        print(f"{name:18} {value:8.1f} ns   beyond the engine {above:8.1f} ns   {reach}")
-    for name, value in found.items():
-        print(json.dumps({"bench": "feed", "name": name, "ns": round(value, 1), **surroundings()}))
+        print(f"{name:18} {found[name]:8.1f} ns   floor ({floor}) {found[floor]:8.1f} ns   {reach}")
+    for name, floor in FLOORS.items():
+        line = {"bench": "feed", "name": name, "ns": round(found[name], 1), "floor": floor}
+        line |= {"floor_ns": round(found[floor], 1), "reach_ns": REACH.get(name)}
+        print(json.dumps(line | surroundings()))
     return 0
 
 

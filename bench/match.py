@@ -1,21 +1,21 @@
 """How fast the engine matches: `python -m bench.match --workload FILE`.
 
-FILE is a `.bin` of shared/workloads (its answers are beside it in FILE.ref.json) or a scenario of the
-flash1 benchmark, raw or .zst. Every figure is checked: a run whose trades or report text are not the
-published ones prints what differs and exits with 1. One JSON line comes out; `ns_op` is the median over
-the repeats of the time for all operations, from command records in memory to full report records in
-memory, divided by their number; `cpu_ns_op` is the same in processor time of the thread, and `floor_ns_op` what
-copying the commands' bytes to where reports would be costs in the same run, without a book. Orders are
-cancelled and replaced by client_ref, as a client would.
+FILE is a `.bin` as `python -m bench.generate` makes them (its answers are beside it in FILE.ref.json) or a scenario
+of the flash1 benchmark, raw or .zst. Every run is checked: when its trades, or the report text whose SHA-256 is given,
+are not the published ones, it prints what differs and exits with 1. One JSON line comes out; `ns_op` is the median
+over the repeats of the time for all operations, from command records in memory to full report records in memory,
+divided by their number; `cpu_ns_op` is the same in processor time of the thread.
+
+`floor_ns_op` is taken before each repeat: copying the commands' bytes to where reports would be, without a book; with
+`--api python` one call an order that changes nothing and its answer read.
 """
 
 import argparse
 import gc
 import hashlib
 import json
-import platform
+import re
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,110 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.match_memory import memory
+from bench.surroundings import surroundings
+from bench.workload import ANSWERS, OWNER, Records, Workload, Wrong, permuted, read
 from engine.machine import Machine
-from engine.records import COMMAND, REPORT, CommandKind, OrderType, ReportKind, TimeInForce
+from engine.records import REPORT, CommandKind, ReportKind
 
-Records = npt.NDArray[np.void]
-Refs = npt.NDArray[np.uint64]
-
-MAGIC = b"MEW1"
-OPERATION = np.dtype(
-    [("op", "u1"), ("side", "u1"), ("zero", "<u2"), ("qty", "<u4"), ("id", "<u4"), ("price", "<i4")]
-)
-CANCEL_OPERATION = 1
-MESSAGE = np.dtype(
-    [
-        ("type", "u1"),
-        ("side", "u1"),
-        ("ioc", "u1"),
-        ("zero", "u1"),
-        ("qty", "<u4"),
-        ("id", "<u8"),
-        ("price", "<i8"),
-    ]
-)
 FNV_BASIS, FNV_PRIME, WORD = 1469598103934665603, 1099511628211, 2**64 - 1
-OWNER = 1
-
-
-class Wrong(Exception):
-    """The engine's answers are not the published ones, or the file is not a workload."""
-
-
-class Workload(NamedTuple):
-    commands: Records
-    prefill: int  # the first so many commands are not timed
-    published: dict[str, Any] | None  # trades, volume, notional, hash; None: flash1
-
-
-# ---------------------------------------------------------------- reading
-
-
-def read(path: Path) -> Workload:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Wrong(f"{path}: {error.strerror}") from None
-    if path.suffix == ".zst":
-        import zstandard
-
-        data = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(data).read()
-    if data[:4] == MAGIC:
-        return read_operations(path, data)
-    if not data or len(data) % MESSAGE.itemsize:
-        raise Wrong(f"{path}: neither begins with MEW1 nor holds whole records of {MESSAGE.itemsize} bytes")
-    return Workload(flash1_commands(np.frombuffer(data, MESSAGE)), 0, None)
-
-
-def read_operations(path: Path, data: bytes) -> Workload:
-    prefill, total = (int(n) for n in np.frombuffer(data, "<u4", 2, 8))
-    operations = np.frombuffer(data, OPERATION, offset=32)
-    if len(operations) != total or prefill >= total:
-        raise Wrong(f"{path}: the header announces {total} records, {prefill} of them to fill the book; "
-                    f"there are {len(operations)}")  # fmt: skip
-    answers = path.with_name(path.name + ".ref.json")
-    try:
-        published = json.loads(answers.read_text())
-    except (OSError, ValueError) as error:
-        raise Wrong(f"{answers}: the published answers are needed to check the run: {error}") from None
-    commands = np.zeros(total, COMMAND)
-    cancels = operations["op"] == CANCEL_OPERATION
-    commands["kind"] = np.where(cancels, CommandKind.CANCEL, CommandKind.NEW)
-    commands["order_type"] = np.where(cancels, 0, OrderType.LIMIT)
-    commands["side"] = operations["side"]
-    commands["time_in_force"] = np.where(cancels, 0, TimeInForce.GTC)
-    commands["owner"] = OWNER
-    commands["client_ref"] = operations["id"]
-    commands["price_ticks"] = np.where(cancels, 0, operations["price"])
-    commands["quantity_lots"] = operations["qty"]
-    return Workload(commands, prefill, published)
-
-
-def flash1_commands(messages: Records) -> Records:
-    """A modify is a REENTER: cancel and enter again under the same id."""
-    commands = np.zeros(len(messages), COMMAND)
-    kinds = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.REENTER], "u1")
-    if messages["type"].max() >= len(kinds):
-        raise Wrong(f"message {int(messages['type'].argmax())} has a type that is not 0, 1 or 2")
-    commands["kind"] = kinds[messages["type"]]
-    commands["order_type"] = OrderType.LIMIT
-    commands["side"] = messages["side"]
-    commands["time_in_force"] = np.where(messages["ioc"], TimeInForce.IOC, TimeInForce.GTC)
-    commands["owner"] = OWNER
-    commands["client_ref"] = messages["id"]
-    commands["price_ticks"] = messages["price"]
-    commands["quantity_lots"] = messages["qty"]
-    return commands
-
-
-def permuted(refs: Refs) -> Refs:
-    """A bijection of 64-bit numbers that leaves nothing of their order (the finalizer of splitmix64)."""
-    refs = (refs ^ (refs >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    refs = (refs ^ (refs >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return refs ^ (refs >> np.uint64(31))
 
 
 # ---------------------------------------------------------------- playing
@@ -207,6 +111,19 @@ def play_calls(machine: Machine, commands: Records) -> Taken:
     return taken_since(wall, cpu)
 
 
+def play_calls_floor(machine: Machine, commands: Records) -> Taken:
+    """The time for one compiled call an order that changes nothing, with a number of its answer read."""
+    work = list(range(len(commands)))
+    best = machine.best
+    found = None
+    cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
+    for _ in work:
+        found, _ask = best(0)
+    taken = taken_since(wall, cpu)
+    assert found is None
+    return taken
+
+
 def all_reports(machine: Machine, commands: Records) -> Records:
     return np.concatenate([machine.apply(batch).copy() for batch in batches(commands, 4096)])
 
@@ -239,9 +156,13 @@ def trade_figures(reports: Records, original: dict[int, int] | None) -> dict[str
 
 
 def check_published(figures: dict[str, Any], published: dict[str, Any]) -> None:
-    for name, value in figures.items():
-        if published[name] != value:
-            raise Wrong(f"{name} is {value}; published is {published[name]}")
+    wrong = [
+        f"{name} is {figures[name]}, published is {published[name]}"
+        for name in ANSWERS
+        if figures[name] != published[name]
+    ]
+    if wrong:
+        raise Wrong("; ".join(wrong))
 
 
 def check_spread(commands: Records, reports: Records, instruments: int) -> None:
@@ -298,96 +219,116 @@ def flash1_sha256(reports: Records, original: dict[int, int] | None) -> str:
 # ---------------------------------------------------------------- the whole run
 
 
-def measure(
-    path: Path, ids: str, api: str, batch: int, instruments: int, sha256: str | None, repeat: int
-) -> dict[str, Any]:
+class Options(NamedTuple):
+    """What is played, and how; the command line's."""
+
+    ids: str = "dense"
+    api: str = "batch"
+    batch: int = 1024
+    instruments: int = 1
+    sha256: str | None = None
+    repeat: int = 5
+
+
+def measure(path: Path, options: Options) -> dict[str, Any]:
     """Check one whole run, then time `repeat` runs that must end in the same state. Raises Wrong."""
     workload = read(path)
+    if options.sha256 is not None and (workload.published is not None or options.instruments > 1):
+        raise Wrong("--sha256 is of the report text of a flash1 scenario on one instrument")
     commands, original = workload.commands, None
-    if ids == "random":
+    if options.ids == "random":
         refs = permuted(commands["client_ref"])
         original = dict(zip(refs.tolist(), commands["client_ref"].tolist(), strict=True))
         commands["client_ref"] = refs
-    if instruments > 1:
-        commands["instrument"] = permuted(commands["client_ref"]) % np.uint64(instruments)
+    if options.instruments > 1:
+        commands["instrument"] = permuted(commands["client_ref"]) % np.uint64(options.instruments)
+    state, figures = checked(workload, original, options)
+    return {
+        "bench": "match",
+        **timed(workload, state, options),
+        "workload": path.name,
+        "api": options.api,
+        "ids": options.ids,
+        "instruments": options.instruments,
+        "batch": options.batch if options.api == "batch" else 1,
+        **figures,
+        **surroundings(),
+    }
 
-    machine = new_machine(instruments)
-    reports = all_reports(machine, commands)
-    state = machine.state_hash()
-    result: dict[str, Any] = {"workload": path.name, "api": api, "ids": ids, "instruments": instruments}
-    result["batch"] = batch if api == "batch" else 1
-    figures = trade_figures(reports, original)
-    if instruments > 1:
-        check_spread(commands, reports, instruments)
-    elif workload.published is None:
-        figures["sha256"] = flash1_sha256(reports, original)
-        if sha256 is not None and figures["sha256"] != sha256:
-            raise Wrong(f"the report text has SHA-256 {figures['sha256']}; published is {sha256}")
-    else:
+
+def checked(
+    workload: Workload, original: dict[int, int] | None, options: Options
+) -> tuple[str, dict[str, Any]]:
+    """The state hash after a run whose answers were compared, and its figures; `checked` names what with."""
+    machine = new_machine(options.instruments)
+    reports = all_reports(machine, workload.commands)
+    figures = {"reports": len(reports), **trade_figures(reports, original)}
+    if options.instruments > 1:
+        check_spread(workload.commands, reports, options.instruments)
+        figures["checked"] = "each instrument alone"
+    elif workload.published is not None:
         check_published(figures, workload.published)
-    result["reports"] = len(reports)
-    del reports
+        figures["checked"] = ", ".join(ANSWERS)
+    else:
+        figures["sha256"] = flash1_sha256(reports, original)
+        figures["checked"] = "sha256" if options.sha256 is not None else "nothing: no --sha256 was given"
+        if options.sha256 not in {None, figures["sha256"]}:
+            raise Wrong(f"the report text has SHA-256 {figures['sha256']}; published is {options.sha256}")
+    return machine.state_hash(), figures
 
-    timed = commands[workload.prefill :]
+
+def timed(workload: Workload, state: str, options: Options) -> dict[str, Any]:
+    """Medians of runs that each end in `state`, a run of the floor before each."""
+    commands = workload.commands[workload.prefill :]
     taken, floor = [], []
-    for _ in range(repeat):
-        floor.append(play_floor(timed, batch).cpu / len(timed))
-        machine = new_machine(instruments)
+    for _ in range(options.repeat):
+        machine = new_machine(options.instruments)
+        floor.append(
+            play_floor(commands, options.batch)
+            if options.api == "batch"
+            else play_calls_floor(machine, commands)
+        )
         if workload.prefill:
-            machine.apply(commands[: workload.prefill])
+            machine.apply(workload.commands[: workload.prefill])
         gc.collect()
-        taken.append(play_batches(machine, timed, batch) if api == "batch" else play_calls(machine, timed))
+        taken.append(
+            play_batches(machine, commands, options.batch)
+            if options.api == "batch"
+            else play_calls(machine, commands)
+        )
         if machine.state_hash() != state:
             raise Wrong("the timed run ended in another state than the checked one")
-    nanoseconds = [total.wall / len(timed) for total in taken]
-    processor = [total.cpu / len(timed) for total in taken]
+    nanoseconds = [total.wall / len(commands) for total in taken]
+    processor = [total.cpu / len(commands) for total in taken]
     ns_op = statistics.median(nanoseconds)
     return {
         "ns_op": round(ns_op, 2),
         "ns_op_min": round(min(nanoseconds), 2),
         "cpu_ns_op": round(statistics.median(processor), 2),
         "cpu_ns_op_min": round(min(processor), 2),
-        "floor_ns_op": round(statistics.median(floor), 2),
+        "floor_ns_op": round(statistics.median(total.cpu for total in floor) / len(commands), 2),
         "rate_m_s": round(1000 / ns_op, 3),
-        "operations": len(timed),
-        "repeat": repeat,
-        **result,
-        **figures,
-        **surroundings(),
+        "operations": len(commands),
+        "repeat": options.repeat,
     }
 
 
-def surroundings() -> dict[str, str]:
-    """What a figure depends on beside the code: commit, processor, Python."""
-    root = Path(__file__).parent.parent
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    cpu = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        names = [line for line in information.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return {"commit": commit, "cpu": cpu, "python": platform.python_version()}
-
-
 def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}: 1 or more is allowed")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: a whole number, 1 or more, is allowed")
+    return int(text)
+
+
+def sha256_text(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(f"{text}: a SHA-256 is 64 hexadecimal digits")
+    return text.lower()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.match", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
-        "--workload", type=Path, help="a .bin of shared/workloads, or a flash1 scenario (.zst or raw)"
+        "--workload", type=Path, metavar="FILE", help="a .bin with its .ref.json, or a flash1 scenario"
     )
     parser.add_argument(
         "--ids", choices=["dense", "random"], default="dense", help="random: a 64-bit permutation"
@@ -399,22 +340,19 @@ def main() -> int:
     parser.add_argument(
         "--instruments", type=positive, default=1, help="spread the orders over so many books"
     )
-    parser.add_argument("--sha256", help="of the flash1 report text")
+    parser.add_argument("--sha256", type=sha256_text, metavar="HASH", help="of the flash1 report text")
     parser.add_argument("--repeat", type=positive, default=5, help="timed runs; the median counts (5)")
     parser.add_argument(
         "--memory", action="store_true", help="bytes of a resting order and of an empty instrument"
     )
     options = parser.parse_args()
     if options.memory:
-        print(json.dumps({**memory(), **surroundings()}))
+        print(json.dumps({"bench": "memory", **memory(), **surroundings()}))
         return 0
     if options.workload is None:
         parser.error("--workload FILE or --memory is needed")
     try:
-        result = measure(
-            options.workload, options.ids, options.api, options.batch, options.instruments, options.sha256,
-            options.repeat,
-        )  # fmt: skip
+        result = measure(options.workload, Options(*(getattr(options, name) for name in Options._fields)))
     except Wrong as wrong:
         print(f"bench.match: {wrong}", file=sys.stderr)
         return 1

@@ -29,9 +29,9 @@ import numpy.typing as npt
 import zmq
 from hdrh.histogram import HdrHistogram
 
-from bench.match import surroundings
 from bench.order_mix import PREFILL, order_mix
 from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned
+from bench.surroundings import surroundings
 from gateway.client import Client, connect
 from gateway.client_types import ABSENT, REQUEST
 from gateway.locate import Place

@@ -1,0 +1,170 @@
+"""The table that `make bench` prints: one row a figure, what is to be reached, and the floor of the same run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+Line = dict[str, Any]
+"""What a benchmark printed, with `run`: the name that it was started under."""
+
+
+class Row(NamedTuple):
+    """`ratio` is how many times the floor's cost the figure costs; `reached` None where nothing is to be reached."""
+
+    what: str
+    figure: str
+    reach: str
+    reached: bool | None
+    floor: str
+    ratio: str
+
+
+FLASH1_REACH = 10.0  # million messages a second
+REPLAY_REACH = 3e6  # commands a second
+MANY_REACH = 200_000  # orders a second, 1,024 in flight
+ONE_REACH = 1.3  # times the floor
+MATCH_REACH = {"W1": 40, "W2": 150, "W1, Python API": 500}  # ns
+ORDER_BYTES, INSTRUMENT_BYTES = 96, 4096
+INSTRUMENTS_REACH = 3.0  # times W1 of the same run
+
+
+def rows(lines: list[Line]) -> Iterator[Row]:
+    """The rows of all lines, in their order."""
+    w1 = next((line["ns_op"] for line in lines if line["run"].removeprefix(OWN) == "W1"), None)
+    for line in lines:
+        if line["bench"] == "match":
+            yield match_row(line, w1)
+        else:
+            yield from ROWS[line["bench"]](line)
+    flash1 = [line for line in lines if line["run"].startswith("flash1")]
+    if flash1:
+        yield worst_flash1_row(flash1)
+
+
+OWN = "own "
+"""Before the name of a run whose workload `bench.generate` made."""
+
+
+def match_row(line: Line, w1: float | None) -> Row:
+    name = line["run"].removeprefix(OWN)
+    floor, ratio = f"{line['floor_ns_op']:.0f} ns", f"{line['cpu_ns_op'] / line['floor_ns_op']:.1f}"
+    figure = f"{line['ns_op']:.0f} ns/operation (cpu {line['cpu_ns_op']:.0f})"
+    if line["run"].startswith("flash1"):
+        return Row(line["run"], f"{1000 / line['ns_op']:.1f} M/s", "", None, floor, ratio)
+    if line["instruments"] > 1:
+        if w1 is None:
+            return Row(line["run"], figure, "3 x W1", None, floor, ratio)
+        times = line["ns_op"] / w1
+        return Row(
+            line["run"], f"{figure}, {times:.1f} x W1", "3 x W1", times <= INSTRUMENTS_REACH, floor, ratio
+        )
+    if name in MATCH_REACH:
+        reach = MATCH_REACH[name]
+        return Row(line["run"], figure, f"{reach} ns", line["ns_op"] <= reach, floor, ratio)
+    return Row(line["run"], figure, "", None, floor, ratio)
+
+
+def worst_flash1_row(lines: list[Line]) -> Row:
+    worst = max(lines, key=lambda line: line["ns_op"])
+    rate = 1000 / worst["ns_op"]
+    figure = f"{rate:.1f} M/s ({worst['run'].removeprefix('flash1 ')})"
+    floor, ratio = (
+        f"{1000 / worst['floor_ns_op']:.0f} M/s",
+        f"{worst['cpu_ns_op'] / worst['floor_ns_op']:.1f}",
+    )
+    return Row(f"flash1, worst of {len(lines)}", figure, "10 M/s", rate >= FLASH1_REACH, floor, ratio)
+
+
+def memory_rows(line: Line) -> Iterator[Row]:
+    instrument = max(
+        line[f"{book}_instrument_bytes_{how}"]
+        for book in ("empty", "emptied")
+        for how in ("resident", "account")
+    )
+    for what, figure, reach, floor in (
+        ("a resting order", line["order_bytes_resident_worst"], ORDER_BYTES, line["order_bytes_floor"]),
+        ("an instrument, book empty", instrument, INSTRUMENT_BYTES, line["empty_instrument_bytes_floor"]),
+    ):
+        yield Row(
+            f"memory: {what}",
+            f"{figure:.0f} bytes",
+            f"{reach:,} bytes",
+            figure <= reach,
+            f"{floor:.0f} bytes",
+            f"{figure / floor:.1f}",
+        )
+
+
+def fix_rows(line: Line) -> Iterator[Row]:
+    reach = f"{line['reach_per_second'] / 1e6:.1f} M/s"
+    figure = f"{line['per_second'] / 1e6:.2f} M/s ({line['ns']:.0f} ns)"
+    reached = line["per_second"] >= line["reach_per_second"]
+    yield Row(
+        f"FIX {line['what']}", figure, reach, reached, f"{line['floor_ns']:.0f} ns", f"{line['ratio']:.1f}"
+    )
+
+
+def apply_rows(line: Line) -> Iterator[Row]:
+    reach = 1e9 / REPLAY_REACH
+    figure, floor = line["apply_ns"], line["engine_ns"]
+    yield Row(
+        "apply, an input",
+        f"{figure:.0f} ns",
+        f"{reach:.0f} ns",
+        figure <= reach,
+        f"{floor:.0f} ns",
+        f"{figure / floor:.1f}",
+    )
+
+
+def feed_rows(line: Line) -> Iterator[Row]:
+    figure, floor, reach = line["ns"], line["floor_ns"], line["reach_ns"]
+    yield Row(
+        line["name"] if line["name"].startswith("egress") else f"feed, {line['name']}",
+        f"{figure:.0f} ns",
+        f"{reach:.0f} ns" if reach else "",
+        figure <= reach if reach else None,
+        f"{floor:.0f} ns",
+        f"{figure / floor:.1f}",
+    )
+
+
+def wire_rows(line: Line) -> Iterator[Row]:
+    yield {"one in flight": one_row, "many in flight": many_row, "replay": replay_row}[line["what"]](line)
+
+
+def one_row(line: Line) -> Row:
+    return Row(
+        f"one in flight, {line['transport']}, {line['placement']}",
+        f"p50 {line['exchange_latency_us_p50']:.0f} µs, p99 {line['exchange_latency_us_p99']:.0f} µs",
+        f"{ONE_REACH} x floor",
+        line["ratio"] <= ONE_REACH,
+        f"p50 {line['floor_latency_us_p50']:.0f} µs, p99 {line['floor_latency_us_p99']:.0f} µs",
+        f"{line['ratio']:.2f}",
+    )
+
+
+def many_row(line: Line) -> Row:
+    return Row(
+        f"{line['window']:,} in flight, {line['transport']}",
+        f"{line['rate']:,.0f}/s, p50 {line['latency_us_p50']:,.0f} µs, p99 {line['latency_us_p99']:,.0f} µs",
+        f"{MANY_REACH:,}/s" if line["window"] == 1024 else "",
+        line["rate"] >= MANY_REACH if line["window"] == 1024 else None,
+        "",
+        "",
+    )
+
+
+def replay_row(line: Line) -> Row:
+    rate = line["commands_per_s"]
+    return Row(
+        "replay, checksums verified", f"{rate:,.0f}/s", f"{REPLAY_REACH:,.0f}/s", rate >= REPLAY_REACH, "", ""
+    )
+
+
+ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
+    "memory": memory_rows,
+    "fix": fix_rows,
+    "apply": apply_rows,
+    "feed": feed_rows,
+    "wire": wire_rows,
+}
