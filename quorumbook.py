@@ -52,7 +52,7 @@ DAY, GTC, IOC, FOK = _TimeInForce.DAY, _TimeInForce.GTC, _TimeInForce.IOC, _Time
 if TYPE_CHECKING:
     from gateway.client import Client, connect
     from gateway.client_async import AsyncClient, connect_async
-    from gateway.client_codec import Report
+    from gateway.client_decoder import Report
     from gateway.client_feed import Feed, feed
     from gateway.client_link import ConnectError
     from gateway.client_orders import Order
@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "gateway.client": ["Client", "connect"],
     "gateway.client_async": ["AsyncClient", "connect_async"],
-    "gateway.client_codec": ["Report"],
+    "gateway.client_decoder": ["Report"],
     "gateway.client_feed": ["Feed", "feed"],
     "gateway.client_link": ["ConnectError"],
     "gateway.client_orders": ["Order"],

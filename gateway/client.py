@@ -16,7 +16,6 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.client_codec import Report
 from gateway.client_core import (
     BACKLOG_REPORTS,
     BACKOFF_SECONDS,
@@ -24,8 +23,11 @@ from gateway.client_core import (
     Core,
     Endpoint,
     Options,
+    checked_callback,
+    closed,
     open_orders,
 )
+from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
 from gateway.client_orders import Number, Order, Pending, Terms
 from gateway.client_session import LoggedOut, LogonRefused, Reports, State
@@ -39,9 +41,9 @@ class Client:
     callbacks included, happens inside the program's own calls. One thread at a time may use it.
     """
 
-    def __init__(self, core: Core, timeout: float, on_report: Callable[[Report], None] | None) -> None:
+    def __init__(self, core: Core, on_report: Callable[[Report], None] | None) -> None:
         self._core = core
-        self._timeout = timeout
+        self._timeout = core.timeout
         self._on_report = on_report
         self._unread: deque[Report] = deque(maxlen=UNREAD_REPORTS)
         self._lock = threading.RLock()
@@ -84,6 +86,7 @@ class Client:
     def _enter(
         self, side: Side, symbol: str, quantity: Number, price: Number | None, **terms: Unpack[Terms]
     ) -> Order:
+        self._check_open()
         pending = self._core.orders.enter(side, symbol, quantity, price, **terms)
         self._requested(pending)
         assert pending.order is not None
@@ -119,12 +122,17 @@ class Client:
     def batch(self) -> Iterator[None]:
         """Collect requests, send them at the end of the block, many a frame, and wait for all answers.
 
-        Inside, orders are PENDING and `cancel`, `replace` and `status` return None.
+        Inside, orders are PENDING and `cancel`, `replace` and `status` return None. When the block raises,
+        nothing of it is sent.
         """
+        self._check_open()
         self._core.batching = True
         before = set(self._core.orders.pending)
         try:
             yield
+        except BaseException:
+            self._core.orders.discard()
+            raise
         finally:
             self._core.batching = False
         with self._lock:
@@ -135,7 +143,11 @@ class Client:
     # ------------------------------------------------------------ by the array
 
     def send(self, requests: NDArray[np.void], per_frame: int = 256) -> int:
-        """Encode and send an array of REQUEST; returns the first message number. Nothing is awaited."""
+        """Encode and send an array of REQUEST; returns the first message number. Nothing is awaited.
+
+        Raises TypeError (no array of REQUEST), ValueError (which row cannot be written; nothing is sent then).
+        """
+        self._check_open()
         with self._lock:
             first = self._core.session.send(requests, self._core.clock(), per_frame)
             self._core.transmit()
@@ -179,6 +191,7 @@ class Client:
     def _requested(self, pending: Pending, *, wait: bool = False) -> None:
         if self._core.batching and not wait:
             return
+        self._check_open()
         with self._lock:
             self._core.flush()
         self._wait(lambda: pending.done, self._timeout)
@@ -200,11 +213,14 @@ class Client:
 
     # ------------------------------------------------------------ the connection
 
+    def _check_open(self) -> None:
+        if self._stop.is_set():
+            raise closed()
+
     def _pump(self, timeout: float) -> None:
         """Send, receive, and log on again when the connection is gone."""
         core = self._core
-        if self._stop.is_set():
-            raise ConnectError("this client is closed: connect again")
+        self._check_open()
         if core.link is not None:
             core.absorb(core.link.pump(timeout))
         if core.broken():
@@ -225,11 +241,11 @@ class Client:
         attempt = 0
         while True:
             try:
-                core.begin(open_link(core.endpoint(), self._timeout))
+                core.begin(open_link(core.endpoint(), left(end)))
                 if self._logged_on(end):
                     core.reset = False
                     return
-                problem: Exception = TimeoutError("the exchange does not answer the Logon")
+                problem: Exception = TimeoutError(core.unanswered())
             except (ConnectError, LogonRefused) as error:
                 problem = error
             core.drop()
@@ -250,12 +266,11 @@ class Client:
             if failure is not None:
                 core.drop()
                 if core.refused(failure):
-                    core.begin(open_link(core.endpoint(again=True), self._timeout))
+                    core.begin(open_link(core.endpoint(again=True), left(end)))
                     continue
                 raise failure
             if core.broken():
-                core.drop()
-                raise ConnectError("the exchange closed the connection during the Logon")
+                raise ConnectError(core.hung_up())
         return False
 
     def _keep_alive(self) -> None:
@@ -311,7 +326,12 @@ def connect(
     on_report: called with each report, inside the program's own calls; otherwise they wait for `reports()`.
     options: see `Options`.
 
-    Raises ConnectError (nothing answers), LogonRefused, SessionError, TimeoutError, ValueError.
+    Raises ConnectError (nothing answers), LogonRefused, SessionError, TimeoutError; TypeError and ValueError
+    for an argument that is wrong, with what is allowed.
     """
-    core = Core(endpoint, comp_id, options)
-    return Client(core, timeout, on_report)
+    return Client(Core(endpoint, comp_id, timeout, options), checked_callback(on_report))
+
+
+def left(end: float) -> float:
+    """Seconds until the monotonic time `end`, at least a tenth."""
+    return max(end - time.monotonic(), 0.1)

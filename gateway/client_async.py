@@ -10,8 +10,17 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.client_codec import Report
-from gateway.client_core import BACKOFF_SECONDS, UNREAD_REPORTS, Core, Endpoint, Options, open_orders
+from gateway.client_core import (
+    BACKOFF_SECONDS,
+    UNREAD_REPORTS,
+    Core,
+    Endpoint,
+    Options,
+    checked_callback,
+    closed,
+    open_orders,
+)
+from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
 from gateway.client_orders import Number, Order, Pending, Terms
 from gateway.client_session import LoggedOut, LogonRefused, SessionError, State
@@ -27,9 +36,9 @@ class AsyncClient:
     Everything happens on the loop that made it; `on_report` is called there as reports come.
     """
 
-    def __init__(self, core: Core, timeout: float, on_report: Callable[[Report], None] | None) -> None:
+    def __init__(self, core: Core, on_report: Callable[[Report], None] | None) -> None:
         self._core = core
-        self._timeout = timeout
+        self._timeout = core.timeout
         self._on_report = on_report
         self._unread: deque[Report] = deque(maxlen=UNREAD_REPORTS)
         self._loop = asyncio.get_running_loop()
@@ -71,6 +80,7 @@ class AsyncClient:
     async def _enter(
         self, side: Side, symbol: str, quantity: Number, price: Number | None, **terms: Unpack[Terms]
     ) -> Order:
+        self._check_usable()
         pending = self._core.orders.enter(side, symbol, quantity, price, **terms)
         await self._requested(pending)
         assert pending.order is not None
@@ -105,10 +115,14 @@ class AsyncClient:
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
         """Collect requests and send them at the end of the block; as `Client.batch`."""
+        self._check_usable()
         self._core.batching = True
         before = set(self._core.orders.pending)
         try:
             yield
+        except BaseException:
+            self._core.orders.discard()
+            raise
         finally:
             self._core.batching = False
         mine = [pending for name, pending in self._core.orders.pending.items() if name not in before]
@@ -117,7 +131,11 @@ class AsyncClient:
             await self._requested(pending, wait=True)
 
     def send(self, requests: NDArray[np.void], per_frame: int = 256) -> int:
-        """Encode and send an array of REQUEST; returns the first message number. Nothing is awaited."""
+        """Encode and send an array of REQUEST; returns the first message number. Nothing is awaited.
+
+        Raises as `Client.send` does.
+        """
+        self._check_usable()
         first = self._core.session.send(requests, self._core.clock(), per_frame)
         self._core.transmit()
         self._loop.call_soon(self._drain)
@@ -128,13 +146,14 @@ class AsyncClient:
         while True:
             while self._unread:
                 yield self._unread.popleft()
-            if self._failure is not None:
-                raise self._failure
+            self._check_usable()
             self._came.clear()
             try:
                 await asyncio.wait_for(self._came.wait(), timeout)
             except TimeoutError:
                 return
+            if self._failure is not None:
+                raise self._failure
 
     async def _answer(self, pending: Pending) -> Report | None:
         await self._requested(pending)
@@ -156,9 +175,18 @@ class AsyncClient:
         finally:
             self._waiters.discard(waiter)
 
-    def _flush(self) -> None:
-        if self._failure is not None:
+    def _check_usable(self) -> None:
+        """Raises when this session is over; a connection that could not be made again is tried anew."""
+        if self._closed:
+            raise closed()
+        if isinstance(self._failure, SessionError):
             raise self._failure
+        if self._failure is not None:
+            self._failure = None
+            self._again = self._loop.create_task(self._log_on_again())
+
+    def _flush(self) -> None:
+        self._check_usable()
         self._core.flush()
         self._loop.call_soon(self._drain)
 
@@ -234,19 +262,20 @@ class AsyncClient:
         core = self._core
         again = False
         while True:
-            core.begin(await asyncio.to_thread(open_link, core.endpoint(again), self._timeout))
+            left = max(end - self._loop.time(), 0.1)
+            core.begin(await asyncio.to_thread(open_link, core.endpoint(again), left))
             again = True
             while core.link is not None and core.session.state is State.LOGON and not core.broken():
                 if self._loop.time() >= end:
-                    raise TimeoutError("the exchange does not answer the Logon")
+                    raise TimeoutError(core.unanswered())
                 core.absorb(core.link.pump(0.0))
                 await asyncio.sleep(0.001)
             if core.session.state is State.ACTIVE:
                 return
             failure = core.session.failure
-            core.drop()
             if failure is None:
-                raise ConnectError("the exchange closed the connection during the Logon")
+                raise ConnectError(core.hung_up())
+            core.drop()
             if not core.refused(failure):
                 raise failure
 
@@ -263,10 +292,14 @@ class AsyncClient:
             self._again = None
         if failure is not None:
             self._failure = failure
-            self._came.set()
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_exception(failure)
+            self._wake(failure)
+
+    def _wake(self, failure: Exception) -> None:
+        """Whoever waits for something learns that it will not come."""
+        self._came.set()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(failure)
 
     async def open(self) -> Self:
         """Log on. `connect_async` does it."""
@@ -294,6 +327,7 @@ class AsyncClient:
                 await asyncio.sleep(0.001)
         core.drop()
         core.remember()
+        self._wake(closed())
 
     async def __aenter__(self) -> Self:
         return self
@@ -313,5 +347,4 @@ async def connect_async(
     **options: Unpack[Options],
 ) -> AsyncClient:
     """Log on to an exchange as `comp_id` and return an `AsyncClient`; parameters and errors as `connect`."""
-    core = Core(endpoint, comp_id, options)
-    return await AsyncClient(core, timeout, on_report).open()
+    return await AsyncClient(Core(endpoint, comp_id, timeout, options), checked_callback(on_report)).open()

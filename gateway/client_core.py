@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,9 +11,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from gateway.client_codec import Report
-from gateway.client_link import ConnectError, Link
-from gateway.client_orders import Order, Orders, Pending
+from gateway.client_decoder import Report
+from gateway.client_link import ConnectError, Link, address
+from gateway.client_orders import Order, Orders, Pending, identifier, known
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
 
 BACKLOG_REPORTS = 1_000_000
@@ -69,7 +70,7 @@ class Options(TypedDict, total=False):
     grace_ms: int
     # A file that keeps the two sequence numbers between processes. Without it the client asks the
     # exchange for the number to go on with.
-    memory: Path
+    memory: Path | str
     recover: bool  # without remembered numbers, have every earlier report sent again
     reset: bool  # start both numbers at 1; reports that were not received are then lost for this session
 
@@ -77,24 +78,28 @@ class Options(TypedDict, total=False):
 class Core:
     """What both clients share: the session, the orders, where to connect and how to start."""
 
-    def __init__(self, endpoint: Endpoint, comp_id: str, options: Options) -> None:
+    def __init__(self, endpoint: Endpoint, comp_id: str, timeout: float, options: Options) -> None:
+        known(options, Options, "option")
+        self.timeout = checked_timeout(timeout)
         self._where = endpoint
-        self.endpoints = (
-            [endpoint] if isinstance(endpoint, str) else [] if callable(endpoint) else list(endpoint)
-        )
-        if not self.endpoints and not callable(endpoint):
-            raise ValueError("no endpoint is given")
+        self.endpoints = [] if callable(endpoint) else checked_endpoints(endpoint)
         memory = options.get("memory")
-        self.memory = Memory(memory) if memory is not None else None
+        self.memory = Memory(Path(memory)) if memory is not None else None
         next_out, next_in = self.memory.load() if self.memory is not None else (1, None)
+        grace_ms = options.get("grace_ms")
+        for name, compid in (("CompID", comp_id), ("target CompID", options.get("target", "QUORUMBOOK"))):
+            identifier(name, compid, 64)
+        for name in ("cancel_on_disconnect", "recover", "reset"):
+            if not isinstance(options.get(name), bool | None):
+                raise TypeError(f"{name} is {options.get(name)!r}; allowed: True, False")
         self.session = ClientSession(
             comp_id,
             options.get("target", "QUORUMBOOK"),
-            heartbeat_seconds=options.get("heartbeat_seconds", 30),
+            heartbeat_seconds=whole("heartbeat_seconds", options.get("heartbeat_seconds", 30), 1, 86_400),
             next_out=next_out,
             next_in=1 if next_in is None and options.get("recover", False) else next_in,
             cancel_on_disconnect=options.get("cancel_on_disconnect"),
-            grace_ms=options.get("grace_ms"),
+            grace_ms=None if grace_ms is None else whole("grace_ms", grace_ms, 0, 86_400_000),
         )
         self.reset = options.get("reset", False)
         self.clock = Clock()
@@ -108,7 +113,7 @@ class Core:
     def endpoint(self, again: bool = False) -> str:
         """The endpoint to try next: each in turn, or the last one again."""
         if callable(self._where) and not again:
-            self.endpoints = [self._where()]
+            self.endpoints = checked_endpoints(self._where())
         if not again:
             self._turn += 1
         return self.endpoints[self._turn % len(self.endpoints)]
@@ -166,14 +171,33 @@ class Core:
             self.transmit()
 
     def take(self) -> Iterator[Report]:
-        """The reports that have come, applied to their orders."""
+        """The reports that have come, applied to their orders.
+
+        Each leaves the backlog on its own: the program may ask for more, or raise, between two of them.
+        """
         while self.backlog:
             batch, start, stop = self.backlog.popleft()
-            self.backlog_count -= stop - start
-            for i in range(start, stop):
-                report = batch.report(i)
-                self.orders.apply(report)
-                yield report
+            if start + 1 < stop:
+                self.backlog.appendleft(Reports(batch, start + 1, stop))
+            self.backlog_count -= 1
+            report = batch.report(start)
+            self.orders.apply(report)
+            yield report
+
+    def hung_up(self) -> str:
+        """Why the other side may have closed the connection before it answered the Logon."""
+        here = self.link.endpoint if self.link is not None else "the endpoint"
+        return f"{here} closed the connection during the Logon; is it a FIX endpoint (fix_tcp or fix_zmq)?"
+
+    def unanswered(self) -> str:
+        """Why a Logon that got no answer may have got none."""
+        here = self.link.endpoint if self.link is not None else "the endpoint"
+        if self.session.decoder.garbled:
+            return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
+        return (
+            f"nobody answers the Logon at {here} within {self.timeout:g} s; "
+            "is it a FIX endpoint (fix_tcp or fix_zmq)?"
+        )
 
     def hopeless(self, problem: Exception) -> bool:
         """A first connection that nobody answers will not get better; a lost one may come back."""
@@ -183,6 +207,46 @@ class Core:
         """Write the numbers down, if there is a place for them."""
         if self.memory is not None and self.session.ever_active:
             self.memory.save(self.session.next_out, self.session.next_in)
+
+
+def closed() -> ConnectError:
+    """What every call on a client raises after `close`."""
+    return ConnectError("this client is closed: connect again")
+
+
+def checked_callback(on_report: Callable[[Report], None] | None) -> Callable[[Report], None] | None:
+    """TypeError unless it can be called."""
+    if on_report is not None and not callable(on_report):
+        raise TypeError(f"on_report is {on_report!r}; it is a function of one Report, or None")
+    return on_report
+
+
+def checked_endpoints(endpoint: str | Sequence[str]) -> list[str]:
+    """One or several as a list. TypeError, ValueError say what is allowed."""
+    endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
+    if not endpoints:
+        raise ValueError("no endpoint is given")
+    for one in endpoints:
+        address(one)
+    return endpoints
+
+
+def checked_timeout(timeout: float) -> float:
+    """Seconds. TypeError, ValueError."""
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+        raise TypeError(f"timeout is {timeout!r}; it is a number of seconds")
+    if not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise ValueError(f"timeout is {timeout!r}; it is a number of seconds above 0")
+    return timeout
+
+
+def whole(name: str, value: int, least: int, most: int) -> int:
+    """An int in its range. TypeError, ValueError say what is allowed."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; it is an int, {least} to {most}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value}; allowed: {least} to {most}")
+    return value
 
 
 def open_orders(orders: Orders, pending: Pending) -> list[Order]:

@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
-from gateway.feed import FeedReader, Kind
+from gateway.client_link import ConnectError, address
+from gateway.feed import FeedReader, Kind, decode_message
 
 ASK_AGAIN_SECONDS = 1.0
 """A snapshot that has not come after so long is asked for again."""
@@ -23,12 +26,17 @@ class Feed:
     """
 
     def __init__(
-        self, endpoint: str, snapshot_endpoint: str, symbols: Iterable[str], kinds: Iterable[Kind]
+        self, endpoint: str, snapshot_endpoint: str, symbols: Iterable[str], kinds: Kind | Iterable[Kind]
     ) -> None:
-        kinds = tuple(kinds)
+        self._endpoint, self._snapshot_endpoint = published(endpoint), published(snapshot_endpoint)
+        kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         self._readers = {symbol: FeedReader(symbol, kinds) for symbol in symbols}
         self._subscription: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         self._snapshots: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        self._monitor: zmq.Socket[bytes] = self._subscription.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED
+        )
+        self._subscribed = False  # a publisher has answered
         self._subscription.setsockopt(zmq.RCVHWM, 1_000_000)
         self._subscription.setsockopt(zmq.LINGER, 0)
         self._snapshots.setsockopt(zmq.LINGER, 0)
@@ -38,30 +46,48 @@ class Feed:
         self._subscription.connect(endpoint)
         self._snapshots.connect(snapshot_endpoint)
         self._poller = zmq.Poller()
-        self._poller.register(self._subscription, zmq.POLLIN)
-        self._poller.register(self._snapshots, zmq.POLLIN)
+        for socket in self._sockets:
+            self._poller.register(socket, zmq.POLLIN)
         self._asked = time.monotonic()
         self._ask()
 
+    @property
+    def _sockets(self) -> tuple["zmq.Socket[bytes]", ...]:
+        return self._subscription, self._snapshots, self._monitor
+
     def __getitem__(self, symbol: str) -> FeedReader:
+        if symbol not in self._readers:
+            raise KeyError(f"{symbol!r} is not read here; this feed has {', '.join(self._readers)}")
         return self._readers[symbol]
 
     @property
     def ready(self) -> bool:
         """Whether every symbol's snapshot and increments are joined."""
-        return all(reader.ready for reader in self._readers.values())
+        return self._subscribed and all(reader.ready for reader in self._readers.values())
 
     def wait(self, timeout: float = 5.0) -> Self:
-        """Wait until it is `ready`. TimeoutError; UnknownTopic when a symbol does not exist."""
+        """Wait until it is `ready`. UnknownTopic when a symbol does not exist; TimeoutError says what is missing."""
         end = time.monotonic() + timeout
         while not self.ready:
-            if time.monotonic() >= end:
-                raise TimeoutError(f"no snapshot has come within {timeout} s")
-            self.update(0.1)
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{self._missing()} within {timeout:g} s")
+            self.update(min(left, 0.1))
         return self
+
+    def _missing(self) -> str:
+        if not self._subscribed:
+            return (
+                f"nobody publishes at {self._endpoint}: is it the exchange's feed endpoint? Nothing has come"
+            )
+        late = ", ".join(symbol for symbol, reader in self._readers.items() if not reader.ready)
+        where = f"{self._snapshot_endpoint}: is it the exchange's snapshot endpoint?"
+        return f"no snapshot of {late} at {where} Nothing has come"
 
     def update(self, timeout: float = 0.0) -> set[str]:
         """Take in what has come, waiting up to `timeout` seconds for the first: the symbols that something came for."""
+        if self._subscription.closed:
+            raise ConnectError("this feed is closed: make another")
         self._poller.poll(int(timeout * 1000))
         return self._read()
 
@@ -74,7 +100,7 @@ class Feed:
     async def __aiter__(self) -> AsyncIterator[set[str]]:
         """The same on the running asyncio loop."""
         loop, came = asyncio.get_running_loop(), asyncio.Event()
-        watched = [int(socket.getsockopt(zmq.FD)) for socket in (self._subscription, self._snapshots)]
+        watched = [int(socket.getsockopt(zmq.FD)) for socket in self._sockets]
         for descriptor in watched:
             loop.add_reader(descriptor, came.set)
         try:
@@ -93,6 +119,9 @@ class Feed:
 
     def _read(self) -> set[str]:
         changed: set[str] = set()
+        while self._monitor.poll(0):
+            recv_monitor_message(self._monitor)
+            self._subscribed = True
         for _ in range(FRAMES_PER_READ):
             try:
                 topic, payload = self._subscription.recv_multipart(zmq.NOBLOCK)
@@ -106,11 +135,21 @@ class Feed:
                 payload = self._snapshots.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            for symbol, reader in self._readers.items():
-                reader.receive_snapshot(payload)
-                changed.add(symbol)
+            changed |= self._snapshot(payload)
         self._ask()
         return changed
+
+    def _snapshot(self, payload: bytes) -> set[str]:
+        """A reply: the symbol it is about. ValueError when it is no snapshot."""
+        try:
+            scale = decode_message(payload).scale
+        except ValueError as error:
+            raise ValueError(f"what answers at {self._snapshot_endpoint} is no snapshot: {error}") from None
+        reader = self._readers.get(scale.symbol) if scale is not None else None
+        if reader is None:
+            return set()
+        reader.receive_snapshot(payload)
+        return {reader.symbol}
 
     def _ask(self) -> None:
         now = time.monotonic()
@@ -120,10 +159,13 @@ class Feed:
         for reader in self._readers.values():
             for request in reader.requests():
                 self._asked = now
-                self._snapshots.send(request)
+                with suppress(zmq.Again):  # nobody speaks snapshots there: asked again, and `wait` gives up
+                    self._snapshots.send(request, zmq.NOBLOCK)
 
     def close(self) -> None:
         """Unsubscribe and close."""
+        if not self._subscription.closed:
+            self._subscription.disable_monitor()
         self._subscription.close()
         self._snapshots.close()
 
@@ -140,7 +182,17 @@ def feed(
     endpoint: str,
     snapshot_endpoint: str,
     symbols: str | Iterable[str],
-    kinds: Iterable[Kind] = ("levels", "trades"),
+    kinds: Kind | Iterable[Kind] = ("levels", "trades"),
 ) -> Feed:
-    """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels" and "orders"."""
+    """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels" and "orders".
+
+    Endpoints are tcp://host:port or ipc://path, as `quorumbook serve` prints them. ValueError for another.
+    """
     return Feed(endpoint, snapshot_endpoint, [symbols] if isinstance(symbols, str) else symbols, kinds)
+
+
+def published(endpoint: str) -> str:
+    """The endpoint, if it is one of ZeroMQ's. ValueError says what is allowed."""
+    if address(endpoint)[0] not in ("tcp", "ipc") or "://" not in endpoint:
+        raise ValueError(f"feed endpoint {endpoint!r}: allowed are tcp://host:port and ipc://path")
+    return endpoint

@@ -199,7 +199,9 @@ class ZmqLink:
 
 
 def address(endpoint: str) -> tuple[str, str, int]:
-    """(scheme, host, port) of an endpoint; ValueError says what is allowed."""
+    """(scheme, host, port) of an endpoint; TypeError and ValueError say what is allowed."""
+    if not isinstance(endpoint, str):
+        raise TypeError(f"endpoint is {endpoint!r}; it is text such as tcp://127.0.0.1:7610")
     parts = urlsplit(endpoint if "://" in endpoint else f"tcp://{endpoint}")
     allowed = "fix+tcp://host:port, zmq+tcp://host:port, tcp://host:port, host:port or ipc://path"
     try:
@@ -217,7 +219,10 @@ def open_link(endpoint: str, timeout: float = 5.0) -> Link:
     """Connect. ConnectError when nothing listens there, ValueError when the endpoint is malformed."""
     scheme, host, port = address(endpoint)
     if scheme == "ipc":
-        return ZmqLink(endpoint)
+        try:
+            return ZmqLink(endpoint)
+        except zmq.ZMQError as error:
+            raise ConnectError(f"no exchange answers at {endpoint} ({error})") from None
     try:
         connection = socket.create_connection((host, port), timeout)
     except OSError as error:

@@ -2,14 +2,15 @@
 
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.client_codec import Report
+from engine.records import TimeInForce as EngineTimeInForce
+from gateway.client_decoder import Report
 from gateway.client_types import ABSENT, REQUEST, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
 ROW = struct.Struct("<qqQbb6B32s64s64s64s")  # one REQUEST
@@ -17,13 +18,13 @@ CLOSED_ORDERS = 10_000
 """How many closed orders are remembered by their ClOrdIDs."""
 INT64_MAX = 2**63 - 1
 
-Number = Decimal | int | str
+Number = Decimal | int | str | np.integer[Any]
 
 
 class Terms(TypedDict, total=False):
     """What an order may have besides symbol, quantity and price."""
 
-    time_in_force: TimeInForce  # GTC when not given
+    time_in_force: TimeInForce | EngineTimeInForce | str  # or "day", "gtc", "ioc", "fok"; GTC when not given
     post_only: bool  # refused when it would trade on entry
     account: str
     cl_ord_id: str  # unique in the session; made when not given
@@ -86,22 +87,24 @@ class Pending:
 
 
 def exact(name: str, value: Number) -> Decimal:
-    """The number as a Decimal. TypeError for a float: 0.1 is not what it says."""
-    if isinstance(value, float):
+    """The number as a Decimal. TypeError for a float: 0.1 is not what it says. ValueError for what is no number."""
+    if isinstance(value, float | np.floating):
         raise TypeError(
             f'{name} is a float; give it as text ("{value}"), int or Decimal, so that it is exact'
         )
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str | np.integer):
+        raise TypeError(f'{name} is {value!r}; allowed: text such as "101.25", int or Decimal')
     try:
-        number = Decimal(value)
+        number = Decimal(int(value) if isinstance(value, np.integer) else value)
     except InvalidOperation:
-        raise ValueError(f"{name} is {value!r}, which is not a number") from None
+        raise ValueError(f'{name} is {value!r}, which is not a number; allowed: such as "101.25"') from None
     if not number.is_finite():
         raise ValueError(f"{name} is {value}; it must be finite")
     return number
 
 
 def parts(name: str, value: Number) -> tuple[int, int]:
-    """Mantissa and exponent, as a REQUEST holds them."""
+    """Mantissa and exponent, as a REQUEST holds them. Raises as `exact` does."""
     sign, digits, exponent = exact(name, value).as_tuple()
     assert isinstance(exponent, int), "a finite number has one"
     mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
@@ -111,11 +114,37 @@ def parts(name: str, value: Number) -> tuple[int, int]:
 
 
 def identifier(name: str, value: str, limit: int) -> bytes:
-    """An id as it goes on the wire. ValueError says what is wrong with it."""
+    """An id as it goes on the wire. TypeError and ValueError say what is wrong with it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it is text of 1 to {limit} printable characters")
     data = value.encode()
     if not 1 <= len(data) <= limit or not value.isprintable():
         raise ValueError(f"{name} is {value!r}; it has 1 to {limit} printable characters")
     return data
+
+
+def time_in_force(value: TimeInForce | EngineTimeInForce | str) -> TimeInForce:
+    """FIX's member of it, given as that, as the engine's (quorumbook.IOC) or by name."""
+    name = value.name if isinstance(value, TimeInForce | EngineTimeInForce) else value
+    found = TimeInForce.__members__.get(name.upper()) if isinstance(name, str) else None
+    if found is None:
+        allowed = ", ".join(f'TimeInForce.{one} or "{one.lower()}"' for one in TimeInForce.__members__)
+        raise ValueError(f"time_in_force is {value!r}; allowed: {allowed}")
+    return found
+
+
+def known(given: Mapping[str, object], allowed: type, what: str) -> None:
+    """TypeError for a keyword that the TypedDict `allowed` does not have: it would have no effect."""
+    for name in given:
+        if name not in allowed.__annotations__:
+            raise TypeError(f"unknown {what} {name!r}; allowed: {', '.join(allowed.__annotations__)}")
+
+
+def an_order(value: object) -> Order:
+    """TypeError for anything else."""
+    if not isinstance(value, Order):
+        raise TypeError(f"{value!r} is no Order; allowed: what buy and sell return, and what orders() lists")
+    return value
 
 
 class Orders:
@@ -141,13 +170,19 @@ class Orders:
         **terms: Unpack[Terms],
     ) -> Pending:
         """NewOrderSingle; a market order when price is None."""
-        cl_ord_id = terms.get("cl_ord_id") or self._next_id()
-        time_in_force = terms.get("time_in_force", TimeInForce.GTC)
+        known(terms, Terms, "order term")
+        chosen = terms.get("cl_ord_id")
+        cl_ord_id = self._next_id() if chosen is None else chosen
+        post_only = terms.get("post_only", False)
+        if not isinstance(post_only, bool):
+            raise TypeError(f"post_only is {post_only!r}; allowed: True, False")
+        identifier("symbol", symbol, 32)
+        identifier("ClOrdID", cl_ord_id, 64)
         if cl_ord_id in self.pending:
             raise ValueError(f"ClOrdID {cl_ord_id!r} is on its way already")
         order = Order(cl_ord_id, symbol, side)
         order.ord_type = OrdType.MARKET if price is None else OrdType.LIMIT
-        order.time_in_force = time_in_force
+        order.time_in_force = time_in_force(terms.get("time_in_force", TimeInForce.GTC))
         order.quantity = order.leaves = exact("quantity", quantity)
         order.price = None if price is None else exact("price", price)
         pending = self._request(
@@ -157,8 +192,8 @@ class Orders:
             quantity=quantity,
             price=price,
             ord_type=ord(order.ord_type.value),
-            time_in_force=ord(time_in_force.value),
-            post_only=int(terms.get("post_only", False)),
+            time_in_force=ord(order.time_in_force.value),
+            post_only=int(post_only),
             account=terms.get("account", ""),
         )
         self.by_id[cl_ord_id] = order
@@ -166,10 +201,14 @@ class Orders:
 
     def cancel(self, order: Order) -> Pending:
         """OrderCancelRequest for the whole order."""
+        an_order(order)
         return self._request("F", self._next_id(), order, orig=order.cl_ord_id, quantity=order.quantity)
 
     def replace(self, order: Order, quantity: Number | None, price: Number | None) -> Pending:
         """OrderCancelReplaceRequest; quantity is the new total, fills included; None keeps what is."""
+        an_order(order)
+        if quantity is None and price is None:
+            raise ValueError("a replace changes something: give quantity, price or both")
         cl_ord_id = self._next_id()
         pending = self._request(
             "G",
@@ -186,7 +225,7 @@ class Orders:
 
     def status(self, order: Order) -> Pending:
         """OrderStatusRequest."""
-        return self._request("H", order.cl_ord_id, order)
+        return self._request("H", an_order(order).cl_ord_id, order)
 
     def mass_status(self) -> Pending:
         """OrderMassStatusRequest for all of the session's open orders."""
@@ -195,12 +234,21 @@ class Orders:
     def mass_cancel(self, symbol: str | None) -> Pending:
         """OrderMassCancelRequest: all orders, or those of one symbol."""
         request_type = ord("7" if symbol is None else "1")
+        if symbol is not None:
+            identifier("symbol", symbol, 32)
         return self._request("q", self._next_id(), None, symbol=symbol or "", request_type=request_type)
 
     def rows(self) -> tuple[NDArray[np.void], list[str]]:
         """The requests built since the last call as an array of REQUEST, and their ids."""
         rows, self._rows = self._rows, []
         return np.frombuffer(b"".join(row for row, _ in rows), REQUEST), [name for _, name in rows]
+
+    def discard(self) -> None:
+        """Forget the requests built since `rows`: they were not sent."""
+        for _, name in self._rows:
+            del self.pending[name]
+            self.by_id.pop(name, None)
+        self._rows = []
 
     def sent(self, first: int, names: list[str]) -> None:
         """The requests `names` went out numbered from `first`."""

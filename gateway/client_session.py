@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.client_codec import Batch, Decoder, Encoder, Report
+from gateway.client_decoder import Batch, Decoder, Report
+from gateway.client_encoder import Encoder
 from gateway.client_types import MsgType
 
 SECOND_NS = 1_000_000_000

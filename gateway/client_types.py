@@ -90,7 +90,7 @@ REQUEST = np.dtype(
         *_fields("symbol:S32 cl_ord_id:S64 orig_cl_ord_id:S64 account:S64"),
     ]
 )
-"""One request, as `Client.send` takes them by the array: `Request` in client_codec.pxd, 256 bytes.
+"""One request, as `Client.send` takes them by the array: `Request` in client_records.pxd, 256 bytes.
 
 `kind`, `side`, `ord_type`, `time_in_force` are the FIX characters as numbers (`ord("D")`, `ord("1")`);
 `price` and `quantity` are mantissas of the exponents beside them, `ABSENT` for none.
@@ -112,4 +112,4 @@ MESSAGE = np.dtype(
         *_fields("message_at:<u4 message_length:<u4"),
     ]
 )
-"""One message of the exchange, as `Batch.array` gives them: `Message` in client_codec.pxd."""
+"""One message of the exchange, as `Batch.array` gives them: `Message` in client_records.pxd."""

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.client import Client, connect
-from gateway.client_codec import Report
+from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
 from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce

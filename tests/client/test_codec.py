@@ -8,7 +8,8 @@ import simplefix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.client_codec import Decoder, Encoder
+from gateway.client_decoder import Decoder
+from gateway.client_encoder import Encoder
 from gateway.client_types import ABSENT, MESSAGE, REQUEST, ExecType
 from gateway.fix import frame_message
 from tests.client.acceptor import message, split

@@ -92,14 +92,3 @@ cdef struct Message:            # 240 bytes: one message from the exchange
     uint16_t length[10]         # its bytes; 0 = absent
     uint32_t message_at         # the whole message in Batch.data
     uint32_t message_length
-
-cdef class Batch:
-    cdef readonly bytes data
-    cdef readonly size_t count
-    cdef Message* messages
-    cdef Py_ssize_t shape[1]
-
-cdef class Report:
-    cdef Batch batch
-    cdef const Message* message
-    cdef object text_of(self, int which)

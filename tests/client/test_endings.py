@@ -1,0 +1,157 @@
+"""Wrong endpoints, dead ones, and clients that are closed: an error in time, never a hang."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import quorumbook as qb
+from tests.client.acceptor import Acceptor
+from tests.client.running import Running
+
+
+@pytest.fixture
+def acceptor() -> Iterator[Acceptor]:
+    acceptor = Acceptor()
+    yield acceptor
+    acceptor.close()
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(tmp_path_factory.mktemp("exchange"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def mute() -> Iterator[str]:
+    """Something that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "buy": lambda client: client.buy("AAPL", 1, 1),
+    "orders": lambda client: client.orders(),
+    "mass_cancel": lambda client: client.mass_cancel(),
+    "send": lambda client: client.send(np.zeros(1, qb.REQUEST)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_closed_client_says_so_at_once(acceptor: Acceptor, call: Callable[[Any], Any]) -> None:
+    client = qb.connect(acceptor.tcp, "T", timeout=60)
+    order = client.buy("AAPL", 1, 1)
+    client.close()
+    client.close()
+    for closed in (call, lambda client: client.cancel(order), lambda client: client.receive()):
+        with pytest.raises(qb.ConnectError, match="this client is closed"):
+            closed(client)
+    assert len(list(client.reports(timeout=0))) == 1, "what came before is still there"
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_closed_asyncio_client_says_so_at_once(acceptor: Acceptor, call: Callable[[Any], Any]) -> None:
+    async def story() -> None:
+        client = await qb.connect_async(acceptor.tcp, "T", timeout=60)
+        order = await client.buy("AAPL", 1, 1)
+        acceptor.mute = True
+        waiting = asyncio.ensure_future(client.buy("AAPL", 1, 1))
+        reading = asyncio.ensure_future(collect(client))
+        await asyncio.sleep(0.05)
+        await client.close()
+        await client.close()
+        for task in (waiting, reading):
+            with pytest.raises(qb.ConnectError, match="this client is closed"):
+                await task
+        for closed in (call, lambda client: client.cancel(order)):
+            with pytest.raises(qb.ConnectError, match="this client is closed"):
+                await closed(client)
+        with pytest.raises(qb.ConnectError, match="this client is closed"):
+            async with client.batch():
+                pass
+
+    async def collect(client: qb.AsyncClient) -> None:
+        async for _ in client.reports():
+            pass
+
+    run(story())
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 20))
+
+
+def test_an_asyncio_client_tries_again_after_the_exchange_was_away_for_long(tmp_path: Path) -> None:
+    exchange = Running(tmp_path)
+    exchange.keep_ports()
+
+    async def story() -> None:
+        client = await qb.connect_async(exchange.endpoints["fix_tcp"], "T", timeout=0.5)
+        order = await client.buy("AAPL", 5, 1)
+        exchange.kill()
+        with pytest.raises((qb.ConnectError, TimeoutError)):
+            await client.orders()
+        await asyncio.sleep(0.6)
+        exchange.start()
+        for _ in range(20):
+            try:
+                assert [one.cl_ord_id for one in await client.orders()] == [order.cl_ord_id]
+                break
+            except (qb.ConnectError, TimeoutError):
+                continue
+        else:
+            raise AssertionError("it never came back")
+        await client.close()
+
+    run(story())
+    exchange.stop()
+
+
+@pytest.mark.parametrize("name", ["feed", "snapshot", "admin", "mute"])
+def test_another_endpoint_than_fix_is_an_error_in_time(exchange: Running, mute: str, name: str) -> None:
+    endpoint = {**exchange.endpoints, "mute": mute}[name]
+    for connect in (qb.connect, lambda *a, **o: asyncio.run(qb.connect_async(*a, **o))):
+        started = time.monotonic()
+        with pytest.raises((qb.ConnectError, TimeoutError), match=r"FIX"):
+            connect(endpoint, "T", timeout=0.7)
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("wrong", ["feed", "snapshot", "admin", "fix_zmq", "fix_tcp", "mute", "dead"])
+@pytest.mark.parametrize("which", ["feed", "snapshot"])
+def test_a_feed_at_a_wrong_endpoint_is_an_error_in_time(
+    exchange: Running, mute: str, which: str, wrong: str
+) -> None:
+    places = {**exchange.endpoints, "mute": mute, "dead": "tcp://127.0.0.1:1"}
+    chosen = {name: places[wrong if name == which else name] for name in ("feed", "snapshot")}
+    with qb.feed(chosen["feed"], chosen["snapshot"], "AAPL") as market:
+        if which == wrong:
+            assert market.wait().ready
+            return
+        started = time.monotonic()
+        with pytest.raises((TimeoutError, ValueError), match=f"{chosen[which]}.*{which}"):
+            market.wait(timeout=2.5)
+        assert time.monotonic() - started < 10
+
+
+def test_a_feed_explains_its_mistakes(exchange: Running) -> None:
+    feed, snapshot = exchange.endpoints["feed"], exchange.endpoints["snapshot"]
+    with pytest.raises(ValueError, match="allowed are tcp://host:port"):
+        qb.feed("nonsense:1", snapshot, "AAPL")
+    with pytest.raises(ValueError, match="feed kind 'books': allowed are trades"):
+        qb.feed(feed, snapshot, "AAPL", "books")  # type: ignore[arg-type]
+    with qb.feed(feed, snapshot, "NOPE") as market, pytest.raises(qb.UnknownTopic, match="NOPE"):
+        market.wait()
+    with qb.feed(feed, snapshot, ["AAPL", "MSFT"], "top") as market:
+        market.wait()
+        with pytest.raises(KeyError, match="'GOOG' is not read here; this feed has AAPL, MSFT"):
+            market["GOOG"]
+    with pytest.raises(qb.ConnectError, match="closed"):
+        market.update()
