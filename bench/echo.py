@@ -1,33 +1,59 @@
 """The floor of a round trip: a process that sends back what it gets, over ZeroMQ or TCP.
 
-python -m bench.echo zmq|tcp   prints its endpoint. A client whose two CompIDs are the same takes its own
-Logon for the answer and its own orders for reports: the same client code is timed.
+python -m bench.echo zmq|tcp [FILE]   prints its endpoint. With FILE, what came is made durable there before it goes
+back. A client whose two CompIDs are the same takes its own Logon for the answer and its own orders for reports: the
+same client code is timed.
 """
 
+import os
 import socket
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import zmq
 
 
-def echo_zmq() -> None:
+class Disk:
+    """128 bytes and fdatasync at the next place of a preallocated file, as the log does it."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+        self.size = 1 << 24
+        os.posix_fallocate(self.descriptor, 0, self.size)
+        for offset in range(0, self.size, 1 << 20):
+            os.pwrite(self.descriptor, bytes(1 << 20), offset)
+        os.fsync(self.descriptor)
+        self.offset = 0
+
+    def sync(self) -> None:
+        os.pwrite(self.descriptor, b"x" * 128, self.offset)
+        os.fdatasync(self.descriptor)
+        self.offset = (self.offset + 128) % self.size
+
+
+def echo_zmq(sync: Callable[[], None]) -> None:
     router: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
     port = router.bind_to_random_port("tcp://127.0.0.1")
     print(f"zmq+tcp://127.0.0.1:{port}", flush=True)
     while True:
-        router.send_multipart(router.recv_multipart())
+        parts = router.recv_multipart()
+        sync()
+        router.send_multipart(parts)
 
 
-def echo_tcp() -> None:
+def echo_tcp(sync: Callable[[], None]) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     print(f"fix+tcp://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while data := connection.recv(65536):
+            sync()
             connection.sendall(data)
         connection.close()
 
 
 if __name__ == "__main__":
-    {"zmq": echo_zmq, "tcp": echo_tcp}[sys.argv[1]]()
+    made_durable = Disk(Path(sys.argv[2])).sync if len(sys.argv) > 2 else lambda: None
+    {"zmq": echo_zmq, "tcp": echo_tcp}[sys.argv[1]](made_durable)

@@ -84,9 +84,9 @@ def exchange(data: Path) -> Iterator[Exchange]:
 
 
 @contextmanager
-def echo(transport: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """An echo and its endpoint."""
-    with process("bench.echo", transport) as child:
+def echo(transport: str, *synced: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """An echo and its endpoint; `synced`: the file that it makes durable before it answers."""
+    with process("bench.echo", transport, *synced) as child:
         assert child.stdout is not None
         yield child, child.stdout.readline().strip()
 

@@ -2,12 +2,15 @@
 
     python -m bench.wire [--rounds N] [--messages N] [--windows 64,1024,16384] [--plot FILE]
 
-Prints JSON lines. *One in flight*: an order (or its cancel) is sent when the one before is answered; beside it,
-in the same run and interleaved, an echo over the same transport by the same client code, each followed by
-fdatasync of 128 bytes on a preallocated file: echo + fdatasync is the floor. Both placements: processes free, and
-exchange and echo pinned to one core, the client to another. *Many in flight*: W1's mix through a window; one
-process encodes each message anew and decodes and checks every report; a feed subscriber is connected. At the end
-a replay of the log, every checksum verified, must come to the same inputs and state.
+Prints JSON lines. *One in flight*: an order (or its cancel) is sent when the one before is answered. Beside it, in
+the same run and interleaved, are its floors: an echo over the same transport by the same client code, each followed
+by fdatasync of 128 bytes on a preallocated file (echo + fdatasync is the `floor`, `ratio` is over it); and
+`synced_echo`, an echo that itself writes 128 bytes and syncs them before it answers (`synced_echo_ratio`). A round
+trip cannot come down to the first: while a server waits for its disk, its core and the client's fall idle, their
+caches cool, and both must be woken; an echo answers before that, and the fdatasync beside it runs in the client. Both
+placements: processes free, and exchange and echoes pinned to one core, the client to another. *Many in flight*: W1's
+mix through a window; one process encodes each message anew and decodes and checks every report; a feed subscriber is
+connected. At the end a replay of the log, every checksum verified, must come to the same inputs and state.
 
 Latencies run from the intended send time (the moment the window had room) to the report, in HDR histograms.
 """
@@ -16,7 +19,6 @@ import argparse
 import contextlib
 import gc
 import json
-import os
 import subprocess
 import sys
 import time
@@ -29,6 +31,7 @@ import numpy.typing as npt
 import zmq
 from hdrh.histogram import HdrHistogram
 
+from bench.echo import Disk
 from bench.order_mix import PREFILL, order_mix
 from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned
 from bench.surroundings import surroundings
@@ -55,24 +58,6 @@ def figures(found: HdrHistogram) -> dict[str, float]:
         "latency_us_p50": found.get_value_at_percentile(50) / 1000,
         "latency_us_p99": found.get_value_at_percentile(99) / 1000,
     }
-
-
-class Disk:
-    """128 bytes and fdatasync at the next place of a preallocated file, as the log does it."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-        self.size = 1 << 24
-        os.posix_fallocate(self.descriptor, 0, self.size)
-        for offset in range(0, self.size, 1 << 20):
-            os.pwrite(self.descriptor, bytes(1 << 20), offset)
-        os.fsync(self.descriptor)
-        self.offset = 0
-
-    def sync(self) -> None:
-        os.pwrite(self.descriptor, b"x" * 128, self.offset)
-        os.fdatasync(self.descriptor)
-        self.offset = (self.offset + 128) % self.size
 
 
 def one_way_requests() -> npt.NDArray[np.void]:
@@ -107,48 +92,62 @@ class Rounds:
 
 
 def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[dict[str, Any], HdrHistogram]]:
-    """Each transport and placement: the exchange beside its floor, in interleaved blocks."""
+    """Each transport and placement: the exchange beside its floors, in interleaved blocks."""
     disk = Disk(path)
     for transport in TRANSPORTS:
-        with echo(transport) as (child, endpoint):
+        with echo(transport) as (plain, endpoint), echo(transport, f"{path}-echo") as (synced, durable):
             for placement in ("free", "pinned"):
                 name = f"WIRE-{transport}-{placement}"
-                pids = [venue.child.pid, child.pid]
+                pids = [venue.child.pid, plain.pid, synced.pid]
                 place = pinned(pids) if placement == "pinned" else contextlib.nullcontext()
                 with (
                     connect(venue.fix[transport], name, heartbeat_seconds=60) as real,
                     connect(endpoint, "ECHO", target="ECHO", heartbeat_seconds=3600) as mirror,
+                    connect(durable, "ECHO", target="ECHO", heartbeat_seconds=3600) as slower,
                     place,
                 ):
-                    yield from interleaved(transport, placement, Rounds(real), Rounds(mirror), disk, rounds)
+                    kinds: dict[str, Callable[[], int]] = {
+                        "exchange": Rounds(real),
+                        "echo": Rounds(mirror),
+                        "fdatasync": timed(disk.sync),
+                        "synced_echo": Rounds(slower),
+                    }
+                    found = interleaved(kinds, rounds)
+                yield judged(transport, placement, found), found["exchange"]
 
 
-def interleaved(
-    transport: str, placement: str, real: Rounds, mirror: Rounds, disk: Disk, rounds: int
-) -> Iterator[tuple[dict[str, Any], HdrHistogram]]:
-    def synced() -> int:
+def timed(work: Callable[[], None]) -> Callable[[], int]:
+    def round_trip() -> int:
         begin = time.perf_counter_ns()
-        disk.sync()
+        work()
         return time.perf_counter_ns() - begin
 
+    return round_trip
+
+
+def interleaved(kinds: dict[str, Callable[[], int]], rounds: int) -> dict[str, HdrHistogram]:
+    """Latencies of each kind, and of `floor`: echo + fdatasync."""
     for _ in range(WARM_UP):
-        real(), mirror(), synced()
-    kinds: dict[str, Callable[[], int]] = {"exchange": real, "echo": mirror, "fdatasync": synced}
-    taken: dict[str, list[int]] = {name: [] for name in [*kinds, "floor"]}
+        for kind in kinds.values():
+            kind()
+    taken: dict[str, list[int]] = {name: [] for name in kinds}
     gc.disable()
     for _ in range(rounds // BLOCK):
         for name, kind in kinds.items():
             taken[name] += [kind() for _ in range(BLOCK)]
-        taken["floor"] += [
-            a + b for a, b in zip(taken["echo"][-BLOCK:], taken["fdatasync"][-BLOCK:], strict=True)
-        ]
     gc.enable()
-    found = {name: histogram(np.array(values)) for name, values in taken.items()}
+    taken["floor"] = [a + b for a, b in zip(taken["echo"], taken["fdatasync"], strict=True)]
+    return {name: histogram(np.array(values)) for name, values in taken.items()}
+
+
+def judged(transport: str, placement: str, found: dict[str, HdrHistogram]) -> dict[str, Any]:
     result = {"bench": "wire", "what": "one in flight", "transport": transport, "placement": placement}
     for name, one in found.items():
         result |= {f"{name}_{key}": value for key, value in figures(one).items()}
-    result["ratio"] = result["exchange_latency_us_p50"] / result["floor_latency_us_p50"]
-    yield result, found["exchange"]
+    median = result["exchange_latency_us_p50"]
+    result["ratio"] = median / result["floor_latency_us_p50"]
+    result["synced_echo_ratio"] = median / result["synced_echo_latency_us_p50"]
+    return result
 
 
 def many_in_flight(
