@@ -24,7 +24,7 @@ Trade = tuple[int, int, int, str, int, str, str, int, int]
     "--fills", type=click.Path(dir_okay=False, path_type=Path), help="Write the fills (CSV, .gz, .zst)."
 )
 @click.option("--symbol", help="Only this symbol's fills.")
-@click.option("--verify", is_flag=True, help="Check the hash chain too; checksums always are.")
+@click.option("--verify", is_flag=True, help="Check every byte and the hash chain; checksums always are.")
 def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | None, verify: bool) -> None:
     """Apply a log again and show where it leads.
 
@@ -40,12 +40,13 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
     exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
     exchange.record_trades = fills is not None
     entries, payload_bytes, chain_hash = 0, 0, b""
+    unfinished: list[str] = []
     began = time.perf_counter()
     try:
         with ExitStack() as stack:
             out = stack.enter_context(create_text(fills)) if fills else None
             writer = FillsOut(out, FILLS_HEADER, symbol) if out else None
-            for entry in read_log(str(directory), verify=verify):
+            for entry in read_log(str(directory), verify, unfinished.append):
                 if last is not None and entry.index > last:
                     break
                 try:
@@ -77,9 +78,11 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
         "last index": exchange.applied_index,
         "chain hash": chain_hash.hex(),
         "state hash": exchange.state_hash(),
-        "verified": "every checksum and hash" if verify else "checksums (--verify checks the hash chain too)",
+        "verified": "every byte and hash" if verify else "checksums (--verify checks every byte and hash)",
     }.items():
         click.echo(f"{name:<15} {value}")
+    for what in unfinished:
+        click.echo(f"unfinished      {what}")
 
 
 def apply(exchange: "Exchange", payload: memoryview, index: int, term: int, timestamp_ns: int) -> None:

@@ -34,6 +34,7 @@ from gateway.replica import Replica
 from replication.disk import RealDisk
 from replication.files import LogError
 from replication.node import Node
+from replication.wal import Cut
 
 FRAMES = 1_024  # ZeroMQ frames taken before others are looked at
 REQUESTS = 16  # snapshot and admin requests answered before others are looked at
@@ -146,6 +147,11 @@ class Server:
                 began = time.monotonic()
                 say(f"applying the log again: entry {index:,} of {last:,}")
 
+        cut = self._node.cut
+        if cut is not None:
+            what = describe(cut)
+            self._trace.warning(what, **cut._asdict())
+            say(what)
         self._replica.recover(progress)
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
@@ -384,6 +390,15 @@ class Clock:
 
     def wall_ns(self) -> int:
         return time.time_ns()
+
+
+def describe(cut: Cut) -> str:
+    if cut.last_index < cut.first_index:
+        return f"the log ended with the remains of a write that never ended, after entry {cut.last_index}: cut off"
+    return (
+        f"the log ended with a torn batch, entries {cut.first_index} to {cut.last_index}: cut off. Nothing shows that "
+        "a sync of it completed, and nothing is acknowledged before that"
+    )
 
 
 def descriptor(made: zmq.Socket[bytes]) -> int:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from replication.files import Job, LogInUse, LogUnavailable
 from replication.messages import Entry
-from replication.reader import read_entries
+from replication.reader import check_log, read_entries
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
@@ -208,15 +208,21 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
         thread.join()
 
 
-def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
+def read_log(
+    directory: str, verify: bool = True, unfinished: Callable[[str], None] = lambda what: None
+) -> Iterator[Entry]:
     """The entries of the log in `directory`, of a stopped or a running exchange; needs no lock and changes
     nothing.
 
-    With `verify` every checksum and the hash chain are checked. Raises LogDamaged with file and offset,
+    With `verify` every byte of the log is checked, and the hash chain. `unfinished` is told, for people, when the
+    log ends with a batch that is not whole and that nothing proves. Raises LogDamaged with file and offset,
     LogError when there is no log.
     """
     disk = RealDisk(directory, create=False)
     try:
-        yield from read_entries(disk, verify=verify)
+        if verify:
+            yield from check_log(disk, unfinished)
+        else:
+            yield from read_entries(disk, verify=False, unfinished=unfinished)
     finally:
         disk.close()

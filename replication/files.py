@@ -123,7 +123,7 @@ class LogDamaged(LogError):
         self.offset = offset  # bytes from the start of the file
         self.what = what
         super().__init__(
-            f"{path}, offset {offset}: {what}. Nothing was changed or cut. Keep a copy of the directory, "
+            f"{path}, offset {offset}: {what}. No entry was changed or cut. Keep a copy of the directory, "
             "look for a failing disk, and restore the file (or the whole directory) from a copy"
         )
 

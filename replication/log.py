@@ -14,8 +14,8 @@ from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavail
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_entries
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
+from replication.state import STATE_NAME, check_term, no_state, read_state, write_state
 
-STATE_NAME = "state"
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
 COMPRESS_RETRY_NS = 60_000_000_000
 
@@ -38,7 +38,6 @@ class Log:
         self._place: wal.Place
         # The next one, reserved ahead.
         self._next_size = 0  # 0 = not reserved yet
-        self._successor_noted = False  # a sync has covered the mark that names it
         self._job: Job[int] | None = None
         self._reserving = False  # what the job does: reserve a segment, or compress one
         self._sealed: list[int] = []  # segments still to be compressed
@@ -89,6 +88,10 @@ class Log:
             raise LostData(
                 file.path, len(data), f"the segment ends here; it was made {header.size} bytes long"
             )
+        try:
+            wal.check_gaps(data)
+        except wal.Bad as bad:
+            raise LogDamaged(file.path, bad.offset, bad.what) from None
         marks = wal.decode_marks(data)
         if marks.successor and marks.successor != names.last:
             raise LostData(disk.path(segment_name(marks.successor)), 0, "the segment is missing")
@@ -98,6 +101,7 @@ class Log:
                 path, len(reserved), f"the segment ends here; it was made {marks.successor_size} bytes long"
             )
         tail = wal.recover_tail(file.path, data, header)
+        check_term(disk, self._state, tail.place.position.term)
         cut = tail.cut
         if reserved:
             reserved_cut = wal.recover_reserved(reserved_file.path, reserved, tail.place.position)
@@ -119,6 +123,8 @@ class Log:
                 erase(reserved_file, reserved, 0)
                 reserved_file.sync()
         self._adopt(data, tail)
+        for offset in wal.torn_marks(data):
+            file.pwrite(wal.PADDING, offset)
         if reserved:
             self._next_size = max(len(reserved), self._segment_bytes)
             fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
@@ -185,8 +191,7 @@ class Log:
             self.poll(wait=True)  # the log grew faster than segments are reserved
         if self._next_size == 0:
             return False
-        if not self._successor_noted:
-            self.sync()
+        self.sync()  # of the marks: no power failure tears one in a segment that is not the last
         try:
             file = self._disk.open(segment_name(self._header.number + 1))
         except OSError as error:
@@ -198,7 +203,7 @@ class Log:
             self._header.number + 1, self._next_size, self._header.cluster, before
         )
         self._file, self._place = file, wal.first_place(self._header)
-        self._next_size, self._successor_noted = 0, False
+        self._next_size = 0
         return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
     def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
@@ -224,7 +229,6 @@ class Log:
             raise self._fail(self._file, error) from error
         self.proven_index = self._place.position.index
         self._proof_due = True
-        self._successor_noted = self._next_size > 0
 
     def prove(self) -> None:
         """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to
@@ -311,7 +315,6 @@ class Log:
             self._file.pwrite(note, wal.SUCCESSOR_OFFSET)
         except OSError as error:
             raise self._fail(self._file, error) from error
-        self._successor_noted = False
 
     # ------------------------------------------------------------ reading
 
@@ -319,7 +322,7 @@ class Log:
         """The durable entries from `from_index`, everything before and in them verified. Raises
         LogDamaged."""
         last = self.proven_index
-        for entry in read_entries(self._disk, verify=True, through=last):
+        for entry in read_entries(self._disk, verify=True, cluster=self._header.cluster, through=last):
             if entry.index >= from_index:
                 yield entry
 
@@ -360,12 +363,6 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
     return True
 
 
-def no_state(disk: Disk) -> LostData:
-    return LostData(
-        disk.path(STATE_NAME), 0, "the file is missing; it holds the term and the vote of this log"
-    )
-
-
 def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
     """A raw segment, open, whole, and its header: None when it is not begun, or damaged."""
     file = disk.open(segment_name(number))
@@ -380,31 +377,6 @@ def is_unfinished(name: str) -> bool:
     """A file of ours that a crash left before it got its name."""
     target = name.removesuffix(TEMPORARY)
     return target != name and (target == STATE_NAME or SEGMENT_NAME.fullmatch(target) is not None)
-
-
-def write_state(file: File, state: wal.State) -> None:
-    """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
-    damage to one slot cannot bring an older vote back."""
-    data = wal.encode_state(state)
-    for slot in (state.sequence % 2, (state.sequence + 1) % 2):
-        file.pwrite(data, slot * wal.SECTOR)
-        file.sync()
-
-
-def read_state(disk: Disk) -> wal.State:
-    try:
-        file = disk.open(STATE_NAME, write=False)
-    except FileNotFoundError:
-        raise no_state(disk) from None
-    data = file.pread(2 * wal.SECTOR, 0)
-    file.close()
-    try:
-        state = wal.decode_state(data)
-    except wal.Bad as bad:
-        raise LogDamaged(disk.path(STATE_NAME), bad.offset, bad.what) from None
-    if state is None:
-        raise LogDamaged(disk.path(STATE_NAME), 0, "both copies of the term and the vote are damaged")
-    return state
 
 
 def reserve(disk: Disk, number: int, size: int) -> int:

@@ -3,67 +3,106 @@
 A running one appends, begins segments and compresses them meanwhile. What it has synced is never moved: what
 looks wrong at the end of the last segment is looked at again, and is damage only when nothing has been added
 since.
+
+With `verify` no byte of a segment goes unchecked: what is not covered by a checksum has to be a second copy, or zero.
+Only what a write leaves that never ended, a batch that nothing proves at the very end, is no damage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from replication import wal
 from replication.archive import open_packed, read_header, unpack
 from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
 from replication.segments import PIECE, Names, packed_name, raw_pieces, segment_name
+from replication.state import check_state, check_term
 
 PIECES_AHEAD = 8
 
 
-def read_entries(disk: Disk, *, verify: bool, through: int | None = None) -> Iterator[Entry]:
-    """Every whole entry, in order; with `verify` every checksum and the hash chain are checked.
+def read_entries(
+    disk: Disk,
+    *,
+    verify: bool,
+    cluster: bytes | None = None,
+    through: int | None = None,
+    unfinished: Callable[[str], None] = lambda what: None,
+) -> Iterator[Entry]:
+    """Every whole entry, in order; with `verify` every byte of the segments and the hash chain are checked.
 
-    `through`: the last index wanted, which must be there. Raises LostData and LogDamaged; LogError when the
-    directory holds no log.
+    `cluster`: whose log it has to be; None = the first segment says it. `through`: the last index wanted, which must
+    be there. `unfinished` is told, for people, when the log ends with a batch that is not whole and that nothing
+    proves. Raises LostData and LogDamaged; LogError when the directory holds no log.
     """
-    for entries in disk.ahead(_read(disk, verify, through), PIECES_AHEAD):
+    for entries in disk.ahead(_read(disk, verify, cluster, through, unfinished), PIECES_AHEAD):
         yield from entries
 
 
-def _read(disk: Disk, verify: bool, through: int | None) -> Iterator[list[Entry]]:
+def check_log(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[Entry]:
+    """As `read_entries`, with every byte of every file of the log checked, `state` included."""
+    check_there(disk)
+    state = check_state(disk)
+    last = 0
+    for entry in read_entries(disk, verify=True, cluster=state.cluster, unfinished=unfinished):
+        yield entry
+        last = entry.term
+    if last > state.hard.term:  # perhaps the exchange was started again meanwhile
+        check_term(disk, check_state(disk), last)
+
+
+def check_there(disk: Disk) -> None:
     if not Names(disk).all:
         raise LogError(f"{disk.path('')}: there is no log here")
+
+
+def _read(
+    disk: Disk,
+    verify: bool,
+    cluster: bytes | None,
+    through: int | None,
+    unfinished: Callable[[str], None],
+) -> Iterator[list[Entry]]:
+    check_there(disk)
     position: wal.Position | None = None
     number = 1
     while True:
-        segment = _Segment(disk, number, position, verify)
+        segment = _Segment(disk, number, cluster, position, verify)
         for entries in segment.pieces():
             if through is not None and entries and entries[-1].index >= through:
                 yield [entry for entry in entries if entry.index <= through]
                 return
             yield entries
-        position = segment.place.position
+        cluster, position = segment.header.cluster, segment.place.position
         if segment.last:
             break
         number += 1
+    if segment.unfinished:
+        unfinished(segment.unfinished)
     if through is not None and position.index < through:
         at = segment.place.offset
         raise LostData(segment.path, at, f"the log ends with entry {position.index}; {through} were durable")
 
 
-def blank_from(file: File, offset: int) -> bool:
-    """Whether only zeros follow."""
+def written_from(file: File, offset: int) -> int | None:
+    """The offset of the first byte from `offset` on that is not zero; None when there is none."""
     while data := file.pread(PIECE, offset):
         if not wal.blank(data, 0):
-            return False
+            return offset + wal.first_written(data, 0)
         offset += len(data)
-    return True
+    return None
 
 
 class _Segment:
     """Reads one segment; afterwards `place` is its end and `last` says whether the log ends here."""
 
-    def __init__(self, disk: Disk, number: int, position: wal.Position | None, verify: bool) -> None:
+    def __init__(
+        self, disk: Disk, number: int, cluster: bytes | None, position: wal.Position | None, verify: bool
+    ) -> None:
         self._disk = disk
         self._number = number
         self._verify = verify
         self.last = False
+        self.unfinished = ""  # what the log ends with, beside whole batches
         self.packed = False
         try:
             self._file = disk.open(segment_name(number), write=False)
@@ -82,6 +121,10 @@ class _Segment:
             raise LogDamaged(self.path, bad.offset, bad.what) from None
         if header is None or header.number != number:
             raise LostData(self.path, 0, "the segment header is damaged")
+        if cluster not in (None, header.cluster):
+            raise LostData(
+                self.path, 28, "the segment belongs to another log: its header names another cluster"
+            )
         if position is None:
             position = wal.beginning(header.cluster)
         if header.before != position:
@@ -89,9 +132,11 @@ class _Segment:
                 self.path, 0, f"the segment follows entry {header.before.index}; the one before it ends with "
                 f"{position.index}, or with another history"
             )  # fmt: skip
-        if not self.packed and self._file.size() < header.size:
-            size = self._file.size()
+        size = header.size if self.packed else self._file.size()
+        if size < header.size:
             raise LostData(self.path, size, f"the segment ends here; it was made {header.size} bytes long")
+        if size > header.size:
+            raise LogDamaged(self.path, header.size, "the segment should end here")
         self.header = header
         self.place = wal.first_place(header)
 
@@ -110,11 +155,15 @@ class _Segment:
                 bad = problem
             try:
                 self.last = self._ends_here(bad)
-                return
-            except LostData:
+            except LogDamaged:
                 if self.place.offset == suspect:  # a second look found nothing new
                     raise
                 suspect = self.place.offset
+                continue
+            if isinstance(bad, wal.Frayed):
+                self.place = bad.after
+                yield bad.entries
+            return
 
     def _unpacked(self) -> Iterator[list[Entry]]:
         for at, data in self._disk.ahead(unpack(self._file), PIECES_AHEAD):
@@ -135,7 +184,10 @@ class _Segment:
 
     def _ends_here(self, bad: wal.Bad | None) -> bool:
         """Whether this is the log's end (True) or the next segment goes on exactly from here (False)."""
-        marks = wal.decode_marks(self._file.pread(wal.DATA, 0))
+        front = self._file.pread(wal.DATA, 0)
+        marks = wal.decode_marks(front)
+        if self._verify:
+            self._check_front(front)
         number = self._number + 1
         try:
             header = read_header(self._disk, number)
@@ -150,11 +202,23 @@ class _Segment:
                 self._check_reserved(number, marks.successor_size)
         if header is not None:
             self._must_reach(bad, header.before)
+            if self._verify and (written := written_from(self._file, self.place.offset)) is not None:
+                raise LogDamaged(self.path, written, "there should be zeros behind the last batch")
             return False
-        clean = bad is None and blank_from(self._file, self.place.offset)
-        data = self._file.pread(wal.DATA if clean else self._file.size(), 0)
-        wal.judge_end(self.path, data, self.place, bad)
+        written = bad.offset if bad else written_from(self._file, self.place.offset)
+        data = front if written is None else self._file.pread(self._file.size(), 0)
+        _, cut = wal.judge_end(self.path, data, self.place, bad)
+        if written is not None:
+            self._note(self.path, written, cut, whole=isinstance(bad, wal.Frayed))
         return True
+
+    def _check_front(self, front: bytes) -> None:
+        try:
+            wal.check_gaps(front)
+        except wal.Bad as bad:
+            raise LogDamaged(self.path, bad.offset, bad.what) from None
+        for offset in wal.torn_marks(front):
+            raise LogDamaged(self.path, offset, "a mark is damaged; the next start writes it again")
 
     def _check_reserved(self, number: int, size: int) -> None:
         """The next segment has no header: because it was not begun, or only in part."""
@@ -163,9 +227,29 @@ class _Segment:
             raise LostData(file.path, file.size(), f"the segment ends here; it was made {size} bytes long")
         if number < Names(self._disk).last:
             raise LostData(file.path, 0, "the segment header is damaged")
-        if not blank_from(file, 0):
-            wal.recover_reserved(file.path, file.pread(file.size(), 0), self.place.position)
+        written = written_from(file, 0)
+        if written is not None:
+            cut = wal.recover_reserved(file.path, file.pread(file.size(), 0), self.place.position)
+            self._note(file.path, written, cut)
         file.close()
+
+    def _note(self, path: str, offset: int, cut: wal.Cut | None, *, whole: bool = False) -> None:
+        """Something that is not proven stands at `offset` behind the last batch, unless `cut` is None."""
+        if cut is None:
+            return
+        if cut.last_index < cut.first_index and self._verify:
+            raise LogDamaged(
+                path,
+                offset,
+                f"bytes that belong to no batch follow entry {self.place.position.index}, the last one: what an "
+                "unfinished write left when power was lost, or damage; a start sets them to zero",
+            )
+        fate = "are whole, but their batch does not end as it should" if whole else "are not whole"
+        then = "completes" if whole else "cuts off"
+        self.unfinished = (
+            f"{path}, offset {offset}: entries {cut.first_index} to {cut.last_index} {fate}. Nothing shows that a sync "
+            f"of them completed: the next start {then} this batch"
+        )
 
     def _must_reach(self, bad: wal.Bad | None, before: wal.Position) -> None:
         position = self.place.position

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from replication import wal
-from replication.files import Disk, File, LostData
+from replication.files import Disk, File, LogDamaged, LostData
 from replication.messages import Entry
 
 TEMPORARY = ".tmp"  # ending of files that are not complete; removed at the next start
@@ -25,7 +25,7 @@ def packed_name(number: int) -> str:
 
 
 class Names:
-    """Which segments a directory holds, raw and compressed."""
+    """Which segments a directory holds, raw and compressed. Raises LogDamaged when one cannot be the log's."""
 
     def __init__(self, disk: Disk) -> None:
         found = [match for name in disk.names() if (match := SEGMENT_NAME.fullmatch(name))]
@@ -33,6 +33,10 @@ class Names:
         self.raw = sorted(int(match[1]) for match in found if not match[2])
         self.all = {int(match[1]) for match in found}
         self.last = max(self.all, default=0)
+        if 0 in self.all:
+            raise LogDamaged(
+                disk.path(segment_name(0)), 0, "segments begin with 1: the file is not of this log"
+            )
 
     def check_complete(self) -> None:
         """Raises LostData unless segments 1 to the last are there, and the last is not compressed: the

@@ -58,6 +58,10 @@ BATCH_MAGIC = b"QBba"
 PROOF_MAGIC = b"QBpr"
 SUCCESSOR_MAGIC = b"QBsu"
 STATE_MAGIC = b"QBst"
+MARK_RECORDS = {
+    **{MARKS + SECTOR * number: (PROOF, PROOF_MAGIC) for number in range(PROOFS)},
+    SUCCESSOR_OFFSET: (SUCCESSOR, SUCCESSOR_MAGIC),
+}
 
 
 class Position(NamedTuple):
@@ -131,6 +135,15 @@ class Bad(Exception):
         self.offset = offset
         self.what = what
         super().__init__(what)
+
+
+class Frayed(Bad):
+    """The batch's entries are whole; what follows them in it, zeros and the header again, is not."""
+
+    def __init__(self, offset: int, what: str, entries: list[Entry], after: "Place") -> None:
+        super().__init__(offset, what)
+        self.entries = entries
+        self.after = after  # the place after this batch
 
 
 class Short(Bad):
@@ -270,6 +283,28 @@ def decode_marks(data: bytes) -> Marks:
     )
 
 
+def torn_marks(data: bytes) -> list[int]:
+    """Offsets of the marks that are neither whole nor blank."""
+    return [
+        at
+        for at, (record, magic) in MARK_RECORDS.items()
+        if any(data[at : at + CRC.size + record.size]) and unsealed(record, magic, data, at) is None
+    ]
+
+
+def check_gaps(data: bytes) -> None:
+    """Raises Bad unless only zeros stand between the records before DATA: nothing ever writes there."""
+    start = SEGMENT_BYTES
+    for at, length in [
+        *((at, CRC.size + record.size) for at, (record, _) in MARK_RECORDS.items()),
+        (DATA, 0),
+    ]:
+        written = first_written(data[:at], start)
+        if written < at:
+            raise Bad(written, "there should be zeros here")
+        start = at + length
+
+
 def decode_state(data: bytes) -> State | None:
     """The newer of the two slots that are whole; None when neither is."""
     found: list[State] = []
@@ -321,10 +356,10 @@ def decode_entries(
 
 def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, verify: bool) -> Place | None:
     """Reads the batch that should begin at `place`, found at data[at]. None: nothing was written here
-    (zeros).
+    (zeros). With `verify` its every byte is checked.
 
-    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; `entries` then holds
-    nothing new.
+    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; Frayed; `entries` then
+    holds nothing new.
     """
     if at + BATCH_BYTES > len(data):
         raise Short(place.offset, "a batch header is cut short", BATCH_BYTES)
@@ -365,7 +400,14 @@ def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, ve
     except Bad as bad:
         del entries[kept:]
         raise Bad(bad.offset - at + place.offset, bad.what) from None
-    return Place(position, place.number + 1, after)
+    following = Place(position, place.number + 1, after)
+    closing = data[end : at + after - place.offset]
+    if verify and closing != PADDING[: len(closing) - BATCH_BYTES] + data[at:start]:
+        what = f"behind entry {position.index} are not the zeros and the second header that close its batch"
+        added = entries[kept:]
+        del entries[kept:]
+        raise Frayed(end - at + place.offset, what, added, following)
+    return following
 
 
 def first_place(header: SegmentHeader) -> Place:
@@ -391,6 +433,10 @@ def recover_tail(path: str, data: bytes, header: SegmentHeader) -> Tail:
     while place.offset + BATCH_BYTES <= len(data):
         try:
             after = decode_batch(data, place.offset, place, [], verify=True)
+        except Frayed as problem:
+            judge_end(path, data, place, problem)  # raises when the batch was proven
+            place, last_batch = problem.after, place.offset
+            break
         except Bad as problem:
             bad = problem
             break
@@ -453,3 +499,8 @@ def blank(data: bytes, at: int) -> bool:
         data[start : start + len(ZEROS)] == ZEROS[: len(data) - start]
         for start in range(at, len(data), len(ZEROS))
     )
+
+
+def first_written(data: bytes, at: int) -> int:
+    """The offset of the first byte from `at` on that is not zero; len(data) when all are."""
+    return len(data) if blank(data, at) else len(data) - len(data[at:].lstrip(b"\0"))

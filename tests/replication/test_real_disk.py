@@ -203,7 +203,7 @@ def test_damage_names_file_and_offset(tmp_path: Path) -> None:
             look()
         assert raised.value.path == str(segment)
         assert 0 < at - raised.value.offset < 200
-        assert "Nothing was changed" in str(raised.value)
+        assert "No entry was changed" in str(raised.value)
 
 
 def test_a_compressed_segment_unpacks_with_the_zstd_tool_to_its_batches(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import random
 from typing import NamedTuple
 
+import pytest
 from simulated_disk import Crash, SimulatedDisk
 
 from replication.files import LogFailed
 from replication.messages import Entry
 from replication.node import Node
+from replication.reader import check_log
 
 SEGMENT_BYTES = 8192 + 4096
 MAX_ENTRY_BYTES = 512
@@ -82,6 +84,12 @@ class Exchange:
         if len(self.acknowledged) > before and self.acknowledged[-1].payload == self.asked:
             self.asked = None
 
+    def verify(self) -> None:
+        """Nothing that an earlier crash left is taken for damage, or stands there still."""
+        found = [Seen.of(entry) for entry in check_log(self.disk.copy(), pytest.fail)]
+        if found != self.acknowledged:
+            raise Violation("a reader finds other entries than the exchange acknowledged")
+
 
 def play(exchange: Exchange, seed: int, turns: int) -> None:
     """A life of the exchange without faults of its own: starts, entries of all sizes, clean ends, kills."""
@@ -132,8 +140,11 @@ def crash_and_judge(seed: int, crash_at: int, turns: int = 14) -> None:
         exchange.disk = exchange.disk.lose_power() if chance.random() < 0.7 else exchange.disk.kill()
         exchange.open()
     exchange.turn(b"later")
+    exchange.verify()
     exchange.disk = exchange.disk.lose_power()
     exchange.open()
+    exchange.turn(b"last")
+    exchange.verify()
 
 
 def operations_of(seed: int, turns: int = 14) -> int:

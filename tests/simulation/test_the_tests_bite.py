@@ -124,7 +124,7 @@ def crashes() -> None:
 
 def flips() -> None:
     for name in (test_damage.LAST, test_damage.FILES[0]):
-        test_damage.test_every_flipped_byte_is_reported_or_does_not_matter(name)
+        test_damage.test_a_flipped_byte_is_reported(name)
 
 
 def failed_syncs() -> None:
