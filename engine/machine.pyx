@@ -7,7 +7,7 @@ machine refusing everything: it does not trade on wrongly.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
-from cpython.number cimport PyNumber_Index as index  # Cython alone cuts a price of 1.5 to 1
+from cpython.number cimport PyNumber_Index as index  # Cython alone cuts an id of 1.5 to 1
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -299,8 +299,8 @@ cdef class Machine:
         return number
 
     def submit(
-        self, uint32_t instrument, uint8_t side, quantity, price=None, *, uint32_t owner=0,
-        client_ref=None, order_type=None, uint8_t time_in_force=GTC, bint post_only=False,
+        self, instrument, side, quantity, price=None, *, owner=0,
+        client_ref=None, order_type=None, time_in_force=GTC, bint post_only=False,
     ):
         """Enter an order and return what came of it.
 
@@ -309,34 +309,34 @@ cdef class Machine:
         cdef Command command
         memset(&command, 0, sizeof(Command))
         command.kind = NEW
-        command.side = side
+        command.side = index(side)
         if order_type is None:
             command.order_type = MARKET if price is None else LIMIT
         else:
-            command.order_type = order_type
-        command.time_in_force = time_in_force
+            command.order_type = index(order_type)
+        command.time_in_force = index(time_in_force)
         command.flags = POST_ONLY if post_only else 0
-        command.instrument = instrument
-        command.owner = owner
-        command.client_ref = self.books.last_order_id + 1 if client_ref is None else client_ref
+        command.instrument = index(instrument)
+        command.owner = index(owner)
+        command.client_ref = self.books.last_order_id + 1 if client_ref is None else index(client_ref)
         command.price_ticks = EMPTY_PRICE() if price is None else index(price)
         command.quantity_lots = index(quantity)
         return self.run_one(&command)
 
-    def cancel(self, uint64_t order_id=0, *, uint32_t owner=0, client_ref=None):
+    def cancel(self, order_id=0, *, owner=0, client_ref=None):
         """Cancel an order, named by its order_id or, when that is 0, by owner and client_ref."""
         cdef Command command
         name_order(&command, CANCEL, order_id, owner, client_ref)
         return self.run_one(&command)
 
-    def reduce(self, uint64_t order_id=0, quantity=0, *, uint32_t owner=0, client_ref=None):
+    def reduce(self, order_id=0, quantity=0, *, owner=0, client_ref=None):
         """Take an amount off an order; it keeps its place."""
         cdef Command command
         name_order(&command, REDUCE, order_id, owner, client_ref)
         command.quantity_lots = index(quantity)
         return self.run_one(&command)
 
-    def replace(self, uint64_t order_id=0, quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+    def replace(self, order_id=0, quantity=0, price=None, *, owner=0, client_ref=None):
         """Give an order a new total (fills included) and, unless None, a new price."""
         cdef Command command
         name_order(&command, REPLACE, order_id, owner, client_ref)
@@ -344,7 +344,7 @@ cdef class Machine:
         command.price_ticks = EMPTY_PRICE() if price is None else index(price)
         return self.run_one(&command)
 
-    def reenter(self, uint64_t order_id=0, quantity=0, price=None, *, uint32_t owner=0, client_ref=None):
+    def reenter(self, order_id=0, quantity=0, price=None, *, owner=0, client_ref=None):
         """Cancel an order and enter it again under the same ids with these leaves; None keeps the price."""
         cdef Command command
         name_order(&command, REENTER, order_id, owner, client_ref)
@@ -413,14 +413,14 @@ cdef class Machine:
         cdef uint32_t slot = live_slot(self, order_id)
         return None if slot == 0 else order_at_slot(self, slot)
 
-    def orders(self, uint32_t owner):
+    def orders(self, owner):
         """The owner's live orders in order of order_id. Looks at every order of the machine."""
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef uint32_t slot
+        cdef uint32_t slot, asked = index(owner)
         cdef list found = []
         self.check()
         for slot in range(1, self.books.orders.top):
-            if orders[slot].level and orders[slot].owner == owner:
+            if orders[slot].level and orders[slot].owner == asked:
                 found.append((orders[slot].order_id, slot))
         found.sort()
         return tuple([order_at_slot(self, slot) for _, slot in found])
@@ -469,16 +469,17 @@ cdef class Machine:
         )
 
 
-cdef int name_order(Command* command, uint8_t kind, uint64_t order_id, uint32_t owner, client_ref) except -1:
+cdef int name_order(Command* command, uint8_t kind, order_id, owner, client_ref) except -1:
     memset(command, 0, sizeof(Command))
     command.kind = kind
-    command.order_id = order_id
-    command.owner = owner
-    command.client_ref = 0 if client_ref is None else client_ref
+    command.order_id = index(order_id)
+    command.owner = index(owner)
+    command.client_ref = 0 if client_ref is None else index(client_ref)
     return 0
 
 cdef const Instrument* instrument_of(Machine machine, object number) except NULL:
     machine.check()
+    number = index(number)
     if not 0 <= number < machine.books.instrument_count:
         raise ValueError(f"instrument {number} is not defined; there are {machine.books.instrument_count}")
     return &machine.books.instruments[<uint32_t>number]
@@ -514,6 +515,7 @@ cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
     """0 = no live order has this id."""
     cdef uint64_t name
     machine.check()
+    order_id = index(order_id)
     if not 0 < order_id <= machine.books.last_order_id:
         return 0
     name = order_id

@@ -564,7 +564,7 @@ class Machine:
 
     def queue_ahead(self, order_id: int) -> int:
         """The lots that trade before this order at its price. Raises ValueError when it is not live."""
-        order = self._orders.get(order_id)
+        order = self._orders.get(index(order_id))
         if order is None:
             raise ValueError(f"order {order_id} is not live")
         queue = self._instruments[order.instrument].sides[order.side].queues[order.price_ticks]
@@ -576,17 +576,18 @@ class Machine:
         return ahead
 
     def order(self, order_id: int) -> Order | None:
-        order = self._orders.get(order_id)
+        order = self._orders.get(index(order_id))
         return None if order is None else replace(order)
 
     def orders(self, owner: int) -> tuple[Order, ...]:
         """The owner's live orders in order of order_id."""
+        owner = index(owner)
         return tuple(
             replace(order) for order_id, order in sorted(self._orders.items()) if order.owner == owner
         )
 
     def _instrument(self, number: int) -> Instrument:
-        if not 0 <= number < len(self._instruments):
+        if not 0 <= index(number) < len(self._instruments):
             raise ValueError(f"instrument {number} is not defined; there are {len(self._instruments)}")
         return self._instruments[number]
 
