@@ -33,6 +33,7 @@ from engine.records import (
 COLUMNS: Final = ("seq", "time_ns", "action", "order_id", "side", "price_ticks", "qty", "tif")
 FLOW_HEADER: Final = ",".join((*COLUMNS, "src"))
 FILLS_HEADER: Final = "fill_seq,order_seq,time_ns,taker_id,maker_id,price_ticks,qty"
+MAX_ORDER_ID: Final = 2**64 - 1
 BLOCK: Final = 1 << 16
 """Characters parsed at a time."""
 
@@ -47,13 +48,13 @@ TIMES_IN_FORCE: Final = {
     "": TimeInForce.GTC,  # of a REDUCE or CANCEL
 }
 SYNTAX: Final = {
-    "seq": (r"\d{1,19}", "a whole number"),
-    "time_ns": (r"\d{1,19}", "a whole number of nanoseconds"),
+    "seq": (r"\d{1,99}", "a whole number"),
+    "time_ns": (r"\d{1,99}", "a whole number of nanoseconds"),
     "action": (r"NEW|REDUCE|CANCEL", "NEW, REDUCE or CANCEL"),
-    "order_id": (r"\d{1,19}", "a whole number"),
+    "order_id": (r"\d{1,99}", "a whole number"),
     "side": (r"[BS]?", "B or S (or nothing, in a REDUCE or CANCEL)"),
-    "price_ticks": (r"-?\d{1,19}|", "a whole number, or nothing for a market order"),
-    "qty": (r"\d{1,19}|", "a whole number"),
+    "price_ticks": (r"-?\d{1,99}|", "a whole number, or nothing for a market order"),
+    "qty": (r"\d{1,99}|", "a whole number"),
     "tif": (r"GTC|IOC|FOK|DAY|POST|", "GTC, IOC, FOK, DAY or POST (or nothing, in a REDUCE or CANCEL)"),
     "src": (r"[^,\r\n]*", "text without a comma"),
 }
@@ -62,6 +63,7 @@ FAST: Final = {
     "seq": r"[0-8]?\d{1,18}",
     "time_ns": r"[0-8]?\d{1,18}",
     "action": r"NEW(?=,\d+,[BS],[^,]*,[1-9]\d*,[A-Z])|REDUCE(?=,\d+,[BS]?,[^,]*,[1-9])|CANCEL",
+    "order_id": r"\d{1,19}",
     "price_ticks": r"-?[0-8]?\d{1,18}|",
     "qty": r"[0-8]?\d{1,18}|",
 }
@@ -138,7 +140,7 @@ class FlowParser:
 
     def header(self, line: str) -> None:
         self.line = 1
-        self.columns = tuple(line.strip().removeprefix("\ufeff").split(","))
+        self.columns = tuple(line.strip().split(","))
         if self.columns not in (COLUMNS, (*COLUMNS, "src")):
             found = line.strip()[:120]
             raise FlowError(
@@ -197,9 +199,14 @@ class FlowParser:
             raise self.error("tif", "nothing", "GTC, IOC, FOK, DAY or POST in a NEW")
         if action != "CANCEL" and not int(quantity or 0):
             raise self.error("qty", quantity or "nothing", "1 or more")
-        for column, value in (("seq", seq), ("time_ns", time), ("qty", quantity or "0")):
-            if int(value) > INT64_MAX:
-                raise self.error(column, value, f"at most {INT64_MAX}")
+        for column, value, most in (
+            ("seq", seq, INT64_MAX),
+            ("time_ns", time, INT64_MAX),
+            ("order_id", order_id, MAX_ORDER_ID),
+            ("qty", quantity or "0", INT64_MAX),
+        ):
+            if int(value) > most:
+                raise self.error(column, value, f"at most {most}")
         if price and not EMPTY_PRICE < int(price) <= INT64_MAX:
             raise self.error("price_ticks", price, f"{EMPTY_PRICE + 1} .. {INT64_MAX}, or nothing")
         self.last_time_ns = max(self.last_time_ns, int(time))

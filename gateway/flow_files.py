@@ -78,9 +78,9 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_text(path: str | Path) -> Iterator[TextIO]:
-    """The same as text. A byte that is no ASCII becomes a character that no column allows."""
+    """The same as text, without the mark that some programs put before UTF-8."""
     with open_binary(path) as binary:
-        text = io.TextIOWrapper(binary, encoding="ascii", errors="replace", newline="\n")
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="\n")
         yield text
         if str(path) == "-":
             text.detach()

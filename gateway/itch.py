@@ -24,6 +24,13 @@ REDUCE: Final = struct.Struct(">QI")
 DELETE: Final = struct.Struct(">Q")
 REPLACE: Final = struct.Struct(">QQII")
 BODY: Final = 11
+SIDE: Final = 19
+SHARES: Final = {
+    **dict.fromkeys((b"A", b"F"), slice(20, 24)),
+    **dict.fromkeys((b"E", b"C", b"X"), slice(19, 23)),
+    b"U": slice(27, 31),
+}
+"""Where the side and the shares stand."""
 
 
 class Binary(Protocol):
@@ -81,14 +88,22 @@ def messages_of(file: Binary, symbol: str, name: str) -> Iterator[Message]:
         if kind == b"R" and data[DIRECTORY_STOCK] == stock:
             locate = data[1:3]
         if kind in LENGTHS and data[1:3] == locate and kind != b"R":
-            yield decode(data)
+            try:
+                yield decode(data)
+            except ValueError as error:
+                raise FlowError(f"{name}, byte offset {offset}: {error}") from None
     if locate is None:
         raise FlowError(f"{name}: no stock {symbol!r} in its directory; symbols are in capitals, as in MSFT")
 
 
 def decode(data: bytes) -> Message:
+    """Raises ValueError for a side or a number of shares that no order has."""
     kind, _, _, high, low = HEAD.unpack_from(data)
     time_ns = high << 32 | low
+    if kind in b"AF" and data[SIDE] not in b"BS":
+        raise ValueError(f"a side {data[SIDE : SIDE + 1]!r}; allowed is B or S")
+    if kind in SHARES and not any(data[SHARES[kind]]):
+        raise ValueError(f"a message {kind!r} of 0 shares; allowed is 1 or more")
     match kind:
         case b"A" | b"F":
             order_id, side, quantity, _, price = ADD.unpack_from(data, BODY)

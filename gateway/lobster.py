@@ -1,9 +1,9 @@
 """LOBSTER message and orderbook files (lobsterdata.com) into flow.
 
-A message is `seconds,type,order id,size,price,direction`: 1 submission, 2 partial cancel, 3 deletion, 4 execution
-of a visible order, 5 of a hidden one, 6 cross, 7 halt; the price is in 1/10,000 dollar and the direction is the
-resting order's, 1 buy and -1 sell. Row n of the orderbook file is the book after message n: ask price, ask size,
-bid price, bid size, level by level.
+A message is `seconds,type,order id,size,price,direction` and in some files a seventh column, which is passed over.
+Types: 1 submission, 2 partial cancel, 3 deletion, 4 execution of a visible order, 5 of a hidden one, 6 cross, 7 halt;
+the price is in 1/10,000 dollar and the direction is the resting order's, 1 buy and -1 sell. Row n
+of the orderbook file is the book after message n: ask price, ask size, bid price, bid size, level by level.
 
 Without the orderbook file, an order that is cancelled or executed without a submission rested before the record
 began. With it, each row says what must be visible: an order that leaves the visible levels is taken out and comes
@@ -19,7 +19,8 @@ from gateway.convert import Execution, FlowBuilder, opposite, takers
 from gateway.flow import FlowError
 
 MESSAGE: Final = re.compile(
-    r"(\d{1,9})(?:\.(\d{1,9})\d*)?,([1-7]),(-?\d{1,18}),(\d{1,18}),(-?\d{1,18}),(-?1|0)\s*", re.ASCII
+    r"(\d{1,9})(?:\.(\d{1,9})\d*)?,([1-7]),(-?\d{1,18}),(\d{1,18}),(-?\d{1,18}),(-?1|0)(?:,[^,]*)?\s*",
+    re.ASCII,
 )
 SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
 NO_LEVEL: Final = 9_999_999_999
@@ -50,7 +51,13 @@ def parse_messages(lines: Iterable[str], name: str) -> list[Message]:
         seconds, fraction, kind, order_id, size, price, direction = match.groups()
         time_ns = int(seconds) * 10**9 + int((fraction or "0").ljust(9, "0"))
         side = "B" if direction == "1" else "S"
-        messages.append(Message(time_ns, int(kind), int(order_id), int(size), int(price), side))
+        message = Message(time_ns, int(kind), int(order_id), int(size), int(price), side)
+        if message.kind <= EXECUTE and (message.order_id < 0 or not message.quantity or direction == "0"):
+            raise FlowError(
+                f"{name}, line {number}: {line.strip()[:120]!r} is about a visible order (type 1 to 4); "
+                "allowed is an order id of 0 or more, a size of 1 or more, and direction 1 or -1"
+            )
+        messages.append(message)
     if not messages:
         raise FlowError(f"{name}: the file is empty; a LOBSTER message file has a message on each line")
     return messages

@@ -107,7 +107,15 @@ class Place:
         """Price and quantity increment. ConfigError lists the symbols that exist."""
         instruments = self.instruments()
         if symbol not in instruments:
-            raise ConfigError(f"unknown symbol {symbol!r}; this exchange has {', '.join(instruments)}")
+            whose = (
+                "this exchange" if "admin" in self.endpoints else "an exchange with the default configuration"
+            )
+            hint = (
+                ""
+                if "admin" in self.endpoints
+                else "; give --data with its directory to have its own symbols"
+            )
+            raise ConfigError(f"unknown symbol {symbol!r}; {whose} has {', '.join(instruments)}{hint}")
         return instruments[symbol]
 
 

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import bench_command
+from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
+from gateway.locate import Place
 from tests.client.running import Running, quorumbook
 
 SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -225,3 +227,10 @@ def test_bench_without_its_directory_says_so(monkeypatch: pytest.MonkeyPatch) ->
     done = CliRunner().invoke(bench_command.bench, [])
     assert done.exit_code == 1
     assert "make bench" in done.output
+
+
+def test_an_endpoint_alone_does_not_tell_the_exchanges_own_symbols(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"an exchange with the default configuration has AAPL.*give --data"
+    ):
+        Place("fix+tcp://127.0.0.1:1", tmp_path).instrument("OWN")

@@ -257,6 +257,36 @@ def test_a_bad_lobster_line_is_told(line: str) -> None:
         parse_messages(["34200.1,1,1,1,100,1\n", line + "\n"], "m.csv")
 
 
+@pytest.mark.parametrize("line", ["34200.1,1,-5,10,100,1", "34200.1,3,1,0,100,1", "34200.1,4,1,5,100,0"])
+def test_a_lobster_message_that_no_order_can_have_is_told(line: str) -> None:
+    with pytest.raises(FlowError, match=r"m.csv, line 2: .* is about a visible order"):
+        parse_messages(["34200.1,1,1,1,100,1\n", line + "\n"], "m.csv")
+
+
+def test_a_seventh_column_of_lobster_and_halts_are_passed_over() -> None:
+    lines = ["34200.1,1,1,1,100,1,null\n", "34200.2,7,0,0,-1,-1\n", "34200.3,6,-1,5,100,-1,\r\n"]
+    assert [message.kind for message in parse_messages(lines, "m.csv")] == [1, 7, 6]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        (b"A", struct.pack(">QcI8sI", 1, b"X", 5, b"TEST    ", 100), "a side b'X'; allowed is B or S"),
+        (b"F", struct.pack(">QcI8sI4s", 1, b"B", 0, b"TEST    ", 100, b"MPID"), "of 0 shares"),
+        (b"E", struct.pack(">QIQ", 1, 0, 7), "of 0 shares"),
+        (b"C", struct.pack(">QIQcI", 1, 0, 7, b"Y", 100), "of 0 shares"),
+        (b"X", struct.pack(">QI", 1, 0), "of 0 shares"),
+        (b"U", struct.pack(">QQII", 1, 2, 0, 100), "of 0 shares"),
+    ],
+)
+def test_an_itch_message_that_no_order_can_have_is_told(kind: bytes, body: bytes, told: str) -> None:
+    head = struct.pack(">HHHI", 2, 0, 0, 9)
+    bodies = [b"R" + head + b"TEST    " + b"\0" * 20, kind + head + body]
+    data = b"".join(struct.pack(">H", len(one)) + one for one in bodies)
+    with pytest.raises(FlowError, match=rf"x, byte offset 41: .*{told}"):
+        list(messages_of(Chunks(data), "TEST", "x"))
+
+
 def test_a_bad_orderbook_is_told() -> None:
     with pytest.raises(FlowError, match=r"o.csv, line 1: .* is no row"):
         parse_orderbook(["1,2,3\n"], "o.csv")

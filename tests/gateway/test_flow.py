@@ -89,6 +89,14 @@ GOOD = "1,10,NEW,7,B,100,5,GTC"
         ("1,10,NEW,7,B,100,5,GTC,M", "line 3: 9 columns; the header has 8"),
         ("1,10,NEW,7,B,1\u0660,5,GTC", "line 3, column price_ticks"),
         ("\0\0\0", "line 3: 1 columns"),
+        (
+            "1,10,NEW,18446744073709551616,B,1,5,GTC",
+            "line 3, column order_id: 18446744073709551616; allowed",
+        ),
+        (
+            "1,99999999999999999999,NEW,7,B,1,5,GTC",
+            "line 3, column time_ns: 99999999999999999999; allowed is at most",
+        ),
     ],
 )
 def test_a_bad_line_is_told_with_its_place(tmp_path: Path, line: str, told: str) -> None:
@@ -102,6 +110,11 @@ def test_the_line_number_counts_over_blocks(tmp_path: Path) -> None:
     path = flow(tmp_path, *[GOOD] * 20_000, "what")
     with pytest.raises(FlowError, match=r"line 20002: 1 columns"):
         list(read_blocks(path))
+
+
+def test_a_mark_of_utf_8_before_the_header_is_passed_over(tmp_path: Path) -> None:
+    header = "\ufeff" + SHORT_HEADER
+    assert [row.order_id for row in read_flow(flow(tmp_path, GOOD, header=header))] == [7]
 
 
 @pytest.mark.parametrize("header", ["", "seq,time", "time_ns,seq,action,order_id,side,price_ticks,qty,tif"])
@@ -125,7 +138,7 @@ ROWS = st.builds(
     st.integers(0, 2**63 - 1),
     st.integers(0, 2**63 - 1),
     st.just("NEW"),
-    st.integers(0, 10**19 - 1),
+    st.integers(0, 2**64 - 1),
     st.sampled_from("BS"),
     st.none() | INT64,
     st.integers(1, 2**63 - 1),
