@@ -25,7 +25,7 @@ import zmq
 from structlog.typing import FilteringBoundLogger
 from zmq.backend.cython import _zmq
 
-from gateway import zeromq
+from gateway import descriptors, zeromq
 from gateway.admin import Admin
 from gateway.config import Loaded, Network
 from gateway.connections import Connections
@@ -88,6 +88,8 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._started_ns = time.monotonic_ns()
         self._why_not: str | None = None
+        self._descriptors = descriptors.raise_limit()
+        self._crowded = False
         self._idle: Iterator[tuple[bytes, bytes]] = iter(())
         self._idle_next = 0.0
         self._context = zmq.Context(io_threads=2)
@@ -250,6 +252,10 @@ class Server:
 
     def opened(self, transport: asyncio.Transport) -> int:
         self._connections.now_ns = time.time_ns()
+        self._look_at_descriptors()
+        if self._crowded:
+            transport.abort()
+            return 0
         number = self._connections.open(transport)
         if not number:
             self._trace.warning("no room for another connection")
@@ -330,6 +336,7 @@ class Server:
         self._connections.now_ns = time.time_ns()
         self._connections.sweep()
         self._publish_idle()
+        self._look_at_descriptors()
         try:
             self._replica.rest()
         except (LogError, OSError) as error:
@@ -343,6 +350,20 @@ class Server:
             else:
                 self._trace.error("not taking input", why=why_not)
         self.schedule()
+
+    def _look_at_descriptors(self) -> None:
+        """New TCP connections are refused while hardly a descriptor is left; ZeroMQ lets its own wait when none is."""
+        crowded = descriptors.crowded(self._descriptors)
+        if crowded == self._crowded:
+            return
+        self._crowded = crowded
+        if crowded:
+            self._trace.warning(
+                "hardly a file descriptor is left: new connections wait or are refused; raise ulimit -n",
+                limit=self._descriptors,
+            )
+        else:
+            self._trace.info("file descriptors are free again: taking new connections")
 
     def _publish_idle(self) -> None:
         """Once a second, idle topics repeat their last sequence; a slice of them at a time."""
@@ -437,6 +458,10 @@ def serve(
     ready: Callable[[dict[str, str | int]], None],
 ) -> None:
     """Runs an exchange on `directory` until it is stopped. Raises Stopped, ConfigError, LogError (for people)."""
+    if (limit := descriptors.raise_limit()) < descriptors.LEAST:
+        raise Stopped(
+            f"this process may open {limit} files; an exchange needs {descriptors.LEAST} or more: ulimit -n 1024"
+        )
 
     async def main() -> None:
         await Server(loaded, directory, trace).run(say, ready)

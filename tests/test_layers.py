@@ -18,6 +18,7 @@ ALLOWED = {
 EDGE = {
     "gateway/server.py",
     "gateway/server_commands.py",
+    "gateway/descriptors.py",
     "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",
