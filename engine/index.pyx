@@ -12,17 +12,15 @@ from engine.store cimport Order, block_resize
 
 cdef enum:
     FIRST_BUCKETS = 16
-    # Buckets added for one more order. Two, so that most orders are alone in their chain: what a search for a
+    # Buckets added for one more slot. Two, so that most orders are alone in their chain: what a search for a
     # new order's ref meets, or a removal walks past, is a cache line of another order.
     WIDEN_BUCKETS = 2
 
-cdef int index_open(Index* index, bint by_id) noexcept nogil:
-    memset(index, 0, sizeof(Index))
-    index.by_id = by_id
-    index.heads = <uint32_t*>block_resize(NULL, 0, FIRST_BUCKETS * sizeof(uint32_t))
+cdef int index_open(Index* index) noexcept nogil:
+    index.heads = <Bucket*>block_resize(NULL, 0, FIRST_BUCKETS * sizeof(Bucket))
     if index.heads == NULL:
         return -1
-    memset(index.heads, 0, FIRST_BUCKETS * sizeof(uint32_t))
+    memset(index.heads, 0, FIRST_BUCKETS * sizeof(Bucket))
     index.capacity = FIRST_BUCKETS
     index.buckets = FIRST_BUCKETS
     index.mask = FIRST_BUCKETS - 1
@@ -30,52 +28,51 @@ cdef int index_open(Index* index, bint by_id) noexcept nogil:
 
 cdef void index_close(Index* index) noexcept nogil:
     if index.heads != NULL:
-        block_resize(index.heads, <size_t>index.capacity * sizeof(uint32_t), 0)
+        block_resize(index.heads, <size_t>index.capacity * sizeof(Bucket), 0)
     index.heads = NULL
 
 cdef int index_copy(Index* index, const Index* other) noexcept nogil:
     """Make `index`, which is not open, a copy of `other`."""
     index[0] = other[0]
     index.capacity = other.buckets
-    index.heads = <uint32_t*>block_resize(NULL, 0, <size_t>other.buckets * sizeof(uint32_t))
+    index.heads = <Bucket*>block_resize(NULL, 0, <size_t>other.buckets * sizeof(Bucket))
     if index.heads == NULL:
         return -1
-    memcpy(index.heads, other.heads, <size_t>other.buckets * sizeof(uint32_t))
+    memcpy(index.heads, other.heads, <size_t>other.buckets * sizeof(Bucket))
     return 0
 
 cdef int index_widen(Index* index, Order* orders) noexcept nogil:
-    """Add WIDEN_BUCKETS buckets. Cost: the orders of as many chains."""
-    cdef uint32_t _
+    """Add WIDEN_BUCKETS buckets. Cost: the orders of as many chains, twice."""
+    cdef int _
     cdef uint64_t capacity = <uint64_t>index.capacity * 2
     cdef void* block
     if index.buckets + WIDEN_BUCKETS > index.capacity:
         if capacity > <uint32_t>0x80000000:
             return -1
-        block = block_resize(
-            index.heads, index.capacity * sizeof(uint32_t), <size_t>capacity * sizeof(uint32_t)
-        )
+        block = block_resize(index.heads, index.capacity * sizeof(Bucket), <size_t>capacity * sizeof(Bucket))
         if block == NULL:
             return -1
-        index.heads = <uint32_t*>block
+        index.heads = <Bucket*>block
         index.capacity = <uint32_t>capacity
     for _ in range(WIDEN_BUCKETS):
-        split(index, orders)
+        split(index, orders, REFS)
+        split(index, orders, IDS)
+        index.buckets += 1
+        if index.buckets == index.mask * 2 + 2:
+            index.mask = index.buckets - 1
     return 0
 
-cdef void split(Index* index, Order* orders) noexcept nogil:
+cdef inline void split(Index* index, Order* orders, bint name) noexcept nogil:
     """The orders of one bucket that belong in the new last bucket go there."""
     cdef uint32_t mask = index.mask * 2 + 1, added = index.buckets, slot
-    cdef uint32_t* link = &index.heads[added & index.mask]
-    cdef uint32_t* moved = &index.heads[added]
+    cdef uint32_t* link = &index.heads[added & index.mask].head[name]
+    cdef uint32_t* moved = &index.heads[added].head[name]
     while link[0] != 0:
         slot = link[0]
-        if (<uint32_t>hash_order(&orders[slot], index.by_id) & mask) == added:
-            link[0] = link_of(&orders[slot], index.by_id)[0]
+        if (<uint32_t>hash_order(&orders[slot], name) & mask) == added:
+            link[0] = link_of(&orders[slot], name)[0]
             moved[0] = slot
-            moved = link_of(&orders[slot], index.by_id)
+            moved = link_of(&orders[slot], name)
         else:
-            link = link_of(&orders[slot], index.by_id)
+            link = link_of(&orders[slot], name)
     moved[0] = 0
-    index.buckets += 1
-    if index.buckets == mask + 1:
-        index.mask = mask

@@ -17,8 +17,7 @@ cdef struct Ladder:         # 32 bytes
     uint32_t best           # its slot; 0 = no orders on this side
     uint32_t root           # a branch, or a level with IS_LEVEL; 0 = empty
     uint64_t orders         # resting on this side
-    uint32_t leaf           # the branch with shift 0 that was last found in; 0 = none
-    uint32_t reserved_28
+    uint32_t leaf[2]        # the branches with shift 0 that were last found in, by the lowest bit above; 0 = none
 
 # BUY 0, SELL 1. The same mapping leads back: key ^ mask = price.
 cdef inline uint64_t key_mask(uint32_t side) noexcept nogil:
@@ -40,6 +39,10 @@ cdef inline Branch* branch_at(const Pool* branches, uint32_t slot) noexcept nogi
 cdef inline uint64_t prefix_of(uint64_t key, uint32_t shift) noexcept nogil:
     return (key >> shift) >> 6
 
+# Which of the two remembered branches a key may be in: a touch near the end of one needs its neighbour too.
+cdef inline uint32_t leaf_of(uint64_t key) noexcept nogil:
+    return (key >> 6) & 1
+
 cdef inline void level_add(Level* level, int64_t lots) noexcept nogil:
     level.total_low += <uint64_t>lots
     level.total_high += level.total_low < <uint64_t>lots
@@ -51,7 +54,7 @@ cdef inline void level_subtract(Level* level, int64_t lots) noexcept nogil:
 # Usually 1 step, at most 12. The slot of the level with this key; 0 = none.
 cdef inline uint32_t ladder_find(Ladder* ladder, const Pool* levels, const Pool* branches, uint64_t key) noexcept nogil:
     # Orders come near each other. Branch 0 is all zeros: it has no level.
-    cdef const Branch* leaf = branch_at(branches, ladder.leaf)
+    cdef const Branch* leaf = branch_at(branches, ladder.leaf[leaf_of(key)])
     if leaf.prefix == key >> 6 and (leaf.present >> (key & 63)) & 1:
         return leaf.child[key & 63] ^ IS_LEVEL
     return ladder_search(ladder, levels, branches, key)

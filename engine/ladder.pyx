@@ -30,7 +30,7 @@ cdef uint32_t ladder_search(Ladder* ladder, const Pool* levels, const Pool* bran
         if prefix_of(key, branch.shift) != branch.prefix or not (branch.present >> bit) & 1:
             return 0
         if branch.shift == 0:
-            ladder.leaf = node
+            ladder.leaf[leaf_of(key)] = node
         node = branch.child[bit]
     return 0
 
@@ -138,8 +138,8 @@ cdef int ladder_remove(Ladder* ladder, Pool* levels, Pool* branches, uint32_t sl
             # One child is left: it takes the branch's place.
             node = parent_place[0]
             parent_place[0] = branch.child[lowest_bit(branch.present)]
-            if node == ladder.leaf:
-                ladder.leaf = 0
+            if node == ladder.leaf[leaf_of(key)]:
+                ladder.leaf[leaf_of(key)] = 0
             pool_give(branches, sizeof(Branch), node)
     pool_give(levels, sizeof(Level), slot)
     if ladder.best == slot:

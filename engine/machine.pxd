@@ -5,7 +5,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from engine.book cimport Books
+from engine.state cimport Books
 from engine.types cimport Command, Report
 
 cdef class Machine:

@@ -11,15 +11,15 @@ from cpython.number cimport PyNumber_Index as index  # Cython alone cuts an id o
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from engine.book cimport (
-    IDS,
-    Books, Instrument, books_bytes, books_close, books_copy, books_open, expect_order, run_commands,
-    side_of_order,
-)
-from engine.index cimport hash_id, index_find
+from engine.ahead cimport expect_order
+from engine.book cimport run_commands
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
+from engine.queue cimport find_id
 from engine.report cimport Order, order_object, report_object
 from engine.snapshot cimport read_snapshot, write_snapshot
+from engine.state cimport (
+    Books, Instrument, books_bytes, books_close, books_copy, books_open, order_at, side_of_order,
+)
 from engine.store cimport Level, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
@@ -198,13 +198,10 @@ cdef class Machine:
         return position
 
     cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil:
-        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef uint32_t slot = 0
-        if order_id:
-            slot = index_find(&self.books.indexes[IDS], orders, hash_id(order_id), True, 0, order_id)
+        cdef uint32_t slot = find_id(&self.books, order_id) if order_id else 0
         if slot:
-            owner[0] = orders[slot].owner
-            client_ref[0] = orders[slot].client_ref
+            owner[0] = order_at(&self.books, slot).owner
+            client_ref[0] = order_at(&self.books, slot).client_ref
         return slot != 0
 
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil:
@@ -513,17 +510,13 @@ cdef object side_depth(const Books* books, const Ladder* ladder, uint32_t side, 
 
 cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
     """0 = no live order has this id."""
-    cdef uint64_t name
     machine.check()
     order_id = index(order_id)
     if not 0 < order_id <= machine.books.last_order_id:
         return 0
-    name = order_id
-    return index_find(
-        &machine.books.indexes[IDS], <const OrderRecord*>machine.books.orders.records, hash_id(name), True, 0, name
-    )
+    return find_id(&machine.books, <uint64_t>order_id)
 
 cdef Order order_at_slot(Machine machine, uint32_t slot):
-    cdef const OrderRecord* order = &(<const OrderRecord*>machine.books.orders.records)[slot]
+    cdef const OrderRecord* order = order_at(&machine.books, slot)
     cdef const Level* level = level_at(&machine.books.levels, order.level)
     return order_object(order, level.instrument, price_of(level.key, side_of_order(order)))

@@ -8,7 +8,7 @@ an absent price is None.
 
 cimport cython
 
-from engine.book cimport TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
+from engine.state cimport TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.store cimport Order as OrderRecord
 from engine.types cimport EMPTY_PRICE, LIMIT
 from engine.types cimport Report as ReportRecord

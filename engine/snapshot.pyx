@@ -12,17 +12,17 @@ offset of what is wrong. The GIL is held.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from engine.book cimport (
-    IDS,
-    Books, Instrument, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, define_instrument, find_order, index_order,
-    rest_order,
-)
-from engine.index cimport hash_id, index_find
+from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, level_at, price_of
-from engine.store cimport Level, Order, pool_take
+from engine.queue cimport enter_index, find_id, find_ref, rest_order
+from engine.state cimport (
+    Books, Instrument, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, add_instrument, order_at, price_is_allowed,
+    take_order,
+)
+from engine.store cimport Level, Order
 from engine.types cimport DAY, GTC, LIMIT, POST_ONLY, RULES_VERSION
 
 cdef struct Header:
@@ -162,7 +162,7 @@ cdef size_t read_instrument(
     require(offset + sizeof(InstrumentImage) <= size, offset, "it ends in the middle of a record")
     memcpy(&image, data + offset, sizeof(InstrumentImage))
     require(
-        define_instrument(
+        add_instrument(
             books, image.lot_lots, image.min_lots, image.max_lots, image.low_ticks, image.high_ticks,
             image.protection_ticks,
         ),
@@ -189,20 +189,16 @@ cdef uint64_t read_order(
     cdef const Instrument* book = &books.instruments[number]
     cdef Order* order
     cdef uint32_t slot
-    cdef uint64_t key
+    cdef uint64_t key, ref_hashed
     require(offset + sizeof(OrderImage) <= size, offset, "it ends in the middle of a record")
     memcpy(&image, data + offset, sizeof(OrderImage))
+    ref_hashed = hash_ref(image.owner, image.client_ref)
     require(0 < image.order_id <= books.last_order_id, offset, "an order id that was never given")
-    if index_find(
-        &books.indexes[IDS], <const Order*>books.orders.records, hash_id(image.order_id), True, 0, image.order_id
-    ):
+    if find_id(books, image.order_id):
         require(False, offset, f"order id {image.order_id} twice")
-    if find_order(books, 0, image.owner, image.client_ref):
+    if find_ref(books, ref_hashed, image.owner, image.client_ref):
         require(False, offset, f"owner {image.owner} client_ref {image.client_ref} twice")
-    require(
-        image.price_ticks != INT64_MIN and book.low_ticks <= image.price_ticks <= book.highest_ticks,
-        offset, "a price outside the limits",
-    )
+    require(price_is_allowed(book, image.price_ticks), offset, "a price outside the limits")
     require(
         0 < image.leaves_lots <= image.total_lots, offset, "leaves are more than 0 and at most the quantity"
     )
@@ -214,10 +210,10 @@ cdef uint64_t read_order(
     )
     key = key_of(image.price_ticks, side)
     require(key >= worst, offset, "orders of a side are not sorted from the best price")
-    slot = pool_take(&books.orders, sizeof(Order))
+    slot = take_order(books)
     if slot == 0:
         raise MemoryError("no memory for another order")
-    order = &(<Order*>books.orders.records)[slot]
+    order = order_at(books, slot)
     order.order_id = image.order_id
     order.client_ref = image.client_ref
     order.leaves_lots = image.leaves_lots
@@ -228,6 +224,6 @@ cdef uint64_t read_order(
         side | <uint32_t>image.time_in_force << TRAIT_TIME_IN_FORCE | <uint32_t>image.flags << TRAIT_FLAGS
         | <uint32_t>image.capacity << TRAIT_CAPACITY
     )
-    index_order(books, slot)
-    rest_order(books, slot, number, image.price_ticks)
+    enter_index(books, slot, ref_hashed)
+    rest_order(books, slot, number, side, image.price_ticks)
     return key

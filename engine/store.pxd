@@ -20,7 +20,7 @@ cdef struct Order:          # a live order; 64 bytes, one cache line
     uint32_t account        # 48
     uint32_t next_id        # 52   the next order in its chain of the index by order_id, 0 = none
     uint32_t next_ref       # 56   the same in the index by client_ref
-    uint32_t traits         # 60   side, time in force, flags, capacity: see book.pxd
+    uint32_t traits         # 60   side, time in force, flags, capacity: see state.pxd
 
 cdef struct Level:          # the orders of one price and side; 40 bytes
     uint64_t key            # 0    price as an unsigned number, best = least: see ladder.pxd
@@ -53,7 +53,8 @@ cdef struct Pool:
 cdef extern from *:
     """
     #include <stdint.h>
-    static inline void qb_prefetch(const void *address) { __builtin_prefetch(address); }
+    /* The empty asm: GCC takes a function that only prefetches for one without effects and drops its calls. */
+    static inline void qb_prefetch(const void *address) { __builtin_prefetch(address); __asm__ volatile(""); }
     static inline uint32_t qb_lowest_bit(uint64_t bits) { return (uint32_t)__builtin_ctzll(bits); }
     static inline uint32_t qb_highest_bit(uint64_t bits) { return 63u - (uint32_t)__builtin_clzll(bits); }
     """
@@ -67,18 +68,24 @@ cdef int pool_copy(Pool* pool, const Pool* other) noexcept nogil    # -1: out of
 cdef int pool_grow(Pool* pool) noexcept nogil                       # -1: out of memory, or out of slots
 cdef void* block_resize(void* block, size_t old_bytes, size_t new_bytes) noexcept nogil  # NULL: out of memory
 
-# O(1). 0 = out of memory. The record's bytes are left as they are.
-cdef inline uint32_t pool_take(Pool* pool, size_t size) noexcept nogil:
+# O(1). A slot that was given back; 0 = there is none. The record's bytes are left as they are.
+cdef inline uint32_t pool_take_free(Pool* pool, size_t size) noexcept nogil:
     cdef uint32_t slot = pool.free
     if slot:
         pool.free = (<uint32_t*>(pool.records + slot * size))[0]
         prefetch(pool.records + pool.free * size)
-    else:
+        pool.live += 1
+    return slot
+
+# O(1). 0 = out of memory. The record's bytes are left as they are.
+cdef inline uint32_t pool_take(Pool* pool, size_t size) noexcept nogil:
+    cdef uint32_t slot = pool_take_free(pool, size)
+    if slot == 0:
         if pool.top == pool.capacity and pool_grow(pool) < 0:
             return 0
         slot = pool.top
         pool.top += 1
-    pool.live += 1
+        pool.live += 1
     return slot
 
 # O(1). The first four bytes of a free record link it to the next.

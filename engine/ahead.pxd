@@ -1,0 +1,131 @@
+# What the next commands will touch, asked for before they run.
+#
+# A batch is known ahead, so a block of its commands is looked at in three steps: the
+# bucket of the order named, then the order, then its level, its neighbours and its
+# other bucket. The cache misses of a block overlap. Nothing is decided by it: a guess
+# that has become wrong costs a cache line.
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from engine.index cimport IDS, REFS, bucket_number, bucket_of, hash_id, hash_ref
+from engine.ladder cimport branch_at, key_of, level_at
+from engine.state cimport Books, Instrument, order_at
+from engine.store cimport Branch, IS_LEVEL, Level, Order, Pool, prefetch
+from engine.types cimport Command, NEW
+
+cdef enum:
+    BLOCK = 32              # commands; what they touch fits the first-level cache
+    MANY_BOOKS = 256        # from here on their 32 KiB would fill that cache
+
+cdef struct Ahead:          # of one command
+    uint64_t hashed         # of the name that it gives, as the index has it
+    const uint32_t* head    # of that name's chain; good until something changes
+    uint32_t slot           # the order that may be meant; 0 = none
+
+cdef struct Place:          # where a command goes, when there are many books
+    uint64_t key            # of its level
+    uint32_t instrument
+    uint32_t side
+    uint32_t node           # the root of that ladder
+
+# Bring what `count` commands will touch into the cache. No branches: commands follow no pattern.
+cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* ahead, size_t count) noexcept nogil:
+    cdef const Order* order
+    cdef const Command* command
+    cdef uint64_t hashed, by_id
+    cdef uint32_t named[BLOCK]      # the commands that name a live order
+    cdef uint32_t i, k, elsewhere, names = 0
+    for i in range(count):
+        command = &commands[i]
+        # The next block's commands. Past the end of the batch a prefetch does nothing that can be seen.
+        prefetch(<const char*>command + BLOCK * sizeof(Command))
+        prefetch(<const char*>command + BLOCK * sizeof(Command) + 63)
+        named[names] = i
+        names += command.kind != NEW
+        by_id = (command.kind != NEW) & (command.order_id != 0)
+        hashed = hash_ref(command.owner, command.client_ref)
+        hashed ^= (hashed ^ hash_id(command.order_id)) & (0 - by_id)     # the latter when by_id is 1
+        ahead[i].hashed = hashed
+        ahead[i].head = &books.index.heads[bucket_number(&books.index, hashed)].head[by_id]
+        prefetch(ahead[i].head)
+    for i in range(count):
+        ahead[i].slot = ahead[i].head[0]
+        prefetch(order_at(books, ahead[i].slot))
+    for k in range(names):
+        i = named[k]
+        command = &commands[i]
+        order = order_at(books, ahead[i].slot)
+        # Behind another's order in the chain of its ref, it is most often next.
+        elsewhere = 0 - <uint32_t>((order.client_ref != command.client_ref) & (command.order_id == 0))
+        ahead[i].slot ^= (ahead[i].slot ^ order.next_ref) & elsewhere
+        order = order_at(books, ahead[i].slot)
+        prefetch(level_at(&books.levels, order.level))
+        prefetch(order_at(books, order.next))
+        prefetch(order_at(books, order.previous))
+        prefetch(bucket_of(&books.index, IDS, hash_id(order.order_id)))
+
+# One order's share of look_ahead, a stage at a time: its buckets, its record, its level and neighbours.
+cdef inline void expect_order(
+    const Books* books, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage
+) noexcept nogil:
+    cdef const uint32_t* head = bucket_of(&books.index, IDS, hash_id(order_id))
+    cdef const Order* order
+    if stage == 0:
+        prefetch(head)
+        prefetch(bucket_of(&books.index, REFS, hash_ref(owner, client_ref)))
+        return
+    order = order_at(books, head[0])
+    if stage == 1:
+        prefetch(order)
+        return
+    prefetch(level_at(&books.levels, order.level))
+    prefetch(order_at(books, order.next))
+    prefetch(order_at(books, order.previous))
+
+# Where a node of a ladder is: a branch, or a level with IS_LEVEL.
+cdef inline const char* node_at(const Books* books, uint32_t node) noexcept nogil:
+    cdef const Pool* pool = &books.levels if node & IS_LEVEL else &books.branches
+    return pool.records + (node & ~<uint32_t>IS_LEVEL) * pool.size
+
+# Where the level of a key would be under a branch, if it is a branch of single ticks.
+cdef inline void expect_node(const Books* books, uint32_t node, uint64_t key) noexcept nogil:
+    cdef const char* record = node_at(books, node)
+    prefetch(record)
+    prefetch(record + 24 + 4 * (key & 63))
+
+# The same for the books that `count` commands go to, when there are so many that they leave the cache.
+cdef inline void look_at_books(
+    const Books* books, const Command* commands, const Ahead* ahead, size_t count
+) noexcept nogil:
+    cdef Place places[BLOCK]
+    cdef const Order* order
+    cdef const Level* level
+    cdef const Command* command
+    cdef const Instrument* book
+    cdef const Branch* branch
+    cdef uint64_t is_new
+    cdef uint32_t number
+    cdef size_t i
+    for i in range(count):
+        command = &commands[i]
+        order = order_at(books, ahead[i].slot)
+        level = level_at(&books.levels, order.level)
+        is_new = 0 - <uint64_t>(command.kind == NEW)
+        number = level.instrument ^ ((level.instrument ^ command.instrument) & <uint32_t>is_new)
+        places[i].instrument = number & (0 - <uint32_t>(number < books.instrument_count))
+        places[i].side = (order.traits ^ ((order.traits ^ command.side) & <uint32_t>is_new)) & 1
+        places[i].key = level.key ^ ((level.key ^ key_of(command.price_ticks, command.side & 1)) & is_new)
+        book = &books.instruments[places[i].instrument]
+        prefetch(&book.sides)
+        prefetch(&book.lot_lots)
+    for i in range(count):
+        book = &books.instruments[places[i].instrument]
+        places[i].node = book.sides[places[i].side].root
+        expect_node(books, places[i].node, places[i].key)
+        prefetch(level_at(&books.levels, book.sides[places[i].side ^ 1].best))
+    # One step down; deeper trees are seldom.
+    for i in range(count):
+        book = &books.instruments[places[i].instrument]
+        branch = branch_at(&books.branches, 0 if places[i].node & IS_LEVEL else places[i].node)
+        expect_node(books, branch.child[places[i].key >> branch.shift & 63], places[i].key)
+        prefetch(order_at(books, level_at(&books.levels, book.sides[places[i].side ^ 1].best).head))

@@ -1,0 +1,1 @@
+"""The whole state of a machine as one struct. For C callers only."""
