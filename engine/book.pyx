@@ -153,6 +153,12 @@ cdef inline uint64_t quantity_refusal(const Instrument* book, int64_t quantity) 
         return QUANTITY_NOT_ROUND_LOT
     return NONE
 
+cdef inline bint asks_for_more(const Command* command) noexcept nogil:
+    """A flag other than POST_ONLY, or a field of a later version."""
+    cdef uint64_t word = (<const uint64_t*>command)[0]
+    # The bytes flags, self_match_mode, reserved_7.
+    return (word & <uint64_t>0xFFFF00FE00000000 | command.self_match_group) != 0
+
 cdef uint64_t new_refusal(const Books* books, const Command* command) noexcept nogil:
     """The first check of a NEW that fails, but for the last two, or NONE."""
     cdef const Instrument* book
@@ -165,7 +171,7 @@ cdef uint64_t new_refusal(const Books* books, const Command* command) noexcept n
         return INVALID_ORDER_TYPE
     if command.time_in_force > FOK:
         return INVALID_TIME_IN_FORCE
-    if command.flags & ~POST_ONLY or command.reserved_7 or command.self_match_mode or command.self_match_group:
+    if asks_for_more(command):
         return INVALID_FLAGS
     if command.flags and (command.order_type == MARKET or command.time_in_force >= IOC):
         return INVALID_FLAGS
@@ -244,6 +250,15 @@ cdef int64_t take(Books* books, const Command* command) except -1 nogil:
 cdef inline uint64_t caused_by(const Command* command) noexcept nogil:
     return <uint64_t>command.kind << COMMAND_KIND_BYTE
 
+cdef int refuse_order(Books* books, uint32_t slot, const Command* command, uint64_t reason) except -1 nogil:
+    """A refusal after the order was found tells that order's own terms."""
+    cdef const Order* order = order_at(books, slot)
+    emit_order(
+        books, order, REJECTED | reason << REASON_BYTE | caused_by(command), price_at(books, order),
+        order.leaves_lots, 0,
+    )
+    return 0
+
 cdef inline int cancel_order(Books* books, uint32_t slot, uint64_t command_kind) except -1 nogil:
     cdef Order* order = order_at(books, slot)
     emit_order(
@@ -259,11 +274,7 @@ cdef int reduce_order(Books* books, uint32_t slot, const Command* command) excep
     if amount >= order.leaves_lots:
         return cancel_order(books, slot, REDUCE)
     if amount <= 0:
-        emit_order(
-            books, order, REJECTED | INVALID_QUANTITY << REASON_BYTE | caused_by(command),
-            price_at(books, order), order.leaves_lots, 0,
-        )
-        return 0
+        return refuse_order(books, slot, command, INVALID_QUANTITY)
     order.leaves_lots -= amount
     order.total_lots -= amount
     level_subtract(level_at(&books.levels, order.level), amount)
@@ -297,10 +308,7 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
     cdef const Instrument* book = &books.instruments[level_at(&books.levels, order.level).instrument]
     cdef uint64_t reason = replace_refusal(book, order, price, quantity, filled, is_reenter)
     if reason:
-        emit_order(
-            books, order, REJECTED | reason << REASON_BYTE | caused_by(command), old_price, order.leaves_lots, 0
-        )
-        return 0
+        return refuse_order(books, slot, command, reason)
     total = quantity + filled if is_reenter else quantity
     if not is_reenter and price == old_price and total < order.total_lots:
         return shrink_order(books, order, old_price, total)
@@ -346,9 +354,18 @@ cdef int move_order(
     order.total_lots = total
     return rest_order(books, slot, again.instrument, again.side, price)
 
+cdef bint has_reserved(const Definition* definition) noexcept nogil:
+    """Whether anything is set that must be zero."""
+    cdef const uint64_t* words = <const uint64_t*>definition
+    cdef uint64_t found = words[0] >> 8 | definition.reserved_12    # the bytes behind the kind
+    cdef size_t i
+    for i in range(8, 16):                                          # reserved_64
+        found |= words[i]
+    return found != 0
+
 cdef int define(Books* books, const Definition* definition) except -1 nogil:
     cdef uint64_t first = DEFINED | <uint64_t>DEFINE << COMMAND_KIND_BYTE
-    if definition.instrument != books.instrument_count or not add_instrument(
+    if has_reserved(definition) or definition.instrument != books.instrument_count or not add_instrument(
         books, definition.lot_lots, definition.min_lots, definition.max_lots, definition.low_ticks,
         definition.high_ticks, definition.protection_ticks,
     ):
@@ -389,6 +406,8 @@ cdef inline int run_command(Books* books, const Command* command, const Ahead* a
     slot = find_target(books, command, ahead)
     if slot == 0:
         return refuse(books, command, UNKNOWN_ORDER)
+    if unlikely(asks_for_more(command)):
+        return refuse_order(books, slot, command, INVALID_FLAGS)
     if command.kind == CANCEL:
         return cancel_order(books, slot, CANCEL)
     if command.kind == REDUCE:

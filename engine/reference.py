@@ -15,6 +15,7 @@ import hashlib
 from dataclasses import replace
 from itertools import islice
 from operator import index
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,8 @@ class Machine:
                 order = self._find(command)
                 if order is None:
                     return [self._refuse(command, Reason.UNKNOWN_ORDER)]
+                if self._asks_for_more(command):
+                    return [self._refuse_order(order, command.kind, Reason.INVALID_FLAGS)]
                 if command.kind == CommandKind.CANCEL:
                     return [self._close(order, command.kind, Reason.REQUESTED)]
                 if command.kind == CommandKind.REDUCE:
@@ -89,6 +92,11 @@ class Machine:
                 return self._replace(order, command)
             case _:
                 return [self._refuse(command, Reason.UNKNOWN_COMMAND)]
+
+    def _asks_for_more(self, command: Command) -> bool:
+        """Post-only is the only flag, and the fields of later versions are zero: nothing asked for is ignored."""
+        later = command.reserved_7 or command.self_match_mode or command.self_match_group
+        return bool(later or command.flags & ~CommandFlag.POST_ONLY)
 
     def _find(self, command: Command) -> Order | None:
         """An order is found by order_id, or when that is 0 by client_ref; another owner's is unknown."""
@@ -150,12 +158,10 @@ class Machine:
         if command.time_in_force not in (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK):
             return Reason.INVALID_TIME_IN_FORCE
 
-        # Post-only is the only flag, and only for an order that can rest; later versions' fields are zero.
-        if command.flags & ~CommandFlag.POST_ONLY:
+        # Post-only is only for an order that can rest.
+        if self._asks_for_more(command):
             return Reason.INVALID_FLAGS
         if command.flags and (is_market or command.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)):
-            return Reason.INVALID_FLAGS
-        if command.reserved_7 or command.self_match_mode or command.self_match_group:
             return Reason.INVALID_FLAGS
 
         # A limit order has a price, a market order has none.
@@ -413,18 +419,18 @@ class Machine:
         Raises ValueError for terms that contradict each other.
         """
         number = len(self._instruments)
-        definition = Definition(
-            instrument=number,
-            lot_lots=lot,
-            min_lots=min_quantity,
-            max_lots=max_quantity,
-            low_ticks=EMPTY_PRICE if low is None else low,
-            high_ticks=EMPTY_PRICE if high is None else high,
-            protection_ticks=-1 if protection is None else protection,
-        )
-        fits(DEFINITION, **definition._asdict())
+        terms: dict[str, Any] = {
+            "instrument": number,
+            "lot_lots": lot,
+            "min_lots": min_quantity,
+            "max_lots": max_quantity,
+            "low_ticks": EMPTY_PRICE if low is None else low,
+            "high_ticks": EMPTY_PRICE if high is None else high,
+            "protection_ticks": -1 if protection is None else protection,
+        }
+        fits(DEFINITION, **terms)
         self.commands += 1
-        if self._define(definition).reason:
+        if self._define(Definition(**terms)).reason:
             raise ValueError(
                 "lot >= 1, 1 <= min_quantity <= max_quantity, low <= high and protection >= 0 do not all hold"
             )

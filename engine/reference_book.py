@@ -1,6 +1,6 @@
 """What the reference engine works on: commands, reports, orders, and the two sides of a book."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -45,6 +45,9 @@ class Definition(NamedTuple):
     low_ticks: int
     high_ticks: int
     protection_ticks: int
+    reserved_1: Sequence[int] = ()
+    reserved_12: int = 0
+    reserved_64: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +186,14 @@ class Instrument:
 
 
 def definition_is_valid(definition: Definition) -> bool:
-    """Lot and minimum are positive, maximum >= minimum, low <= high, protection >= 0 or -1 for none."""
+    """Lot and minimum are positive, maximum >= minimum, low <= high, protection >= 0 or -1; the rest is zero."""
     low, high = definition.low_ticks, definition.high_ticks
     return (
         definition.lot_lots >= 1
         and 1 <= definition.min_lots <= definition.max_lots
         and definition.protection_ticks >= -1
         and (EMPTY_PRICE in (low, high) or low <= high)
+        and not any((*definition.reserved_1, definition.reserved_12, *definition.reserved_64))
     )
 
 

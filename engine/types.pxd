@@ -90,13 +90,13 @@ cdef enum Reason:       # Report.reason; docs list them; numbers never change
 
 cdef struct Command:
     uint8_t kind            # 0    CommandKind
-    uint8_t side            # 1    Side
+    uint8_t side            # 1    Side; this and the next two of NEW only: an order keeps its own
     uint8_t order_type      # 2    OrderType
     uint8_t time_in_force   # 3    TimeInForce
-    uint8_t flags           # 4    CommandFlag bits
+    uint8_t flags           # 4    CommandFlag bits; POST_ONLY of NEW only, any other is INVALID_FLAGS in version 1
     uint8_t capacity        # 5    not interpreted
-    uint8_t self_match_mode # 6    0 = off
-    uint8_t reserved_7      # 7    zero
+    uint8_t self_match_mode # 6    0 = off; version 1 serves nothing else (INVALID_FLAGS)
+    uint8_t reserved_7      # 7    zero (INVALID_FLAGS)
     uint32_t instrument     # 8    0, 1, 2, ... in the order of definition (NEW only; others find it by the order)
     uint32_t owner          # 12   whose order it is; an order of another owner is UNKNOWN_ORDER
     uint64_t client_ref     # 16   unique among the owner's live orders; any value
@@ -104,7 +104,7 @@ cdef struct Command:
     int64_t price_ticks     # 32   limit; EMPTY_PRICE: a market order, or in REPLACE and REENTER the price stays
     int64_t quantity_lots   # 40   1 .. INT64_MAX
     uint32_t account        # 48   not interpreted by version 1
-    uint32_t self_match_group  # 52  0 = none
+    uint32_t self_match_group  # 52  0 = none; version 1 serves nothing else (INVALID_FLAGS)
     int64_t received_ns     # 56   audit only, never interpreted
     # the second line, read only with EXTENDED (version 1 rejects EXTENDED as INVALID_FLAGS)
     int64_t display_lots    # 64   iceberg; 0 = all
@@ -120,7 +120,8 @@ cdef struct Command:
     uint8_t trail_kind      # 119  amount or percent
     uint64_t reserved_120   # 120  zero
 
-cdef struct Definition:     # a Command with kind DEFINE, read with other names
+# A Command with kind DEFINE, read with other names. A byte that must be zero and is not: INVALID_DEFINITION.
+cdef struct Definition:
     uint8_t kind            # 0    DEFINE
     uint8_t reserved_1[7]   # 1    zero
     uint32_t instrument     # 8    must be the number of instruments defined so far
