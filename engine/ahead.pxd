@@ -8,7 +8,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from engine.index cimport IDS, REFS, bucket_number, bucket_of, hash_id, hash_ref
-from engine.ladder cimport branch_at, key_of, level_at
+from engine.ladder cimport Ladder, branch_at, key_of, level_at
 from engine.state cimport Books, Instrument, order_at
 from engine.store cimport Branch, IS_LEVEL, Level, Order, Pool, prefetch
 from engine.types cimport Command, NEW
@@ -27,6 +27,7 @@ cdef struct Place:          # where a command goes, when there are many books
     uint32_t instrument
     uint32_t side
     uint32_t node           # the root of that ladder
+    uint32_t rival          # the best level of the other side, if the command would trade with it; else 0
 
 # Bring what `count` commands will touch into the cache. No branches: commands follow no pattern.
 cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* ahead, size_t count) noexcept nogil:
@@ -51,6 +52,9 @@ cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* 
     for i in range(count):
         ahead[i].slot = ahead[i].head[0]
         prefetch(order_at(books, ahead[i].slot))
+    for i in range(count):
+        # Whoever is next in the chain: a new ref is compared with all of it.
+        prefetch(order_at(books, order_at(books, ahead[i].slot).next_ref))
     for k in range(names):
         i = named[k]
         command = &commands[i]
@@ -87,11 +91,11 @@ cdef inline const char* node_at(const Books* books, uint32_t node) noexcept nogi
     cdef const Pool* pool = &books.levels if node & IS_LEVEL else &books.branches
     return pool.records + (node & ~<uint32_t>IS_LEVEL) * pool.size
 
-# Where the level of a key would be under a branch, if it is a branch of single ticks.
+# A node on the way to the level of a key; of a branch, also the child, which is right if it is one of single ticks.
 cdef inline void expect_node(const Books* books, uint32_t node, uint64_t key) noexcept nogil:
     cdef const char* record = node_at(books, node)
     prefetch(record)
-    prefetch(record + 24 + 4 * (key & 63))
+    prefetch(record + ((24 + 4 * (key & 63)) & ((node >> 31) - <uint64_t>1)))      # 24: Branch.child
 
 # The same for the books that `count` commands go to, when there are so many that they leave the cache.
 cdef inline void look_at_books(
@@ -103,6 +107,7 @@ cdef inline void look_at_books(
     cdef const Command* command
     cdef const Instrument* book
     cdef const Branch* branch
+    cdef const Ladder* other
     cdef uint64_t is_new
     cdef uint32_t number
     cdef size_t i
@@ -117,15 +122,17 @@ cdef inline void look_at_books(
         places[i].key = level.key ^ ((level.key ^ key_of(command.price_ticks, command.side & 1)) & is_new)
         book = &books.instruments[places[i].instrument]
         prefetch(&book.sides)
-        prefetch(&book.lot_lots)
+        prefetch(<const char*>book + (sizeof(book.sides) & is_new))      # the terms, which a NEW is checked against
     for i in range(count):
         book = &books.instruments[places[i].instrument]
         places[i].node = book.sides[places[i].side].root
         expect_node(books, places[i].node, places[i].key)
-        prefetch(level_at(&books.levels, book.sides[places[i].side ^ 1].best))
+        # The same price as a key of the other side has all its bits turned. An order in the book never crosses it.
+        other = &book.sides[places[i].side ^ 1]
+        places[i].rival = other.best & (0 - <uint32_t>(other.best_key <= ~places[i].key))
+        prefetch(level_at(&books.levels, places[i].rival))
     # One step down; deeper trees are seldom.
     for i in range(count):
-        book = &books.instruments[places[i].instrument]
         branch = branch_at(&books.branches, 0 if places[i].node & IS_LEVEL else places[i].node)
         expect_node(books, branch.child[places[i].key >> branch.shift & 63], places[i].key)
-        prefetch(order_at(books, level_at(&books.levels, book.sides[places[i].side ^ 1].best).head))
+        prefetch(order_at(books, level_at(&books.levels, places[i].rival).head))

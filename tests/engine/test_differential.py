@@ -160,7 +160,7 @@ def test_both_machines_do_the_same_for_long() -> None:
     run_state_machine_as_test(BothMachines, settings=profile)
 
 
-def traffic(random: np.random.Generator, count: int, ids: int) -> Any:
+def traffic(random: np.random.Generator, count: int, ids: int, books: int) -> Any:
     """Commands of a busy market: prices that wander, cancels and replaces of orders that mostly live."""
     commands = np.zeros(count, COMMAND)
     commands["kind"] = random.choice([2, 3, 4, 5, 6, 9], count, p=[0.55, 0.25, 0.06, 0.08, 0.05, 0.01])
@@ -168,7 +168,7 @@ def traffic(random: np.random.Generator, count: int, ids: int) -> Any:
     commands["order_type"] = random.choice([1, 2], count, p=[0.95, 0.05])
     commands["time_in_force"] = random.choice([0, 1, 2, 3, 4], count, p=[0.1, 0.75, 0.08, 0.06, 0.01])
     commands["flags"] = random.choice([0, 1], count, p=[0.9, 0.1])
-    commands["instrument"] = random.integers(0, 3, count)
+    commands["instrument"] = random.integers(0, books, count)
     commands["owner"] = random.integers(0, 3, count)
     commands["client_ref"] = random.integers(0, ids, count)
     commands["order_id"] = np.where(random.random(count) < 0.5, 0, random.integers(0, 4 * ids, count))
@@ -182,7 +182,7 @@ def traffic(random: np.random.Generator, count: int, ids: int) -> Any:
     return commands
 
 
-def drive(seed: int, rounds: int, size: int) -> None:
+def drive(seed: int, rounds: int, size: int, books: int = 3) -> None:
     random = np.random.default_rng(seed)
     core: Any = machine.Machine()
     rules: Any = reference.Machine()
@@ -192,8 +192,8 @@ def drive(seed: int, rounds: int, size: int) -> None:
         {"min_lots": 3, "max_lots": 50},
     ]
     ids = int(random.choice([10, 300, 3000]))
-    batches = [plain_instrument(number, **term) for number, term in enumerate(terms)]
-    batches += [traffic(random, size, ids) for _ in range(rounds)]
+    batches = [plain_instrument(number, **terms[number % len(terms)]) for number in range(books)]
+    batches += [traffic(random, size, ids, books) for _ in range(rounds)]
     for batch in batches:
         assert_same_reports(core.apply(batch), rules.apply(batch))
         assert core.snapshot() == rules.snapshot()
@@ -202,6 +202,11 @@ def drive(seed: int, rounds: int, size: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_busy_markets_come_out_the_same(seed: int) -> None:
     drive(seed, rounds=10, size=300)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_more_books_than_the_cache_holds_come_out_the_same(seed: int) -> None:
+    drive(seed, rounds=3, size=2000, books=300)
 
 
 @pytest.mark.slow
