@@ -5,6 +5,7 @@ replace with a lower total; over FIX that needs to be exact, so it is built only
 are answered: then the filled quantity is known, and a REDUCE of all that is left is sent as a cancel.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ NEW, CANCEL, REPLACE = ord("D"), ord("F"), ord("G")
 MARKET, LIMIT = ord("1"), ord("2")
 TIMES_IN_FORCE = {"DAY": ord("0"), "GTC": ord("1"), "POST": ord("1"), "IOC": ord("3"), "FOK": ord("4"), "": 0}
 SIDES = {"B": ord("1"), "S": ord("2"), "": ord("1")}
-TRADE, MAKER = ord("F"), ord("1")
+TRADE, REJECTED, MAKER = ord("F"), ord("8"), ord("1")
 
 Array = npt.NDArray[np.void]
 
@@ -143,9 +144,8 @@ class Answers:
     def __init__(self, requests: FlowRequests) -> None:
         self.requests = requests
         self.answered = 0
-        self.refused: dict[str, int] = {}
+        self.refused: Counter[int] = Counter()  # orders, reduces and cancels by reason code (20002)
         self.rejected = 0  # refused on the session or application layer: nothing the engine saw
-        self.last_text = ""
         self._last_input = 0
         self._trades: dict[int, list[int]] = {}  # trade id -> taker id, taker k, maker id, price ticks, lots
 
@@ -161,6 +161,8 @@ class Answers:
             self._last_input = int(inputs[-1])
         unnumbered = int(np.count_nonzero(((kinds == ord("j")) | (kinds == ord("3"))) & (numbers == 0)))
         self.rejected += int(np.count_nonzero((kinds == ord("j")) | (kinds == ord("3"))))
+        refused = ((kinds == ord("8")) & (reports["exec_type"] == REJECTED)) | (kinds == ord("9"))
+        self.refused.update(reports["reason_code"][refused].tolist())
         for report in reports[trades]:
             self._trade(report)
         self.answered += fresh + unnumbered

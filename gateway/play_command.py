@@ -19,6 +19,7 @@ from gateway.flow import FlowRow
 from gateway.flow_files import FillsWriter, read_blocks
 from gateway.locate import Place, explained
 from gateway.play import Answers, FlowRequests
+from gateway.reasons import reason_text
 
 WINDOW = 1024
 """Requests on their way at a time."""
@@ -202,6 +203,8 @@ def say(symbol: str, comp_id: str, total: int, fills: int, seconds: float, playe
     """What happened, for people."""
     click.echo(f"{symbol} as {comp_id}: {total:,} requests, {fills:,} fills in {seconds:.2f} s ", nl=False)
     click.echo(f"({total / max(seconds, 1e-9):,.0f}/s)")
+    for code, count in player.answers.refused.most_common():
+        click.echo(f"  refused {count:,}: {reason_text(code)}")
     latencies = player.latencies_us()
     if len(latencies):
         names = (f"p{percent:g}" if percent < 100 else "max" for percent in PERCENTILES)

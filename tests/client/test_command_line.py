@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from engine.records import Reason
 from gateway import bench_command
 from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
 from gateway.locate import Place
+from gateway.reasons import GatewayReason, reason_text
 from tests.client.running import Running, quorumbook
 
 SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -182,6 +184,26 @@ def test_play_survives_a_kill_of_the_exchange(own: Running, tmp_path: Path) -> N
     player.join(100)
     assert done[0].returncode == 0, done[0].stderr
     assert fills.read_text() == expected.read_text()
+
+
+def test_play_counts_what_is_refused(own: Running, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.csv"
+    flow.write_text(
+        "seq,time_ns,action,order_id,side,price_ticks,qty,tif\n"
+        "1,1,NEW,1,S,10000,5,GTC\n"
+        "2,2,NEW,2,B,10000,5,POST\n"
+        "3,3,CANCEL,2,B,,,\n"
+        "4,4,CANCEL,9,B,,,\n"
+        "5,5,NEW,3,B,9000,9000000000000000000,GTC\n"
+    )
+    done = quorumbook("play", flow, "--symbol", "AAPL", data=own.data)
+    assert done.returncode == 0, done.stderr
+    refused = {line.strip() for line in done.stdout.splitlines() if "refused" in line}
+    assert refused == {
+        f"refused 1: {reason_text(Reason.POST_ONLY_WOULD_TRADE)}",
+        f"refused 2: {reason_text(GatewayReason.NO_SUCH_ORDER)}",
+        f"refused 1: {reason_text(GatewayReason.QUANTITY_OUT_OF_RANGE)}",
+    }
 
 
 @pytest.mark.parametrize(
