@@ -49,7 +49,7 @@ cdef struct Connection:
     bint closing            # CLOSE came while it was behind
     uint32_t session
     uint32_t epoch
-    Identity identity       # the CompIDs of its Logon
+    Identity identity       # the exchange's CompID and the Logon's SenderCompID
     uint8_t key[ROUTING_ID]
     uint8_t key_size
     Buffer inbox            # received, not taken yet
@@ -92,6 +92,7 @@ cdef class Table:
     cdef public Outlet outlet
     cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
     cdef public uint32_t incarnation
+    cdef public bytes comp_id   # the exchange's own, 1 to 64 bytes
     cdef public list events     # (what, details) for the trace; the server empties it
     cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
 

@@ -4,6 +4,7 @@ class Table:
     outlet: Outlet
     now_ns: int
     incarnation: int
+    comp_id: bytes
     events: list[tuple[str, dict[str, str]]]
     messages_in: int
     messages_out: int

@@ -78,6 +78,7 @@ cdef class Table:
         self.transports = [None] * SLOTS
         self.lingering = []
         self.events = []
+        self.comp_id = b"QUORUMBOOK"
 
     def __dealloc__(self):
         cdef uint32_t slot

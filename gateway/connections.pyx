@@ -198,8 +198,8 @@ cdef class Connections(Delivery):
             return False
         memcpy(c.identity.peer, tail, body.sender_length)
         c.identity.peer_length = body.sender_length
-        memcpy(c.identity.own, tail + body.sender_length, body.target_length)
-        c.identity.own_length = body.target_length
+        c.identity.own_length = <uint8_t>len(self.comp_id)      # ours, whatever the Logon called us
+        memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
         head.epoch = self.sessions((<const char*>tail)[:body.sender_length])[1]
         c.state = ASKED
         return True

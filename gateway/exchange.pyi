@@ -32,7 +32,10 @@ class Exchange:
         """Inputs that the fence kept out."""
     @property
     def input_number(self) -> int:
-        """The number of the last input taken; 0 = none yet."""
+        """The number of the last input taken or deadline performed; 0 = none yet."""
+    @property
+    def comp_id(self) -> bytes:
+        """The exchange's own CompID, as the log has it."""
     @property
     def time_ns(self) -> int:
         """Log time: the last entry's timestamp; 0 = none yet."""

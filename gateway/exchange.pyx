@@ -37,6 +37,7 @@ cdef enum:
     DEFAULT_GRACE_MS = 5000
     DEFAULT_CLOSED = 100000
     DEFAULT_HEARTBEAT = 3600
+    DEFAULT_SESSIONS = 10000
 
 
 cdef class Exchange:
@@ -59,6 +60,7 @@ cdef class Exchange:
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
         self.state.settings.closed_cl_ord_ids = DEFAULT_CLOSED
         self.state.settings.max_heartbeat_seconds = DEFAULT_HEARTBEAT
+        self.state.settings.max_sessions = DEFAULT_SESSIONS
         self.state.settings.open_to_any = 1
         self.state.settings.comp_id_length = <uint8_t> len(name)
         memcpy(self.state.settings.comp_id, <const uint8_t*> <const char*> name, len(name))
@@ -166,6 +168,7 @@ cdef class Exchange:
                 budget -= 256
             elif not self.deadlines_done:
                 if self.state.due(&timer):
+                    self.state.input_number += 1    # time is an input: what comes of it has a number of its own
                     if timer.kind == TIMER_GRACE:
                         self.orders.cancel_all(self.state.by_id(timer.session))
                     else:
@@ -314,6 +317,7 @@ cdef class Exchange:
         self.state.settings.sending_time_ns = <int64_t> body.sending_time_seconds * 1000000000
         self.state.settings.closed_cl_ord_ids = body.closed_cl_ord_ids
         self.state.settings.max_heartbeat_seconds = body.max_heartbeat_seconds
+        self.state.settings.max_sessions = body.max_sessions
         self.state.settings.cancel_on_disconnect = body.cancel_on_disconnect == 2
         self.state.settings.open_to_any = body.open_to_any
         self.state.settings.comp_id_length = body.comp_id_length
@@ -337,8 +341,13 @@ cdef class Exchange:
 
     @property
     def input_number(self) -> int:
-        """The number of the last input taken; 0 = none yet."""
+        """The number of the last input taken or deadline performed; 0 = none yet."""
         return self.state.input_number
+
+    @property
+    def comp_id(self) -> bytes:
+        """The exchange's own CompID, as the log has it."""
+        return self.state.settings.comp_id[:self.state.settings.comp_id_length]
 
     @property
     def time_ns(self) -> int:

@@ -90,6 +90,7 @@ class Replica:
         ]
         self._enter(inputs.gateway_lost(0) + inputs.gateway_start())  # in this order: the new one is not lost
         self.connections.incarnation = self.exchange.last_incarnation
+        self.connections.comp_id = self.exchange.comp_id
 
     def _enter(self, payload: bytes) -> None:
         """Entries applied whole, before anybody is connected."""

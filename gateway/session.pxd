@@ -41,6 +41,7 @@ cdef struct Session:
     uint64_t inbound            # next MsgSeqNum (34) expected
     uint64_t outbound           # next MsgSeqNum to send
     uint64_t gap_end            # highest number seen beyond a gap; 0 = no gap. Invariant: 0 or >= inbound
+    uint64_t gap_first          # while there is a gap: the number that made us ask for it
     int64_t gap_asked_ns        # when the gap's ResendRequest was sent
     int64_t last_received_ns
     int64_t last_sent_ns
@@ -68,6 +69,7 @@ cdef struct Settings:
     int64_t sending_time_ns     # 0 = not judged
     uint32_t closed_cl_ord_ids
     uint32_t max_heartbeat_seconds
+    uint32_t max_sessions
     uint8_t cancel_on_disconnect
     uint8_t open_to_any
     uint8_t comp_id_length      # of the exchange
@@ -87,7 +89,7 @@ cdef class Sessions:
     cdef TimerHeap timers
     cdef Settings settings
     cdef int64_t now_ns         # of the current entry
-    cdef uint64_t input_number  # the last input taken
+    cdef uint64_t input_number  # the last input taken or deadline performed
 
     cdef Session* by_id(self, uint32_t id) noexcept nogil                   # NULL: none
     cdef Session* by_name(self, const uint8_t* comp_id, size_t length) noexcept nogil

@@ -287,6 +287,10 @@ cdef class Sessions:
                 return self.refuse(m.head, b"Logon refused: SenderCompID (49) is not known here")
             if m.head.epoch != 0:
                 return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
+            if self.count >= self.settings.max_sessions:
+                snprintf(text, sizeof(text), b"Logon refused: there are %u sessions already, no more are made",
+                         self.settings.max_sessions)
+                return self.refuse(m.head, text)
             s = self._create(sender, body.sender_length)
         elif s.connected and s.incarnation == m.head.incarnation:
             return self.refuse(m.head, b"Logon refused: this SenderCompID is already connected")
@@ -459,13 +463,15 @@ cdef class Sessions:
         return self._gap(s, m.fields.msg_seq_num)
 
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil:
-        # One open-ended ResendRequest a gap; asked again when it stays open for an interval.
+        # One open-ended ResendRequest a gap. Asked again when it stays open for an interval, or when what was missing
+        # has come without what was sent behind it.
         cdef int64_t retry = s.heartbeat_ns if s.heartbeat_ns else <int64_t> RETRY_SECONDS * SECOND
-        cdef bint ask = s.gap_end == 0 or self.now_ns - s.gap_asked_ns >= retry
+        cdef bint ask = s.gap_end == 0 or s.inbound >= s.gap_first or self.now_ns - s.gap_asked_ns >= retry
         cdef uint8_t* body
         if number > s.gap_end:
             s.gap_end = number
         if ask:
+            s.gap_first = number
             s.gap_asked_ns = self.now_ns
             body = self.message(s, MSG_RESEND_REQUEST, sizeof(SessionFields))
             (<SessionFields*> body).begin_seq_no = s.inbound

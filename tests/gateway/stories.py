@@ -33,7 +33,7 @@ HIDDEN = {"8", "9", "10", "49", "52", "56", "60"}
 HEADER = ("49", "56", "52", "43", "97", "122")
 TIMED = {"D", "F", "G", "q"}
 UNITS = {"ms": 10**6, "s": 10**9}
-INTEGERS = {"grace_ms", "closed_cl_ord_ids", "max_heartbeat_seconds", "sending_time_seconds"}
+INTEGERS = {"grace_ms", "closed_cl_ord_ids", "max_heartbeat_seconds", "sending_time_seconds", "max_sessions"}
 BOOLEANS = {"cancel_on_disconnect", "open_to_any"}
 
 

@@ -17,12 +17,14 @@ T0 = 1_767_225_600 * SECOND
 RESET = 8
 
 
-def fix(msg_type: str, number: int, *fields: str, sender: str = "ALICE") -> bytes:
+def fix(
+    msg_type: str, number: int, *fields: str, sender: str = "ALICE", target: str = "QUORUMBOOK"
+) -> bytes:
     body = "|".join(
         [
             f"35={msg_type}",
             f"49={sender}",
-            "56=QUORUMBOOK",
+            f"56={target}",
             f"34={number}",
             "52=20260101-00:00:00.000",
             *fields,
@@ -220,6 +222,15 @@ def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
     (logout,) = transport.take()
     assert (logout[35], logout[58]) == ("5", "no such thing")
     assert transport.ended == "closed"
+
+
+def test_an_answer_bears_the_exchanges_own_name_whatever_the_logon_called_it(gateway: Gateway) -> None:
+    gateway.connections.comp_id = b"OURS"
+    number, transport = gateway.open()
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", target="THEIRS"))
+    gateway.dispatch(egress(REFUSE, connection=number, text=b"TargetCompID (56) must be OURS"))
+    (logout,) = transport.take()
+    assert (logout[49], logout[56]) == ("OURS", "ALICE")
 
 
 def test_a_connection_that_went_before_its_logon_was_answered_is_reported(gateway: Gateway) -> None:
