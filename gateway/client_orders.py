@@ -118,8 +118,8 @@ def identifier(name: str, value: str, limit: int) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; it is text of 1 to {limit} printable characters")
     data = value.encode()
-    if not 1 <= len(data) <= limit or not value.isprintable():
-        raise ValueError(f"{name} is {value!r}; it has 1 to {limit} printable characters")
+    if not 1 <= len(data) <= limit or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name} is {value!r}; it has 1 to {limit} printable ASCII characters")
     return data
 
 

@@ -76,7 +76,10 @@ class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=86_400, description="seconds, 0 to 86400; 0 = SendingTime accuracy is not checked")
     ] = 0
     max_sessions: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="a count, 1 to 1000000; a Logon that would make more is refused")
+        int,
+        Meta(
+            ge=1, le=1_000_000, description="a count, 1 to 1000000; a Logon that would make more is refused"
+        ),
     ] = 10_000
 
 

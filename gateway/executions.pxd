@@ -58,4 +58,5 @@ cdef inline uint8_t* put(uint8_t* at, const uint8_t* text, size_t length) noexce
 
 cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increment_exponent,
                   int64_t* units) noexcept nogil
+cdef void to_exponent(int64_t* mantissa, int8_t* exponent, int8_t wanted) noexcept nogil
 cdef uint8_t status_of(const Order* o) noexcept nogil   # OrdStatus (39)

@@ -102,6 +102,21 @@ cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increme
     return 0
 
 
+cdef void to_exponent(int64_t* mantissa, int8_t* exponent, int8_t wanted) noexcept nogil:
+    # The same decimal with the instrument's number of places; as it is when those cannot say it.
+    cdef int shift = exponent[0] - wanted
+    cdef int64_t moved
+    if mantissa[0] != 0 and shift > 0:
+        if shift > 18 or quorumbook_multiply_overflows(mantissa[0], POWERS[shift], &moved):
+            return
+        mantissa[0] = moved
+    elif mantissa[0] != 0 and shift < 0:
+        if shift < -18 or mantissa[0] % POWERS[-shift] != 0:
+            return
+        mantissa[0] = mantissa[0] // POWERS[-shift]
+    exponent[0] = wanted
+
+
 cdef uint8_t status_of(const Order* o) noexcept nogil:
     if o.cumulative_lots == o.quantity_lots:
         return c'2'

@@ -393,6 +393,8 @@ cdef inline void keep(Scan* scanned, int string, uint32_t tag, const uint8_t* va
     """A string for the tail; longer than the limit is refused, never cut."""
     if length > limit:
         problem(scanned, INCORRECT_VALUE, tag, detail)
+    elif not is_printable(value, length):
+        problem(scanned, INCORRECT_FORMAT, tag, b"Only printable ASCII is served")
     else:
         scanned.strings[string] = value
         scanned.lengths[string] = length

@@ -110,6 +110,23 @@ cdef inline bint parse_uint(const uint8_t* value, size_t length, uint64_t* numbe
     return True
 
 
+cdef inline bint is_printable(const uint8_t* value, size_t length) noexcept nogil:
+    """Printable ASCII, ' ' to '~', only. Eight bytes at every byte of the value are readable."""
+    cdef uint64_t word, low
+    cdef size_t i
+    for i in range(0, length, 8):
+        word = load_word(value + i)
+        if length - i < 8:      # what lies behind the value counts as spaces
+            word = (word & ((<uint64_t>1 << (8 * (length - i))) - 1)
+                    | <uint64_t>0x2020202020202020 << (8 * (length - i)))
+        low = word & <uint64_t>0x7F7F7F7F7F7F7F7F
+        # highest bit of a byte: set in `word` from 128 on, clear in the first sum below 32, set in the second at 127
+        if ((word | ~(low + <uint64_t>0x6060606060606060) | (low + <uint64_t>0x0101010101010101))
+                & <uint64_t>0x8080808080808080):
+            return False
+    return True
+
+
 cdef inline bint parse_short_uint(const uint8_t* value, size_t length, uint64_t* number) noexcept nogil:
     """parse_uint of a value with at least eight readable bytes before its end: no loop up to eight digits."""
     cdef uint64_t word

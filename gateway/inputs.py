@@ -146,10 +146,8 @@ def instrument(
 
 def _name(key: str, value: str, limit: int) -> bytes:
     name = value.encode()
-    if not 1 <= len(name) <= limit or any(byte <= 32 or byte == 127 for byte in name):
-        raise ValueError(
-            f"{key} must have 1 to {limit} bytes, no spaces or control characters, not {value!r}"
-        )
+    if not 1 <= len(name) <= limit or any(not 32 < byte < 127 for byte in name):
+        raise ValueError(f"{key} must have 1 to {limit} printable ASCII characters, no spaces, not {value!r}")
     return name
 
 

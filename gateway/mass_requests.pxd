@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from gateway.executions cimport Executions
 from gateway.order_pool cimport Order
-from gateway.records cimport OrderBody
+from gateway.records cimport ExecutionFields, OrderBody
 from gateway.session cimport Message, Session
 
 cdef enum:
@@ -46,12 +46,19 @@ cdef class MassRequests(Executions):
     # A BusinessMessageReject: a field is missing that this message needs, given its others.
     cdef int missing(self, Session* s, const Message* m, const Request* q, int tag) except -1 nogil
 
+    # An ExecutionReport about no order, for a status request: `why` is its text.
+    cdef ExecutionFields* no_order(
+        self, Session* s, int why, const uint8_t* id, uint8_t id_length, const uint8_t* account,
+        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, uint8_t request_id_length
+    ) except NULL nogil
+
     cdef int _filter(self, const Request* q) noexcept nogil
     cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil
     cdef bint _wanted(self, const Order* o) noexcept nogil
     cdef int _mass_cancel_report(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
                                  uint8_t symbol_length, int reason) except -1 nogil
-    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, int reason) except -1 nogil
+    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
+                        uint8_t symbol_length, int reason) except -1 nogil
     cdef int _cancel_piece(self, Session* s) except -1 nogil
     cdef int _count_piece(self, Session* s) except -1 nogil
     cdef int _status_piece(self, Session* s) except -1 nogil

@@ -107,26 +107,56 @@ cdef class MassRequests(Executions):
             return self.missing(s, m, q, 55)
         reason = self._filter(q)
         if reason:
-            return self._no_status(s, q.cl_ord_id, q.body.cl_ord_id_length, reason)
+            return self._no_status(s, q.cl_ord_id, q.body.cl_ord_id_length, q.symbol, q.body.symbol_length, reason)
         self._start(s, MASS_STATUS_COUNT, q.cl_ord_id, q.body.cl_ord_id_length)
         return 0
 
-    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, int reason) except -1 nogil:
+    cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
+                        uint8_t symbol_length, int reason) except -1 nogil:
         # The one answer to a mass status request that has nothing to report.
-        cdef const char* text = text_of(reason if reason else NO_OPEN_ORDERS)
-        cdef size_t text_length = strlen(text)
-        cdef ExecutionFields* fields = self.blank(s, MSG_EXECUTION_REPORT, text_length + id_length)
-        fields.exec_type = c'I'
-        fields.ord_status = c'8'
-        fields.status_request = 1
+        cdef ExecutionFields* fields = self.no_order(
+            s, reason if reason else NO_OPEN_ORDERS, id, id_length, id, 0, symbol, symbol_length, self.job.side,
+            id_length
+        )
         fields.last_fragment = c'Y'
         if reason:
             fields.fix_reason = ord_rej_reason(reason)
             fields.reason_code = reason
-        fields.text_length = <uint8_t> text_length
-        fields.request_id_length = id_length
-        put(put(<uint8_t*> (fields + 1), <const uint8_t*> text, text_length), id, id_length)
         return 0
+
+    cdef ExecutionFields* no_order(
+        self, Session* s, int why, const uint8_t* id, uint8_t id_length, const uint8_t* account,
+        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, uint8_t request_id_length
+    ) except NULL nogil:
+        # The answer to a status request about no order: what it names, and a limit order of nothing at 0.
+        cdef const char* text = text_of(why)
+        cdef size_t text_length = strlen(text)
+        cdef int64_t instrument = self.instrument_of(symbol, symbol_length)
+        cdef ExecutionFields* fields
+        if symbol_length == 0:
+            symbol = <const uint8_t*> b"[N/A]"
+            symbol_length = 5
+        fields = self.blank(
+            s, MSG_EXECUTION_REPORT,
+            <size_t> id_length + account_length + symbol_length + text_length + request_id_length
+        )
+        fields.exec_type = c'I'
+        fields.ord_status = c'8'
+        fields.status_request = 1
+        fields.side = side if side else c'7'        # undisclosed
+        fields.ord_type = c'2'
+        fields.price = 0
+        if instrument >= 0:
+            fields.price_exponent = self.instruments[instrument].price_exponent
+            fields.quantity_exponent = self.instruments[instrument].quantity_exponent
+        fields.cl_ord_id_length = id_length
+        fields.account_length = account_length
+        fields.symbol_length = symbol_length
+        fields.text_length = <uint8_t> text_length
+        fields.request_id_length = request_id_length
+        put(put(put(put(put(<uint8_t*> (fields + 1), id, id_length), account, account_length), symbol, symbol_length),
+                <const uint8_t*> text, text_length), id, request_id_length)
+        return fields
 
     cdef int cancel_all(self, Session* s) except -1 nogil:
         self.job.instrument = -1
@@ -194,7 +224,12 @@ cdef class MassRequests(Executions):
             self.job.kind = MASS_STATUS
             if self.job.total == 0:
                 self.job.kind = NO_JOB
-                self._no_status(s, self.job.id, self.job.id_length, 0)
+                if self.job.instrument < 0:
+                    self._no_status(s, self.job.id, self.job.id_length, self.job.id, 0, 0)
+                else:
+                    self._no_status(s, self.job.id, self.job.id_length,
+                                    self.instruments[self.job.instrument].symbol,
+                                    self.instruments[self.job.instrument].symbol_length, 0)
         return 0
 
     cdef int _status_piece(self, Session* s) except -1 nogil:

@@ -7,7 +7,7 @@ A refused message changes nothing but sequence numbers. Holds no state beyond it
 raises MemoryError, and AssertionError when engine and pool disagree.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN, UINT64_MAX
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, strlen
 
@@ -15,7 +15,7 @@ from engine.types cimport (
     ACCEPTED, BUY, CANCEL, CANCELLED, DAY, FOK, GTC, IOC, LIMIT, MARKET, NEW, POST_ONLY, REJECTED, REPLACE, REPLACED,
     SELL, Command, Report,
 )
-from gateway.executions cimport Instrument, put, status_of, to_units
+from gateway.executions cimport Instrument, put, status_of, to_exponent, to_units
 from gateway.names cimport name_hash, names_bucket, names_next, names_prefetch
 from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_of
 from gateway.reasons cimport (
@@ -215,11 +215,12 @@ cdef class Orders(MassRequests):
         return 0
 
     cdef int _refuse_new(self, Session* s, const Request* q, int reason) except -1 nogil:
-        # The message's own fields come back as they were given.
+        # The message's own fields come back; its numbers as every report has them, when that says the same.
         cdef const OrderBody* body = q.body
         cdef char buffer[64]
         cdef const char* text = self._why(q, reason, buffer, sizeof(buffer))
         cdef size_t text_length = strlen(text)
+        cdef int64_t instrument = self.instrument_of(q.symbol, body.symbol_length)
         cdef ExecutionFields* fields = self.blank(
             s, MSG_EXECUTION_REPORT,
             <size_t> body.cl_ord_id_length + body.account_length + body.symbol_length + text_length
@@ -228,9 +229,13 @@ cdef class Orders(MassRequests):
         fields.ord_status = c'8'
         fields.price_exponent = body.price_exponent
         fields.quantity_exponent = body.quantity_exponent
-        if body.present & HAS_PRICE:
-            fields.price = body.price_mantissa
+        fields.price = body.price_mantissa
         fields.quantity = body.quantity_mantissa
+        if instrument >= 0:
+            to_exponent(&fields.price, &fields.price_exponent, self.instruments[instrument].price_exponent)
+            to_exponent(&fields.quantity, &fields.quantity_exponent, self.instruments[instrument].quantity_exponent)
+        if not body.present & HAS_PRICE:
+            fields.price = EMPTY
         fields.side = body.side
         fields.ord_type = body.ord_type
         fields.time_in_force = body.time_in_force if body.time_in_force else c'0'
@@ -419,23 +424,10 @@ cdef class Orders(MassRequests):
 
     cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
-        cdef const char* text = text_of(NO_SUCH_ORDER)
-        cdef size_t text_length = strlen(text)
-        cdef ExecutionFields* fields = self.blank(
-            s, MSG_EXECUTION_REPORT,
-            <size_t> body.cl_ord_id_length + body.account_length + body.symbol_length + text_length
+        cdef ExecutionFields* fields = self.no_order(
+            s, NO_SUCH_ORDER, q.cl_ord_id, body.cl_ord_id_length, q.account, body.account_length, q.symbol,
+            body.symbol_length, body.side, 0
         )
-        fields.exec_type = c'I'
-        fields.ord_status = c'8'
-        fields.status_request = 1
-        fields.side = body.side
         fields.fix_reason = ord_rej_reason(NO_SUCH_ORDER)
         fields.reason_code = NO_SUCH_ORDER
-        fields.order_id = body.order_id if body.order_id != UINT64_MAX else 0
-        fields.cl_ord_id_length = body.cl_ord_id_length
-        fields.account_length = body.account_length
-        fields.symbol_length = body.symbol_length
-        fields.text_length = <uint8_t> text_length
-        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account, body.account_length),
-                q.symbol, body.symbol_length), <const uint8_t*> text, text_length)
         return 0

@@ -17,9 +17,7 @@ T0 = 1_767_225_600 * SECOND
 RESET = 8
 
 
-def fix(
-    msg_type: str, number: int, *fields: str, sender: str = "ALICE", target: str = "QUORUMBOOK"
-) -> bytes:
+def fix(msg_type: str, number: int, *fields: str, sender: str = "ALICE", target: str = "QUORUMBOOK") -> bytes:
     body = "|".join(
         [
             f"35={msg_type}",

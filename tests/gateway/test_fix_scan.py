@@ -168,7 +168,7 @@ PLACES = st.integers(0, 8)
 
 
 @given(
-    cl_ord_id=st.text(st.characters(min_codepoint=2, max_codepoint=255), min_size=1, max_size=64),
+    cl_ord_id=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64),
     account=TEXT, symbol=TEXT, side=st.sampled_from("12"), price=st.integers(-(10**12), 10**12),
     price_places=PLACES, quantity=st.integers(0, 10**17), quantity_places=PLACES, seq=st.integers(1,
     2**64 - 1),
@@ -196,6 +196,24 @@ def test_orders_encoded_by_simplefix(
         "quantity_exponent": -quantity_places, "flags": 0, "sending_time_ns": TIME_NS, "text": "",
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected
+
+
+@given(
+    st.lists(st.integers(32, 126), min_size=1, max_size=64),
+    st.integers(0, 63),
+    st.integers(0, 255).filter(lambda n: n not in b"\x01"),
+)
+def test_text_that_is_echoed_is_printable_ascii(text: list[int], place: int, byte: int) -> None:
+    text[place % len(text)] = byte
+    order = simplefix.FixMessage()
+    for pair in ((8, "FIX.4.4"), (35, "D"), (49, "CLIENT"), (56, "QUORUMBOOK"), (34, 2), (52, TIME), (11, bytes(text)),
+                 (55, "AAPL"), (54, 1), (38, 1), (40, 1), (60, TIME)):  # fmt: skip
+        order.append_pair(*pair)
+    record = scanned(order.encode())
+    if 32 <= byte <= 126:
+        assert (record["verdict"], record["cl_ord_id"]) == (NOT_REJECTED, bytes(text).decode())
+    else:
+        assert (record["verdict"], record["ref_tag"], record["cl_ord_id"]) == (6, 11, "")
 
 
 SAMPLE_VALUES = {
