@@ -90,6 +90,7 @@ class Server:
         self._why_not: str | None = None
         self._descriptors = descriptors.raise_limit()
         self._crowded = False
+        self._say: Callable[[str], None]
         self._idle: Iterator[tuple[bytes, bytes]] = iter(())
         self._idle_next = 0.0
         self._context = zmq.Context(io_threads=2)
@@ -149,6 +150,7 @@ class Server:
                 began = time.monotonic()
                 say(f"applying the log again: entry {index:,} of {last:,}")
 
+        self._say = say
         cut = self._node.cut
         if cut is not None:
             what = describe(cut)
@@ -347,8 +349,10 @@ class Server:
             self._why_not = why_not
             if why_not is None:
                 self._trace.info("taking input again")
+                self._say("taking input again")
             else:
                 self._trace.error("not taking input", why=why_not)
+                self._say(f"not taking input: {why_not}")  # the trace may lie on the disk that is full
         self.schedule()
 
     def _look_at_descriptors(self) -> None:

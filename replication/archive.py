@@ -11,7 +11,7 @@ from contextlib import suppress
 import zstandard
 
 from replication import wal
-from replication.files import Disk, File, LostData
+from replication.files import Disk, File, LogDamaged, LostData
 from replication.segments import TEMPORARY, packed_name, raw_pieces, segment_name
 
 LEVEL = 1
@@ -26,11 +26,11 @@ BLOCK_BYTES = SKIPPABLE.size + wal.CRC.size + BLOCK.size
 
 
 def compress(disk: Disk, number: int) -> int:
-    """Replaces sealed segment `number` by its compressed form, which is durable before the raw file goes; its
-    size.
+    """Replaces sealed segment `number` by its compressed form, which is durable, and has been read back and
+    compared, before the raw file goes; its size.
 
     Runs beside the loop, and gives way to it: 0 when the loop cannot wait, the raw file then stays. Every
-    entry is verified on the way. Raises LostData, OSError.
+    entry is verified on the way. Raises LostData, LogDamaged, OSError.
     """
     temporary = packed_name(number) + TEMPORARY
     file = disk.open(segment_name(number), write=False)
@@ -42,7 +42,9 @@ def compress(disk: Disk, number: int) -> int:
             raise LostData(disk.path(segment_name(number + 1)), 0, "the segment header is damaged")
         size = pack(disk, file, target, following.before)
         target.sync()
-    except OSError:
+        if size and not compare(disk, file, target):
+            size = 0
+    except (OSError, LogDamaged):
         with suppress(OSError):
             disk.unlink(temporary)
         raise
@@ -83,6 +85,22 @@ def pack(disk: Disk, file: File, target: File, end: wal.Position) -> int:
     tail = wal.sealed(END.pack(END_MAGIC, place.offset - wal.DATA, *place.position))
     target.pwrite(SKIPPABLE.pack(HEAD_MAGIC, HEAD_BYTES) + wal.encode_segment(header) + tail, 0)
     return at
+
+
+def compare(disk: Disk, file: File, target: File) -> bool:
+    """Reads the compressed form back; False when the loop cannot wait. Raises LogDamaged unless it unpacks to the raw
+    segment's batches."""
+    header = wal.decode_segment(file.pread(wal.DATA, 0))
+    if header is None or open_packed(target) != header:
+        raise LogDamaged(target.path, 0, "the header does not read back as it was written")
+    place = wal.DATA
+    for at, data in unpack(target):
+        if data != file.pread(len(data), place):
+            raise LogDamaged(target.path, at, "this compressed piece does not read back as it was written")
+        place += len(data)
+        if disk.rest():
+            return False
+    return True
 
 
 def read_header(disk: Disk, number: int) -> wal.SegmentHeader | None:

@@ -146,20 +146,23 @@ class _Segment:
             return
         suspect = -1
         while True:
-            bad = None
+            bad = damage = None
             try:
                 for piece in raw_pieces(self._file, self.header, self.place, self._verify):
                     self.place = piece.place
                     yield piece.entries
             except wal.Bad as problem:
                 bad = problem
+            self.unfinished = ""
             try:
                 self.last = self._ends_here(bad)
-            except LogDamaged:
-                if self.place.offset == suspect:  # a second look found nothing new
-                    raise
-                suspect = self.place.offset
+            except LogDamaged as problem:
+                damage = problem
+            if (damage or self.unfinished) and self.place.offset != suspect:
+                suspect = self.place.offset  # a second look may find what was being written
                 continue
+            if damage:
+                raise damage
             if isinstance(bad, wal.Frayed):
                 self.place = bad.after
                 yield bad.entries

@@ -66,7 +66,8 @@ class ExchangeProcess:
             cwd=self.directory,
         )
         lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process, lines), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process, lines), daemon=True)
+        self._reader.start()
         while True:
             try:
                 line = lines.get(timeout=START_SECONDS)
@@ -115,8 +116,11 @@ class ExchangeProcess:
         return self.process.wait(20)
 
     def wait(self, seconds: float = 20) -> int:
+        """For its end; everything it printed is in `output` then."""
         assert self.process
-        return self.process.wait(seconds)
+        code = self.process.wait(seconds)
+        self._reader.join(seconds)
+        return code
 
     def port(self, name: str) -> int:
         return int(str(self.endpoints[name]).rpartition(":")[2])

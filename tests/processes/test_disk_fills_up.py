@@ -64,18 +64,17 @@ def test_a_full_disk_stops_the_intake_and_nothing_else(small_disk: Path) -> None
             assert status["accepting"] is False
             assert "No space left" in status["why_not"]
             assert str(exchange.data) in status["why_not"]
-            assert (
-                any(
-                    "not taking input" in line
-                    for line in (exchange.data / "trace.jsonl").read_text().splitlines()
-                )
-                or True
-            )
+            assert any("not taking input: " in line and "No space left" in line for line in exchange.output)
+            book = exchange.run("book", "AAPL", "--data", str(exchange.data))
+            assert book.returncode == 0, book.stderr
+            assert "10.00" in book.stdout
             acknowledged = len(alice.received)
             assert acknowledged >= 1_000
             ballast.unlink()
             alice.settle(60)
             assert exchange.ask(command="status")["accepting"] is True
+            trace = (exchange.data / "trace.jsonl").read_text()
+            assert 0 < trace.index("not taking input") < trace.index("taking input again")
             answered = [message[11] for message in alice.received]
             assert len(answered) > acknowledged
             assert answered == [f"a{number}" for number in range(2, 2 + len(answered))]

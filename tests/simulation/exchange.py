@@ -1,12 +1,15 @@
 """A client of the log that remembers what was acknowledged, and judges what it finds after each start."""
 
+import errno
+import os
 import random
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 from simulated_disk import Crash, SimulatedDisk
 
-from replication.files import LogFailed
+from replication.files import LogDamaged, LogError, LogFailed
 from replication.messages import Entry
 from replication.node import Node
 from replication.reader import check_log
@@ -44,6 +47,10 @@ class Seen(NamedTuple):
 
 class Violation(AssertionError):
     """The log broke a promise."""
+
+
+class Refused(Violation):
+    """Input is refused. No life without a failing disk may come to that."""
 
 
 class Exchange:
@@ -102,7 +109,7 @@ def play(exchange: Exchange, seed: int, turns: int) -> None:
         exchange.turn(b"%d:" % number + chance.randbytes(size)[: MAX_ENTRY_BYTES - 8])
         assert exchange.node is not None
         if exchange.node.why_not is not None:
-            raise Violation(f"nothing is wrong, and yet: {exchange.node.why_not}")
+            raise Refused(exchange.node.why_not)
         fate = chance.random()
         if fate < 0.08:
             exchange.node.close()
@@ -147,10 +154,77 @@ def crash_and_judge(seed: int, crash_at: int, turns: int = 14) -> None:
     exchange.verify()
 
 
+def crash_again_and_again(seed: int) -> None:
+    """Eight lives on one disk, each ended by a crash, most of them during the recovery from the one before."""
+    chance = random.Random(seed)
+    exchange = Exchange(SimulatedDisk(seed))
+    for life in range(8):
+        exchange.disk.crash_at = chance.randrange(400)
+        with suppress(Crash):
+            play(exchange, seed + life, chance.randint(1, 40))
+        end(exchange, chance)
+        for _ in range(chance.randrange(5)):
+            exchange.disk.crash_at = chance.randrange(45)
+            with suppress(Crash):
+                exchange.open()
+                exchange.turn(b"recovered")
+            end(exchange, chance)
+        exchange.open()
+        exchange.turn(b"at last")
+        exchange.verify()
+
+
+def end(exchange: Exchange, chance: random.Random) -> None:
+    exchange.disk = exchange.disk.lose_power() if chance.random() < 0.75 else exchange.disk.kill()
+
+
+def fail_and_judge(seed: int) -> None:
+    """Some operations of one life fail, one or many in a row, of one kind or of any; then it is killed or loses
+    power. Whatever failed, the exchange goes on, refuses input, or ends: nothing acknowledged is lost."""
+    chance = random.Random(seed)
+    exchange = Exchange(SimulatedDisk(seed))
+    kind = chance.choice(
+        (None, "sync", "pwrite", "rename", "unlink", "open", "sync_directory", "reserve", "pread")
+    )
+    first = chance.randrange(60 if kind else 600)
+    failing = range(first, first + chance.choice((1, 1, 1, 5, 100)))
+    number = chance.choice((errno.EIO, errno.ENOSPC, errno.EROFS))
+    count = 0
+
+    def fail(operation: str, name: str) -> None:
+        nonlocal count
+        if operation != "lock" and kind in (None, operation):
+            count += 1
+            if count in failing:
+                raise OSError(number, os.strerror(number), name)
+
+    exchange.disk.fail = fail
+    try:
+        play(exchange, seed, 40)
+    except LogDamaged as damage:
+        raise Violation(f"a failed operation is taken for damage: {damage}") from damage
+    except (LogError, OSError, Refused):
+        pass
+    for _ in range(2):
+        end(exchange, chance)
+        exchange.open()
+        exchange.turn(b"after")
+        exchange.verify()
+
+
 def operations_of(seed: int, turns: int = 14) -> int:
     exchange = Exchange(SimulatedDisk(seed))
     play(exchange, seed, turns)
     return exchange.disk.operations
 
 
-__all__ = ["Exchange", "LogFailed", "Violation", "crash_and_judge", "operations_of", "play"]
+__all__ = [
+    "Exchange",
+    "LogFailed",
+    "Violation",
+    "crash_again_and_again",
+    "crash_and_judge",
+    "fail_and_judge",
+    "operations_of",
+    "play",
+]

@@ -2,7 +2,15 @@
 half."""
 
 import pytest
-from exchange import Exchange, LogFailed, crash_and_judge, operations_of, play
+from exchange import (
+    Exchange,
+    LogFailed,
+    crash_again_and_again,
+    crash_and_judge,
+    fail_and_judge,
+    operations_of,
+    play,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulated_disk import SimulatedDisk
@@ -18,6 +26,28 @@ def test_a_crash_at_every_operation(seed: int) -> None:
 @given(seed=st.integers(100, 1 << 30), crash_at=st.integers(0, 600), turns=st.integers(1, 30))
 def test_a_crash_anywhere_in_any_life(seed: int, crash_at: int, turns: int) -> None:
     crash_and_judge(seed, crash_at, turns)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_crashes_during_recovery_from_crashes(seed: int) -> None:
+    crash_again_and_again(seed)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_any_operation_may_fail(seed: int) -> None:
+    fail_and_judge(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_thousands_of_lives() -> None:
+    for seed in range(1_000, 5_000):
+        try:
+            crash_again_and_again(seed)
+            fail_and_judge(seed)
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
 
 
 def test_the_lives_meet_what_they_are_for() -> None:

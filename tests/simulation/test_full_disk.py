@@ -1,8 +1,10 @@
 """The next segment cannot be reserved: input is refused with a reason, what is there is served, and it ends."""
 
+from unittest.mock import patch
+
 import pytest
 from exchange import Exchange
-from simulated_disk import SimulatedDisk
+from simulated_disk import SimulatedDisk, SimulatedFile
 
 
 def used(disk: SimulatedDisk) -> int:
@@ -100,3 +102,27 @@ def test_damage_found_while_compressing_stops_input_for_good() -> None:
     assert "00000001.segment, offset" in node.why_not
     assert "00000001.segment" in exchange.disk.files
     assert "00000001.segment.zst" not in exchange.disk.files
+
+
+def test_a_compressed_segment_that_does_not_read_back_does_not_replace_the_raw_one() -> None:
+    """Situation: what is written of the compressed segment is not what was to be written."""
+    exchange = Exchange(SimulatedDisk(7))
+    exchange.disk.rest = lambda: False  # type: ignore[method-assign]
+    node = exchange.open()
+    honest = SimulatedFile.pwrite
+
+    def flip(file: SimulatedFile, data: bytes, offset: int) -> None:
+        wrong = bytes([data[0] ^ 1]) + data[1:]
+        honest(file, wrong if file.path.endswith(".zst.tmp") and offset else data, offset)
+
+    with patch.object(SimulatedFile, "pwrite", flip):
+        for number in range(40):
+            exchange.turn(b"%03d" % number * 20)
+    assert not node.accepting
+    assert node.why_not is not None
+    assert "00000001.segment.zst.tmp, offset" in node.why_not
+    assert not [name for name in exchange.disk.files if ".zst" in name]
+    exchange.disk = exchange.disk.kill()
+    exchange.open()
+    exchange.turn(b"again")
+    exchange.verify()
