@@ -450,8 +450,11 @@ def listening(listener: socket.socket, address: str) -> str:
 def write_endpoints(directory: Path, endpoints: dict[str, str | int]) -> None:
     """Whole or not at all: readers never see half a file."""
     new = directory / "endpoints.json.new"
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints)) + b"\n")
-    new.replace(directory / "endpoints.json")
+    try:
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints)) + b"\n")
+        new.replace(directory / "endpoints.json")
+    except OSError as error:
+        raise Stopped(f"{new}: {error.strerror}: clients could not find this exchange") from None
 
 
 def serve(

@@ -42,9 +42,13 @@ class RealFile:
         return b"".join(pieces)
 
     def pwrite(self, data: bytes | bytearray | memoryview, offset: int) -> None:
-        written = os.pwrite(self._descriptor, data, offset)
-        while written < len(data):
-            written += os.pwrite(self._descriptor, memoryview(data)[written:], offset + written)
+        try:
+            written = os.pwrite(self._descriptor, data, offset)
+            while written < len(data):
+                written += os.pwrite(self._descriptor, memoryview(data)[written:], offset + written)
+        except OSError as error:
+            error.filename = self.path  # which the kernel does not know
+            raise
 
     def reserve(self, size: int) -> None:
         free = os.fstatvfs(self._descriptor)
@@ -52,7 +56,7 @@ class RealFile:
         if (
             more > free.f_bavail * free.f_frsize
         ):  # fallocate would first take all that is left, from others too
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
         os.posix_fallocate(self._descriptor, 0, size)
 
     def truncate(self, size: int) -> None:

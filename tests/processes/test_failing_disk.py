@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def test_a_failed_call_ends_the_process(tmp_path: Path, fault: str, why: str) ->
         assert exchange.run("replay", str(exchange.data), "--verify").returncode == 0
 
 
-def test_a_directory_that_turns_read_only_is_read_and_starts_again(tmp_path: Path) -> None:
-    """Situation: the file system has become read-only; the exchange is started. Outcome: it says so; `replay` reads."""
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[ExchangeProcess]:
+    """It ran, and ended, on a small file system of its own."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)]
     if (
         not shutil.which("mount")
@@ -79,20 +81,38 @@ def test_a_directory_that_turns_read_only_is_read_and_starts_again(tmp_path: Pat
     try:
         exchange = ExchangeProcess(tmp_path)
         with exchange:
-            trade = FixClient("tcp", exchange.port("fix_tcp"), "ALICE")
-            trade.logon(heartbeat=0)
-            trade.close()
-            exchange.stop()
-        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True, timeout=30)
-        replayed = exchange.run("replay", str(exchange.data), "--verify")
-        assert replayed.returncode == 0, replayed.stderr
-        served = exchange.run(*exchange.command[3:])
-        assert served.returncode == 1
-        assert "Read-only file system" in served.stderr
-        assert str(exchange.data) in served.stderr
-        assert "Traceback" not in served.stderr
-        subprocess.run(["mount", "-o", "remount,rw", str(tmp_path)], check=True, timeout=30)
-        with exchange:
+            with FixClient("tcp", exchange.port("fix_tcp"), "ALICE") as alice:
+                alice.logon(heartbeat=0)
+            assert exchange.stop() == 0
+        yield exchange
+        with exchange:  # the fault is over
             assert exchange.stop() == 0
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=False, timeout=30)
+
+
+def must_read_and_not_serve(exchange: ExchangeProcess, why: str) -> None:
+    replayed = exchange.run("replay", str(exchange.data), "--verify")
+    assert replayed.returncode == 0, replayed.stderr
+    served = exchange.run(*exchange.command[3:])
+    assert served.returncode == 1
+    assert why in served.stderr
+    assert f"quorumbook: {exchange.data}/" in served.stderr
+    assert "Traceback" not in served.stderr
+
+
+def test_a_start_on_a_read_only_file_system_says_so(stopped: ExchangeProcess) -> None:
+    place = str(stopped.directory)
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True, timeout=30)
+    must_read_and_not_serve(stopped, "Read-only file system")
+    subprocess.run(["mount", "-o", "remount,rw", place], check=True, timeout=30)
+
+
+def test_a_start_on_a_full_file_system_says_so(stopped: ExchangeProcess) -> None:
+    ballast = stopped.directory / "ballast"
+    (stopped.data / "egress").unlink()  # made again at each start: its room could be used
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    must_read_and_not_serve(stopped, "No space left on device")
+    ballast.unlink()
