@@ -123,7 +123,7 @@ class _Segment:
             raise LostData(self.path, 0, "the segment header is damaged")
         if cluster not in (None, header.cluster):
             raise LostData(
-                self.path, 28, "the segment belongs to another log: its header names another cluster"
+                self.path, 0, "the segment belongs to another log: its header names another cluster"
             )
         if position is None:
             position = wal.beginning(header.cluster)
