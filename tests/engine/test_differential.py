@@ -160,7 +160,7 @@ def test_both_machines_do_the_same_for_long() -> None:
     run_state_machine_as_test(BothMachines, settings=profile)
 
 
-def traffic(random: np.random.Generator, count: int, ids: int, books: int) -> Any:
+def traffic(random: np.random.Generator, count: int, ids: int, books: int = 3) -> Any:
     """Commands of a busy market: prices that wander, cancels and replaces of orders that mostly live."""
     commands = np.zeros(count, COMMAND)
     commands["kind"] = random.choice([2, 3, 4, 5, 6, 9], count, p=[0.55, 0.25, 0.06, 0.08, 0.05, 0.01])
