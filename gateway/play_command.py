@@ -61,6 +61,10 @@ def play(
     The k-th entry of flow id N gets the ClOrdID N.k. An exchange that restarts meanwhile is waited for: every
     request counts once.
     """
+    if str(flow) == "-":
+        raise click.ClickException(
+            "play reads a flow twice, to check all of it first: give a file instead of -"
+        )
     with explained():
         place = Place(endpoint, data)
         price, quantity = place.instrument(symbol)

@@ -80,6 +80,7 @@ def test_the_session_continues_without_its_memory_and_over_either_transport(exch
         (("cancel", "nothing"), "has no open order 'nothing'"),
         (("book", "NOPE"), "unknown symbol"),
         (("play", "missing.csv", "--symbol", "AAPL"), "missing.csv"),
+        (("play", "-", "--symbol", "AAPL"), "reads a flow twice"),
     ],
 )
 def test_mistakes_are_explained(exchange: Running, arguments: tuple[str, ...], text: str) -> None:
