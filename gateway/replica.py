@@ -19,6 +19,7 @@ from gateway.genesis import check
 from replication.messages import Entry
 from replication.node import Node
 
+LIGHT = 4096  # payload bytes of an entry of a few inputs
 STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
 
 
@@ -53,6 +54,7 @@ class Replica:
         self._log_ns = 0  # timestamp of the last entry ...
         self._since_ns = 0  # ... and the clock when it was made
         self.turns = 0
+        self.light = False  # whether the last turn took input, and little of it
         self.instruments: list[
             dict[str, Any]
         ] = []  # in the order of their numbers, as inputs.read_instrument
@@ -134,12 +136,14 @@ class Replica:
         """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
         self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
         self.connections.accepting = self.why_not is None
+        self.light = False
         if self.connections.accepting:
             payload = self.connections.take_payload() if self.connections.pending else b""
             if not payload and self._time_is_due():
                 payload = inputs.timer()
             if payload:
                 self.node.propose(payload)
+                self.light = len(payload) <= LIGHT
                 self.turns += 1
         if self.node.queued_bytes:
             self._committed.extend(self._turn_log())
