@@ -1,13 +1,17 @@
-"""The floor of a round trip: a process that sends back what it gets, over ZeroMQ or TCP.
+"""The floor of a round trip: a process that sends back what it gets, over ZeroMQ or TCP, and one that syncs.
 
 python -m bench.echo zmq|tcp [FILE]   prints its endpoint. With FILE, what came is made durable there before it goes
 back. A client whose two CompIDs are the same takes its own Logon for the answer and its own orders for reports: the
 same client code is timed.
+
+python -m bench.echo disk FILE   reads how often, a line; makes 128 bytes durable that often; prints how long each
+took, in ns, in one line.
 """
 
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +58,16 @@ def echo_tcp(sync: Callable[[], None]) -> None:
         connection.close()
 
 
+def time_syncs(sync: Callable[[], None]) -> None:
+    for line in sys.stdin:
+        took = []
+        for _ in range(int(line)):
+            begin = time.perf_counter_ns()
+            sync()
+            took.append(time.perf_counter_ns() - begin)
+        print(*took, flush=True)
+
+
 if __name__ == "__main__":
     made_durable = Disk(Path(sys.argv[2])).sync if len(sys.argv) > 2 else lambda: None
-    {"zmq": echo_zmq, "tcp": echo_tcp}[sys.argv[1]](made_durable)
+    {"zmq": echo_zmq, "tcp": echo_tcp, "disk": time_syncs}[sys.argv[1]](made_durable)

@@ -18,9 +18,10 @@ CONFIG = "[network]\nfix_zmq = 0\nfix_tcp = 0\nfeed = 0\nsnapshot = 0\nadmin = 0
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m arguments`, killed at the end. Its standard output is a pipe."""
+    """`python -m arguments`, killed at the end. Its standard input and output are pipes."""
     child = subprocess.Popen(
         [sys.executable, "-m", *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -35,7 +36,9 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        assert child.stdin is not None
         assert child.stdout is not None
+        child.stdin.close()
         child.stdout.close()
 
 

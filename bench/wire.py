@@ -7,8 +7,9 @@ the same run and interleaved, are its floors: an echo over the same transport by
 by fdatasync of 128 bytes on a preallocated file (echo + fdatasync is the `floor`, `ratio` is over it); and
 `synced_echo`, an echo that itself writes 128 bytes and syncs them before it answers (`synced_echo_ratio`). A round
 trip cannot come down to the first: while a server waits for its disk, its core and the client's fall idle, their
-caches cool, and both must be woken; an echo answers before that, and the fdatasync beside it runs in the client. Both
-placements: processes free, and exchange and echoes pinned to one core, the client to another. *Many in flight*: W1's
+caches cool, and both must be woken; an echo answers before that. Both placements: processes free, and exchange, echoes
+and the process that syncs pinned to one core, the client to another (a core that does not take the disk's interrupts
+waits longer for it). *Many in flight*: W1's
 mix through a window; one process encodes each message anew and decodes and checks every report; a feed subscriber is
 connected. At the end a replay of the log, every checksum verified, must come to the same inputs and state.
 
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,8 @@ import numpy.typing as npt
 import zmq
 from hdrh.histogram import HdrHistogram
 
-from bench.echo import Disk
 from bench.order_mix import PREFILL, order_mix
-from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned
+from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned, process
 from bench.surroundings import surroundings
 from gateway.client import Client, connect
 from gateway.client_types import ABSENT, REQUEST
@@ -71,14 +72,17 @@ def one_way_requests() -> npt.NDArray[np.void]:
 
 
 class Rounds:
-    """Single requests over one client, timed until the answer is decoded and checked."""
+    """Single requests over one client, each timed until its answer is decoded and checked, in ns."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.rows = one_way_requests()
         self.count = 0
 
-    def __call__(self) -> int:
+    def __call__(self, count: int) -> list[int]:
+        return [self.round_trip() for _ in range(count)]
+
+    def round_trip(self) -> int:
         row = self.rows[self.count % 2 : self.count % 2 + 1]
         row["cl_ord_id"] = b"r%d" % self.count
         if self.count % 2:
@@ -93,48 +97,46 @@ class Rounds:
 
 def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[dict[str, Any], HdrHistogram]]:
     """Each transport and placement: the exchange beside its floors, in interleaved blocks."""
-    disk = Disk(path)
-    for transport in TRANSPORTS:
-        with echo(transport) as (plain, endpoint), echo(transport, f"{path}-echo") as (synced, durable):
-            for placement in ("free", "pinned"):
-                name = f"WIRE-{transport}-{placement}"
-                pids = [venue.child.pid, plain.pid, synced.pid]
-                place = pinned(pids) if placement == "pinned" else contextlib.nullcontext()
-                with (
-                    connect(venue.fix[transport], name, heartbeat_seconds=60) as real,
-                    connect(endpoint, "ECHO", target="ECHO", heartbeat_seconds=3600) as mirror,
-                    connect(durable, "ECHO", target="ECHO", heartbeat_seconds=3600) as slower,
-                    place,
-                ):
-                    kinds: dict[str, Callable[[], int]] = {
-                        "exchange": Rounds(real),
-                        "echo": Rounds(mirror),
-                        "fdatasync": timed(disk.sync),
-                        "synced_echo": Rounds(slower),
-                    }
-                    found = interleaved(kinds, rounds)
-                yield judged(transport, placement, found), found["exchange"]
+    with process("bench.echo", "disk", f"{path}") as disk:
+        for transport in TRANSPORTS:
+            with echo(transport) as (plain, endpoint), echo(transport, f"{path}-echo") as (synced, durable):
+                for placement in ("free", "pinned"):
+                    name = f"WIRE-{transport}-{placement}"
+                    pids = [venue.child.pid, plain.pid, synced.pid, disk.pid]
+                    place = pinned(pids) if placement == "pinned" else contextlib.nullcontext()
+                    with (
+                        connect(venue.fix[transport], name, heartbeat_seconds=60) as real,
+                        connect(endpoint, "ECHO", target="ECHO", heartbeat_seconds=3600) as mirror,
+                        connect(durable, "ECHO", target="ECHO", heartbeat_seconds=3600) as slower,
+                        place,
+                    ):
+                        kinds: dict[str, Callable[[int], list[int]]] = {
+                            "exchange": Rounds(real),
+                            "echo": Rounds(mirror),
+                            "fdatasync": partial(syncs, disk),
+                            "synced_echo": Rounds(slower),
+                        }
+                        found = interleaved(kinds, rounds)
+                    yield judged(transport, placement, found), found["exchange"]
 
 
-def timed(work: Callable[[], None]) -> Callable[[], int]:
-    def round_trip() -> int:
-        begin = time.perf_counter_ns()
-        work()
-        return time.perf_counter_ns() - begin
+def syncs(disk: subprocess.Popen[str], count: int) -> list[int]:
+    """How long each of `count` syncs takes in that process, in ns."""
+    assert disk.stdin is not None
+    assert disk.stdout is not None
+    print(count, file=disk.stdin, flush=True)
+    return [int(took) for took in disk.stdout.readline().split()]
 
-    return round_trip
 
-
-def interleaved(kinds: dict[str, Callable[[], int]], rounds: int) -> dict[str, HdrHistogram]:
+def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, HdrHistogram]:
     """Latencies of each kind, and of `floor`: echo + fdatasync."""
-    for _ in range(WARM_UP):
-        for kind in kinds.values():
-            kind()
+    for kind in kinds.values():
+        kind(WARM_UP)
     taken: dict[str, list[int]] = {name: [] for name in kinds}
     gc.disable()
     for _ in range(rounds // BLOCK):
         for name, kind in kinds.items():
-            taken[name] += [kind() for _ in range(BLOCK)]
+            taken[name] += kind(BLOCK)
     gc.enable()
     taken["floor"] = [a + b for a, b in zip(taken["echo"], taken["fdatasync"], strict=True)]
     return {name: histogram(np.array(values)) for name, values in taken.items()}
