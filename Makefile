@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
-SOURCES := $(wildcard engine/*.pyx engine/*.pxd gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
+SOURCES := $(wildcard engine/*.pyx engine/*.pxd replication/*.pyx gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
 
 .PHONY: run test test-long lint build clean bench docs
 
@@ -25,7 +25,7 @@ run: build
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" cython-lint engine gateway
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint engine replication gateway
 	$(BIN)/mypy
 
 test: build lint
@@ -42,4 +42,4 @@ docs: build
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info engine/*.c engine/*.so gateway/*.c gateway/*.so
+	rm -rf $(VENV) build dist *.egg-info $(foreach package,engine replication gateway,$(package)/*.c $(package)/*.so)

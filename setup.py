@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 # The server is Linux only; the engine alone also builds elsewhere.
-PACKAGES = ["engine", "gateway"] if sys.platform == "linux" else ["engine"]
+PACKAGES = ["engine", "replication", "gateway"] if sys.platform == "linux" else ["engine"]
 
 # -fwrapv: signed arithmetic wraps, so that results do not depend on what an optimiser assumes.
 COMPILE = [os.environ.get("QUORUMBOOK_OPTIMISE", "-O3"), "-fwrapv", "-fno-strict-aliasing"]

@@ -93,6 +93,7 @@ class Replica:
         self._enter(inputs.gateway_lost(0) + inputs.gateway_start())  # in this order: the new one is not lost
         self.connections.incarnation = self.exchange.last_incarnation
         self.connections.comp_id = self.exchange.comp_id
+        self._look_at_room()
 
     def _enter(self, payload: bytes) -> None:
         """Entries applied whole, before anybody is connected."""
@@ -125,18 +126,17 @@ class Replica:
             self._applying = True
         done = self.exchange.step(STEP)
         self._applying = not done
-        egress = self._keep()
-        if egress:
-            self.connections.flush()
+        self._keep()
         if done:
             self._publish(self.exchange.feed.take())
+        self._look_at_room()
         return self._applying or bool(self._committed) or self.connections.pending
 
     def _propose(self) -> bool:
         """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
-        self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
-        self.connections.accepting = self.why_not is None
         self.light = False
+        if not self.connections.accepting:
+            self._look_at_room()
         if self.connections.accepting:
             payload = self.connections.take_payload() if self.connections.pending else b""
             if not payload and self._time_is_due():
@@ -149,10 +149,16 @@ class Replica:
             self._committed.extend(self._turn_log())
         return bool(self._committed)
 
+    def _look_at_room(self) -> None:
+        """Whether the next turn takes input: looked at after the answers of this one."""
+        self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
+        self.connections.accepting = self.why_not is None
+
     def rest(self) -> None:
-        """When nothing waits to be written, the log proves its last batch. Raises what Node.turn raises."""
+        """Now and then: what has nothing to write proves its last batch. Raises what Node.turn raises."""
         if not self.node.queued_bytes:
             self._committed.extend(self._turn_log())
+        self._look_at_room()
 
     def _time_is_due(self) -> bool:
         timer_ns = self.timer_ns
@@ -170,13 +176,13 @@ class Replica:
             self._genesis = bytes(entry.payload)
         self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
 
-    def _keep(self) -> bool:
-        """The results of a step: to the store first, then to the connections."""
+    def _keep(self) -> None:
+        """The results of a step. Answers leave first; the store is read, for what is sent again or could not be taken,
+        only between turns."""
         with self.exchange.egress() as egress:
-            size = len(egress)
-            if size:
-                self._store.append(egress)
-                self.connections.dispatch(egress)
-        if size:
-            self.exchange.clear_egress()
-        return size > 0
+            if not egress:
+                return
+            self.connections.dispatch(egress)
+            self.connections.flush()
+            self._store.append(egress)
+        self.exchange.clear_egress()

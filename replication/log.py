@@ -256,6 +256,11 @@ class Log:
 
     # ------------------------------------------------------------ beside the loop
 
+    @property
+    def work_due(self) -> bool:
+        """Whether `poll` may have something to do."""
+        return self._next_size == 0 or self._job is not None or len(self._sealed) > 0
+
     def poll(self, *, wait: bool = False) -> None:
         """Looks after the work beside the loop: takes up what has ended, starts what is due.
 
@@ -263,6 +268,8 @@ class Log:
         """
         if self._failed is not None:
             raise self._failed
+        if not self.work_due:
+            return
         if self._job is not None:
             if wait:
                 self._disk.hurry()

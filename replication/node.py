@@ -152,8 +152,9 @@ class Node:
     def accepting(self) -> bool:
         """Whether input may be taken. False when the next segment cannot be reserved; tried again every
         second, as long as somebody asks or takes turns."""
-        with suppress(LogFailed):  # which is in why_not
-            self._log.poll()
+        if self._log.work_due:
+            with suppress(LogFailed):  # which is in why_not
+                self._log.poll()
         return self._log.why_not is None
 
     @property

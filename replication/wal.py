@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
+from replication.batch import lay_out
 from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
@@ -189,42 +190,10 @@ def encode_batch(
     place: Place, proposals: Sequence[Proposal], proven_index: int
 ) -> tuple[bytes, list[Entry], Place]:
     """The batch at `place`, its entries (whose payloads are views of it), and the place after it."""
-    before = place.position.hash
-    chain = before
-    parts: list[bytes] = []
-    entries: list[Entry] = []
-    length = 0
-    for index, term, timestamp_ns, pieces in proposals:
-        digest = hashlib.sha256(chain + LINK.pack(index, term, timestamp_ns))
-        size = 0
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
-        chain = digest.digest()
-        head = ENTRY.pack(size, index, term, timestamp_ns, chain)
-        body = b"".join((head, *pieces, PADDING[: -size % 8]))
-        payload = memoryview(body)[ENTRY.size : ENTRY.size + size]
-        entries.append(Entry(index, term, timestamp_ns, payload, chain))
-        parts += (CRC.pack(crc32c(body)), body)
-        length += CRC.size + len(body)
-    header = sealed(
-        BATCH.pack(
-            BATCH_MAGIC,
-            place.number,
-            length,
-            place.offset,
-            entries[0].index,
-            index,
-            term,
-            proven_index,
-            before,
-            chain,
-        )
-    )
-    end = place.offset + BATCH_BYTES + length
-    copy = second_header(end)
-    after = Place(Position(index, term, timestamp_ns, chain), place.number + 1, copy + BATCH_BYTES)
-    return b"".join((header, *parts, PADDING[: copy - end], header)), entries, after
+    batch, entries = lay_out(place.number, place.offset, place.position.hash, proposals, proven_index)
+    index, term, timestamp_ns, _, chain = entries[-1]
+    position = Position(index, term, timestamp_ns, chain)
+    return batch, entries, Place(position, place.number + 1, place.offset + len(batch))
 
 
 def second_header(end: int) -> int:
@@ -234,8 +203,10 @@ def second_header(end: int) -> int:
 
 def batch_end(offset: int, payload_lengths: Sequence[int]) -> int:
     """Where a batch of entries with these payloads ends that begins at `offset`."""
-    entries = sum(ENTRY_BYTES + length + -length % 8 for length in payload_lengths)
-    return second_header(offset + BATCH_BYTES + entries) + BATCH_BYTES
+    end = offset + BATCH_BYTES
+    for length in payload_lengths:  # no generator: every answer waits for this
+        end += ENTRY_BYTES + length + -length % 8
+    return second_header(end) + BATCH_BYTES
 
 
 def encode_proof(number: int, position: Position) -> bytes:
