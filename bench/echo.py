@@ -4,8 +4,7 @@ python -m bench.echo zmq|tcp [FILE]   prints its endpoint. With FILE, what came 
 back. A client whose two CompIDs are the same takes its own Logon for the answer and its own orders for reports: the
 same client code is timed.
 
-python -m bench.echo disk FILE   reads how often, a line; makes 128 bytes durable that often; prints how long each
-took, in ns, in one line.
+python -m bench.echo disk FILE   makes 128 bytes durable for each line that it reads; prints how long it took, in ns.
 """
 
 import os
@@ -35,6 +34,15 @@ class Disk:
         os.fdatasync(self.descriptor)
         self.offset = (self.offset + 128) % self.size
 
+    def times(self, count: int) -> list[int]:
+        """How long each of `count` syncs takes, in ns."""
+        took = []
+        for _ in range(count):
+            begin = time.perf_counter_ns()
+            self.sync()
+            took.append(time.perf_counter_ns() - begin)
+        return took
+
 
 def echo_zmq(sync: Callable[[], None]) -> None:
     router: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
@@ -58,16 +66,15 @@ def echo_tcp(sync: Callable[[], None]) -> None:
         connection.close()
 
 
-def time_syncs(sync: Callable[[], None]) -> None:
-    for line in sys.stdin:
-        took = []
-        for _ in range(int(line)):
-            begin = time.perf_counter_ns()
-            sync()
-            took.append(time.perf_counter_ns() - begin)
-        print(*took, flush=True)
+def time_syncs(disk: Disk) -> None:
+    for _ in sys.stdin:
+        print(*disk.times(1), flush=True)
 
 
 if __name__ == "__main__":
-    made_durable = Disk(Path(sys.argv[2])).sync if len(sys.argv) > 2 else lambda: None
-    {"zmq": echo_zmq, "tcp": echo_tcp, "disk": time_syncs}[sys.argv[1]](made_durable)
+    on = Disk(Path(sys.argv[2])) if len(sys.argv) > 2 else None
+    if sys.argv[1] == "disk":
+        assert on is not None
+        time_syncs(on)
+    else:
+        {"zmq": echo_zmq, "tcp": echo_tcp}[sys.argv[1]](on.sync if on else lambda: None)

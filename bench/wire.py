@@ -3,15 +3,15 @@
     python -m bench.wire [--rounds N] [--messages N] [--windows 64,1024,16384] [--plot FILE]
 
 Prints JSON lines. *One in flight*: an order (or its cancel) is sent when the one before is answered. Beside it, in
-the same run and interleaved, are its floors: an echo over the same transport by the same client code, each followed
-by fdatasync of 128 bytes on a preallocated file (echo + fdatasync is the `floor`, `ratio` is over it); and
-`synced_echo`, an echo that itself writes 128 bytes and syncs them before it answers (`synced_echo_ratio`). A round
-trip cannot come down to the first: while a server waits for its disk, its core and the client's fall idle, their
-caches cool, and both must be woken; an echo answers before that. Both placements: processes free, and exchange, echoes
-and the process that syncs pinned to one core, the client to another (a core that does not take the disk's interrupts
-waits longer for it). *Many in flight*: W1's
-mix through a window; one process encodes each message anew and decodes and checks every report; a feed subscriber is
-connected. At the end a replay of the log, every checksum verified, must come to the same inputs and state.
+the same run and interleaved, are its floors: an echo over the same transport by the same client code, and fdatasync of
+128 bytes on a preallocated file, by a process placed as the exchange is (echo + fdatasync is the `floor`, `ratio` is
+over it). Both placements: processes free, and exchange, echoes and that process pinned to one core, the client to
+another. Two more floors say what that sum hides. `synced_echo` is an echo that itself writes 128 bytes and syncs them
+before it answers: while a server waits for its disk its core and the client's fall idle, their caches cool, and both
+must be woken; an echo answers before that. `client_floor` takes the fdatasync of the client: the core that takes the
+disk's interrupts waits 40 us less for it, and pinned that is the client's. *Many in flight*: W1's mix through a
+window; one process encodes each message anew and decodes and checks every report; a feed subscriber is connected. At
+the end a replay of the log, every checksum verified, must come to the same inputs and state.
 
 Latencies run from the intended send time (the moment the window had room) to the report, in HDR histograms.
 """
@@ -33,6 +33,7 @@ import numpy.typing as npt
 import zmq
 from hdrh.histogram import HdrHistogram
 
+from bench.echo import Disk
 from bench.order_mix import PREFILL, order_mix
 from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned, process
 from bench.surroundings import surroundings
@@ -97,6 +98,7 @@ class Rounds:
 
 def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[dict[str, Any], HdrHistogram]]:
     """Each transport and placement: the exchange beside its floors, in interleaved blocks."""
+    own = Disk(Path(f"{path}-client"))
     with process("bench.echo", "disk", f"{path}") as disk:
         for transport in TRANSPORTS:
             with echo(transport) as (plain, endpoint), echo(transport, f"{path}-echo") as (synced, durable):
@@ -115,6 +117,7 @@ def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[di
                             "echo": Rounds(mirror),
                             "fdatasync": partial(syncs, disk),
                             "synced_echo": Rounds(slower),
+                            "client_fdatasync": own.times,
                         }
                         found = interleaved(kinds, rounds)
                     yield judged(transport, placement, found), found["exchange"]
@@ -124,12 +127,15 @@ def syncs(disk: subprocess.Popen[str], count: int) -> list[int]:
     """How long each of `count` syncs takes in that process, in ns."""
     assert disk.stdin is not None
     assert disk.stdout is not None
-    print(count, file=disk.stdin, flush=True)
-    return [int(took) for took in disk.stdout.readline().split()]
+    took = []
+    for _ in range(count):
+        print(file=disk.stdin, flush=True)
+        took.append(int(disk.stdout.readline()))
+    return took
 
 
 def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, HdrHistogram]:
-    """Latencies of each kind, and of `floor`: echo + fdatasync."""
+    """Latencies of each kind, and of the sums: echo + fdatasync."""
     for kind in kinds.values():
         kind(WARM_UP)
     taken: dict[str, list[int]] = {name: [] for name in kinds}
@@ -138,7 +144,8 @@ def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> di
         for name, kind in kinds.items():
             taken[name] += kind(BLOCK)
     gc.enable()
-    taken["floor"] = [a + b for a, b in zip(taken["echo"], taken["fdatasync"], strict=True)]
+    for floor, sync in (("floor", "fdatasync"), ("client_floor", "client_fdatasync")):
+        taken[floor] = [a + b for a, b in zip(taken["echo"], taken[sync], strict=True)]
     return {name: histogram(np.array(values)) for name, values in taken.items()}
 
 
@@ -146,9 +153,12 @@ def judged(transport: str, placement: str, found: dict[str, HdrHistogram]) -> di
     result = {"bench": "wire", "what": "one in flight", "transport": transport, "placement": placement}
     for name, one in found.items():
         result |= {f"{name}_{key}": value for key, value in figures(one).items()}
-    median = result["exchange_latency_us_p50"]
-    result["ratio"] = median / result["floor_latency_us_p50"]
-    result["synced_echo_ratio"] = median / result["synced_echo_latency_us_p50"]
+    for ratio, floor in (
+        ("ratio", "floor"),
+        ("synced_echo_ratio", "synced_echo"),
+        ("client_floor_ratio", "client_floor"),
+    ):
+        result[ratio] = result["exchange_latency_us_p50"] / result[f"{floor}_latency_us_p50"]
     return result
 
 
