@@ -27,7 +27,8 @@ class Replica:
     """Owns nothing: node and egress file are closed by whoever made them.
 
     monotonic_ns: the clock that timers are measured with; log time is the last entry's timestamp plus what has
-    passed on it since. publish: called with the feed's (topic, payload) messages of an entry.
+    passed on it since. publish: called with the feed's (topic, payload) messages of an entry. give_way:
+    called when answers were handed over, before the rest of a turn: who carries them on may need this core.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Replica:
         egress: EgressFile,
         connections: Callable[[Callable[[bytes], tuple[int, int]], EgressStore], Connections],
         publish: Callable[[list[tuple[bytes, bytes]]], None],
+        give_way: Callable[[], None],
         monotonic_ns: Callable[[], int],
         comp_id: str,
     ) -> None:
@@ -47,6 +49,7 @@ class Replica:
         self._store = EgressStore(egress)
         self.connections = connections(self._session, self._store)
         self._publish = publish
+        self._give_way = give_way
         self._monotonic_ns = monotonic_ns
         self._committed: deque[Entry] = deque()
         self._applying = False
@@ -184,5 +187,6 @@ class Replica:
                 return
             self.connections.dispatch(egress)
             self.connections.flush()
+            self._give_way()
             self._store.append(egress)
         self.exchange.clear_egress()

@@ -110,6 +110,7 @@ class Server:
             self._egress,
             Connections,
             self._publisher(),
+            os.sched_yield,
             time.monotonic_ns,
             loaded.config.exchange.comp_id,
         )
