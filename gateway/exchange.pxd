@@ -1,5 +1,6 @@
 # The replicated state machine: log entry in, egress records and market data out. gateway/DESIGN.md tells its way.
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
@@ -7,13 +8,24 @@ from gateway.market_data cimport MarketData
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
-from gateway.session cimport Message, Session, Sessions
+from gateway.session cimport Session, Sessions
 
 cdef struct Gateway:            # one incarnation, numbered from 1
     uint64_t last_number        # of its inputs, taken or not
     uint32_t lost               # 1: nothing of it is taken any more
     uint32_t reserved
 
+cdef struct Entry:              # a log entry to be applied
+    Py_buffer view              # of its payload
+    uint8_t* aligned            # a copy of the payload when it does not lie on 8 bytes
+    const uint8_t* begin
+    const uint8_t* end
+    int64_t index
+    int64_t term
+    int64_t time_ns
+
+
+@cython.final
 cdef class Exchange:
     cdef readonly Machine machine
     cdef readonly MarketData feed
@@ -26,31 +38,41 @@ cdef class Exchange:
     cdef Gateway* gateways
     cdef uint32_t gateway_count
     cdef uint32_t gateway_room
-    # the entry that is being applied
-    cdef Py_buffer payload
-    cdef bint open              # an entry has begun and is not done
-    cdef bint failed            # an exception left it half done: nothing more is applied
-    cdef int64_t index
-    cdef const uint8_t* cursor
+    # the entries that are being applied, in order
+    cdef Entry* entries
+    cdef size_t entry_count
+    cdef size_t entry_room
+    cdef size_t current         # the one that the inputs come from
+    cdef bint open              # there are entries, and they are not done
+    cdef bint failed            # an exception left one half done: nothing more is applied
+    cdef int64_t index          # of the current one
+    cdef const uint8_t* cursor  # its next input
     cdef const uint8_t* end
-    cdef uint8_t* aligned       # a copy of the payload when it does not lie on 8 bytes
     cdef bint deadlines_done
-    cdef const uint8_t* ahead   # the first input whose memory has not been asked for; cursor <= ahead <= end
-    cdef uint64_t taken         # inputs of this entry before cursor
+    # looking ahead; inputs are counted over all entries
+    cdef size_t ahead_entry
+    cdef const uint8_t* ahead   # the first input that has not been seen
+    cdef uint64_t taken         # inputs before cursor
     cdef uint64_t seen          # before ahead
     cdef Expected coming[16]    # by number of the input, modulo 16
 
     cdef bint _advance(self, int64_t budget) except -1 nogil
     cdef int _take(self, const InputHead* head) except -1 nogil
     cdef void _look_ahead(self) noexcept nogil
+    cdef bint _see_next(self) noexcept nogil
+    cdef void _foresee_order(self, uint64_t number) noexcept nogil
+    cdef void _foresee_engine(self, uint64_t number, int stage) noexcept nogil
     cdef bint _passes_fence(self, const InputHead* head) noexcept nogil
-    cdef int _message(self, const InputHead* head) except -1 nogil
+    cdef int _message(self, const Expected* coming) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil
     cdef int _gateway_start(self) except -1 nogil
     cdef int _gateway_lost(self, uint32_t incarnation) except -1 nogil
     cdef int _setting(self, const InputHead* head) except -1 nogil
     cdef int _instrument(self, const InputHead* head) except -1
-    cdef int _align(self) except -1
-    cdef int _release(self) except -1
-    cdef int _finish(self) except -1
+    cdef int _enter(self, payload, int64_t index, int64_t term, int64_t time_ns) except -1
+    cdef int _check(self) except -1
+    cdef int _align(self, Entry* entry) except -1
+    cdef void _release(self) noexcept
+    cdef int _open_entry(self) except -1 nogil
+    cdef int _close_entry(self) except -1 nogil
     cdef dict _session(self, const Session* s)

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 from engine.machine import Machine
@@ -17,6 +18,9 @@ class Exchange:
 
     record_trades: bool
     """Whether trades are kept for take_trades."""
+    discards_egress: bool
+    """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
+    where a log leads. The state, and its hash, are the same."""
 
     def __init__(self, comp_id: str = "QUORUMBOOK") -> None: ...
     @property
@@ -50,8 +54,13 @@ class Exchange:
 
         ValueError: it is not the next entry, its time goes back, or it is malformed; nothing was changed.
         """
+    def begin_all(self, entries: Iterable[tuple[int, int, int, Buffer, bytes]]) -> None:
+        """Takes the next log entries, each (index, term, timestamp_ns, payload, chain hash); step goes through all.
+
+        ValueError, as from begin, for any of them: nothing was changed.
+        """
     def step(self, budget: int = 4096) -> bool:
-        """Goes on with the entry: about `budget` inputs' worth of work. True when the entry is done.
+        """Goes on with the entries: about `budget` inputs' worth of work. True when they are done.
 
         What comes out does not depend on where the steps are cut.
         """

@@ -2,9 +2,9 @@
 # Safe: the framing of a whole entry is checked when it begins (framing.pyx), before anything is read from it.
 """sessions + orders + machine + feed: `apply` reads the log entry and the state, and nothing else.
 
-Holds the state, and during an entry a view of its payload. step() runs without the GIL. ValueError: the entry is not
-what the log promises; after any exception the exchange refuses to go on (RuntimeError), because half an entry was
-applied.
+Holds the state, and views of the payloads that are being applied. step() runs without the GIL. ValueError: the entry
+is not what the log promises; after any exception the exchange refuses to go on (RuntimeError), because half an entry
+was applied.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from gateway.canonical cimport write_orders, write_sessions
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.mass_requests cimport NO_JOB
-from gateway.orders cimport Orders
+from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST, INPUT_GATEWAY_START,
@@ -66,68 +66,125 @@ cdef class Exchange:
         memcpy(self.state.settings.comp_id, <const uint8_t*> <const char*> name, len(name))
 
     def __dealloc__(self) -> None:
-        if self.open:
-            PyBuffer_Release(&self.payload)
-        free(self.aligned)
+        self._release()
+        free(self.entries)
         free(self.gateways)
 
-    # ------------------------------------------------------------ an entry
+    # ------------------------------------------------------------ entries
 
     def begin(self, payload, index: int, term: int, timestamp_ns: int) -> None:
         """Takes the next log entry; the whole framing of its payload is checked here.
 
         ValueError: it is not the next entry, its time goes back, or it is malformed; nothing was changed.
         """
-        cdef int64_t now = timestamp_ns
+        self.begin_all(((index, term, timestamp_ns, payload, None),))
+
+    def begin_all(self, entries) -> None:
+        """Takes the next log entries, each (index, term, timestamp_ns, payload, chain hash); step goes through all.
+
+        ValueError, as from begin, for any of them: nothing was changed.
+        """
+        cdef tuple entry
         if self.failed or self.open:
             raise RuntimeError(f"entry {self.index} failed: this exchange cannot go on" if self.failed else
                                f"entry {self.index} is not done")
-        if index != self.applied_index + 1:
-            raise ValueError(f"log entry {index} does not follow entry {self.applied_index}")
-        if now < self.state.now_ns:
-            raise ValueError(f"log entry {index}: its time {now} is before {self.state.now_ns}")
-        if term < self.applied_term:
-            raise ValueError(f"log entry {index}: its term {term} is before {self.applied_term}")
-        PyObject_GetBuffer(payload, &self.payload, PyBUF_SIMPLE)
         try:
-            self._align()
-            check_payload(self.cursor, self.payload.len)
+            for item in entries:
+                if not isinstance(item, tuple) or len(item) != 5:
+                    raise TypeError("a log entry is (index, term, timestamp_ns, payload, chain hash)")
+                entry = <tuple> item    # or a subclass: Entry is a named tuple
+                self._enter(entry[3], entry[0], entry[1], entry[2])
+            self._check()
         except BaseException:
             self._release()
             raise
+        if self.entry_count == 0:
+            return
         self.open = True
-        self.index = index
-        self.state.now_ns = now
-        self.machine.set_time(now)
-        self.deadlines_done = False
-        self.ahead = self.cursor
-        self.taken = 0
-        self.seen = 0
-        if term != self.applied_term:
-            self.applied_term = term
-            self.state.restart_clocks()
+        self.taken = self.seen = 0
+        self.ahead_entry = 0
+        self.ahead = self.entries[0].begin
+        self._open_entry()
 
-    cdef int _align(self) except -1:
-        self.cursor = <const uint8_t*> self.payload.buf
-        if <uintptr_t> self.cursor % 8 and self.payload.len:
-            self.aligned = <uint8_t*> malloc(self.payload.len)
-            if self.aligned == NULL:
-                raise MemoryError(f"no memory for an entry of {self.payload.len} bytes")
-            memcpy(self.aligned, self.payload.buf, self.payload.len)
-            self.cursor = self.aligned
-        self.end = self.cursor + self.payload.len
+    cdef int _enter(self, payload, int64_t index, int64_t term, int64_t time_ns) except -1:
+        cdef const Entry* last = &self.entries[self.entry_count - 1] if self.entry_count else NULL
+        cdef int64_t last_time_ns = self.state.now_ns if last == NULL else last.time_ns
+        cdef int64_t last_term = self.applied_term if last == NULL else last.term
+        cdef Entry* entry
+        cdef size_t room
+        if index != self.applied_index + <int64_t> self.entry_count + 1:
+            raise ValueError(
+                f"log entry {index} does not follow entry {self.applied_index + <int64_t> self.entry_count}")
+        if time_ns < last_time_ns:
+            raise ValueError(f"log entry {index}: its time {time_ns} is before {last_time_ns}")
+        if term < last_term:
+            raise ValueError(f"log entry {index}: its term {term} is before {last_term}")
+        if self.entry_count == self.entry_room:
+            room = self.entry_room * 2 if self.entry_room else 16
+            entry = <Entry*> realloc(self.entries, room * sizeof(Entry))
+            if entry == NULL:
+                raise MemoryError("no memory for a log entry")
+            self.entries = entry
+            self.entry_room = room
+        entry = &self.entries[self.entry_count]
+        PyObject_GetBuffer(payload, &entry.view, PyBUF_SIMPLE)
+        entry.aligned = NULL
+        entry.index = index
+        entry.term = term
+        entry.time_ns = time_ns
+        self.entry_count += 1
+        return self._align(entry)
+
+    cdef int _align(self, Entry* entry) except -1:
+        entry.begin = <const uint8_t*> entry.view.buf
+        if <uintptr_t> entry.begin % 8 and entry.view.len:
+            entry.aligned = <uint8_t*> malloc(entry.view.len)
+            if entry.aligned == NULL:
+                raise MemoryError(f"no memory for an entry of {entry.view.len} bytes")
+            memcpy(entry.aligned, entry.view.buf, entry.view.len)
+            entry.begin = entry.aligned
+        entry.end = entry.begin + entry.view.len
         return 0
 
-    cdef int _release(self) except -1:
-        PyBuffer_Release(&self.payload)
-        free(self.aligned)
-        self.aligned = NULL
-        self.cursor = NULL
-        self.end = NULL
+    cdef int _check(self) except -1:
+        cdef size_t i
+        cdef const Entry* entry
+        with nogil:
+            for i in range(self.entry_count):
+                entry = &self.entries[i]
+                check_payload(entry.index, entry.begin, entry.end - entry.begin)
+        return 0
+
+    cdef void _release(self) noexcept:
+        cdef size_t i
+        for i in range(self.entry_count):
+            PyBuffer_Release(&self.entries[i].view)
+            free(self.entries[i].aligned)
+        self.entry_count = 0
+
+    cdef int _open_entry(self) except -1 nogil:
+        cdef const Entry* entry = &self.entries[self.current]
+        self.index = entry.index
+        self.cursor = entry.begin
+        self.end = entry.end
+        self.state.now_ns = entry.time_ns
+        self.machine.set_time(entry.time_ns)
+        self.deadlines_done = False
+        if entry.term != self.applied_term:
+            self.applied_term = entry.term
+            self.state.restart_clocks()
+        return 0
+
+    cdef int _close_entry(self) except -1 nogil:
+        if self.feed.open_count:
+            with gil:
+                self.feed.end_entry()
+        self.applied_index = self.index
+        self.current += 1
         return 0
 
     def step(self, budget: int = 4096) -> bool:
-        """Goes on with the entry: about `budget` inputs' worth of work. True when the entry is done.
+        """Goes on with the entries: about `budget` inputs' worth of work. True when they are done.
 
         What comes out does not depend on where the steps are cut.
         """
@@ -141,16 +198,11 @@ cdef class Exchange:
         with nogil:
             done = self._advance(work)
         if done:
-            self._finish()
+            self._release()
+            self.current = 0
+            self.open = False
         self.failed = False
         return done
-
-    cdef int _finish(self) except -1:
-        self._release()
-        self.feed.end_entry()
-        self.open = False
-        self.applied_index = self.index
-        return 0
 
     def apply(self, payload, index: int, term: int, timestamp_ns: int) -> None:
         """begin and step until the entry is done."""
@@ -159,7 +211,7 @@ cdef class Exchange:
             pass
 
     cdef bint _advance(self, int64_t budget) except -1 nogil:
-        # Deadlines first, then the inputs; a job is finished before anything else.
+        # In each entry deadlines first, then the inputs; a job is finished before anything else.
         cdef Timer timer
         cdef const InputHead* head
         while True:
@@ -177,7 +229,10 @@ cdef class Exchange:
                     self.deadlines_done = True
                 budget -= 1
             elif self.cursor == self.end:
-                return True
+                self._close_entry()
+                if self.current == self.entry_count:
+                    return True
+                self._open_entry()
             else:
                 self._look_ahead()
                 head = <const InputHead*> self.cursor
@@ -190,24 +245,50 @@ cdef class Exchange:
 
     cdef void _look_ahead(self) noexcept nogil:
         # Up to FAR inputs ahead the names of a message are asked for, then its order, then what the engine has of it.
-        cdef const InputHead* head
-        cdef const Session* s
-        cdef Message m
+        cdef uint64_t number
         cdef int stage
-        while self.seen < self.taken + FAR and self.ahead != self.end:
-            head = <const InputHead*> self.ahead
-            self.ahead += head.size
-            self.coming[self.seen & 15].session = NULL
-            s = self.state.by_id(head.session) if head.kind == INPUT_MESSAGE else NULL
-            if s != NULL:
-                split_message(head, &m)
-                self.orders.foresee_names(s, &m, &self.coming[self.seen & 15])
-            self.seen += 1
-        if self.taken + NEAR < self.seen:
-            self.orders.foresee_order(&self.coming[(self.taken + NEAR) & 15])
-        for stage in range(3):
-            if self.taken + NEXT - stage < self.seen:
-                self.orders.foresee_engine(&self.coming[(self.taken + NEXT - stage) & 15], stage)
+        while self.seen < self.taken + FAR and self._see_next():
+            pass
+        if self.taken == 0:     # the first ones catch up
+            for number in range(NEAR):
+                self._foresee_order(number)
+            for stage in range(3):
+                for number in range(NEXT - stage):
+                    self._foresee_engine(number, stage)
+        self._foresee_order(self.taken + NEAR)
+        self._foresee_engine(self.taken + NEXT, 0)
+        self._foresee_engine(self.taken + NEXT - 1, 1)
+        self._foresee_engine(self.taken + NEXT - 2, 2)
+
+    cdef void _foresee_order(self, uint64_t number) noexcept nogil:
+        cdef Expected* coming = &self.coming[number & 15]
+        if number < self.seen and coming.session != NULL:
+            self.orders.foresee_order(coming)
+
+    cdef void _foresee_engine(self, uint64_t number, int stage) noexcept nogil:
+        cdef const Expected* coming = &self.coming[number & 15]
+        if number < self.seen and coming.slot:
+            self.orders.foresee_engine(coming, stage)
+
+    cdef bint _see_next(self) noexcept nogil:
+        # False: there are no more.
+        cdef const InputHead* head
+        cdef Expected* coming = &self.coming[self.seen & 15]
+        while self.ahead == self.entries[self.ahead_entry].end:
+            if self.ahead_entry + 1 == self.entry_count:
+                return False
+            self.ahead_entry += 1
+            self.ahead = self.entries[self.ahead_entry].begin
+        head = <const InputHead*> self.ahead
+        self.ahead += head.size
+        self.seen += 1
+        coming.session = NULL
+        coming.slot = 0
+        if head.kind == INPUT_MESSAGE:
+            split_message(head, &coming.message)
+            if coming.message.order != NULL:
+                self.orders.foresee_names(coming, self.state.by_id(head.session))
+        return True
 
     # ------------------------------------------------------------ an input
 
@@ -229,7 +310,7 @@ cdef class Exchange:
             self.skipped_inputs += 1
             return 0
         if head.kind == INPUT_MESSAGE:
-            return self._message(head)
+            return self._message(&self.coming[(self.taken - 1) & 15])
         if head.kind == INPUT_DISCONNECT:
             return self._disconnect(head)
         self.state.input_number += 1
@@ -248,10 +329,10 @@ cdef class Exchange:
                                  f"{(<const ActivateBody*> (head + 1)).rules_version}, which is not known here")
         return 0
 
-    cdef int _message(self, const InputHead* head) except -1 nogil:
-        cdef Message m
+    cdef int _message(self, const Expected* coming) except -1 nogil:
+        cdef const Message* m = &coming.message
+        cdef const InputHead* head = m.head
         cdef Session* s
-        split_message(head, &m)
         if head.session:
             s = self.state.by_id(head.session)
             if s == NULL or not s.connected or s.epoch != head.epoch:
@@ -262,16 +343,16 @@ cdef class Exchange:
         self.state.input_number += 1
         if s == NULL:
             if m.fields.msg_type == MSG_LOGON:
-                return self.state.logon(&m)
+                return self.state.logon(m)
             return self.state.refuse(head, b"the first message must be a Logon")
         if (m.order != NULL and head.verdict == NOT_REJECTED and self.state.settings.sending_time_ns == 0
                 and in_sequence(s, m.fields)):
             s.inbound += 1
             s.last_received_ns = self.state.now_ns
             s.test_pending = 0
-            return self.orders.act(s, &m)
-        if self.state.receive(s, &m) == ACT:
-            return self.orders.act(s, &m)
+            return self.orders.act(s, coming)
+        if self.state.receive(s, m) == ACT:
+            return self.orders.act(s, coming)
         return 0
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:
@@ -338,6 +419,17 @@ cdef class Exchange:
     def clear_egress(self) -> None:
         """Forgets the egress records. BufferError while a view of them is alive."""
         self.outbox.clear()
+
+    @property
+    def discards_egress(self) -> bool:
+        """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
+        where a log leads. The state, and its hash, are the same."""
+        return self.outbox.discards
+
+    @discards_egress.setter
+    def discards_egress(self, value: bool) -> None:
+        self.outbox.clear()
+        self.outbox.discards = value
 
     @property
     def input_number(self) -> int:

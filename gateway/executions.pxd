@@ -1,7 +1,6 @@
 # Instruments, and what the engine's reports make of orders: their new state and the ExecutionReports that say so.
 
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from engine.machine cimport Machine
 from engine.types cimport Command, Report
@@ -27,13 +26,16 @@ cdef class Executions(OrderPool):
     cdef uint32_t instrument_count
     cdef uint32_t instrument_room
     cdef NameIndex symbols      # symbol -> instrument + 1
+    cdef uint32_t last_instrument   # that was looked up: often the next one, too
     cdef uint64_t exec_id       # last given out
+    cdef ExecutionFields unread     # stands for the reports that nobody reads
     cdef Command command        # scratch; every byte is zero that no function here sets
     cdef bint record_trades
     cdef list trades
 
     cdef int define(self, const InstrumentBody* body, const uint8_t* symbol) except -1
     cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil  # -1: unknown
+    cdef bint is_called(self, uint32_t instrument, const uint8_t* symbol, uint8_t length) noexcept nogil
 
     # One command through the engine. Its first report holds until end_run, the outcomes of all others with it.
     cdef const Report* run(self) except NULL nogil
@@ -43,6 +45,8 @@ cdef class Executions(OrderPool):
 
     # An ExecutionReport of an order as it stands, to its session; `reason` 0 = none (else 20002 and 58).
     cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil
+    cdef ExecutionFields* _write_report(self, Session* s, const Order* o, uint8_t exec_type,
+                                        int reason) except NULL nogil
     # The same record with strings of the caller's; they are written by `put` at the returned fields + 1.
     cdef ExecutionFields* blank(self, Session* s, uint8_t msg_type, size_t strings) except NULL nogil
     cdef void describe(self, ExecutionFields* fields, const Order* o) noexcept nogil
@@ -51,10 +55,6 @@ cdef class Executions(OrderPool):
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil
     cdef int _record(self, const Session* s, const Order* taker, const Order* maker,
                      const Report* r) except -1 nogil
-
-cdef inline uint8_t* put(uint8_t* at, const uint8_t* text, size_t length) noexcept nogil:
-    memcpy(at, text, length)
-    return at + length
 
 cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increment_exponent,
                   int64_t* units) noexcept nogil

@@ -9,16 +9,19 @@ and AssertionError when engine and pool disagree.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.string cimport memcpy, memset, strlen
 
 from engine.machine cimport Machine
 from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash, names_insert, names_next, names_reserve
-from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_length, strings_of
+from gateway.order_pool cimport (
+    CLOSED, OPEN, Order, close_order, expect_order, order_at, strings_length, strings_of,
+)
 from gateway.reasons cimport text_of
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
-from gateway.session cimport Session, Sessions
+from gateway.session cimport Session, Sessions, number_message
+from gateway.short_strings cimport put, same
 
 cdef extern from *:
     """
@@ -190,14 +193,21 @@ cdef class Executions(OrderPool):
 
     cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil:
         # -1: unknown
-        cdef uint32_t hash = name_hash(symbol, length), position = hash, number
+        cdef uint32_t hash, position, number
+        if self.last_instrument < self.instrument_count and self.is_called(self.last_instrument, symbol, length):
+            return self.last_instrument
+        hash = position = name_hash(symbol, length)
         while True:
             number = names_next(&self.symbols, hash, &position)
             if number == 0:
                 return -1
-            if (self.instruments[number - 1].symbol_length == length
-                    and memcmp(self.instruments[number - 1].symbol, symbol, length) == 0):
-                return <int64_t> number - 1
+            if self.is_called(number - 1, symbol, length):
+                self.last_instrument = number - 1
+                return self.last_instrument
+
+    cdef bint is_called(self, uint32_t instrument, const uint8_t* symbol, uint8_t length) noexcept nogil:
+        cdef const Instrument* known = &self.instruments[instrument]
+        return same(known.symbol, known.symbol_length, symbol, length)
 
     # ------------------------------------------------------------ ExecutionReports
 
@@ -233,6 +243,14 @@ cdef class Executions(OrderPool):
         fields.post_only = o.post_only
 
     cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil:
+        if self.sessions.outbox.discards:
+            number_message(s, self.sessions.now_ns)
+            self.exec_id += 1
+            return &self.unread
+        return self._write_report(s, o, exec_type, reason)
+
+    cdef ExecutionFields* _write_report(self, Session* s, const Order* o, uint8_t exec_type,
+                                        int reason) except NULL nogil:
         cdef const Instrument* instrument = &self.instruments[o.instrument]
         cdef const char* text = text_of(reason)
         cdef size_t text_length = strlen(text), length = strings_length(o)
@@ -283,7 +301,7 @@ cdef class Executions(OrderPool):
                 o.state = CLOSED
                 self.report(s, o, c'4', reports[i].reason)
         if o.state == CLOSED or o.cumulative_lots == o.quantity_lots:
-            self.close(s, slot, o)
+            close_order(self, s, slot, o)
         return 0
 
     cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil:
@@ -302,7 +320,7 @@ cdef class Executions(OrderPool):
         if self.record_trades:
             self._record(s, taker, maker, r)
         if r.maker_leaves_lots == 0:
-            self.close(other, slot, maker)
+            close_order(self, other, slot, maker)
         return 0
 
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil:

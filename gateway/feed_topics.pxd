@@ -117,6 +117,7 @@ cdef struct Instrument:
     TopRecord top           # as last published (its prefix unused)
     Scale scale
     uint64_t serial         # of the input that touched it last
+    uint32_t listeners      # sum over its topics
     uint8_t stale           # bit Side: that input may have changed the side's touch
 
 cdef class FeedTopics:
@@ -141,6 +142,7 @@ cdef class FeedTopics:
     cpdef int end_entry(self) except -1
     cpdef list take(self)
     cdef int _count_listener(self, bytes prefix, int change) except -1
+    cdef void _add_listeners(self, Py_ssize_t topic, int change) noexcept
     cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept
     cdef Prefix* _next(self, uint32_t instrument, FeedKind kind, uint8_t side, size_t size) noexcept nogil
     cdef int _reserve(self, size_t words) except -1 nogil

@@ -64,6 +64,7 @@ cdef class FeedTopics:
         cdef Instrument* made
         cdef Scale* scale
         cdef size_t room
+        cdef Py_ssize_t topic
         if instrument != self.instrument_count:
             raise ValueError(f"instrument {instrument} cannot be defined: next is {self.instrument_count}")
         if not 0 < len(symbol) <= MAX_SYMBOL or symbol in self.numbers:
@@ -87,8 +88,9 @@ cdef class FeedTopics:
         self.instrument_count += 1
         for kind in range(KINDS):
             for prefix in self.prefixes:    # bytes, all of them
-                made.topics[kind].listeners += self._begins(
-                    <Py_ssize_t>instrument * KINDS + kind, <const char*>prefix, len(prefix))
+                topic = <Py_ssize_t>instrument * KINDS + kind
+                if self._begins(topic, <const char*>prefix, len(prefix)):
+                    self._add_listeners(topic, 1)
 
     def listen(self, bytes prefix not None):
         """Build the topics that begin with `prefix`, a subscription as XPUB hears it. Twice is once."""
@@ -108,12 +110,16 @@ cdef class FeedTopics:
         cdef const char* text = PyBytes_AS_STRING(prefix)
         cdef size_t length = len(prefix)
         if topic >= 0:
-            self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+            self._add_listeners(topic, change)
             return 0
         for topic in range(<Py_ssize_t>self.instrument_count * KINDS):
             if self._begins(topic, text, length):
-                self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+                self._add_listeners(topic, change)
         return 0
+
+    cdef void _add_listeners(self, Py_ssize_t topic, int change) noexcept:
+        self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
+        self.instruments[topic // KINDS].listeners += change
 
     cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept:
         """Whether the topic's name begins with `prefix`; the name itself need not be made."""

@@ -6,7 +6,7 @@ An input that is malformed, or of a kind this version does not know, raises Valu
 not guess.
 """
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from gateway.records cimport (
@@ -81,28 +81,38 @@ cdef const char* wrong_body(const InputHead* head) noexcept nogil:
     return NULL
 
 
-cdef int check_payload(const uint8_t* payload, size_t size) except -1:
-    cdef size_t at = 0, left, exact
+cdef int check_payload(int64_t index, const uint8_t* payload, size_t size) except -1 nogil:
+    cdef size_t at = 0
     cdef const InputHead* head
-    cdef const char* wrong
     while at < size:
-        left = size - at
         head = <const InputHead*> (payload + at)
-        if left < sizeof(InputHead):
-            raise ValueError(f"log entry: {left} bytes left at offset {at}, an input has at least {sizeof(InputHead)}")
-        if head.size > left or head.size < sizeof(InputHead) or head.size % 8:
-            raise ValueError(f"log entry: input at offset {at} says size {head.size}, of {left} bytes left")
-        if not INPUT_GATEWAY_START <= head.kind <= INPUT_ACTIVATE:
-            raise ValueError(f"log entry: input at offset {at} has kind {head.kind}, which this version does not know")
-        exact = exact_size(head, head.size)
-        if exact == 0 or (exact + 7) // 8 * 8 != head.size:
-            raise ValueError(f"log entry: input of kind {head.kind} at offset {at} has size {head.size}, "
-                             f"its lengths say {exact}")
-        wrong = wrong_body(head)
-        if wrong != NULL:
-            raise ValueError(f"log entry: input of kind {head.kind} at offset {at}: {wrong.decode()}")
+        if not is_whole(head, size - at):
+            with gil:
+                raise ValueError(f"log entry {index}: {what_is_wrong(head, at, size - at)}")
         at += head.size
     return 0
+
+
+cdef inline bint is_whole(const InputHead* head, size_t left) noexcept nogil:
+    cdef size_t exact
+    if left < sizeof(InputHead) or head.size > left or head.size < sizeof(InputHead):
+        return False
+    exact = exact_size(head, head.size)
+    return exact != 0 and (exact + 7) // 8 * 8 == head.size and wrong_body(head) == NULL
+
+
+cdef str what_is_wrong(const InputHead* head, size_t at, size_t left):
+    cdef size_t exact
+    if left < sizeof(InputHead):
+        return f"{left} bytes left at offset {at}, an input has at least {sizeof(InputHead)}"
+    if head.size > left or head.size < sizeof(InputHead) or head.size % 8:
+        return f"input at offset {at} says size {head.size}, of {left} bytes left"
+    if not INPUT_GATEWAY_START <= head.kind <= INPUT_ACTIVATE:
+        return f"input at offset {at} has kind {head.kind}, which this version does not know"
+    exact = exact_size(head, head.size)
+    if exact == 0 or (exact + 7) // 8 * 8 != head.size:
+        return f"input of kind {head.kind} at offset {at} has size {head.size}, its lengths say {exact}"
+    return f"input of kind {head.kind} at offset {at}: {wrong_body(head).decode()}"
 
 
 cdef void split_message(const InputHead* head, Message* m) noexcept nogil:

@@ -1,10 +1,11 @@
 # Market data: the reports of each input -> records of four topics an instrument.
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
 from engine.types cimport Report
-from gateway.feed_topics cimport FeedTopics, OrderAction
+from gateway.feed_topics cimport FeedTopics, Instrument, OrderAction
 
 cdef struct Touched:        # a level that the current input changed
     uint32_t instrument
@@ -22,6 +23,8 @@ cdef struct Incoming:       # an order that may come to rest when its command is
     uint8_t side
     bint replaces           # it was in the book before
 
+
+@cython.final
 cdef class MarketData(FeedTopics):
     cdef uint64_t serial            # counts calls of record
     cdef Incoming incoming
@@ -35,6 +38,8 @@ cdef class MarketData(FeedTopics):
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil
+    cdef bint _unheard(self, const Report* report) noexcept nogil
+    cdef void _count(self, Machine machine, const Report* report) noexcept nogil
     cdef int _report(self, const Report* report) except -1 nogil
     cdef int _trade(self, const Report* report) except -1 nogil
     cdef int _settle(self) except -1 nogil
@@ -44,6 +49,8 @@ cdef class MarketData(FeedTopics):
     cdef int _grow_places(self) except -1 nogil
     cdef void _levels(self, Machine machine) noexcept nogil
     cdef void _tops(self, Machine machine) noexcept nogil
+    cdef bint _top_changed(self, Machine machine, uint32_t number, Instrument* instrument) noexcept nogil
+    cdef void _mark_stale(self, Instrument* touched, uint8_t side, int64_t price_ticks) noexcept nogil
     cdef void _order(
         self, OrderAction action, uint32_t instrument, uint8_t side, uint64_t order_id, int64_t price_ticks,
         int64_t quantity_lots, int64_t change_lots, uint64_t trade_id, uint8_t kept_priority

@@ -79,9 +79,12 @@ cdef class MarketData(FeedTopics):
         self.input_number = input_number
         self.time_ns = time_ns
         self.serial += 1
+        if count == 1 and self._unheard(reports):
+            self._count(machine, reports)
+            return 0
         self.touched_count = self.active_count = 0
+        self._reserve(count * REPORT_WORDS)
         for position in range(count):
-            self._reserve(REPORT_WORDS)
             self._report(&reports[position])
         self._settle()
         self._reserve(self.touched_count * (1 + sizeof(LevelRecord) // 8))
@@ -89,6 +92,26 @@ cdef class MarketData(FeedTopics):
         self._reserve(self.active_count * (1 + sizeof(TopRecord) // 8))
         self._tops(machine)
         return 0
+
+    cdef bint _unheard(self, const Report* report) noexcept nogil:
+        """Whether an input's only report changes one order at one level, and nobody listens to its instrument."""
+        if (self.open_count or report.instrument >= self.instrument_count
+                or self.instruments[report.instrument].listeners):
+            return False
+        if report.kind == REPLACED:
+            return report.kept_priority
+        if report.kind == ACCEPTED:
+            return report.leaves_lots > 0
+        return report.kind == CANCELLED or report.kind == REDUCED
+
+    cdef void _count(self, Machine machine, const Report* report) noexcept nogil:
+        """What `_report` and what follows it number for such an input, without writing it down."""
+        cdef Instrument* instrument = &self.instruments[report.instrument]
+        instrument.topics[ORDERS - 1].sequence += 1
+        instrument.topics[LEVELS - 1].sequence += 1
+        self._mark_stale(instrument, report.side, report.price_ticks)
+        if instrument.stale and self._top_changed(machine, report.instrument, instrument):
+            instrument.topics[TOP - 1].sequence += 1
 
     cdef int _report(self, const Report* report) except -1 nogil:
         """One report -> trade and order records, and the levels it touches. O(1)."""
@@ -224,11 +247,14 @@ cdef class MarketData(FeedTopics):
     cdef void _activate(self, uint32_t instrument, uint8_t side, int64_t price_ticks) noexcept nogil:
         """The instrument's side is stale when the level may be, or have been, its best."""
         cdef Instrument* touched = &self.instruments[instrument]
-        cdef TopRecord* top = &touched.top
         if touched.serial != self.serial:
             touched.serial = self.serial
             self.active[self.active_count] = instrument
             self.active_count += 1
+        self._mark_stale(touched, side, price_ticks)
+
+    cdef void _mark_stale(self, Instrument* touched, uint8_t side, int64_t price_ticks) noexcept nogil:
+        cdef TopRecord* top = &touched.top
         if side == BUY:
             touched.stale |= 1 if top.bid_orders == 0 or price_ticks >= top.bid_price_ticks else 0
         else:
@@ -301,23 +327,26 @@ cdef class MarketData(FeedTopics):
         cdef uint32_t number
         cdef Instrument* instrument
         cdef TopRecord* record
-        cdef bint changed
         for position in range(self.active_count):
             number = self.active[position]
             instrument = &self.instruments[number]
-            changed = False
-            if instrument.stale & 1:
-                changed = best_of(machine, number, BUY, &instrument.top.bid_price_ticks,
-                                  &instrument.top.bid_quantity_lots, &instrument.top.bid_orders)
-            if instrument.stale & 2:
-                changed |= best_of(machine, number, SELL, &instrument.top.ask_price_ticks,
-                                   &instrument.top.ask_quantity_lots, &instrument.top.ask_orders)
-            instrument.stale = 0
-            if changed:
+            if self._top_changed(machine, number, instrument):
                 record = <TopRecord*>self._next(number, TOP, 0, sizeof(TopRecord))
                 if record != NULL:
                     memcpy(<uint8_t*>record + sizeof(Prefix), <uint8_t*>&instrument.top + sizeof(Prefix),
                            sizeof(TopRecord) - sizeof(Prefix))
+
+    cdef bint _top_changed(self, Machine machine, uint32_t number, Instrument* instrument) noexcept nogil:
+        """Bring the stale sides of an instrument's top up to date."""
+        cdef bint changed = False
+        if instrument.stale & 1:
+            changed = best_of(machine, number, BUY, &instrument.top.bid_price_ticks,
+                              &instrument.top.bid_quantity_lots, &instrument.top.bid_orders)
+        if instrument.stale & 2:
+            changed |= best_of(machine, number, SELL, &instrument.top.ask_price_ticks,
+                               &instrument.top.ask_quantity_lots, &instrument.top.ask_orders)
+        instrument.stale = 0
+        return changed
 
     cdef void _order(
         self, OrderAction action, uint32_t instrument, uint8_t side, uint64_t order_id, int64_t price_ticks,

@@ -13,8 +13,8 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
 
 from engine.types cimport CANCEL, CANCELLED, Command, Report
-from gateway.executions cimport Executions, Instrument, put
-from gateway.order_pool cimport CLOSED, Order, order_at, strings_length, strings_of
+from gateway.executions cimport Executions, Instrument
+from gateway.order_pool cimport CLOSED, Order, close_order, order_at, strings_length, strings_of
 from gateway.reasons cimport (
     DISCONNECTED, MASS_CANCELLED, MISSING_FIELD, NO_OPEN_ORDERS, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
     UNSUPPORTED_REQUEST_TYPE, UNSUPPORTED_SIDE, ord_rej_reason, text_of,
@@ -23,6 +23,7 @@ from gateway.records cimport (
     ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody,
 )
 from gateway.session cimport Message, Session
+from gateway.short_strings cimport put
 
 cdef enum:
     BUSINESS_FIELD_MISSING = 5      # BusinessRejectReason (380)
@@ -195,7 +196,7 @@ cdef class MassRequests(Executions):
                 assert r.kind == CANCELLED and r.client_ref == slot
                 o.state = CLOSED
                 self.report(s, o, c'4', reason)
-                self.close(s, slot, o)
+                close_order(self, s, slot, o)
                 self.job.done += 1
             slot = next
         self.end_run()

@@ -1,5 +1,6 @@
 # Order messages -> engine commands and answers.
 
+cimport cython
 from libc.stdint cimport uint32_t
 
 from gateway.executions cimport Instrument
@@ -8,17 +9,21 @@ from gateway.order_pool cimport Order
 from gateway.records cimport OrderBody
 from gateway.session cimport Message, Session
 
-cdef struct Expected:           # an order message that will be applied soon: what is known of where its memory lies
-    const Session* session      # NULL: nothing to ask for
-    uint32_t hash               # of the ClOrdID that it looks up
+cdef struct Expected:           # a message that will be applied soon, and what is known of where its memory lies
+    Message message
+    const Session* session      # whose order its OrigClOrdID names; NULL: nothing to look up
+    uint32_t hash               # of its ClOrdID, when it is an order message
+    uint32_t orig_hash          # of its OrigClOrdID
     uint32_t slot               # of the order it is about; 0 = unknown yet, or none
 
+
+@cython.final
 cdef class Orders(MassRequests):
-    cdef int act(self, Session* s, const Message* m) except -1 nogil            # an application message in sequence
+    cdef int act(self, Session* s, const Expected* coming) except -1 nogil      # an application message in sequence
 
     # Looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.
-    # Nothing is changed, and nothing that comes out depends on them.
-    cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil
+    # Nothing is changed, and nothing that comes out depends on them; but `act` wants the hashes of the first.
+    cdef void foresee_names(self, Expected* coming, const Session* session) noexcept nogil  # of an order message
     cdef void foresee_order(self, Expected* coming) noexcept nogil
     cdef void foresee_engine(self, const Expected* coming, int stage) noexcept nogil
 

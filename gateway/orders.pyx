@@ -9,15 +9,18 @@ raises MemoryError, and AssertionError when engine and pool disagree.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, strlen
+from libc.string cimport strlen
 
 from engine.types cimport (
     ACCEPTED, BUY, CANCEL, CANCELLED, DAY, FOK, GTC, IOC, LIMIT, MARKET, NEW, POST_ONLY, REJECTED, REPLACE, REPLACED,
     SELL, Command, Report,
 )
-from gateway.executions cimport Instrument, put, status_of, to_exponent, to_units
+from gateway.executions cimport Instrument, status_of, to_exponent, to_units
 from gateway.names cimport name_hash, names_bucket, names_next, names_prefetch
-from gateway.order_pool cimport CLOSED, OPEN, Order, expect_order, order_at, strings_of
+from gateway.order_pool cimport (
+    CLOSED, OPEN, Order, close_order, enlist, expect_order, expect_strings, find_name, give_name, give_slot_back,
+    make_alias, named_order, order_at, remember, set_strings, strings_of, take_slot,
+)
 from gateway.reasons cimport (
     CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
     PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
@@ -30,6 +33,7 @@ from gateway.records cimport (
     MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
+from gateway.short_strings cimport put, same
 
 cdef int64_t EMPTY = INT64_MIN
 
@@ -51,13 +55,10 @@ cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
     return 255
 
 
-cdef inline bint same(const uint8_t* a, size_t a_length, const uint8_t* b, size_t b_length) noexcept nogil:
-    return a_length == b_length and memcmp(a, b, a_length) == 0
-
-
 cdef class Orders(MassRequests):
 
-    cdef int act(self, Session* s, const Message* m) except -1 nogil:
+    cdef int act(self, Session* s, const Expected* coming) except -1 nogil:
+        cdef const Message* m = &coming.message
         cdef uint8_t type = m.fields.msg_type
         cdef Request q
         if m.order == NULL:
@@ -69,6 +70,8 @@ cdef class Orders(MassRequests):
         q.orig_cl_ord_id = q.cl_ord_id + q.body.cl_ord_id_length
         q.account = q.orig_cl_ord_id + q.body.orig_cl_ord_id_length
         q.symbol = q.account + q.body.account_length
+        q.hash = coming.hash
+        q.orig_hash = coming.orig_hash
         if type == MSG_NEW_ORDER:
             return self._new_order(s, m, &q)
         if type == MSG_CANCEL_REQUEST:
@@ -82,37 +85,31 @@ cdef class Orders(MassRequests):
         assert type == MSG_MASS_STATUS_REQUEST
         return self.mass_status(s, m, &q)
 
-    cdef void foresee_names(self, const Session* s, const Message* m, Expected* coming) noexcept nogil:
-        cdef const OrderBody* body = m.order
-        cdef const uint8_t* cl_ord_id = m.strings
-        coming.session = NULL
-        if body == NULL:
-            return
-        coming.session = s
-        coming.slot = 0
+    cdef void foresee_names(self, Expected* coming, const Session* session) noexcept nogil:
+        cdef const OrderBody* body = coming.message.order
+        cdef const uint8_t* cl_ord_id = coming.message.strings
         coming.hash = name_hash(cl_ord_id, body.cl_ord_id_length)
-        names_prefetch(&s.names, coming.hash)
+        if session != NULL:
+            names_prefetch(&session.names, coming.hash)
         if body.orig_cl_ord_id_length:
-            coming.hash = name_hash(cl_ord_id + body.cl_ord_id_length, body.orig_cl_ord_id_length)
-            names_prefetch(&s.names, coming.hash)
+            coming.orig_hash = name_hash(cl_ord_id + body.cl_ord_id_length, body.orig_cl_ord_id_length)
+            coming.session = session
+            if session != NULL:
+                names_prefetch(&session.names, coming.orig_hash)
 
     cdef void foresee_order(self, Expected* coming) noexcept nogil:
-        cdef uint32_t position = coming.hash
-        if coming.session == NULL:
-            return
-        coming.slot = names_next(&coming.session.names, coming.hash, &position)
+        cdef uint32_t position = coming.orig_hash
+        coming.slot = names_next(&coming.session.names, coming.orig_hash, &position)
         if coming.slot:
             expect_order(self, coming.slot)
 
     cdef void foresee_engine(self, const Expected* coming, int stage) noexcept nogil:
-        cdef const Order* o
-        if coming.session == NULL or coming.slot == 0:
-            return
-        o = order_at(self, coming.slot)
+        cdef const Order* o = order_at(self, coming.slot)
         if o.state != OPEN:
             return
         self.machine.expect(o.order_id, o.session, coming.slot, stage)
         if stage == 0:
+            expect_strings(o)
             expect_order(self, o.next)
             expect_order(self, o.previous)
 
@@ -137,11 +134,11 @@ cdef class Orders(MassRequests):
             return self.missing(s, m, q, 44)
         if body.cl_ord_id_length == 0:
             return self.missing(s, m, q, 11)
-        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        hash = q.hash
         reason = self._judge_new(s, q, hash)
         if reason:
             return self._refuse_new(s, q, reason)
-        slot = self.take()
+        slot = take_slot(self)
         c.kind = NEW
         c.side = BUY if body.side == c'1' else SELL
         c.order_type = LIMIT if body.ord_type == c'2' else MARKET
@@ -153,7 +150,7 @@ cdef class Orders(MassRequests):
         c.received_ns = m.head.received_ns
         r = self.run()
         if r.kind == REJECTED:
-            self.give_back(slot)
+            give_slot_back(self, slot)
             reason = r.reason
             self.machine.clear_reports()
             return self._refuse_new(s, q, reason)
@@ -172,9 +169,9 @@ cdef class Orders(MassRequests):
         o.ord_type = body.ord_type
         o.time_in_force = body.time_in_force if body.time_in_force else c'0'
         o.post_only = body.post_only
-        self.set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length)
-        self.name(s, slot, hash)
-        self.enlist(s, slot, o)
+        set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length)
+        give_name(self, s, slot, hash)
+        enlist(self, s, slot, o)
         self.report(s, o, c'0', 0)
         self.fills(s, slot)
         return self.end_run()
@@ -194,7 +191,7 @@ cdef class Orders(MassRequests):
         instrument = self.instrument_of(q.symbol, body.symbol_length)
         if instrument < 0:
             return UNKNOWN_SYMBOL
-        if self.find(s, q.cl_ord_id, body.cl_ord_id_length, hash):
+        if find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash):
             return DUPLICATE_CL_ORD_ID
         self.command.instrument = <uint32_t> instrument
         return self._terms(body, &self.instruments[instrument])
@@ -258,11 +255,10 @@ cdef class Orders(MassRequests):
         cdef Order* o
         cdef uint32_t found, named
         slot[0] = 0
-        found = self.find(s, q.orig_cl_ord_id, body.orig_cl_ord_id_length,
-                          name_hash(q.orig_cl_ord_id, body.orig_cl_ord_id_length))
-        named = self.named(found) if found else 0
+        found = find_name(self, s, q.orig_cl_ord_id, body.orig_cl_ord_id_length, q.orig_hash)
+        named = named_order(self, found) if found else 0
         slot[0] = named
-        if self.find(s, q.cl_ord_id, body.cl_ord_id_length, hash):
+        if find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash):
             return DUPLICATE_CL_ORD_ID
         if named == 0:
             return NO_SUCH_ORDER
@@ -321,7 +317,7 @@ cdef class Orders(MassRequests):
         cdef int reason
         if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
             return self.missing(s, m, q, 41 if body.cl_ord_id_length else 11)
-        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        hash = q.hash
         reason = self._judge_change(s, q, hash, &slot)
         if reason:
             return self._refuse_change(s, m, q, slot, reason)
@@ -336,8 +332,8 @@ cdef class Orders(MassRequests):
         o.state = CLOSED
         alias = self._rename(s, slot, q, hash)
         self.report(s, o, c'4', 0)
-        self.close(s, slot, o)
-        self.remember(s, alias, order_at(self, alias))
+        close_order(self, s, slot, o)
+        remember(self, s, alias, order_at(self, alias))
         return self.end_run()
 
     cdef int _replace(self, Session* s, const Message* m, const Request* q) except -1 nogil:
@@ -353,7 +349,7 @@ cdef class Orders(MassRequests):
             return self.missing(s, m, q, 38)
         if body.ord_type == c'2' and not body.present & HAS_PRICE:
             return self.missing(s, m, q, 44)
-        hash = name_hash(q.cl_ord_id, body.cl_ord_id_length)
+        hash = q.hash
         reason = self._judge_change(s, q, hash, &slot)
         if reason == 0:
             reason = self._judge_replace(q, order_at(self, slot))
@@ -376,7 +372,7 @@ cdef class Orders(MassRequests):
         alias = self._rename(s, slot, q, hash)
         self.report(s, o, c'5', 0)
         self.fills(s, slot)
-        self.remember(s, alias, order_at(self, alias))
+        remember(self, s, alias, order_at(self, alias))
         return self.end_run()
 
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil:
@@ -396,23 +392,22 @@ cdef class Orders(MassRequests):
         cdef Order* o = order_at(self, slot)
         cdef const uint8_t* own = strings_of(o)
         cdef uint32_t old_hash = o.hash
-        cdef uint32_t alias = self.alias(s, slot, own, o.cl_ord_id_length, old_hash)
+        cdef uint32_t alias = make_alias(self, s, slot, own, o.cl_ord_id_length, old_hash)
         names_bucket(&s.names, old_hash, slot).reference = alias
-        self.set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length,
-                         own + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
-        self.name(s, slot, hash)
+        set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length,
+                    own + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
+        give_name(self, s, slot, hash)
         return alias
 
     # ------------------------------------------------------------ OrderStatusRequest
 
     cdef int _status(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
-        cdef uint32_t slot = self.find(s, q.cl_ord_id, body.cl_ord_id_length,
-                                       name_hash(q.cl_ord_id, body.cl_ord_id_length))
+        cdef uint32_t slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, q.hash)
         cdef uint32_t owner = 0
         cdef uint64_t reference = 0
         if slot:
-            slot = self.named(slot)
+            slot = named_order(self, slot)
         if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
             slot = 0
         elif slot == 0 and self.machine.find(body.order_id, &owner, &reference) and owner == s.id:

@@ -22,6 +22,10 @@ cdef class Outbox:
     cdef uint8_t* reserve(self, size_t size) except NULL nogil:
         cdef size_t begin = self.size
         size = (size + 7) & ~(<size_t> 7)
+        if self.discards:
+            if size > self.room:
+                self._grow(size)
+            return self.data
         if begin + size > self.room:
             self._grow(begin + size)
         self.size = begin + size

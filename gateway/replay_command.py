@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from gateway.server_commands import fail
+from replication.messages import Entry
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
@@ -33,11 +34,12 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
     from gateway.exchange import Exchange
     from gateway.flow import FILLS_HEADER
     from gateway.flow_files import create_text
-    from replication.disk import read_log
+    from replication.disk import read_log_pieces
     from replication.files import LogError
 
     exchange = Exchange()
     exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
+    exchange.discards_egress = True
     exchange.record_trades = fills is not None
     entries, payload_bytes, chain_hash = 0, 0, b""
     unfinished: list[str] = []
@@ -46,18 +48,16 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
         with ExitStack() as stack:
             out = stack.enter_context(create_text(fills)) if fills else None
             writer = FillsOut(out, FILLS_HEADER, symbol) if out else None
-            for entry in read_log(str(directory), verify, unfinished.append):
-                if last is not None and entry.index > last:
-                    break
-                try:
-                    apply(exchange, entry.payload, entry.index, entry.term, entry.timestamp_ns)
-                except (ValueError, RuntimeError, AssertionError) as error:
-                    fail(f"{directory}: entry {entry.index} cannot be applied: {error}")
-                entries += 1
-                payload_bytes += len(entry.payload)
-                chain_hash = entry.chain_hash
+            for piece in read_log_pieces(str(directory), verify, unfinished.append):
+                wanted = piece if last is None else piece[: last - entries]  # entries are numbered from 1
+                apply(exchange, wanted, directory)
+                entries += len(wanted)
+                payload_bytes += sum([len(entry.payload) for entry in wanted])
+                chain_hash = wanted[-1].chain_hash
                 if writer:
                     writer.write(exchange.take_trades())
+                if entries == last:
+                    break
     except LogError as error:
         fail(error)
     except OSError as error:
@@ -85,11 +85,13 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
         click.echo(f"unfinished      {what}")
 
 
-def apply(exchange: "Exchange", payload: memoryview, index: int, term: int, timestamp_ns: int) -> None:
-    exchange.begin(payload, index, term, timestamp_ns)
-    while not exchange.step(STEP):
-        exchange.clear_egress()
-    exchange.clear_egress()
+def apply(exchange: "Exchange", entries: list[Entry], directory: Path) -> None:
+    try:
+        exchange.begin_all(entries)
+        while not exchange.step(STEP):
+            pass
+    except (ValueError, RuntimeError, AssertionError) as error:
+        fail(f"{directory}: the log cannot be applied beyond entry {exchange.applied_index}: {error}")
 
 
 class FillsOut:

@@ -72,14 +72,14 @@ class Replica:
     def recover(self, progress: Callable[[int, int], None]) -> None:
         """Applies the log again, from its first entry. progress: called with (index, last index) now and then."""
         last = self.node.last_index
-        for entry in self.node.committed(1):
-            self._begin(entry)
+        for entries in self.node.committed_pieces():
+            if not self._genesis:
+                self._genesis = next((bytes(entry.payload) for entry in entries if entry.payload), b"")
+            self.exchange.begin_all(entries)
             while not self.exchange.step(STEP):
                 self._keep()
             self._keep()
-            self.exchange.feed.take()
-            if entry.index % 1024 == 0:
-                progress(entry.index, last)
+            progress(entries[-1].index, last)
 
     def start(self, loaded: Loaded) -> None:
         """Genesis in an empty log, a check of the configuration in another; then this gateway's incarnation.

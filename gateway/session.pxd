@@ -3,6 +3,7 @@
 # Everything is judged in log time (`now_ns`, the entry's timestamp). A message is numbered and appended to the
 # outbox in one step, so none is ever sent that the state does not know.
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from gateway.names cimport NameIndex
@@ -79,6 +80,12 @@ cdef inline bint in_sequence(Session* s, const MessageHead* fields) noexcept nog
     # The common case: the next number, nothing else to judge. Without `verdict`, which is in the input's head.
     return fields.msg_seq_num == s.inbound and fields.flags == 0 and s.gap_end == 0
 
+cdef inline void number_message(Session* s, int64_t now_ns) noexcept nogil:
+    s.outbound += 1
+    s.last_sent_ns = now_ns
+
+
+@cython.final
 cdef class Sessions:
     cdef Outbox outbox
     cdef Session** table        # by id - 1; each allocated by itself, so a Session* stays valid

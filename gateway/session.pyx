@@ -135,8 +135,7 @@ cdef class Sessions:
         cdef EgressHead* head = self._record(s, EGRESS_MESSAGE, size)
         head.msg_type = msg_type
         head.msg_seq_num = s.outbound
-        s.outbound += 1
-        s.last_sent_ns = self.now_ns
+        number_message(s, self.now_ns)
         return <uint8_t*> head + sizeof(EgressHead)
 
     cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from replication.files import Job, LogInUse, LogUnavailable
 from replication.messages import Entry
-from replication.reader import check_log, read_entries
+from replication.reader import check_pieces, read_pieces
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
@@ -212,11 +212,17 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
         thread.join()
 
 
-def read_log(
+def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
+    """As `read_log_pieces`, one by one."""
+    for entries in read_log_pieces(directory, verify):
+        yield from entries
+
+
+def read_log_pieces(
     directory: str, verify: bool = True, unfinished: Callable[[str], None] = lambda what: None
-) -> Iterator[Entry]:
-    """The entries of the log in `directory`, of a stopped or a running exchange; needs no lock and changes
-    nothing.
+) -> Iterator[list[Entry]]:
+    """The entries of the log in `directory`, of a stopped or a running exchange, many at a time; needs no lock and
+    changes nothing.
 
     With `verify` every byte of the log is checked, and the hash chain. `unfinished` is told, for people, when the
     log ends with a batch that is not whole and that nothing proves. Raises LogDamaged with file and offset,
@@ -225,8 +231,8 @@ def read_log(
     disk = RealDisk(directory, create=False)
     try:
         if verify:
-            yield from check_log(disk, unfinished)
+            yield from check_pieces(disk, unfinished)
         else:
-            yield from read_entries(disk, verify=False, unfinished=unfinished)
+            yield from read_pieces(disk, verify=False, unfinished=unfinished)
     finally:
         disk.close()

@@ -12,7 +12,7 @@ from replication.archive import compress
 from replication.clock import Clock
 from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
-from replication.reader import read_entries
+from replication.reader import read_pieces
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state
 
@@ -325,13 +325,9 @@ class Log:
 
     # ------------------------------------------------------------ reading
 
-    def entries(self, from_index: int) -> Iterator[Entry]:
-        """The durable entries from `from_index`, everything before and in them verified. Raises
-        LogDamaged."""
-        last = self.proven_index
-        for entry in read_entries(self._disk, verify=True, cluster=self._header.cluster, through=last):
-            if entry.index >= from_index:
-                yield entry
+    def pieces(self) -> Iterator[list[Entry]]:
+        """The durable entries, many at a time, each verified. Raises LogDamaged."""
+        return read_pieces(self._disk, verify=True, cluster=self._header.cluster, through=self.proven_index)
 
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""

@@ -9,6 +9,7 @@ Only what a write leaves that never ended, a batch that nothing proves at the ve
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from replication import wal
 from replication.archive import open_packed, read_header, unpack
@@ -17,37 +18,43 @@ from replication.messages import Entry
 from replication.segments import PIECE, Names, packed_name, raw_pieces, segment_name
 from replication.state import check_state, check_term
 
-PIECES_AHEAD = 8
+PIECES_AHEAD = 16  # what is read while the blank end of a segment is checked is applied meanwhile
+READ_BYTES = 1 << 20  # at a time: every hand-over to the reader's caller costs two threads a wait
 
 
-def read_entries(
+def read_pieces(
     disk: Disk,
     *,
     verify: bool,
     cluster: bytes | None = None,
     through: int | None = None,
     unfinished: Callable[[str], None] = lambda what: None,
-) -> Iterator[Entry]:
-    """Every whole entry, in order; with `verify` every byte of the segments and the hash chain are checked.
+) -> Iterator[list[Entry]]:
+    """Every whole entry, in order, many at a time; with `verify` every byte of the segments and the hash chain are
+    checked.
 
     `cluster`: whose log it has to be; None = the first segment says it. `through`: the last index wanted, which must
     be there. `unfinished` is told, for people, when the log ends with a batch that is not whole and that nothing
     proves. Raises LostData and LogDamaged; LogError when the directory holds no log.
     """
-    for entries in disk.ahead(_read(disk, verify, cluster, through, unfinished), PIECES_AHEAD):
-        yield from entries
+    return disk.ahead(_read(disk, verify, cluster, through, unfinished), PIECES_AHEAD)
 
 
-def check_log(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[Entry]:
-    """As `read_entries`, with every byte of every file of the log checked, `state` included."""
+def check_pieces(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[list[Entry]]:
+    """As `read_pieces`, with every byte of every file of the log checked, `state` included."""
     check_there(disk)
     state = check_state(disk)
     last = 0
-    for entry in read_entries(disk, verify=True, cluster=state.cluster, unfinished=unfinished):
-        yield entry
-        last = entry.term
+    for entries in read_pieces(disk, verify=True, cluster=state.cluster, unfinished=unfinished):
+        yield entries
+        last = entries[-1].term
     if last > state.hard.term:  # perhaps the exchange was started again meanwhile
         check_term(disk, check_state(disk), last)
+
+
+def check_log(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[Entry]:
+    """As `check_pieces`, one by one."""
+    return chain.from_iterable(check_pieces(disk, unfinished))
 
 
 def check_there(disk: Disk) -> None:
@@ -71,7 +78,8 @@ def _read(
             if through is not None and entries and entries[-1].index >= through:
                 yield [entry for entry in entries if entry.index <= through]
                 return
-            yield entries
+            if entries:
+                yield entries
         cluster, position = segment.header.cluster, segment.place.position
         if segment.last:
             break
@@ -148,7 +156,7 @@ class _Segment:
         while True:
             bad = damage = None
             try:
-                for piece in raw_pieces(self._file, self.header, self.place, self._verify):
+                for piece in raw_pieces(self._file, self.header, self.place, self._verify, READ_BYTES):
                     self.place = piece.place
                     yield piece.entries
             except wal.Bad as problem:

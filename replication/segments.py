@@ -92,12 +92,14 @@ class Piece(NamedTuple):
     place: wal.Place  # after them
 
 
-def raw_pieces(file: File, header: wal.SegmentHeader, place: wal.Place, verify: bool) -> Iterator[Piece]:
-    """The batches of a segment from `place` on, about PIECE bytes at a time; ends at the first blank header.
+def raw_pieces(
+    file: File, header: wal.SegmentHeader, place: wal.Place, verify: bool, size: int = PIECE
+) -> Iterator[Piece]:
+    """The batches of a segment from `place` on, about `size` bytes at a time; ends at the first blank header.
 
     Raises Bad after it gave what is whole before it.
     """
-    want = PIECE
+    want = size
     while place.offset + wal.BATCH_BYTES <= header.size:
         data = file.pread(min(want, header.size - place.offset), place.offset)
         entries: list[Entry] = []
@@ -121,6 +123,6 @@ def raw_pieces(file: File, header: wal.SegmentHeader, place: wal.Place, verify: 
         if ended or not data or place.offset + wal.BATCH_BYTES > header.size:
             return
         if isinstance(stop, wal.Short) and not whole:
-            want = max(PIECE, stop.needed)
+            want = max(size, stop.needed)
         elif stop is not None:
             raise stop

@@ -49,7 +49,10 @@ ENTRY = struct.Struct("<IQQq32s")  # payload length, index, term, timestamp, cha
 PROOF = struct.Struct("<4sQQQ32s")  # magic number index term hash
 SUCCESSOR = struct.Struct("<4sQQ")  # magic number size
 STATE = struct.Struct("<4sIQ16sQQQQQ")  # magic version sequence cluster term vote | cut: first last term
+RECORD = struct.Struct("<I" + ENTRY.format[1:])  # CRC and ENTRY
 LINK = struct.Struct("<QQq")  # index, term, timestamp: hashed between the previous hash and the payload
+
+LINK_AT = 4  # in ENTRY, behind the length
 
 SEGMENT_BYTES = CRC.size + SEGMENT.size
 BATCH_BYTES = CRC.size + BATCH.size
@@ -301,19 +304,18 @@ def decode_entries(
     while at < end:
         if end - at < ENTRY_BYTES:
             raise Bad(at, "an entry's header is cut short")
-        length = ENTRY.unpack_from(data, at + CRC.size)[0]
+        checksum, length, found, term, timestamp_ns, digest = RECORD.unpack_from(data, at)
         stop = at + ENTRY_BYTES + length + -length % 8
         if stop > end:
             raise Bad(at, f"an entry of {length} bytes reaches beyond its batch")
         body = data[at + CRC.size : stop]
         payload = memoryview(body)[ENTRY.size : ENTRY.size + length]
-        _, found, term, timestamp_ns, digest = ENTRY.unpack_from(body)
-        if CRC.unpack_from(data, at)[0] != crc32c(body):
+        if checksum != crc32c(body):
             raise Bad(at, f"the checksum of entry {index + 1} does not match")
         if found != index + 1:
             raise Bad(at, f"entry {found} stands where entry {index + 1} should")
         if verify:
-            link = hashlib.sha256(chain + LINK.pack(found, term, timestamp_ns))
+            link = hashlib.sha256(chain + body[LINK_AT : LINK_AT + LINK.size])
             link.update(payload)
             if link.digest() != digest:
                 raise Bad(at, f"the chain hash of entry {found} does not match")

@@ -6,6 +6,7 @@ from fix_records import EGRESS_HEAD, SESSION_FIELDS, read
 
 from gateway import fix, inputs
 from gateway.exchange import Exchange
+from replication.messages import Entry
 
 OWN = "QUORUMBOOK"
 MESSAGE, RESEND, CLOSE, OPEN, REFUSE = range(1, 6)
@@ -42,6 +43,7 @@ class MemoryEdge:
     comp_ids: dict[int, str] = field(default_factory=dict)
     out: list[tuple[str, str, bytes]] = field(default_factory=list)
     records: bytearray = field(default_factory=bytearray)
+    log: list[Entry] = field(default_factory=list)
     opened: int = 0
 
     def start(self, *genesis: bytes) -> None:
@@ -58,7 +60,9 @@ class MemoryEdge:
 
     def entry(self, *items: bytes) -> None:
         """One log entry with these inputs; routes what comes out."""
-        self.exchange.begin(b"".join(items), self.exchange.applied_index + 1, self.term, self.now_ns)
+        payload, index = b"".join(items), self.exchange.applied_index + 1
+        self.exchange.begin(payload, index, self.term, self.now_ns)
+        self.log.append(Entry(index, self.term, self.now_ns, memoryview(payload), b""))
         done = False
         while not done:
             done = self.exchange.step(self.budget)

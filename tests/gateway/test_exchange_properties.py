@@ -16,6 +16,7 @@ from stories import build, time_text
 
 from engine.machine import Machine
 from gateway import inputs
+from gateway.exchange import Exchange
 
 CLIENTS = ("A", "B", "C")
 GENESIS = (
@@ -214,6 +215,40 @@ def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]
 
 
 @settings(max_examples=100, deadline=None)
+@given(st.lists(steps, max_size=60), st.integers(1, 20), st.integers(1, 40), st.booleans())
+def test_a_log_applied_again_in_batches_leads_to_the_same(
+    story: list[tuple[str, str, Any]], batch: int, budget: int, discards: bool
+) -> None:
+    """Many entries at a time, unaligned payloads, egress kept or not."""
+    world = World(MemoryEdge())
+    world.edge.exchange.record_trades = True
+    world.start()
+    for step in story:
+        world.play(step)
+    again = Exchange()
+    again.record_trades = True
+    again.feed.ignore(b"")
+    again.discards_egress = discards
+    entries = [
+        entry._replace(payload=memoryview(b"1234" + bytes(entry.payload))[4:]) for entry in world.edge.log
+    ]
+    records = bytearray()
+    for at in range(0, len(entries), batch):
+        again.begin_all(entries[at : at + batch])
+        done = False
+        while not done:
+            done = again.step(budget)
+            with again.egress() as view:
+                records += view
+            again.clear_egress()
+    assert records == (b"" if discards else world.edge.records)
+    assert again.state_hash() == world.edge.exchange.state_hash()
+    assert again.take_trades() == world.edge.exchange.take_trades()
+    for symbol in (b"AAPL", b"BTC/USD"):
+        assert again.feed.sequences(symbol) == world.edge.exchange.feed.sequences(symbol)
+
+
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(CLIENTS), orders()), max_size=40))
 def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]]) -> None:
     world = World(MemoryEdge())
@@ -310,6 +345,26 @@ def test_entries_come_in_order() -> None:
     with pytest.raises(ValueError, match="its time"):
         edge.exchange.begin(b"", 2, 1, edge.now_ns - 1)
     edge.exchange.apply(b"", 2, 1, edge.now_ns)
+    assert edge.exchange.applied_index == 2
+
+
+def test_of_a_batch_that_is_not_the_log_nothing_is_applied() -> None:
+    edge = MemoryEdge()
+    edge.start(*GENESIS)
+    before, now = edge.exchange.state_hash(), edge.now_ns
+    good = (2, 1, now + 5, inputs.timer(), b"")
+    for bad, why in (
+        ((2, 1, now + 5, b"", b""), "log entry 2 does not follow entry 2"),
+        ((3, 1, now + 4, b"", b""), "log entry 3: its time"),
+        ((3, 0, now + 5, b"", b""), "log entry 3: its term"),
+        ((3, 1, now + 5, b"12345678", b""), "log entry 3: 8 bytes left"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            edge.exchange.begin_all([good, bad])
+        assert edge.exchange.state_hash() == before
+    edge.exchange.begin_all([])
+    edge.exchange.begin_all([good])
+    assert edge.exchange.step()
     assert edge.exchange.applied_index == 2
 
 

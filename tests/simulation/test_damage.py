@@ -14,7 +14,7 @@ from replication import wal
 from replication.files import LogDamaged, LostData
 from replication.messages import Entry
 from replication.node import Node
-from replication.reader import check_log, read_entries
+from replication.reader import check_log, read_pieces
 
 LAST = "00000004.segment"
 FILES = [
@@ -143,7 +143,7 @@ def test_an_absent_file_is_reported(name: str) -> None:
         list(start(without).committed(1))
     if name != "state":
         with pytest.raises(LostData, match=name.removesuffix(".zst")):
-            list(read_entries(without, verify=True))
+            list(read_pieces(without, verify=True))
 
 
 def test_the_last_two_segments_are_missed_too() -> None:
