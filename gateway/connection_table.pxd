@@ -13,7 +13,7 @@ from gateway.records cimport InputHead
 
 cdef enum:
     SLOTS = 4096            # connections at one time; a power of two
-    RANGES = 8              # resend requests that may wait on one connection
+    RANGES = 64             # resend requests that may wait on one connection
     ROUTING_ID = 255        # bytes, ZeroMQ's own bound
     UNSENT = 1 << 20        # bytes in a TCP transport's own buffer above which a connection is behind
 

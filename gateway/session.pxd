@@ -119,6 +119,7 @@ cdef class Sessions:
     cdef int64_t next_deadline(self) except? -1 nogil                       # EMPTY_TIME = none
 
     cdef bint _logon_fault(self, const Message* m, char* text, size_t room) noexcept nogil
+    cdef bint _is_off_time(self, const Message* m) noexcept nogil
     cdef int _logon_again(self, Session* s, const Message* m) except -1 nogil
     cdef int _open(self, Session* s, const Message* m) except -1 nogil
     cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil

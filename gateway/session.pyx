@@ -7,7 +7,7 @@ Holds the table of sessions, which it owns, and the heap of their deadlines. App
 the GIL; raises MemoryError, and AssertionError when an invariant is broken.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
@@ -265,6 +265,8 @@ cdef class Sessions:
         elif body.heartbeat_seconds > settings.max_heartbeat_seconds:
             snprintf(text, room, b"Logon refused: HeartBtInt (108) must be 0 to %u seconds",
                      settings.max_heartbeat_seconds)
+        elif self._is_off_time(m):
+            snprintf(text, room, b"Logon refused: SendingTime (52) is too far from the exchange's time")
         elif m.fields.msg_seq_num == 0:
             snprintf(text, room, b"Logon refused: MsgSeqNum (34) is missing")
         elif m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
@@ -272,6 +274,11 @@ cdef class Sessions:
         else:
             return False
         return True
+
+    cdef bint _is_off_time(self, const Message* m) noexcept nogil:
+        # SendingTime, where it is judged, is too far from ours.
+        cdef int64_t allowed = self.settings.sending_time_ns
+        return allowed != 0 and not -allowed <= m.fields.sending_time_ns - self.now_ns <= allowed
 
     cdef int logon(self, const Message* m) except -1 nogil:
         cdef const SessionBody* body = m.session
@@ -403,9 +410,7 @@ cdef class Sessions:
             return DONE
         if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
             return DONE
-        if self.settings.sending_time_ns and not (
-                -self.settings.sending_time_ns <= m.fields.sending_time_ns - self.now_ns
-                <= self.settings.sending_time_ns):
+        if self._is_off_time(m):
             self._reject_saying(s, m, SENDING_TIME_ACCURACY, 52,
                                 b"SendingTime (52) is too far from the exchange's time")
             self._logout(s, b"SendingTime (52) is too far from the exchange's time")
@@ -481,6 +486,8 @@ cdef class Sessions:
         # Gap fill: in sequence, already counted. Reset mode: MsgSeqNum is not looked at.
         cdef uint64_t new = m.session.begin_seq_no
         cdef char text[160]
+        if new > <uint64_t> INT64_MAX:      # the next numbers must exist
+            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36, b"NewSeqNo (36) is above 9223372036854775807")
         if new < s.inbound:
             snprintf(text, sizeof(text), b"attempt to lower sequence number to %llu, expecting %llu", new,
                      s.inbound)

@@ -292,6 +292,19 @@ def test_a_resend_fills_gaps_over_session_messages_and_what_is_not_kept(gateway:
     assert gateway.connections.behind == 0
 
 
+def test_resends_may_overlap_and_wait_but_not_without_end(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    for number in range(2, 60):
+        gateway.send(number, REJECT)
+    transport.take()
+    gateway.dispatch(*(egress(RESEND, begin=n, end=n + 2, epoch=5) for n in range(2, 42)))
+    while gateway.connections.behind:
+        gateway.connections.pump()
+    assert [int(m[34]) for m in transport.take()] == [n + i for n in range(2, 42) for i in range(3)]
+    gateway.dispatch(*[egress(RESEND, begin=2, end=2, epoch=5)] * 65)
+    assert transport.ended == "aborted"
+
+
 def test_live_messages_wait_behind_a_resend_and_come_once(gateway: Gateway) -> None:
     _, transport = gateway.logged_on()
     for number in range(2, 4000):
