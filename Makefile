@@ -35,7 +35,7 @@ test-long: build
 	$(BIN)/pytest -q -n 2 --dist loadgroup
 
 bench: build
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
 
 docs: build
 	$(BIN)/python -m pip install -qq --disable-pip-version-check '.[docs]'

@@ -39,7 +39,7 @@ FLASH1 = {
     "flash-crash": "cff8d3f94b709fc64a8b2058a6ca4fb6920364904796e46906895e362d2bb16b",
 }
 QUICK_COUNT = 100_000  # operations of a workload that is made for a quick look
-PIPED_WIDTH = 150  # columns, when the table does not go to a terminal
+PIPED_WIDTH = 160  # columns, when the table does not go to a terminal
 
 
 class Run(NamedTuple):
@@ -56,7 +56,7 @@ class Failed(Exception):
 def runs(directory: Path | None, quick: bool) -> list[Run]:
     """Everything there is to run, in order."""
     repeat = ["--repeat", "2" if quick else "5"]
-    sizes = ["--rounds", "300", "--messages", "50000"] if quick else []
+    sizes = ["--rounds", "300", "--messages", "50000", "--repeat", "2"] if quick else []
     return [
         *match_runs(directory, quick, repeat),
         Run("memory", ["bench.match", "--memory"]),
@@ -195,11 +195,11 @@ def main() -> int:
             "own W1, own W2: made by bench/generate.py, of the shape of W1 and W2, answers from engine/reference.py; "
             "flash1 is not here (--workloads DIR, see docs/bench.md)"
         )
-    console.print(f"JSON lines: {results}")
+    console.print(f"JSON lines: {results}", soft_wrap=True)
     if any(line["bench"] == "wire" for line in lines):
-        console.print(f"latency distribution: {RESULTS / 'wire.png'}")
+        console.print(f"latency distribution: {RESULTS / 'wire.png'}", soft_wrap=True)
     for failure in failures:
-        console.print(f"failed: {failure}", style="red", markup=False)
+        console.print(f"failed: {failure}", style="red", markup=False, soft_wrap=True)
     return 1 if failures else 0
 
 

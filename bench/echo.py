@@ -7,44 +7,17 @@ same client code is timed.
 python -m bench.echo disk FILE   makes 128 bytes durable for each line that it reads; prints how long it took, in ns.
 """
 
-import os
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import zmq
 
-
-class Disk:
-    """128 bytes and fdatasync at the next place of a preallocated file, as the log does it."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-        self.size = 1 << 24
-        os.posix_fallocate(self.descriptor, 0, self.size)
-        for offset in range(0, self.size, 1 << 20):
-            os.pwrite(self.descriptor, bytes(1 << 20), offset)
-        os.fsync(self.descriptor)
-        self.offset = 0
-
-    def sync(self) -> None:
-        os.pwrite(self.descriptor, b"x" * 128, self.offset)
-        os.fdatasync(self.descriptor)
-        self.offset = (self.offset + 128) % self.size
-
-    def times(self, count: int) -> list[int]:
-        """How long each of `count` syncs takes, in ns."""
-        took = []
-        for _ in range(count):
-            begin = time.perf_counter_ns()
-            self.sync()
-            took.append(time.perf_counter_ns() - begin)
-        return took
+from bench.disk import Disk
 
 
-def echo_zmq(sync: Callable[[], None]) -> None:
+def echo_zmq(sync: Callable[[], object]) -> None:
     router: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
     port = router.bind_to_random_port("tcp://127.0.0.1")
     print(f"zmq+tcp://127.0.0.1:{port}", flush=True)
@@ -54,7 +27,7 @@ def echo_zmq(sync: Callable[[], None]) -> None:
         router.send_multipart(parts)
 
 
-def echo_tcp(sync: Callable[[], None]) -> None:
+def echo_tcp(sync: Callable[[], object]) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     print(f"fix+tcp://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     while True:

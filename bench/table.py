@@ -138,8 +138,9 @@ def one_row(line: Line) -> Row:
         f"p50 {line['exchange_latency_us_p50']:.0f} µs, p99 {line['exchange_latency_us_p99']:.0f} µs",
         f"{ONE_REACH} x floor",
         line["ratio"] <= ONE_REACH,
-        f"p50 {line['floor_latency_us_p50']:.0f} µs, p99 {line['floor_latency_us_p99']:.0f} µs",
-        f"{line['ratio']:.2f}",
+        f"p50 {line['floor_latency_us_p50']:.0f} µs, p99 {line['floor_latency_us_p99']:.0f} µs; "
+        f"synced {line['synced_echo_latency_us_p50']:.0f}",
+        f"{line['ratio']:.2f}; {line['synced_echo_ratio']:.2f}",
     )
 
 
@@ -149,15 +150,20 @@ def many_row(line: Line) -> Row:
         f"{line['rate']:,.0f}/s, p50 {line['latency_us_p50']:,.0f} µs, p99 {line['latency_us_p99']:,.0f} µs",
         f"{MANY_REACH:,}/s" if line["window"] == 1024 else "",
         line["rate"] >= MANY_REACH if line["window"] == 1024 else None,
-        "",
-        "",
+        f"echo {line['echo_rate']:,.0f}/s, disk {line['disk_rate']:,.0f}/s",
+        f"{line['ratio']:.1f}",
     )
 
 
 def replay_row(line: Line) -> Row:
     rate = line["commands_per_s"]
     return Row(
-        "replay, checksums verified", f"{rate:,.0f}/s", f"{REPLAY_REACH:,.0f}/s", rate >= REPLAY_REACH, "", ""
+        "replay, checksums verified",
+        f"{rate:,.0f}/s",
+        f"{REPLAY_REACH:,.0f}/s",
+        rate >= REPLAY_REACH,
+        f"{line['floor_commands_per_s']:,.0f}/s",
+        f"{line['ratio']:.1f}",
     )
 
 

@@ -1,6 +1,6 @@
 """Wire to wire: from a client process over a real connection, through the synced log and the engine, and back.
 
-    python -m bench.wire [--rounds N] [--messages N] [--windows 64,1024,16384] [--plot FILE]
+    python -m bench.wire [--rounds N] [--messages N] [--windows 64,1024,16384] [--repeat N] [--plot FILE]
 
 Prints JSON lines. *One in flight*: an order (or its cancel) is sent when the one before is answered. Beside it, in
 the same run and interleaved, are its floors: an echo over the same transport by the same client code, and fdatasync of
@@ -10,10 +10,12 @@ another. Two more floors say what that sum hides. `synced_echo` is an echo that 
 before it answers: while a server waits for its disk its core and the client's fall idle, their caches cool, and both
 must be woken; an echo answers before that. `client_floor` takes the fdatasync of the client: the core that takes the
 disk's interrupts waits 40 us less for it, and pinned that is the client's. *Many in flight*: W1's mix through a
-window; one process encodes each message anew and decodes and checks every report; a feed subscriber is connected. At
-the end a replay of the log, every checksum verified, must come to the same inputs and state.
+window; one process encodes each message anew and decodes and checks every report; a feed subscriber is connected;
+floors are an echo and the disk (bench/many_in_flight.py). At the end a replay of the log, every checksum verified, must
+come to the same state (bench/replay.py).
 
-Latencies run from the intended send time (the moment the window had room) to the report, in HDR histograms.
+Latencies run from the intended send time (the moment the window had room) to the report, in HDR histograms; they are
+drawn by percentile to FILE and kept beside it as FILE.hlog.
 """
 
 import argparse
@@ -33,8 +35,12 @@ import numpy.typing as npt
 import zmq
 from hdrh.histogram import HdrHistogram
 
-from bench.echo import Disk
-from bench.order_mix import PREFILL, order_mix
+from bench import replay
+from bench.disk import Disk
+from bench.histograms import Curve, draw, figures, histogram, write_log
+from bench.many_in_flight import OutOfTurn, many_in_flight
+from bench.match import positive
+from bench.order_mix import order_mix
 from bench.processes import ROOT, Exchange, directory, echo, exchange, pinned, process
 from bench.surroundings import surroundings
 from gateway.client import Client, connect
@@ -44,22 +50,9 @@ from gateway.locate import Place
 BLOCK = 10
 """Rounds of one kind before the next kind has its turn."""
 WARM_UP = 200
-TRANSPORTS = ("zmq", "tcp")
-
-
-def histogram(values_ns: npt.NDArray[np.int64]) -> HdrHistogram:
-    """1 us to a minute, in ns, three digits."""
-    found = HdrHistogram(1_000, 60_000_000_000, 3)
-    for value, count in zip(*np.unique(values_ns // 100 * 100, return_counts=True), strict=True):
-        found.record_value(int(max(value, 1_000)), int(count))
-    return found
-
-
-def figures(found: HdrHistogram) -> dict[str, float]:
-    return {
-        "latency_us_p50": found.get_value_at_percentile(50) / 1000,
-        "latency_us_p99": found.get_value_at_percentile(99) / 1000,
-    }
+TRANSPORTS = ("tcp", "zmq")
+NAMES = {"tcp": "TCP", "zmq": "ZeroMQ"}
+PLACEMENTS = {"free": "processes on any core", "pinned": "client pinned to one core, exchange to another"}
 
 
 def one_way_requests() -> npt.NDArray[np.void]:
@@ -96,7 +89,9 @@ class Rounds:
         return time.perf_counter_ns() - begin
 
 
-def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[dict[str, Any], HdrHistogram]]:
+def one_in_flight(
+    venue: Exchange, path: Path, rounds: int
+) -> Iterator[tuple[dict[str, Any], dict[str, HdrHistogram]]]:
     """Each transport and placement: the exchange beside its floors, in interleaved blocks."""
     own = Disk(Path(f"{path}-client"))
     with process("bench.echo", "disk", f"{path}") as disk:
@@ -120,7 +115,7 @@ def one_in_flight(venue: Exchange, path: Path, rounds: int) -> Iterator[tuple[di
                             "client_fdatasync": own.times,
                         }
                         found = interleaved(kinds, rounds)
-                    yield judged(transport, placement, found), found["exchange"]
+                    yield judged(transport, placement, found), found
 
 
 def syncs(disk: subprocess.Popen[str], count: int) -> list[int]:
@@ -162,63 +157,6 @@ def judged(transport: str, placement: str, found: dict[str, HdrHistogram]) -> di
     return result
 
 
-def many_in_flight(
-    venue: Exchange, transport: str, window: int, requests: npt.NDArray[np.void], name: str
-) -> tuple[dict[str, Any], HdrHistogram]:
-    """All requests after the prefill, at most `window` unanswered: rate and latencies."""
-    with connect(venue.fix[transport], name, heartbeat_seconds=60, timeout=60) as client:
-        stream(client, requests[:PREFILL], 1024)
-        begin = time.perf_counter_ns()
-        processor = time.process_time()
-        intended, answered, reports = stream(client, requests[PREFILL:], window)
-        seconds = (time.perf_counter_ns() - begin) / 1e9
-        processor = time.process_time() - processor
-        client.mass_cancel()
-    found = histogram(answered - intended)
-    count = len(requests) - PREFILL
-    result = {
-        "bench": "wire",
-        "what": "many in flight",
-        "transport": transport,
-        "window": window,
-        "messages": count,
-        "reports": reports,
-        "rate": count / seconds,
-        "client_us_per_message": processor / count * 1e6,
-        **figures(found),
-    }
-    return result, found
-
-
-def stream(
-    client: Client, requests: npt.NDArray[np.void], window: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """Send all through a window: intended send time and answer time of each, and how many reports came."""
-    count = len(requests)
-    intended, answered = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    sent = done = reports = last = 0
-    now = time.monotonic_ns()
-    while done < count:
-        room = min(window - (sent - done), count - sent)
-        if room:
-            intended[sent : sent + room] = now
-            client.send(requests[sent : sent + room])
-            sent += room
-        received = client.receive(5.0)
-        now = time.monotonic_ns()
-        for batch, start, stop in received:
-            array = batch.array[start:stop]
-            reports += stop - start
-            # Invariant: an input's first report that is no maker's fill answers the next request.
-            numbers = array["input_number"][array["maker_taker"] != ord("1")]
-            if len(numbers):
-                fresh = int(np.count_nonzero(np.diff(numbers, prepend=np.uint64(last))))
-                last = int(numbers[-1])
-                answered[done : done + fresh] = now
-                done += fresh
-    return intended, answered, reports
-
-
 @contextlib.contextmanager
 def subscriber(endpoint: str) -> Iterator[None]:
     """A process that reads the whole feed."""
@@ -239,46 +177,45 @@ def subscribe(endpoint: str) -> None:
         socket.recv_multipart()
 
 
-def check_replay(venue: Exchange) -> dict[str, Any]:
+def check_replay(venue: Exchange, repeat: int) -> dict[str, Any]:
     """Replay the log to where the running exchange is, every checksum verified: the state hashes must be equal."""
     live = Place(None, venue.data).ask({"command": "state_hash"})
-    index, state_hash = live["applied_index"], live["state_hash"]
-    command = [sys.executable, "-m", "gateway.cli", "replay", str(venue.data), "--verify", "--to", str(index)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
-    lines = done.stdout.replace("state hash", "state_hash").splitlines()
-    told = dict(line.split(maxsplit=1) for line in lines if line.strip())
-    if told["state_hash"] != state_hash:
+    result = replay.measure(venue.data, live["applied_index"], repeat)
+    if result["state_hash"] != live["state_hash"]:
         raise SystemExit(
-            f"at entry {index} the exchange has state {state_hash}, a replay {told['state_hash']}"
+            f"bench.wire: at entry {live['applied_index']} the exchange has state {live['state_hash']}, a replay "
+            f"{result['state_hash']}"
         )
-    rate = float(told["commands/s"].replace(",", ""))
-    return {"index": index, "state_hash": state_hash, "commands_per_s": rate}
+    return result
 
 
-def plot(found: dict[str, HdrHistogram], path: Path) -> None:
-    """Latency by percentile, both axes logarithmic: the right half is the tail."""
-    import matplotlib as mpl
+def measure(options: argparse.Namespace) -> Iterator[tuple[dict[str, Any], list[Curve]]]:
+    """Every result, with the curves that belong to it."""
+    with directory() as path, exchange(path / "data") as venue:
+        for result, found in one_in_flight(venue, path / "floor", options.rounds):
+            transport = result["transport"]
+            panel = f"one in flight, {PLACEMENTS[result['placement']]}"
+            colour = TRANSPORTS.index(transport)
+            yield (
+                result,
+                [
+                    Curve(panel, f"{NAMES[transport]}, {name}", colour, style, found[name.replace(" ", "_")])
+                    for style, name in enumerate(("exchange", "floor", "synced echo"))
+                ],
+            )
+        if options.messages:
+            requests = order_mix(options.messages)
+            with subscriber(venue.endpoints["feed"]):
+                for transport in TRANSPORTS:
+                    for number, window in enumerate(options.windows):
+                        result, one = many_in_flight(venue, transport, window, requests, path, options.repeat)
+                        name = f"{NAMES[transport]}, {window:,}"
+                        style = TRANSPORTS.index(transport)
+                        yield result, [Curve("many in flight", name, number, style, one)]
+        yield {"bench": "wire", "what": "replay"} | check_replay(venue, options.repeat), []
 
-    mpl.use("Agg")
-    from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 5.5))
-    nines = np.linspace(0, 5, 200)
-    percentiles = 100 * (1 - 10.0**-nines)
-    for name, one in found.items():
-        axes.plot(nines, [one.get_value_at_percentile(p) / 1000 for p in percentiles], label=name)
-    axes.set_yscale("log")
-    axes.set_xticks(range(6), ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"])
-    axes.set_xlabel("percentile")
-    axes.set_ylabel("latency, µs (from the intended send time)")
-    axes.set_title("Wire to wire, sync on")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend(fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.wire", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--rounds", type=int, default=2000, help="round trips of one in flight (default 2000)"
@@ -287,32 +224,33 @@ def main() -> None:
         "--messages", type=int, default=200_000, help="messages of many in flight (default 200000)"
     )
     parser.add_argument(
-        "--windows", default="64,1024,16384", help="how many in flight (default 64,1024,16384)"
+        "--windows",
+        type=lambda text: [positive(window) for window in text.split(",")],
+        default=[64, 1024, 16384],
+        help="how many in flight (default 64,1024,16384)",
     )
-    parser.add_argument("--plot", type=Path, default=ROOT / "bench" / "results" / "wire.png")
+    parser.add_argument("--repeat", type=positive, default=3, help="of many in flight, and replays (3)")
+    parser.add_argument(
+        "--plot", type=Path, default=ROOT / "bench" / "results" / "wire.png", help="where the picture goes"
+    )
     parser.add_argument("--subscribe", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subscribe:
         subscribe(options.subscribe)
-    around = surroundings()
-    found: dict[str, HdrHistogram] = {}
-    with directory() as path, exchange(path / "data") as venue:
-        for result, one in one_in_flight(venue, path / "floor", options.rounds):
-            found[f"one in flight, {result['transport']}, {result['placement']}"] = one
-            print(json.dumps(result | around), flush=True)
-        if options.messages:
-            requests = order_mix(options.messages)
-            with subscriber(venue.endpoints["feed"]):
-                for transport in TRANSPORTS:
-                    for window in map(int, options.windows.split(",")):
-                        name = f"MIX-{transport}-{window}"
-                        result, one = many_in_flight(venue, transport, window, requests, name)
-                        found[f"{window} in flight, {transport}"] = one
-                        print(json.dumps(result | around), flush=True)
-        replayed = {"bench": "wire", "what": "replay"} | check_replay(venue)
-        print(json.dumps(replayed | around), flush=True)
-    plot(found, options.plot)
+    curves: list[Curve] = []
+    try:
+        for result, found in measure(options):
+            print(json.dumps(result | surroundings()), flush=True)
+            curves += found
+    except (OutOfTurn, replay.Failed) as failed:
+        print(f"bench.wire: {failed}", file=sys.stderr)
+        return 1
+    here = surroundings()
+    machine = f"{here['cpu']}, {here['cores']} cores, {here['date'][:10]}, commit {here['commit']}"
+    draw(curves, f"Wire to wire, every order synced to disk ({machine})", options.plot)
+    write_log(curves, options.plot.with_suffix(".hlog"))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -245,8 +245,11 @@ def test_help_imports_no_heavy_module() -> None:
         assert f" {name} " in done.stdout
 
 
-def test_bench_without_its_directory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_command.importlib.util, "find_spec", lambda name: None)
+def test_bench_without_its_directory_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An installed package has no benchmarks; another package of that name beside it is not run."""
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__main__.py").write_text("raise AssertionError")
+    monkeypatch.setattr(bench_command, "ROOT", tmp_path)
     done = CliRunner().invoke(bench_command.bench, [])
     assert done.exit_code == 1
     assert "make bench" in done.output
@@ -257,3 +260,10 @@ def test_an_endpoint_alone_does_not_tell_the_exchanges_own_symbols(tmp_path: Pat
         ConfigError, match=r"an exchange with the default configuration has AAPL.*give --data"
     ):
         Place("fix+tcp://127.0.0.1:1", tmp_path).instrument("OWN")
+
+
+def test_bench_names_the_packages_it_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_command.importlib.util, "find_spec", lambda name: None)
+    done = CliRunner().invoke(bench_command.bench, [])
+    assert done.exit_code == 1
+    assert "the benchmarks need hdrhistogram and matplotlib" in done.output

@@ -1,0 +1,102 @@
+"""`python -m bench`: what is run, what becomes of a run that fails, and the table."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as everything
+from bench.table import rows
+
+MATCH = {"bench": "match", "ns_op": 40.0, "cpu_ns_op": 39.0, "floor_ns_op": 13.0, "instruments": 1}
+ONE = {
+    "bench": "wire", "what": "one in flight", "run": "wire", "transport": "tcp", "placement": "free",
+    "exchange_latency_us_p50": 200.0, "exchange_latency_us_p99": 300.0, "floor_latency_us_p50": 100.0,
+    "floor_latency_us_p99": 150.0, "ratio": 2.0, "synced_echo_latency_us_p50": 160.0, "synced_echo_ratio": 1.25,
+}  # fmt: skip
+
+
+def cells(*lines: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in rows(list(lines))]
+
+
+@pytest.mark.parametrize("own", ["", "own "])
+@pytest.mark.parametrize(("ns", "reached"), [(120.0, True), (121.0, False)])
+def test_many_instruments_stand_beside_w1_of_the_same_run(own: str, ns: float, reached: bool) -> None:
+    w1 = MATCH | {"run": f"{own}W1"}
+    many = MATCH | {"run": f"{own}W1, 10,000 instruments", "instruments": 10_000, "ns_op": ns}
+    first, second = cells(w1, many)
+    assert first == (f"{own}W1", "40 ns/operation (cpu 39)", "40 ns", True, "13 ns", "3.0")
+    assert second[1:4] == (f"{ns:.0f} ns/operation (cpu 39), 3.0 x W1", "3 x W1", reached)
+    assert cells(many)[0][3] is None  # without W1 nothing can be said
+
+
+def test_flash1_counts_by_its_worst_scenario() -> None:
+    lines = [MATCH | {"run": f"flash1 {name}", "ns_op": ns} for name, ns in (("a", 50.0), ("b", 101.0))]
+    *_, worst = cells(*lines)
+    assert worst[:4] == ("flash1, worst of 2", "9.9 M/s (b)", "10 M/s", False)
+
+
+def test_one_in_flight_stands_beside_its_floor() -> None:
+    ((_, figure, reach, reached, floor, ratio),) = cells(ONE)
+    assert (figure, floor) == ("p50 200 µs, p99 300 µs", "p50 100 µs, p99 150 µs; synced 160")
+    assert (reach, reached, ratio) == ("1.3 x floor", False, "2.00; 1.25")
+    assert cells(ONE | {"ratio": 1.29})[0][3]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two programs instead of the benchmarks: one measures, one fails after its first line."""
+    line = json.dumps({name: value for name, value in ONE.items() if name != "run"})
+    for name, text in {
+        "good": f"print({json.dumps(line)})",
+        "bad": f"import sys\nprint({json.dumps(line)})\nsys.exit('the disk is gone')",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    programs = [everything.Run(name, [str(tmp_path / f"{name}.py")]) for name in ("bad", "good")]
+    monkeypatch.setattr(everything, "runs", lambda directory, quick: programs)
+    monkeypatch.setattr(everything, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(everything, "MADE", tmp_path / "made")
+    return tmp_path / "results"
+
+
+def test_a_run_that_fails_is_told_and_the_others_stand(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    assert everything.main() == 1
+    told = capsys.readouterr().out
+    assert "failed: bad: the disk is gone" in told
+    assert told.count("one in flight, tcp, free") == 2
+    (path,) = results.glob("*.jsonl")
+    assert [json.loads(line)["run"] for line in path.read_text().splitlines()] == ["bad", "good"]
+
+
+def test_names_choose_what_is_run(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "good"])
+    assert everything.main() == 0
+    monkeypatch.setattr(sys, "argv", ["bench", "other"])
+    with pytest.raises(SystemExit) as error:
+        everything.main()
+    assert error.value.code == 2
+    assert "no benchmark begins with other; there are bad, good" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_shared_workloads_our_own_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setattr(everything, "MADE", tmp_path)
+    if there:
+        for name in ("own-w1", "own-w2"):
+            (tmp_path / f"{name}.bin.ref.json").touch()
+    names = [run.name for run in everything.runs(None, quick=False)]
+    assert names[:2] == (
+        ["own W1", "own W1, random ids"] if there else ["making own-w1.bin", "making own-w2.bin"]
+    )
+    assert {"own W2", "own W1, 10,000 instruments", "own W1, Python API", "memory", "wire"} <= set(names)
+    assert not any(name.startswith("flash1") for name in names)
