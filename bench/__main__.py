@@ -38,12 +38,14 @@ FLASH1 = {
     "swing-40": "3cb0175e7982ff09ea220d1feaee3844cf9116a5ce455757879dea1d880b9b9f",
     "flash-crash": "cff8d3f94b709fc64a8b2058a6ca4fb6920364904796e46906895e362d2bb16b",
 }
+MAKING = ": making its file"
+"""Ends the name of a run that makes a workload, so that whoever chooses the workload chooses this too."""
 QUICK_COUNT = 100_000  # operations of a workload that is made for a quick look
 PIPED_WIDTH = 160  # columns, when the table does not go to a terminal
 
 
 class Run(NamedTuple):
-    """One process: a name, its arguments after `-m`."""
+    """One process: a name, its arguments after `-m` (or a program and its arguments)."""
 
     name: str
     arguments: list[str]
@@ -72,15 +74,15 @@ def match_runs(directory: Path | None, quick: bool, repeat: list[str]) -> Iterat
     own = OWN if directory is None else ""
     prefix = "" if directory is not None else "own-quick-" if quick else "own-"
     w1, w2 = (MADE / f"{prefix}{name}.bin" for name in ("w1", "w2"))
-    for path, given in ((w1, []), (w2, ["200000", "1000000", "43"])):
+    for what, path, given in (("W1", w1, []), ("W2", w2, ["200000", "1000000", "43"])):
         if path.with_name(path.name + ".ref.json").exists():
             continue
         if directory is not None:
-            yield Run(f"making {path.name}", [str(directory / "generate.py"), str(path), *given])
+            yield Run(f"{own}{what}{MAKING}", [str(directory / "generate.py"), str(path), *given])
         else:
             size = ["--count", str(QUICK_COUNT)] if quick else []
             resting = ["--resting", given[0]] if given else []
-            yield Run(f"making {path.name}", ["bench.generate", str(path), *resting, *size])
+            yield Run(f"{own}{what}{MAKING}", ["bench.generate", str(path), *resting, *size])
     yield Run(f"{own}W1", ["bench.match", "--workload", str(w1), *repeat])
     yield Run(f"{own}W1, random ids", ["bench.match", "--workload", str(w1), "--ids", "random", *repeat])
     yield Run(f"{own}W2", ["bench.match", "--workload", str(w2), *repeat])
@@ -174,10 +176,11 @@ def main() -> int:
     if options.workloads is not None and not (options.workloads / "generate.py").exists():
         parser.error(f"--workloads {options.workloads}: there is no generate.py")
     everything = runs(options.workloads, options.quick)
-    names = [run.name.removeprefix(OWN).removeprefix("making ") for run in everything]
+    names = [run.name.removeprefix(OWN) for run in everything]
     for name in options.names:
         if not any(one.lower().startswith(name.lower()) for one in names):
-            parser.error(f"no benchmark begins with {name}; there are {', '.join(dict.fromkeys(names))}")
+            known = ", ".join(one for one in names if not one.endswith(MAKING))
+            parser.error(f"no benchmark begins with {name}; there are {known}")
     wanted = [
         run
         for run, name in zip(everything, names, strict=True)
@@ -190,7 +193,7 @@ def main() -> int:
     lines = list(measured(wanted, results, failures))
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
     show(console, lines)
-    if options.workloads is None:
+    if any(line["run"].startswith(OWN) for line in lines):
         console.print(
             "own W1, own W2: made by bench/generate.py, of the shape of W1 and W2, answers from engine/reference.py; "
             "flash1 is not here (--workloads DIR, see docs/bench.md)"

@@ -95,8 +95,22 @@ def test_without_shared_workloads_our_own_are_made(
         for name in ("own-w1", "own-w2"):
             (tmp_path / f"{name}.bin.ref.json").touch()
     names = [run.name for run in everything.runs(None, quick=False)]
-    assert names[:2] == (
-        ["own W1", "own W1, random ids"] if there else ["making own-w1.bin", "making own-w2.bin"]
-    )
+    making = [name for name in names if name.endswith(everything.MAKING)]
+    assert making == ([] if there else ["own W1: making its file", "own W2: making its file"])
     assert {"own W2", "own W1, 10,000 instruments", "own W1, Python API", "memory", "wire"} <= set(names)
     assert not any(name.startswith("flash1") for name in names)
+
+
+def test_choosing_a_workload_makes_its_file(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = str(results.parent / "good.py")
+    names = [f"own W1{everything.MAKING}", f"own W2{everything.MAKING}", "own W1", "own W2"]
+    monkeypatch.setattr(
+        everything, "runs", lambda directory, quick: [everything.Run(name, [program]) for name in names]
+    )
+    monkeypatch.setattr(sys, "argv", ["bench", "w2"])
+    assert everything.main() == 0
+    (path,) = results.glob("*.jsonl")
+    ran = [json.loads(line)["run"] for line in path.read_text().splitlines()]
+    assert ran == [f"own W2{everything.MAKING}", "own W2"]
