@@ -307,6 +307,7 @@ class Server:
             self._loop.call_later(RETRY_SECONDS, self.schedule)
         if connections.events:
             self._tell()
+        self._tell_intake()
         if connections.accepting and self._router.readable():  # edge-triggered: sends may have eaten the edge
             self._loop.call_soon(self._drain)
         if more:
@@ -363,6 +364,10 @@ class Server:
         except (LogError, OSError) as error:
             self._fail(Stopped(str(error)))
             return
+        self._tell_intake()
+        self.schedule()
+
+    def _tell_intake(self) -> None:
         why_not = self._replica.why_not
         if why_not != self._why_not:
             self._why_not = why_not
@@ -372,7 +377,6 @@ class Server:
             else:
                 self._trace.error("not taking input", why=why_not)
                 self._say(f"not taking input: {why_not}")  # the trace may lie on the disk that is full
-        self.schedule()
 
     def _look_at_descriptors(self) -> None:
         """New TCP connections are refused while hardly a descriptor is left; ZeroMQ lets its own wait when none is."""
