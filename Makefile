@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
+LOG := $(VENV)/build.log
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 SOURCES := $(wildcard engine/*.pyx engine/*.pxd replication/*.pyx gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
 
 .PHONY: run test test-long lint build clean bench docs
@@ -12,15 +14,17 @@ build: $(STAMP)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quorumbook needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
 	@sh deploy/check-tools.sh $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
+# Quiet while it goes well; what pip and the compiler say is in the log, and shown when the build fails.
 $(STAMP): $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=compat
+	@echo "Building into $(VENV) (a minute or two; what it says goes to $(LOG)) ..."
+	@{ $(PIP) --upgrade pip && $(PIP) --editable '.[dev]' --config-settings editable_mode=compat; } >$(LOG) 2>&1 \
+		|| { grep -i -A 4 'error' $(LOG) | head -n 60; echo "The build failed; all it said is in $(LOG)"; exit 1; }
 	@touch $(STAMP)
 
 run: build
-	$(BIN)/quorumbook serve
+	@$(BIN)/quorumbook serve
 
 lint: build
 	$(BIN)/ruff check .

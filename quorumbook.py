@@ -50,6 +50,7 @@ BUY, SELL = _Side.BUY, _Side.SELL
 DAY, GTC, IOC, FOK = _TimeInForce.DAY, _TimeInForce.GTC, _TimeInForce.IOC, _TimeInForce.FOK
 
 if TYPE_CHECKING:
+    __version__: str
     from gateway.client import Client, connect
     from gateway.client_async import AsyncClient, connect_async
     from gateway.client_decoder import Report
@@ -154,6 +155,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("quorumbook")
     if name not in _HOME:
         raise AttributeError(f"module 'quorumbook' has no attribute {name!r}")
     _refuse_another("gateway")
@@ -163,4 +166,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

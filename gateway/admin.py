@@ -20,11 +20,16 @@ class Refused(Exception):
 
 
 class Admin:
-    """Answers requests about one replica. stop: called for the command `stop`."""
+    """Answers requests about one replica.
 
-    def __init__(self, replica: Replica, stop: Callable[[], None], uptime_ns: Callable[[], int]) -> None:
+    stop: called for the command `stop`. process: what only the running process knows, for `status`.
+    """
+
+    def __init__(
+        self, replica: Replica, stop: Callable[[], None], process: Callable[[], dict[str, Any]]
+    ) -> None:
         self._replica = replica
-        self._uptime_ns = uptime_ns
+        self._process = process
         self._stop = stop
         self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
             "status": self.status,
@@ -53,6 +58,7 @@ class Admin:
         return {
             "accepting": replica.why_not is None,
             "why_not": replica.why_not,
+            "role": node.role,
             "term": node.term,
             "last_index": node.last_index,
             "applied_index": exchange.applied_index,
@@ -62,11 +68,11 @@ class Admin:
             "log_time_ns": exchange.time_ns,
             "incarnation": replica.connections.incarnation,
             "turns": replica.turns,
-            "uptime_s": self._uptime_ns() / 1e9,
             "live_orders": exchange.machine.live_orders,
             "sessions": len(sessions),
             "sessions_connected": sum(bool(session["connected"]) for session in sessions),
             "connections": replica.connections.counts(),
+            **self._process(),
         }
 
     def sessions(self, _: Request) -> dict[str, Any]:

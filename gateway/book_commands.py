@@ -1,15 +1,23 @@
 """`quorumbook book` and `quorumbook watch`: a symbol's market data in the terminal."""
 
 import json
+import os
+import signal
 from pathlib import Path
+from threading import Event
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from gateway.client_feed import Feed, feed
+from gateway.feed import FeedReader
 from gateway.locate import Place, explained
-from gateway.watch import ladder, render
+from gateway.watch import Told, ladder, render
+
+REDRAW_SECONDS = 0.25
+PICTURE_ROWS = 6
+"""Rows of the picture that are no levels: borders, touch, headings, the line between the sides."""
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="The exchange's data directory.")
 LEVELS = click.option(
@@ -48,16 +56,49 @@ def book(symbol: str, data: Path | None, levels: int, as_json: bool) -> None:
 @DATA
 @LEVELS
 def watch(symbol: str, data: Path | None, levels: int) -> None:
-    """Watch SYMBOL's book and trades live; Ctrl-C ends it."""
+    """Watch SYMBOL's book and trades live; Ctrl-C ends it.
+
+    Where the output is no terminal that can redraw (a pipe, a file), each trade and each change of the touch
+    is one line.
+    """
     with explained(), joined(symbol, data) as market:
         reader = market.wait()[symbol]
-        with Live(render(reader, levels), console=Console(), auto_refresh=False) as live:
-            try:
-                while True:
-                    market.update(0.25)
-                    live.update(render(reader, levels), refresh=True)
-            except KeyboardInterrupt:
-                pass
+        console = Console()
+        ended = Event()  # rather than an exception, which may come when the terminal is half set up
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        if console.is_terminal and not console.is_dumb_terminal:
+            draw(market, reader, levels, console, ended)
+        else:
+            tell(market, reader, ended)
+
+
+def draw(market: Feed, reader: FeedReader, levels: int, console: Console, ended: Event) -> None:
+    """The picture on a screen of its own, with as many levels as the terminal has room for."""
+
+    def picture() -> RenderableType:
+        rows = max((console.height - PICTURE_ROWS) // 2, 1)
+        return render(reader, min(levels, rows), connected=market.connected)
+
+    try:
+        with Live(picture(), console=console, auto_refresh=False, screen=True) as live:
+            while not ended.is_set():
+                live.update(picture(), refresh=True)
+                market.update(REDRAW_SECONDS)
+    finally:
+        console.print(picture())  # the screen of before is back: the last picture stays on it
+
+
+def tell(market: Feed, reader: FeedReader, ended: Event) -> None:
+    """Lines, until nobody reads them any more."""
+    told = Told(reader)
+    try:
+        while not ended.is_set():
+            for line in told.lines(connected=market.connected):
+                click.echo(line)
+            market.update(REDRAW_SECONDS)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain of it once more at its end
 
 
 def joined(symbol: str, data: Path | None) -> Feed:

@@ -34,9 +34,9 @@ class Feed:
         self._subscription: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         self._snapshots: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self._monitor: zmq.Socket[bytes] = self._subscription.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
-        self._subscribed = False  # a publisher has answered
+        self._connected = False
         self._subscription.setsockopt(zmq.RCVHWM, 1_000_000)
         self._subscription.setsockopt(zmq.LINGER, 0)
         self._snapshots.setsockopt(zmq.LINGER, 0)
@@ -61,9 +61,14 @@ class Feed:
         return self._readers[symbol]
 
     @property
+    def connected(self) -> bool:
+        """Whether a publisher answers; one that went away is waited for."""
+        return self._connected
+
+    @property
     def ready(self) -> bool:
-        """Whether every symbol's snapshot and increments are joined."""
-        return self._subscribed and all(reader.ready for reader in self._readers.values())
+        """Whether it is connected, and every symbol's snapshot and increments are joined."""
+        return self._connected and all(reader.ready for reader in self._readers.values())
 
     def wait(self, timeout: float = 5.0) -> Self:
         """Wait until it is `ready`. UnknownTopic when a symbol does not exist; TimeoutError says what is missing."""
@@ -76,7 +81,7 @@ class Feed:
         return self
 
     def _missing(self) -> str:
-        if not self._subscribed:
+        if not self._connected:
             return (
                 f"nobody publishes at {self._endpoint}: is it the exchange's feed endpoint? Nothing has come"
             )
@@ -120,8 +125,7 @@ class Feed:
     def _read(self) -> set[str]:
         changed: set[str] = set()
         while self._monitor.poll(0):
-            recv_monitor_message(self._monitor)
-            self._subscribed = True
+            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
         for _ in range(FRAMES_PER_READ):
             try:
                 topic, payload = self._subscription.recv_multipart(zmq.NOBLOCK)

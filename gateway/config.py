@@ -56,9 +56,9 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
-    comp_id: Annotated[str, Meta(description="the exchange's own CompID: 1 to 64 printable characters")] = (
-        "QUORUMBOOK"
-    )
+    comp_id: Annotated[
+        str, Meta(description="the exchange's own CompID: 1 to 64 printable ASCII characters")
+    ] = "QUORUMBOOK"
     open_to_any: Annotated[
         bool, Meta(description="true or false: a Logon of a new SenderCompID makes a session")
     ] = True
@@ -84,7 +84,7 @@ class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
-    symbol: Annotated[str, Meta(description="1 to 32 printable characters, no space and no '|'")]
+    symbol: Annotated[str, Meta(description="1 to 32 printable ASCII characters, no space and no '|'")]
     price_increment: DecimalText = "0.01"
     quantity_increment: DecimalText = "1"
     round_lot: DecimalText = ""
@@ -123,7 +123,7 @@ def load(path: Path | None) -> Loaded:
     if path is None:
         return checked(Config(), "the embedded default", {})
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -139,7 +139,7 @@ def parse(text: str, file: str) -> Loaded:
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{file}: {explained(str(error))}") from None
+        raise ConfigError(f"{file}: {explained(str(error), table)}") from None
     return checked(config, file, table)
 
 
@@ -170,6 +170,10 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         genesis = [inputs.setting(**msgspec.structs.asdict(config.exchange))]
     except ValueError as error:
         raise ConfigError(f"{file}: exchange.{error}") from None
+    if not config.exchange.comp_id.isascii():
+        raise wrong(
+            "exchange.comp_id", f"{config.exchange.comp_id!r}; allowed: {at_path('exchange.comp_id')[1]}"
+        )
     if not config.instruments:
         raise wrong("instruments", "none are given; allowed: one or more [[instruments]]")
     seen: set[str] = set()
@@ -178,18 +182,16 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         if instrument.symbol in seen:
             raise wrong(f"{where}.symbol", f"{instrument.symbol} is defined twice")
         seen.add(instrument.symbol)
-        if not instrument.symbol:
-            raise wrong(f"{where}.symbol", "it is empty; allowed: 1 to 32 bytes of ASCII")
+        if not instrument.symbol or not instrument.symbol.isascii() or "|" in instrument.symbol:
+            raise wrong(
+                f"{where}.symbol", f"{instrument.symbol!r}; allowed: {at_path('instruments.symbol')[1]}"
+            )
         try:
             genesis.append(
                 inputs.instrument(**{k: v for k, v in msgspec.structs.asdict(instrument).items() if v != ""})
             )
         except ValueError as error:
             raise ConfigError(f"{file}: {where}.{error}") from None
-        if "|" in instrument.symbol:
-            raise wrong(
-                f"{where}.symbol", f"{instrument.symbol!r}; '|' ends the name of a feed topic: not allowed"
-            )
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
     return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
 
@@ -201,8 +203,8 @@ UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
 
 
-def explained(text: str) -> str:
-    """msgspec's message with the key first and what is allowed last."""
+def explained(text: str, table: dict[str, Any]) -> str:
+    """msgspec's message with the key first, what the file says there, and what is allowed last."""
     match = AT.match(text)
     assert match
     what, path = match["what"], (match["path"] or "$").removeprefix("$").removeprefix(".")
@@ -212,8 +214,19 @@ def explained(text: str) -> str:
         return f"{joined(path, unknown[1])}: unknown key; allowed here: {allowed}"
     if missing := MISSING.match(what):
         return f"{joined(path, missing[1])}: missing; allowed: {at_path(joined(path, missing[1]))[1]}"
-    allowed = at_path(path)[1]
-    return f"{path}: {what}" + (f"; allowed: {allowed}" if allowed else "")
+    return f"{path}: it is {stated(table, path)}; allowed: {at_path(path)[1]}"
+
+
+def stated(table: dict[str, Any], path: str) -> str:
+    """The value at a path, in TOML's words."""
+    here: Any = table
+    for key, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        here = here[int(number)] if number else here[key]
+    if isinstance(here, dict):
+        return "a table"
+    if isinstance(here, list):
+        return "an array"
+    return f'"{here}"' if isinstance(here, str) else str(here).lower()
 
 
 def joined(path: str, key: str) -> str:
@@ -228,7 +241,10 @@ def at_path(path: str) -> tuple[type[Struct] | None, str]:
         if get_origin(here) is tuple:
             here = get_args(here)[0]
     if isinstance(here, type) and issubclass(here, Struct):
-        return here, "a table of " + ", ".join(here.__struct_fields__)
+        keys = ", ".join(here.__struct_fields__)
+        if here is Instrument:
+            return here, f"for each instrument a table under [[instruments]] (two brackets), with {keys}"
+        return here, f"a table [{path}], with {keys}"
     return None, next((meta.description or "" for meta in get_args(here) if isinstance(meta, Meta)), "")
 
 

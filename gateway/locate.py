@@ -15,7 +15,7 @@ from typing import Any
 import click
 import zmq
 
-from gateway.client_link import address
+from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints
 
@@ -53,8 +53,14 @@ class Place:
         """Where to log on; asked again at every reconnect, since a restarted exchange may listen elsewhere."""
         if self.connect is not None:
             return self.connect
-        # Plain TCP: when this process is killed the exchange knows at once, and the next one need not wait.
-        return lambda: "fix+" + read_endpoints(self.directory)["fix_tcp"].removeprefix("fix+")
+        return self._fix_tcp
+
+    def _fix_tcp(self) -> str:
+        """Plain TCP: when this process is killed the exchange knows at once, and the next one need not wait."""
+        try:
+            return "fix+" + str(read_endpoints(self.directory)["fix_tcp"])
+        except ConfigError as error:
+            raise ConnectError(str(error)) from None  # while an exchange restarts the file is not there
 
     def memory(self, comp_id: str) -> Path:
         """The file that remembers this session's numbers between commands."""
@@ -125,7 +131,8 @@ def explained() -> Iterator[None]:
     try:
         yield
     except ConnectionError as error:
-        raise click.ClickException(f"{error}. Is it running? Start one: quorumbook serve") from None
+        advice = "" if "quorumbook serve" in str(error) else ". Is it running? Start one: quorumbook serve"
+        raise click.ClickException(f"{error}{advice}") from None
     except (ConfigError, SessionError, TimeoutError) as error:
         raise click.ClickException(str(error)) from None
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +35,7 @@ from gateway.replica import Replica
 from replication.disk import RealDisk
 from replication.files import LogError
 from replication.node import Node
+from replication.segments import SEGMENT_NAME
 from replication.wal import Cut
 
 FRAMES = 1_024  # ZeroMQ frames taken before others are looked at
@@ -117,7 +119,7 @@ class Server:
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
         self._connections.outlet = self._router
-        self._admin = Admin(self._replica, self.stop, lambda: time.monotonic_ns() - self._started_ns)
+        self._admin = Admin(self._replica, self.stop, self._process)
 
     def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
@@ -140,6 +142,15 @@ class Server:
                 zeromq.publish(address, messages)
 
         return publish
+
+    def _process(self) -> dict[str, Any]:
+        """What `status` tells of the process and its disk."""
+        return {
+            "version": version("quorumbook"),
+            "pid": os.getpid(),
+            "uptime_s": (time.monotonic_ns() - self._started_ns) / 1e9,
+            "storage": {"directory": str(self._directory), **room(self._directory)},
+        }
 
     # ---------------------------------------------------------------- start and end
 
@@ -465,6 +476,13 @@ def listening(listener: socket.socket, address: str) -> str:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     listener.bind((host.strip("[]"), int(port)))
     return f"tcp://{host}:{listener.getsockname()[1]}"
+
+
+def room(directory: Path) -> dict[str, int]:
+    """The log's segments, their bytes, and the bytes that the file system has left for this user."""
+    sizes = [entry.stat().st_size for entry in os.scandir(directory) if SEGMENT_NAME.fullmatch(entry.name)]
+    disk = os.statvfs(directory)
+    return {"segments": len(sizes), "log_bytes": sum(sizes), "free_bytes": disk.f_bavail * disk.f_frsize}
 
 
 def write_endpoints(directory: Path, endpoints: dict[str, str | int]) -> None:

@@ -45,6 +45,7 @@ def serve(config_file: Path | None, data: Path | None) -> None:
     try:
         loaded = load(config_file)
         directory = (data or Path(loaded.config.storage.directory or default_directory())).absolute()
+        make(directory)
         with ExitStack() as stack:
             trace = open_trace(loaded, directory, stack)
             server.serve(
@@ -57,6 +58,16 @@ def serve(config_file: Path | None, data: Path | None) -> None:
     click.echo("stopped")
 
 
+def make(directory: Path) -> None:
+    """The data directory. ConfigError when there cannot be one."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{directory}: the data directory cannot be made: {error.strerror}. Name another with --data DIR"
+        ) from None
+
+
 def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "FilteringBoundLogger":
     from gateway.trace import tracer
 
@@ -65,7 +76,6 @@ def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "Filterin
         return tracer(sys.stderr, trace.level)
     path = os.devnull
     if trace.to == "file":
-        directory.mkdir(parents=True, exist_ok=True)
         path = str(directory / "trace.jsonl")
     return tracer(stack.enter_context(open(path, "a", encoding="utf-8")), trace.level)
 
@@ -106,21 +116,17 @@ def status(data: Path | None, as_json: bool) -> None:
 
     directory = (data or default_directory()).absolute()
     try:
-        answer = ask(read_endpoints(directory), {"command": "status"})
+        endpoints = read_endpoints(directory)
+        answer = ask(endpoints, {"command": "status"})
+        sessions = [] if as_json else ask(endpoints, {"command": "sessions"})["sessions"]
     except ConfigError as error:
         fail(error)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)))
         return
-    width = max(map(len, answer))
-    for key, value in answer.items():
-        click.echo(f"{key.ljust(width)}  {shown(key, value)}")
+    from gateway.status import picture
 
-
-def shown(key: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return "  ".join(f"{name} {number:,}" for name, number in value.items())
-    return f"{value:,}" if type(value) is int and not key.endswith("_ns") else str(value)
+    click.echo(picture(answer, sessions))
 
 
 def ask(endpoints: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,10 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 BID, ASK, QUIET = "green", "red", "dim"
 
 
-def render(reader: FeedReader, levels: int = 10) -> RenderableType:
+AWAY = "the exchange is away: waiting for it"
+
+
+def render(reader: FeedReader, levels: int = 10, *, connected: bool = True) -> RenderableType:
     """The whole picture: touch, ladder (asks above bids) and as many trades as the ladder has rows."""
     scale = reader.scale
     if scale is None:
@@ -26,7 +29,10 @@ def render(reader: FeedReader, levels: int = 10) -> RenderableType:
     sides = Table.grid(padding=(0, 2))
     sides.add_row(ladder(reader, scale, levels), trades(reader, scale, 2 * levels))
     return Panel(
-        Group(touch(reader, scale), sides), title=reader.symbol, subtitle=standing(reader), expand=False
+        Group(touch(reader, scale), sides),
+        title=reader.symbol,
+        subtitle=standing(reader) if connected else f"[yellow]{AWAY}[/]",
+        expand=False,
     )
 
 
@@ -54,8 +60,8 @@ def ladder(reader: FeedReader, scale: Scale, levels: int) -> Table:
     largest = max((level.quantity_lots for level in bids + asks), default=1)
     table = Table(box=None, pad_edge=False)
     for heading in ("orders", "quantity", "price"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="crop")  # the bars give way first: a number that is cut short is worse
     for style, shown in ((ASK, asks[::-1]), (BID, bids)):
         for level in shown:
             cells = (
@@ -80,15 +86,59 @@ def bar(level: Level, largest: int) -> str:
 def trades(reader: FeedReader, scale: Scale, rows: int) -> Table:
     """The latest trades, newest first, in the colour of the side that took."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("time (UTC)")
-    table.add_column("price", justify="right")
-    table.add_column("quantity", justify="right")
+    table.add_column("time (UTC)", no_wrap=True)
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("quantity", justify="right", no_wrap=True)
     for trade in list(reader.trades)[: -rows - 1 : -1]:
         cells = (price(scale, trade.price_ticks), quantity(scale, trade.quantity_lots))
         table.add_row(clock(trade.time_ns), *cells, style=side(trade))
     if not reader.trades:
         table.add_row("none yet", "", "", style=QUIET)
     return table
+
+
+class Told:
+    """The same news as lines of plain text: what changed since the last look at the reader."""
+
+    def __init__(self, reader: FeedReader) -> None:
+        self._reader = reader
+        self._touch = ("", "")
+        self._connected = True
+        self._last_trade = reader.trades[-1].sequence if reader.trades else -1
+        self._lost = 0
+
+    def lines(self, *, connected: bool = True) -> list[str]:
+        """Trades first, oldest first, then the touch if it is another; and that the exchange went or came back."""
+        reader, scale = self._reader, self._reader.scale
+        if connected != self._connected:
+            self._connected = connected
+            return ["the exchange is back" if connected else AWAY]
+        if scale is None or not reader.ready:
+            return []
+        fresh = [trade for trade in reader.trades if trade.sequence > self._last_trade]
+        found = [
+            f"{clock(trade.time_ns)} trade {quantity(scale, trade.quantity_lots)} at {price(scale, trade.price_ticks)}"
+            f" {'bought' if trade.aggressor == BUY else 'sold'}"
+            for trade in fresh
+        ]
+        if fresh:
+            self._last_trade = fresh[-1].sequence
+        if reader.lost_trades > self._lost:
+            found.insert(0, f"trades not seen: {reader.lost_trades - self._lost:,}")
+            self._lost = reader.lost_trades
+        bids, asks = reader.depth(1)
+        words = (best(scale, "bid", bids), best(scale, "ask", asks))
+        if words != self._touch:
+            self._touch = words
+            found.append(f"{reader.symbol} {words[0]}, {words[1]}")
+        return found
+
+
+def best(scale: Scale, name: str, levels: list[Level]) -> str:
+    """`bid 100 at 190.00`, or that there is none."""
+    if not levels:
+        return f"no {name}s"
+    return f"{name} {quantity(scale, levels[0].quantity_lots)} at {price(scale, levels[0].price_ticks)}"
 
 
 def standing(reader: FeedReader) -> str:

@@ -150,6 +150,11 @@ class Node:
         return self._log.position.timestamp_ns
 
     @property
+    def role(self) -> str:
+        """leader or follower."""
+        return "leader" if self._raft.leader else "follower"
+
+    @property
     def term(self) -> int:
         return self._raft.hard_state.term
 

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -170,7 +170,10 @@ def test_a_rate_is_kept(own: Running, tmp_path: Path) -> None:
     assert time.monotonic() - start >= 1.3
 
 
-def test_play_survives_a_kill_of_the_exchange(own: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [Running.kill, Running.stop])
+def test_play_survives_restarts_of_the_exchange(
+    own: Running, tmp_path: Path, end: Callable[[Running], None]
+) -> None:
     flow, expected, fills = tmp_path / "flow.csv", tmp_path / "expected.csv", tmp_path / "fills.csv"
     quorumbook("generate", "--rows", 4000, "--seed", 3, "--out", flow, "--fills", expected)
     own.keep_ports()
@@ -180,7 +183,7 @@ def test_play_survives_a_kill_of_the_exchange(own: Running, tmp_path: Path) -> N
     player.start()
     for _ in range(3):
         time.sleep(1.0)
-        own.kill()
+        end(own)
         own.start()
     player.join(100)
     assert done[0].returncode == 0, done[0].stderr

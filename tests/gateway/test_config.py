@@ -1,0 +1,74 @@
+"""Every way in which a configuration file can be wrong: the error names the file, the key and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import ConfigError, complete_file, load, parse
+
+INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
+BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
+WRONG = {
+    "a table for the instruments": ('[instruments]\nsymbol = "A"\n', rf"{BRACKETS}"),
+    "a table of tables": ('[instruments.AAPL]\nprice_increment = "0.01"\n', rf"it is a table; .*{BRACKETS[11:]}"),
+    "a list of names": ('instruments = ["A", "B"]\n', r'instruments\[0\]: it is "A"; allowed: .*two brackets'),
+    "no instrument": ("instruments = []\n", r"instruments: none are given; allowed: one or more"),
+    "an unknown section": ("[netwrk]\n", "netwrk: unknown key; allowed here: network, storage"),
+    "an unknown key": ("[network]\nfix = 1\n", "network.fix: unknown key; allowed here: host, fix_zmq"),
+    "an unknown key of an instrument": (f'{INSTRUMENT}tick = "1"\n', r"instruments\[0\].tick: unknown key; allowed"),
+    "a port in quotes": ('[network]\nfix_zmq = "7610"\n', 'network.fix_zmq: it is "7610"; allowed: a TCP port'),
+    "a port too high": ("[network]\nfix_zmq = 70000\n", "network.fix_zmq: it is 70000; allowed: .*0 to 65535"),
+    "a section that is a number": ("network = 5\n", r"network: it is 5; allowed: a table \[network\], with host"),
+    "a section in two brackets": ("[[network]]\n", "network: it is an array; allowed: a table"),
+    "a name for a host": ('[network]\nhost = "example.org"\n', "network.host: .*allowed: 127.0.0.1, ::1"),
+    "an open host": ('[network]\nhost = "0.0.0.0"\n', "network.host: .*not a loopback address.*is allowed"),
+    "a port twice": ("[network]\nfeed = 7000\nadmin = 7000\n", "network.feed: port 7000 is used twice"),
+    "a symbol twice": (INSTRUMENT * 2, r"instruments\[1\].symbol: A is defined twice"),
+    "no symbol": ('[[instruments]]\nround_lot = "1"\n', r"instruments\[0\].symbol: missing; allowed: 1 to 32"),
+    "an empty symbol": ('[[instruments]]\nsymbol = ""\n', r"instruments\[0\].symbol: ''; allowed: 1 to 32"),
+    "a symbol with a bar": ('[[instruments]]\nsymbol = "A|B"\n', r"symbol: 'A\|B'; allowed: .*no '\|'"),
+    "a symbol that is not ASCII": ('[[instruments]]\nsymbol = "É"\n', r"symbol: 'É'; allowed: 1 to 32 printable ASCII"),
+    "a symbol too long": (f'[[instruments]]\nsymbol = "{"A" * 33}"\n', r"instruments\[0\].symbol must have 1 to 32"),
+    "a float": (f"{INSTRUMENT}price_increment = 0.01\n", "price_increment: it is 0.01; allowed: a decimal in quotes"),
+    "no decimal": (f'{INSTRUMENT}price_increment = "x"\n', "price_increment must be a decimal number, not 'x'"),
+    "no increment": (f'{INSTRUMENT}price_increment = "0"\n', "price_increment must be above 0"),
+    "a lot between increments": (f'{INSTRUMENT}round_lot = "0.5"\n', "round_lot must be a multiple of 1, not 0.5"),
+    "limits the wrong way round": (f'{INSTRUMENT}low_price = "2"\nhigh_price = "1"\n', "high_price must be 2.00 to"),
+    "an empty CompID": ('[exchange]\ncomp_id = ""\n', "exchange.comp_id must have 1 to 64"),
+    "a CompID that is not ASCII": ('[exchange]\ncomp_id = "É"\n', "exchange.comp_id: .*allowed: .*ASCII"),
+    "yes for true": ('[exchange]\nopen_to_any = "yes"\n', 'open_to_any: it is "yes"; allowed: true or false'),
+    "a negative time": ("[exchange]\ngrace_ms = -5\n", "exchange.grace_ms: it is -5; allowed: milliseconds, 0 to"),
+    "another trace": ('[trace]\nto = "syslog"\n', r'trace.to: it is "syslog"; allowed: "file" .* "stderr" or "none"'),
+    "no directory": ("[storage]\ndirectory = 5\n", "storage.directory: it is 5; allowed: a directory in quotes"),
+    "no TOML": ("this is not\n", "not TOML: .*line 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_named(case: tuple[str, str]) -> None:
+    with pytest.raises(ConfigError, match=f"(?s)my.toml: .*{case[1]}") as caught:
+        parse(case[0], "my.toml")
+    for word in ("`", "object", "Expected", "\n"):
+        if "not TOML" not in case[1]:
+            assert word not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none.toml: cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(tmp_path)
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b"# caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"latin.toml: byte 5 is not UTF-8"):
+        load(latin)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(b"\xef\xbb\xbf[network]\nfeed = 1\n")
+    assert load(file).config.network.feed == 1
+
+
+def test_the_complete_file_is_the_default() -> None:
+    assert parse(complete_file(), "c.toml").config == load(None).config
