@@ -1,6 +1,7 @@
 """The command line: which commands there are. Each is imported only when it runs, so that --help is quick."""
 
 import importlib
+import os
 import sys
 
 import rich_click as click
@@ -76,10 +77,26 @@ def main() -> None:
         sys.exit(quorumbook.main(prog_name="quorumbook", standalone_mode=False))
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "quorumbook"
-        click.echo(f"quorumbook: {error.format_message()} (see {where} --help)", err=True)
+        text = " ".join(error.format_message().split())
+        click.echo(f"quorumbook: {text} (see {where} --help)", err=True)
         sys.exit(2)
     except click.ClickException as error:
         click.echo(f"quorumbook: {error.format_message()}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("engine", "replication"):
+            raise
+        found = ", ".join(sys.modules[package].__path__) if package in sys.modules else "nothing"
+        text = f"it needs its own package {package!r}, but Python finds {found}: take that out of PYTHONPATH"
+        click.echo(f"quorumbook: {text}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the output has had enough
+        sys.exit(1)
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(f"quorumbook: {text}", err=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("quorumbook: interrupted", err=True)

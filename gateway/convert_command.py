@@ -39,7 +39,7 @@ def lobster(message: Path, orderbook: Path | None, out: Path | None) -> None:
                 rows = parse_orderbook(text, str(orderbook))
         converter = LobsterConverter(messages, rows, str(orderbook))
         finish(converter.convert(), converter.tick, out or beside(message))
-    except (FlowError, OSError) as error:
+    except FlowError as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -53,7 +53,7 @@ def itch(file: Path, symbol: str, out: Path | None) -> None:
         with open_binary(file) as binary:
             converter = ItchConverter(messages_of(binary, symbol, str(file)))
         finish(converter.convert(), converter.tick, out or beside(file, f".{symbol}"))
-    except (FlowError, OSError) as error:
+    except FlowError as error:
         raise click.ClickException(str(error)) from None
     if converter.unknown:
         click.echo(f"{converter.unknown:,} messages about orders that were never added: left out", err=True)

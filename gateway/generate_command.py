@@ -23,11 +23,8 @@ from gateway.generate import FlowGenerator
 def generate(rows: int, seed: int, out: Path, fills: Path | None) -> None:
     """Write a day of order flow: clustered arrivals, prices near the touch, as many cancels as orders."""
     generator = FlowGenerator(rows, seed)
-    try:
-        write_flow(out, generator.flow())
-        if fills:
-            with FillsWriter(fills) as writer:
-                writer.write(generator.fills)
-    except OSError as error:
-        raise click.ClickException(str(error)) from None
+    write_flow(out, generator.flow())
+    if fills:
+        with FillsWriter(fills) as writer:
+            writer.write(generator.fills)
     click.echo(f"{rows:,} rows, {len(generator.fills):,} fills -> {out}", err=True)

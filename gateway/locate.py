@@ -131,9 +131,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except ConnectionError as error:
-        advice = "" if "quorumbook serve" in str(error) else ". Is it running? Start one: quorumbook serve"
+        advice = ". Is it running? Start one: quorumbook serve" if "no exchange answers" in str(error) else ""
         raise click.ClickException(f"{error}{advice}") from None
-    except (ConfigError, SessionError, TimeoutError) as error:
-        raise click.ClickException(str(error)) from None
-    except (OSError, ValueError) as error:
+    except (ConfigError, SessionError, TimeoutError, ValueError) as error:
         raise click.ClickException(str(error)) from None

@@ -43,7 +43,7 @@ def match(flow: Path, fills: Path | None, symbol: str | None) -> None:
                 block_fills = player.fills(rows, reports)
                 if writer:
                     writer.write(block_fills)
-    except (FlowError, OSError) as error:
+    except FlowError as error:
         raise click.ClickException(str(error)) from None
     seconds = perf_counter() - started
 

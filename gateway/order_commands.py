@@ -87,7 +87,7 @@ def session(
             yield client, place, missed
 
 
-@click.command("order")
+@click.command("order", context_settings={"ignore_unknown_options": True})  # -5 is a price, not an option
 @click.argument("side", type=click.Choice(["buy", "sell"]))
 @click.argument("symbol")
 @click.argument("quantity", metavar="QTY")
@@ -229,14 +229,8 @@ def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
         table.add_row(
             *(row[name] for name in COLUMNS.values()), style="green" if one.side is Side.BUY else "red"
         )
-    console = Console()
-    console.print(
-        table,
-        width=max(console.width, console.measure(table).minimum),
-        crop=False,
-        overflow="ignore",
-        no_wrap=True,
-    )
+    needed = Console(width=1000).measure(table).maximum
+    Console(width=max(Console().width, needed)).print(table)
 
 
 def facts(one: Order) -> dict[str, Any]:

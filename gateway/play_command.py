@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -73,7 +74,10 @@ def play(
         )  # also: every line is good before anything is sent
         requests = FlowRequests(symbol, parts(price), parts(quantity))
         comp_id = comp_id or "PLAY-" + np.base_repr(time.time_ns() // 1_000_000, 36)
-        with connect(place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=10) as client:
+        with (
+            FillsWriter(fills) if fills else nullcontext() as writer,
+            connect(place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=10) as client,
+        ):
             player = Player(client, requests, rate)
             started = time.perf_counter()
             with bar(total, symbol) as progress:
@@ -83,10 +87,9 @@ def play(
                 player.drain()
                 progress(total)
             seconds = time.perf_counter() - started
-        answers = player.answers
-        played = answers.fills()
-        if fills is not None:
-            with FillsWriter(fills) as writer:
+            answers = player.answers
+            played = answers.fills()
+            if writer:
                 writer.write(played)
     say(symbol, comp_id, total, len(played), seconds, player)
     if answers.rejected:

@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
 from gateway.locate import Place
 from gateway.reasons import GatewayReason, reason_text
-from tests.client.running import Running, quorumbook
+from tests.client.running import ENVIRONMENT, Running, quorumbook
 
 SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
@@ -79,8 +81,11 @@ def test_the_session_continues_without_its_memory_and_over_either_transport(exch
         (("order", "buy", "AAPL", "1", "1.005"), "rejected"),
         (("cancel", "nothing"), "has no open order 'nothing'"),
         (("book", "NOPE"), "unknown symbol"),
-        (("play", "missing.csv", "--symbol", "AAPL"), "missing.csv"),
         (("play", "-", "--symbol", "AAPL"), "reads a flow twice"),
+        (("play", "missing.csv", "--symbol", "AAPL"), "quorumbook: missing.csv: No such file or directory"),
+        (("order", "buy", "AAPL", "-1", "100"), "rejected: OrderQty (38) must be above zero"),
+        (("order", "buy", "AAPL", "1", "100", "--tiff", "ioc"), "unexpected extra argument"),
+        (("order", "hold", "AAPL", "1"), "'hold' is not one of 'buy', 'sell'"),
     ],
 )
 def test_mistakes_are_explained(exchange: Running, arguments: tuple[str, ...], text: str) -> None:
@@ -88,6 +93,49 @@ def test_mistakes_are_explained(exchange: Running, arguments: tuple[str, ...], t
     assert done.returncode != 0
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "x.csv"
+    for arguments in (
+        ("match", nowhere),
+        ("generate", "--rows", 10, "--out", nowhere),
+        ("generate", "--rows", 10, "--out", tmp_path / "x.csv", "--fills", nowhere),
+        ("convert", "lobster", nowhere),
+        ("convert", "itch", nowhere, "--symbol", "A"),
+    ):
+        done = quorumbook(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == f"quorumbook: {nowhere}: No such file or directory"
+        assert "Traceback" not in done.stderr
+
+
+def test_play_looks_at_the_place_of_its_fills_before_it_sends(exchange: Running, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.csv"
+    flow.write_text(FLOW)
+    nowhere = tmp_path / "none" / "fills.csv"
+    before = quorumbook("status", "--json", data=exchange.data).stdout
+    done = quorumbook("play", flow, "--symbol", "AMZN", "--fills", nowhere, data=exchange.data)
+    assert done.stderr == f"quorumbook: {nowhere}: No such file or directory\n"
+    after = quorumbook("status", "--json", data=exchange.data).stdout
+    assert json.loads(before)["input_number"] == json.loads(after)["input_number"]
+
+
+def test_a_table_in_a_pipe_cuts_nothing_short(exchange: Running) -> None:
+    done = quorumbook(
+        "order", "sell", "BTC/USD", "0.00000001", "123456789", "--cl-ord-id", "x" * 64, data=exchange.data
+    )
+    assert done.returncode == 0, done.stderr
+    for whole in ("x" * 64, "BTC/USD", "0.00000001", "123456789", "leaves", "new"):
+        assert whole in done.stdout
+    assert "…" not in done.stdout
+
+
+def test_output_that_nobody_reads_to_the_end_is_no_mistake() -> None:
+    command = f"'{sys.executable}' -m gateway.cli generate --rows 50000 | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.stdout.startswith("seq,time_ns")
+    assert done.stderr == ""
 
 
 def test_without_an_exchange_the_command_says_what_to_start(tmp_path: Path) -> None:

@@ -30,6 +30,28 @@ def test_the_version_has_one_source() -> None:
     assert quorumbook("--version").stdout == f"quorumbook, version {qb.__version__}\n"
 
 
+def test_the_command_says_what_shadows_its_packages(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "__init__.py").touch()
+    command = [
+        sys.executable,
+        "-c",
+        "import gateway.cli, sys; sys.path.insert(0, sys.argv.pop(1)); gateway.cli.main()",
+    ]
+    done = subprocess.run(
+        [*command, str(tmp_path), "match", "x.csv"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"quorumbook: it needs its own package 'engine', but Python finds {tmp_path}"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_status_for_programs_is_complete(exchange: Running) -> None:
     status = json.loads(quorumbook("status", "--json", data=exchange.data).stdout)
     assert {name: status[name] for name in ("accepting", "why_not", "role", "term", "sessions", "pid")} == {
