@@ -160,7 +160,15 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'quorumbook' has no attribute {name!r}")
     _refuse_another("gateway")
-    value = getattr(import_module(_HOME[name]), name)
+    try:
+        value = getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("gateway."):
+            raise
+        raise ImportError(
+            f"quorumbook.{name} needs the compiled module {error.name}, which is not built here: outside Linux "
+            "only the engine is. On Linux, build again: make build in a checkout, or pip install ."
+        ) from None
     globals()[name] = value
     return value
 

@@ -85,6 +85,12 @@ def main() -> None:
         sys.exit(1)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
+        if package == "gateway":
+            text = (
+                f"this command needs {error.name}, which is not built here: outside Linux only the engine is"
+            )
+            click.echo(f"quorumbook: {text}", err=True)
+            sys.exit(1)
         if package not in ("engine", "replication"):
             raise
         found = ", ".join(sys.modules[package].__path__) if package in sys.modules else "nothing"

@@ -1,0 +1,77 @@
+"""What a type checker sees of the public names, as installed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import quorumbook as qb
+from tests.client.running import ROOT
+
+STUBS = ROOT / "quorumbook-stubs" / "__init__.pyi"
+PROGRAM = """
+import asyncio
+from decimal import Decimal
+
+import numpy as np
+import quorumbook as qb
+
+
+def trade(endpoint: str, feed: str, snapshot: str) -> Decimal | None:
+    with qb.connect(endpoint, "A", heartbeat_seconds=5) as client, qb.feed(feed, snapshot, "AAPL", "top") as market:
+        order: qb.Order = client.buy("AAPL", np.int64(100), "190.00", time_in_force=qb.IOC)
+        client.buy("AAPL", 1, Decimal("190"), time_in_force="ioc")
+        report: qb.Report | None = client.cancel(order)
+        for one in client.reports(timeout=0.1):
+            print(one.exec_type, one.last_price)
+        bids, asks = market.wait(1.0)["AAPL"].depth(5)
+        return order.price if report is None else report.price
+
+
+async def main() -> None:
+    async with await qb.connect_async("tcp://127.0.0.1:7610", "B") as client:
+        order = await client.sell("AAPL", 1, 1, time_in_force=qb.TimeInForce.IOC)
+        print(order.status.name, qb.__version__.upper())
+
+
+machine = qb.Machine()
+for report in machine.submit(machine.define(), qb.BUY, 1, price=1, owner=1):
+    print(report.kind.name, report.leaves_lots + 1)
+array = machine.apply(np.zeros(1, qb.COMMAND))["kind"]
+asyncio.run(main())
+"""
+
+
+def test_the_stubs_have_every_public_name() -> None:
+    names: set[str] = set()
+    for node in ast.parse(STUBS.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module != "typing":
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    assert {name for name in names if name == "__version__" or name[0] != "_"} == {*qb.__all__, "__version__"}
+
+
+def test_a_strict_program_passes_against_the_installed_names(tmp_path: Path) -> None:
+    """What the wheel installs, without the sources of quorumbook.py's own types."""
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for name in ("engine", "replication", "gateway"):
+        (installed / name).symlink_to(ROOT / name)
+    (installed / "quorumbook").mkdir()
+    (installed / "quorumbook" / "__init__.pyi").write_text(STUBS.read_text())
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        "--config-file=",
+        str(program),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={"MYPYPATH": str(installed)}, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
