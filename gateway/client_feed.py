@@ -126,6 +126,9 @@ class Feed:
         changed: set[str] = set()
         while self._monitor.poll(0):
             self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            if not self._connected:  # who comes back may have another log
+                for reader in self._readers.values():
+                    reader.rejoin()
         for _ in range(FRAMES_PER_READ):
             try:
                 topic, payload = self._subscription.recv_multipart(zmq.NOBLOCK)

@@ -315,13 +315,15 @@ class TopicReader:
         self.lost_records = 0  # trades only: no snapshot brings them back
         self.input_number = 0
         self.whole_input = True  # the state is that after the whole of an input, not in the middle of one
+        self.expected: int | None = None  # sequence of the next record; None: nothing is known yet
         self.scale: Scale | None = None
         self.rejoin()
 
     def rejoin(self) -> None:
         """Forget the position and begin again, as at the start."""
         self.mode = self.JOINING
-        self.expected: int | None = None  # sequence of the next record; None: nothing is known yet
+        self.before = self.expected  # where it stood: what lies between is lost, unless the log is another
+        self.expected = None
         self.waiting: list[tuple[int, int, bytes]] = []  # (first sequence, records, payload), in order
         self.waiting_bytes = 0
         self.chunk: Message | None = None  # held until the increments before it have come
@@ -377,6 +379,8 @@ class TopicReader:
 
     def _begin(self, chunk: Message) -> None:
         """The first chunk: what was known gives way to it, but trades are history and stay."""
+        if self.expected is None and self.before is not None and self.before <= chunk.first_sequence:
+            self.expected = self.before
         if self.expected is None or self.kind != "trades":
             self.expected = chunk.first_sequence
             self.state.clear()

@@ -1,6 +1,7 @@
 """Wrong endpoints, dead ones, and clients that are closed: an error in time, never a hang."""
 
 import asyncio
+import shutil
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -139,6 +140,41 @@ def test_a_feed_at_a_wrong_endpoint_is_an_error_in_time(
         with pytest.raises((TimeoutError, ValueError), match=f"{chosen[which]}.*{which}"):
             market.wait(timeout=2.5)
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("wiped", [False, True])
+def test_a_feed_follows_the_exchange_into_its_next_life(tmp_path: Path, wiped: bool) -> None:
+    exchange = Running(tmp_path)
+    exchange.keep_ports()
+    places = exchange.endpoints
+    with qb.feed(places["feed"], places["snapshot"], "AAPL") as market:
+        market.wait()
+        with qb.connect(places["fix_tcp"], "T") as client:
+            client.buy("AAPL", 10, "5")
+            client.sell("AAPL", 4, "5")
+        until(market, lambda: len(market["AAPL"].trades) == 1 and bids(market) == [(500, 6)])
+        exchange.kill()
+        until(market, lambda: not market.connected)
+        if wiped:
+            shutil.rmtree(exchange.data)
+        exchange.start()
+        with qb.connect(places["fix_tcp"], "U") as client:
+            client.buy("AAPL", 1, "4")
+        until(market, lambda: bids(market) == ([(400, 1)] if wiped else [(500, 6), (400, 1)]))
+        assert market.wait().ready
+        assert market["AAPL"].lost_trades == 0
+    exchange.stop()
+
+
+def bids(market: qb.Feed) -> list[tuple[int, int]]:
+    return [(level.price_ticks, level.quantity_lots) for level in market["AAPL"].depth(5)[0]]
+
+
+def until(market: qb.Feed, done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < end
+        market.update(0.1)
 
 
 def test_a_feed_explains_its_mistakes(exchange: Running) -> None:
