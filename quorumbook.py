@@ -163,7 +163,7 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(_HOME[name]), name)
     except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("gateway."):
+        if not (error.name or "").startswith(("gateway.", "replication.")):
             raise
         raise ImportError(
             f"quorumbook.{name} needs the compiled module {error.name}, which is not built here: outside Linux "

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from pathlib import Path
 
 import rich_click as click
 
@@ -71,6 +72,18 @@ def quorumbook() -> None:
     """
 
 
+def missing(module: str) -> str | None:
+    """Why one of our modules is not there; None when it is not ours."""
+    package = module.partition(".")[0]
+    if package not in ("engine", "replication", "gateway"):
+        return None
+    places = list(sys.modules[package].__path__) if package in sys.modules else []
+    if str(Path(__file__).resolve().parent.parent / package) in places:
+        return f"this command needs {module}, which is not built here: outside Linux only the engine is"
+    found = ", ".join(places) or "nothing"
+    return f"it needs its own package {package!r}, but Python finds {found}: take that out of PYTHONPATH"
+
+
 def main() -> None:
     """The console command. A user's mistake is one line on standard error that can be copied; exit code 1 or 2."""
     try:
@@ -84,18 +97,10 @@ def main() -> None:
         click.echo(f"quorumbook: {error.format_message()}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package == "gateway":
-            text = (
-                f"this command needs {error.name}, which is not built here: outside Linux only the engine is"
-            )
-            click.echo(f"quorumbook: {text}", err=True)
-            sys.exit(1)
-        if package not in ("engine", "replication"):
+        why = missing(error.name or "")
+        if why is None:
             raise
-        found = ", ".join(sys.modules[package].__path__) if package in sys.modules else "nothing"
-        text = f"it needs its own package {package!r}, but Python finds {found}: take that out of PYTHONPATH"
-        click.echo(f"quorumbook: {text}", err=True)
+        click.echo(f"quorumbook: {why}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the output has had enough

@@ -170,10 +170,6 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         genesis = [inputs.setting(**msgspec.structs.asdict(config.exchange))]
     except ValueError as error:
         raise ConfigError(f"{file}: exchange.{error}") from None
-    if not config.exchange.comp_id.isascii():
-        raise wrong(
-            "exchange.comp_id", f"{config.exchange.comp_id!r}; allowed: {at_path('exchange.comp_id')[1]}"
-        )
     if not config.instruments:
         raise wrong("instruments", "none are given; allowed: one or more [[instruments]]")
     seen: set[str] = set()
