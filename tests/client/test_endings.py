@@ -30,6 +30,15 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.stop()
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Running]:
+    """An exchange that a test may kill; it comes back on the same ports."""
+    running = Running(tmp_path)
+    running.keep_ports()
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="module")
 def mute() -> Iterator[str]:
     """Something that takes connections and never says a word."""
@@ -89,18 +98,16 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(story, 20))
 
 
-def test_an_asyncio_client_tries_again_after_the_exchange_was_away_for_long(tmp_path: Path) -> None:
-    exchange = Running(tmp_path)
-    exchange.keep_ports()
+def test_an_asyncio_client_tries_again_after_the_exchange_was_away_for_long(own: Running) -> None:
 
     async def story() -> None:
-        client = await qb.connect_async(exchange.endpoints["fix_tcp"], "T", timeout=0.5)
+        client = await qb.connect_async(own.endpoints["fix_tcp"], "T", timeout=0.5)
         order = await client.buy("AAPL", 5, 1)
-        exchange.kill()
+        own.kill()
         with pytest.raises((qb.ConnectError, TimeoutError)):
             await client.orders()
         await asyncio.sleep(0.6)
-        exchange.start()
+        own.start()
         for _ in range(20):
             try:
                 assert [one.cl_ord_id for one in await client.orders()] == [order.cl_ord_id]
@@ -112,7 +119,6 @@ def test_an_asyncio_client_tries_again_after_the_exchange_was_away_for_long(tmp_
         await client.close()
 
     run(story())
-    exchange.stop()
 
 
 @pytest.mark.parametrize("name", ["feed", "snapshot", "admin", "mute"])
@@ -143,27 +149,24 @@ def test_a_feed_at_a_wrong_endpoint_is_an_error_in_time(
 
 
 @pytest.mark.parametrize("wiped", [False, True])
-def test_a_feed_follows_the_exchange_into_its_next_life(tmp_path: Path, wiped: bool) -> None:
-    exchange = Running(tmp_path)
-    exchange.keep_ports()
-    places = exchange.endpoints
+def test_a_feed_follows_the_exchange_into_its_next_life(own: Running, wiped: bool) -> None:
+    places = own.endpoints
     with qb.feed(places["feed"], places["snapshot"], "AAPL") as market:
         market.wait()
         with qb.connect(places["fix_tcp"], "T") as client:
             client.buy("AAPL", 10, "5")
             client.sell("AAPL", 4, "5")
         until(market, lambda: len(market["AAPL"].trades) == 1 and bids(market) == [(500, 6)])
-        exchange.kill()
+        own.kill()
         until(market, lambda: not market.connected)
         if wiped:
-            shutil.rmtree(exchange.data)
-        exchange.start()
+            shutil.rmtree(own.data)
+        own.start()
         with qb.connect(places["fix_tcp"], "U") as client:
             client.buy("AAPL", 1, "4")
         until(market, lambda: bids(market) == ([(400, 1)] if wiped else [(500, 6), (400, 1)]))
         assert market.wait().ready
         assert market["AAPL"].lost_trades == 0
-    exchange.stop()
 
 
 def bids(market: qb.Feed) -> list[tuple[int, int]]:
