@@ -42,7 +42,7 @@ bench: build
 	$(BIN)/python -m bench $(BENCH)
 
 docs: build
-	$(BIN)/python -m pip install -qq --disable-pip-version-check '.[docs]'
+	$(PIP) -qq --group docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 clean:
