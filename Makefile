@@ -12,7 +12,6 @@ SOURCES := $(wildcard engine/*.pyx engine/*.pxd replication/*.pyx gateway/*.pyx 
 build: $(STAMP)
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quorumbook needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
 	@sh deploy/check-tools.sh $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
 
