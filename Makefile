@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.built
 LOG := $(VENV)/build.log
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
-SOURCES := $(wildcard engine/*.pyx engine/*.pxd replication/*.pyx gateway/*.pyx gateway/*.pxd) setup.py pyproject.toml
+PACKAGES := engine replication gateway
+SOURCES := $(wildcard $(foreach package,$(PACKAGES),$(package)/*.pyx $(package)/*.pxd)) setup.py pyproject.toml
 
 .PHONY: run test test-long lint build clean bench docs
 
@@ -28,7 +29,7 @@ run: build
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" cython-lint engine replication gateway
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint $(PACKAGES)
 	$(BIN)/mypy
 
 test: build lint
@@ -45,4 +46,6 @@ docs: build
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info $(foreach package,engine replication gateway,$(package)/*.c $(package)/*.so)
+	rm -rf $(VENV) build dist *.egg-info docs/_build .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	rm -f $(foreach package,$(PACKAGES),$(package)/*.c $(package)/*.so)
+	find . -name __pycache__ -prune -exec rm -rf {} +
