@@ -7,6 +7,9 @@ from pathlib import Path
 
 import rich_click as click
 
+# NumPy's linear algebra, which nothing here uses, would start a thread for each core; each spins at first for 30 ms.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),

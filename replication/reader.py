@@ -15,7 +15,7 @@ from replication import wal
 from replication.archive import open_packed, read_header, unpack
 from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
-from replication.segments import PIECE, Names, packed_name, raw_pieces, segment_name
+from replication.segments import Names, packed_name, raw_pieces, segment_name
 from replication.state import check_state, check_term
 
 PIECES_AHEAD = 16  # what is read while the blank end of a segment is checked is applied meanwhile
@@ -93,7 +93,7 @@ def _read(
 
 def written_from(file: File, offset: int) -> int | None:
     """The offset of the first byte from `offset` on that is not zero; None when there is none."""
-    while data := file.pread(PIECE, offset):
+    while data := file.pread(len(wal.ZEROS), offset):  # a size whose memory is used again for the next
         if not wal.blank(data, 0):
             return offset + wal.first_written(data, 0)
         offset += len(data)
@@ -180,6 +180,7 @@ class _Segment:
         for at, data in self._disk.ahead(unpack(self._file), PIECES_AHEAD):
             entries: list[Entry] = []
             start = self.place.offset
+            self.place, _ = wal.decode_whole(data, 0, self.place, entries, verify=self._verify)
             try:
                 while self.place.offset - start < len(data):
                     place = wal.decode_batch(

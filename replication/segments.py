@@ -103,7 +103,9 @@ def raw_pieces(
     while place.offset + wal.BATCH_BYTES <= header.size:
         data = file.pread(min(want, header.size - place.offset), place.offset)
         entries: list[Entry] = []
-        start, at = place, 0
+        start = place
+        place, _ = wal.decode_whole(data, 0, place, entries, verify=verify)
+        at = place.offset - start.offset
         stop: wal.Bad | None = None
         ended = False
         while at < len(data):

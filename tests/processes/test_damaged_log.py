@@ -17,6 +17,7 @@ from gateway import inputs
 from gateway.config import load
 from replication import wal
 from replication.disk import RealDisk, read_log
+from replication.messages import Proposal
 from replication.node import Node
 
 SEGMENT_BYTES = 64 << 10
@@ -266,7 +267,7 @@ def test_a_torn_batch_is_cut_and_told(tmp_path: Path) -> None:
         place = wal.Place(
             wal.Position(entry.index, entry.term, entry.timestamp_ns, entry.chain_hash), last.number + 1, end
         )
-        proposal = (entry.index + 1, entry.term, entry.timestamp_ns, (bytes(range(256)) * 20,))
+        proposal = Proposal(entry.index + 1, entry.term, entry.timestamp_ns, (bytes(range(256)) * 20,))
         torn = wal.encode_batch(place, [proposal], entry.index)[0][:4096]
         patch(segment, end, torn)
         told = f"entries {entry.index + 1} to {entry.index + 1}"
