@@ -38,6 +38,11 @@ cdef struct Range:          # message sequence numbers to send again, next .. la
     uint64_t last
     int64_t time_ns         # SendingTime of the copies
 
+cdef struct Peer:           # the other end of a TCP connection; with ZeroMQ, of the one underneath
+    int descriptor          # ours; -1: not known. libzmq closes its own: it may be another's by now
+    uint32_t size           # of the address; 0: it could not be asked for, the connection had ended
+    uint8_t address[28]     # a sockaddr_in or sockaddr_in6
+
 cdef struct Connection:
     uint32_t number         # slot + SLOTS * generation: a late answer to an old connection finds nobody
     uint8_t transport       # Transport
@@ -52,6 +57,7 @@ cdef struct Connection:
     Identity identity       # the exchange's CompID and the Logon's SenderCompID
     uint8_t key[ROUTING_ID]
     uint8_t key_size
+    Peer peer               # who logged on
     Buffer inbox            # received, not taken yet
     Buffer out              # encoded, not handed to the transport yet
     uint64_t turn           # the turn that `taken` counts for
@@ -70,6 +76,9 @@ cdef class Outlet:
     """Where the bytes of ZeroMQ connections leave: gateway.zeromq sends them, a test keeps them."""
     # 1: sent; 0: the peer's queue is full; -1 is an exception; 2: the peer is gone
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1
+    cdef int source(self) noexcept                      # descriptor that the frame being received came by; -1
+    cdef void look_up(self, Peer* peer) noexcept        # who is at the other end of its descriptor now
+    cdef bint gone(self, const Peer* peer) noexcept     # this machine knows that its connection has ended
 
 
 cdef int reserve(Buffer* buffer, size_t more) except -1             # room for `more` bytes after buffer.end
@@ -100,6 +109,7 @@ cdef class Table:
     cdef Connection* find(self, uint32_t number) noexcept           # NULL: it has ended
     cdef int vacate(self, Connection* c) except -1
     cdef int end(self, Connection* c, bint flush) except -1
+    cdef int left(self, Connection* c) except -1
     cdef int cut(self, Connection* c, str why) except -1
     cdef int disconnected(self, uint32_t session, uint32_t epoch, uint32_t number) except -1
     cdef void number_input(self, InputHead* head, uint32_t connection) noexcept

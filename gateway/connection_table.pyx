@@ -58,6 +58,15 @@ cdef class Outlet:
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1:
         raise NotImplementedError
 
+    cdef int source(self) noexcept:
+        return -1
+
+    cdef void look_up(self, Peer* peer) noexcept:
+        peer.size = 0
+
+    cdef bint gone(self, const Peer* peer) noexcept:
+        return False
+
 
 cdef class Table:
     def __cinit__(self):
@@ -146,6 +155,12 @@ cdef class Table:
             self.outlet.send(c.key, c.key_size, NULL, 0)    # bye; if it cannot go, silence says the same
         self.vacate(c)
         return 0
+
+    cdef int left(self, Connection* c) except -1:
+        """The client ended it, or died: nothing can be said to it."""
+        if c.state == LOGGED_ON and not c.closing:
+            self.disconnected(c.session, c.epoch, c.number)
+        return self.vacate(c)   # a Logon of it that is still in the log's hands: see opened()
 
     cdef int cut(self, Connection* c, str why) except -1:
         """Ended for what it did, or did not do."""

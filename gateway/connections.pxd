@@ -18,4 +18,7 @@ cdef class Connections(Delivery):
     cdef bint take(self, Connection* c, const uint8_t* data, size_t size, size_t* used) except -1
     cdef int message(self, Connection* c, const uint8_t* data, size_t length) except -1
     cdef bint logon(self, Connection* c, InputHead* head, MessageHead* message) except -1
+    cdef bint frees(self, MessageHead* message) except -1
+    cdef bint died(self, Connection* c) except -1
+    cdef void from_peer(self, Connection* c, int descriptor) noexcept
     cdef int refill(self) except -1

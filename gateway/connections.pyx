@@ -10,7 +10,7 @@ throughout. Raises MemoryError.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from gateway.connection_table cimport (
     ASKED, FREE, FRESH, LOGGED_ON, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
@@ -28,6 +28,17 @@ cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within th
 cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
 
 
+cdef bint is_logon(const uint8_t* data, size_t size) noexcept:
+    """Whether the first message's third field says so: 8=FIX.4.4|9=100|35=A|."""
+    cdef size_t at
+    cdef int fields = 0
+    for at in range(min(size, 32)):
+        fields += data[at] == 1
+        if fields == 2:
+            return size - at > 5 and memcmp(data + at, b"\x0135=A\x01", 6) == 0
+    return False
+
+
 cdef class Connections(Delivery):
     """The table. One per gateway.
 
@@ -43,22 +54,22 @@ cdef class Connections(Delivery):
 
     # ------------------------------------------------------------ coming and going
 
-    def open(self, transport) -> int:
-        """A TCP connection was accepted; returns its number, 0 when there is no room for it."""
+    def open(self, transport, int descriptor=-1) -> int:
+        """A TCP connection was accepted; returns its number, 0 when there is no room for it.
+
+        descriptor: of its socket, to look whether the peer is there; -1 when there is none."""
         cdef Connection* c = self.claim(TCP)
         if c == NULL:
             return 0
         self.transports[c.number % SLOTS] = transport
+        self.from_peer(c, descriptor)
         return c.number
 
     def closed(self, uint32_t number) -> None:
         """The TCP connection is gone."""
         cdef Connection* c = self.find(number)
-        if c == NULL:
-            return
-        if c.state == LOGGED_ON and not c.closing:
-            self.disconnected(c.session, c.epoch, number)
-        self.vacate(c)      # a Logon of it that is still in the log's hands: see opened()
+        if c != NULL:
+            self.left(c)
 
     # ------------------------------------------------------------ bytes in
 
@@ -85,19 +96,19 @@ cdef class Connections(Delivery):
         if slot is not None:
             c = &self.table[<uint32_t>slot]
             if size == 0:
-                if c.state == LOGGED_ON and not c.closing:
-                    self.disconnected(c.session, c.epoch, c.number)
-                return self.vacate(c)
-            self.receive(c, data, size)
-            if c.state == ASKED and c.inbox.end > INBOX_ASKED:
-                self.cut(c, "sent more behind its Logon than is kept")
-            return 0
+                return self.left(c)
+            if not (is_logon(data, size) and self.died(c)):     # a client may choose its routing id, and come again
+                self.receive(c, data, size)
+                if c.state == ASKED and c.inbox.end > INBOX_ASKED:
+                    self.cut(c, "sent more behind its Logon than is kept")
+                return 0
         if size == 0:
             return 0
         c = self.claim(ZEROMQ)
         if c != NULL:
             c.key_size = <uint8_t>len(key)
             memcpy(c.key, <const char*>key, c.key_size)
+            self.from_peer(c, self.outlet.source())
             self.by_key[key] = c.number % SLOTS
             self.receive(c, data, size)
             if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
@@ -177,6 +188,8 @@ cdef class Connections(Delivery):
             self.garbled += 1
             return 0
         message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
+        if c.state == FRESH and message.msg_type == MSG_LOGON and self.frees(message):
+            return self.message(c, data, length)    # once more, behind the disconnect
         self.messages_in += 1
         if c.state == FRESH:
             if message.msg_type != MSG_LOGON or not self.logon(c, head, message):
@@ -203,6 +216,34 @@ cdef class Connections(Delivery):
         head.epoch = self.sessions((<const char*>tail)[:body.sender_length])[1]
         c.state = ASKED
         return True
+
+    cdef bint frees(self, MessageHead* message) except -1:
+        """A Logon for a session that a dead peer holds: the end of that is an input before the Logon, whose place in
+        the payload it takes."""
+        cdef SessionBody* body = <SessionBody*>(<uint8_t*>message + sizeof(MessageHead))
+        cdef const uint8_t* tail = <uint8_t*>body + sizeof(SessionBody) + message.text_length
+        cdef uint32_t session
+        if not 0 < body.sender_length <= MAX_COMP_ID:
+            return False
+        session = self.sessions((<const char*>tail)[:body.sender_length])[0]
+        if session >= self.session_room or self.by_session[session] == 0:
+            return False
+        return self.died(&self.table[self.by_session[session] - 1])
+
+    cdef bint died(self, Connection* c) except -1:
+        """Whether its peer is known to be gone; if so, it has ended. ZeroMQ tells nobody, TCP may be about to."""
+        if c.state != LOGGED_ON or c.peer.descriptor < 0 or not self.outlet.gone(&c.peer):
+            return False
+        self.event("gone", c, "its connection has ended; the session logs on again")
+        if c.transport == TCP:
+            self.transports[c.number % SLOTS].abort()
+        self.left(c)
+        return True
+
+    cdef void from_peer(self, Connection* c, int descriptor) noexcept:
+        c.peer.descriptor = descriptor
+        if descriptor >= 0:
+            self.outlet.look_up(&c.peer)
 
     # ------------------------------------------------------------ a turn
 

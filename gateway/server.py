@@ -273,7 +273,7 @@ class Server:
         if self._crowded:
             transport.abort()
             return 0
-        number = self._connections.open(transport)
+        number = self._connections.open(transport, transport.get_extra_info("socket").fileno())
         if not number:
             self._trace.warning("no room for another connection")
             transport.abort()

@@ -15,15 +15,31 @@ the loop may wait for the descriptor again.
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR
 from libc.stdint cimport uint8_t, uintptr_t
+from libc.string cimport memcmp
 from posix.dlfcn cimport RTLD_NOW, dlerror, dlopen, dlsym
 
-from gateway.connection_table cimport Outlet
+from gateway.connection_table cimport Outlet, Peer
 from gateway.connections cimport Connections
 
 cdef extern from "<dlfcn.h>" nogil:
     int RTLD_NOLOAD
 
+cdef extern from "<sys/socket.h>" nogil:
+    ctypedef unsigned int socklen_t
+    struct sockaddr:
+        pass
+    int getpeername(int, sockaddr*, socklen_t*)
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int poll(pollfd*, unsigned long, int)
+    short POLLRDHUP
+
 cdef enum:
+    ZMQ_SRCFD = 2
     ZMQ_DONTWAIT = 1
     ZMQ_SNDMORE = 2
     ZMQ_EVENTS = 15
@@ -41,6 +57,7 @@ cdef int (*zmq_getsockopt)(void*, int, void*, size_t*) noexcept nogil
 cdef int (*zmq_msg_recv)(Frame*, void*, int) noexcept nogil
 cdef void* (*zmq_msg_data)(Frame*) noexcept nogil
 cdef size_t (*zmq_msg_size)(Frame*) noexcept nogil
+cdef int (*zmq_msg_get)(const Frame*, int) noexcept nogil
 cdef message_call zmq_msg_init
 cdef message_call zmq_msg_close
 cdef message_call zmq_msg_more
@@ -57,7 +74,7 @@ cdef void* symbol(void* library, const char* name) except NULL:
 def load(path: str) -> None:
     """Finds libzmq's functions in the extension module at `path`, which pyzmq has loaded."""
     global zmq_errno, zmq_strerror, zmq_send, zmq_getsockopt, zmq_msg_recv, zmq_msg_data, zmq_msg_size
-    global zmq_msg_init, zmq_msg_close, zmq_msg_more, loaded
+    global zmq_msg_get, zmq_msg_init, zmq_msg_close, zmq_msg_more, loaded
     cdef bytes name = path.encode()
     cdef void* library = dlopen(name, RTLD_NOW | RTLD_NOLOAD)
     if library == NULL:
@@ -69,6 +86,7 @@ def load(path: str) -> None:
     zmq_msg_recv = <int (*)(Frame*, void*, int) noexcept nogil>symbol(library, "zmq_msg_recv")
     zmq_msg_data = <void* (*)(Frame*) noexcept nogil>symbol(library, "zmq_msg_data")
     zmq_msg_size = <size_t (*)(Frame*) noexcept nogil>symbol(library, "zmq_msg_size")
+    zmq_msg_get = <int (*)(const Frame*, int) noexcept nogil>symbol(library, "zmq_msg_get")
     zmq_msg_init = <message_call>symbol(library, "zmq_msg_init")
     zmq_msg_close = <message_call>symbol(library, "zmq_msg_close")
     zmq_msg_more = <message_call>symbol(library, "zmq_msg_more")
@@ -91,6 +109,7 @@ cdef class FixRouter(Outlet):
     """The ROUTER that FIX comes in by, and its answers leave by."""
     cdef void* socket
     cdef Connections connections
+    cdef Frame* part        # being received
 
     def __init__(self, address: int, Connections connections):
         """address: `Socket.underlying` of a ROUTER with ROUTER_MANDATORY."""
@@ -106,6 +125,7 @@ cdef class FixRouter(Outlet):
         """Takes at most `budget` frames, until the turn is full. True: frames may be left."""
         cdef Frame part
         cdef bytes key
+        self.part = &part
         while budget > 0:
             if self.connections.full():
                 return True
@@ -140,6 +160,27 @@ cdef class FixRouter(Outlet):
         if zmq_send(self.socket, data, size, ZMQ_DONTWAIT) < 0 and zmq_errno() != EAGAIN:
             refused("sending FIX")  # EAGAIN: cannot be, the first part found room for both
         return 1
+
+    cdef int source(self) noexcept:
+        return zmq_msg_get(self.part, ZMQ_SRCFD)
+
+    cdef void look_up(self, Peer* peer) noexcept:
+        cdef socklen_t size = sizeof(peer.address)
+        peer.size = 0
+        if getpeername(peer.descriptor, <sockaddr*>peer.address, &size) == 0 and size <= sizeof(peer.address):
+            peer.size = size
+
+    cdef bint gone(self, const Peer* peer) noexcept:
+        """The descriptor leads elsewhere or nowhere, or the end has come and its owner has not looked yet. Nothing is
+        sent to find out: an empty frame is bye, and there is none that means nothing."""
+        cdef Peer now
+        cdef pollfd end
+        now.descriptor = end.fd = peer.descriptor
+        self.look_up(&now)
+        if now.size == 0 or now.size != peer.size or memcmp(now.address, peer.address, now.size):
+            return True
+        end.events = POLLRDHUP
+        return poll(&end, 1, 0) > 0
 
 
 def publish(address: int, messages: list[tuple[bytes, bytes]]) -> None:
