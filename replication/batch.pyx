@@ -133,6 +133,8 @@ def lay_out(
         size = payload_size(pieces)
         if <uint8_t*>entry + sizeof(EntryHead) + padded(size) > data + end:
             raise BufferError("a payload has grown while it was written")
+        if not entries:
+            head.first_index = index
         entry.length = <uint32_t>size
         entry.index = link.index = index
         entry.term = link.term = term
@@ -150,7 +152,6 @@ def lay_out(
     head.number = number
     head.length = <uint32_t>length
     head.offset = offset
-    head.first_index = proposals[0].index
     head.last_index = index
     head.term = term
     head.proven_index = proven_index

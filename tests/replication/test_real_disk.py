@@ -175,15 +175,24 @@ def test_a_reader_that_stops_early_leaves_no_thread(tmp_path: Path) -> None:
 
 
 def test_a_copy_of_a_killed_log_is_the_log(tmp_path: Path) -> None:
-    node = start(tmp_path / "one")
-    for number in range(20):
-        node.propose(b"%d" % number * 2000)
-        node.turn()
+    script = (
+        "import os, sys, test_real_disk as log; node = log.start(log.Path(sys.argv[1]))\n"
+        "for number in range(20): node.propose(b'%d' % number * 2000); node.turn()\n"
+        "print(node.last_index, node.chain_hash.hex(), flush=True); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "one")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+    )
+    assert killed.returncode == -9, killed.stderr
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     other = start(tmp_path / "two")
-    assert other.chain_hash == node.chain_hash
+    assert killed.stdout.split() == [str(other.last_index), other.chain_hash.hex()]
     assert other.cut is None
-    node.close()
     other.close()
 
 
