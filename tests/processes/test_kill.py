@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from answers import every_answer
 from exchange_process import ExchangeProcess
 from fix_client import Closed, FixClient, Message
 
@@ -107,6 +108,37 @@ def run(directory: Path, kills: int, seed: int) -> None:
         assert replayed.returncode == 0, replayed.stderr
         for trader in traders:
             trader.close()
+
+
+def without_transmission(message: Message) -> list[tuple[int, str]]:
+    """The fields, in order, but for those that a repetition must change."""
+    return [(tag, value) for tag, value in message.items() if tag not in (9, 10, 43, 52, 122)]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "zmq"])
+def test_what_was_answered_just_before_a_kill_is_sent_again_the_same(tmp_path: Path, transport: str) -> None:
+    """An answer leaves before the egress store has it, and the store's file is not synced: the log makes it again."""
+    with ExchangeProcess(tmp_path) as exchange:
+        alice = FixClient(transport, 0, "ALICE")
+        for round_number in range(4):
+            alice.port = exchange.port(f"fix_{transport}")
+            alice.logon(heartbeat=0)
+            every_answer(alice, f"r{round_number}")
+            exchange.kill()
+            exchange.start()
+            again = FixClient(transport, exchange.port(f"fix_{transport}"), "ALICE")
+            again.next_out, again.sent = alice.next_out, alice.sent
+            with again:
+                again.logon(heartbeat=0)
+                again.catch_up()
+                again.send("5")
+                again.expect("5")
+            assert list(map(without_transmission, again.received)) == list(
+                map(without_transmission, alice.received)
+            )
+            assert [one[122] for one in again.received] == [one.get(122, one[52]) for one in alice.received]
+            assert {one[43] for one in again.received} == {"Y"}
+            alice.next_out, alice.next_in = again.next_out, again.next_in
 
 
 @pytest.mark.timeout(280)
