@@ -78,7 +78,9 @@ class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
     max_sessions: Annotated[
         int,
         Meta(
-            ge=1, le=1_000_000, description="a count, 1 to 1000000; a Logon that would make more is refused"
+            ge=0,
+            le=1_000_000,
+            description="a count, 0 to 1000000; a Logon that would make more is refused, 0 = no bound",
         ),
     ] = 10_000
 

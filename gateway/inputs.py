@@ -89,7 +89,7 @@ def setting(
 
     closed_cl_ord_ids: how many ClOrdIDs of closed orders a session remembers. sending_time_seconds: how far
     SendingTime (52) may be from the exchange's time; 0 = not judged. max_sessions: a Logon that would make one more
-    is refused.
+    is refused; 0 = no bound, as in a log from before there was one.
     """
     name = _name("comp_id", comp_id, MAX_COMP_ID)
     for key, value in (

@@ -147,7 +147,7 @@ cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made 
     uint8_t comp_id_length      # tail: the exchange's own CompID
     uint8_t reserved_17[3]
     uint32_t sending_time_seconds  # how far SendingTime may be from the entry's time; 0 = not judged
-    uint32_t max_sessions       # a Logon that would make one more is refused
+    uint32_t max_sessions       # a Logon that would make one more is refused; 0 = no bound
     uint8_t reserved_28[4]
 
 cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST

@@ -293,7 +293,7 @@ cdef class Sessions:
                 return self.refuse(m.head, b"Logon refused: SenderCompID (49) is not known here")
             if m.head.epoch != 0:
                 return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
-            if self.count >= self.settings.max_sessions:
+            if self.settings.max_sessions and self.count >= self.settings.max_sessions:
                 snprintf(text, sizeof(text), b"Logon refused: there are %u sessions already, no more are made",
                          self.settings.max_sessions)
                 return self.refuse(m.head, text)
