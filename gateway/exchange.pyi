@@ -76,6 +76,8 @@ class Exchange:
         """The session of a client's CompID; 0 = there is none."""
     def epoch(self, session_id: int) -> int:
         """The epoch of a session's last connection; 0 for an unknown session."""
+    def symbols(self) -> list[str]:
+        """The symbols of the instruments, in the order in which they were defined."""
     def sessions(self) -> list[dict[str, Any]]:
         """Every session, in order of id, as a dict."""
     def state_hash(self) -> str:

@@ -473,6 +473,14 @@ cdef class Exchange:
         self.orders.trades = []
         return trades
 
+    def symbols(self) -> list:
+        """The symbols of the instruments, in the order in which they were defined."""
+        cdef uint32_t i
+        found = []
+        for i in range(self.orders.instrument_count):
+            found.append(self.orders.instruments[i].symbol[:self.orders.instruments[i].symbol_length].decode())
+        return found
+
     def session_id(self, comp_id: str) -> int:
         """The session of a client's CompID; 0 = there is none."""
         cdef bytes name = comp_id.encode()

@@ -64,6 +64,12 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
         fail(f"{error.filename or directory}: {error.strerror or error}")
     if last is not None and exchange.applied_index < last:
         fail(f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it")
+    if symbol is not None and symbol not in exchange.symbols():
+        if fills:
+            fills.unlink()
+        fail(
+            f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
+        )
     seconds = time.perf_counter() - began
     for name, value in {
         "entries": f"{entries:,}",

@@ -77,6 +77,17 @@ def test_a_damaged_log_is_reported_with_file_and_offset(traded: ExchangeProcess,
     assert "Traceback" not in served.stderr
 
 
+def test_a_symbol_that_the_log_has_not_is_refused(traded: ExchangeProcess, tmp_path: Path) -> None:
+    fills = tmp_path / "fills.csv"
+    refused = traded.run("replay", str(traded.data), "--symbol", "NOPE", "--fills", str(fills))
+    assert refused.returncode == 1
+    assert re.search(r"--symbol NOPE: .* it has AAPL, ", refused.stderr)
+    assert not fills.exists()
+    known = traded.run("replay", str(traded.data), "--symbol", "AMZN", "--fills", str(fills))
+    assert known.returncode == 0
+    assert len(fills.read_text().splitlines()) == 1
+
+
 def test_no_log_is_said_so(traded: ExchangeProcess, tmp_path: Path) -> None:
     for place in (tmp_path / "nowhere", tmp_path):
         replayed = traded.run("replay", str(place))
