@@ -89,13 +89,12 @@ cdef class Orders(MassRequests):
         cdef const OrderBody* body = coming.message.order
         cdef const uint8_t* cl_ord_id = coming.message.strings
         coming.hash = name_hash(cl_ord_id, body.cl_ord_id_length)
+        # Also of none: whether there is an OrigClOrdID follows no pattern, and a wrong guess costs more.
+        coming.orig_hash = name_hash(cl_ord_id + body.cl_ord_id_length, body.orig_cl_ord_id_length)
         if session != NULL:
             names_prefetch(&session.names, coming.hash)
-        if body.orig_cl_ord_id_length:
-            coming.orig_hash = name_hash(cl_ord_id + body.cl_ord_id_length, body.orig_cl_ord_id_length)
-            coming.session = session
-            if session != NULL:
-                names_prefetch(&session.names, coming.orig_hash)
+            names_prefetch(&session.names, coming.orig_hash)
+        coming.session = session if body.orig_cl_ord_id_length else NULL
 
     cdef void foresee_order(self, Expected* coming) noexcept nogil:
         cdef uint32_t position = coming.orig_hash

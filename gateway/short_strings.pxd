@@ -35,9 +35,17 @@ cdef extern from *:
     }
     static inline int quorumbook_same(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length) {
         uint64_t left, right;
+        uint32_t low, high, other_low, other_high;
         if (a_length != b_length)
             return 0;
         if (a_length < 8) {
+            if (a_length >= 4) {
+                memcpy(&low, a, 4);
+                memcpy(&high, a + a_length - 4, 4);
+                memcpy(&other_low, b, 4);
+                memcpy(&other_high, b + a_length - 4, 4);
+                return ((low ^ other_low) | (high ^ other_high)) == 0;
+            }
             while (a_length--)
                 if (a[a_length] != b[a_length])
                     return 0;
