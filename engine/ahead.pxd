@@ -38,9 +38,6 @@ cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* 
     cdef uint32_t i, k, elsewhere, names = 0
     for i in range(count):
         command = &commands[i]
-        # The next block's commands. Past the end of the batch a prefetch does nothing that can be seen.
-        prefetch(<const char*>command + BLOCK * sizeof(Command))
-        prefetch(<const char*>command + BLOCK * sizeof(Command) + 63)
         named[names] = i
         names += command.kind != NEW
         by_id = (command.kind != NEW) & (command.order_id != 0)

@@ -426,6 +426,10 @@ cdef int run_commands(Books* books, const Command* commands, size_t count) excep
         # For the whole block: match reserves for its trades and leaves this room.
         reserve_reports(books, size * OUTCOMES)
         for i in range(size):
+            # The commands of the block after the next, one at a time: what streams in hides behind the work. Asked for
+            # in one go they took 10 ns each. Past the end of the batch a prefetch does nothing that can be seen.
+            prefetch(&commands[i + 2 * BLOCK])
+            prefetch(<const char*>&commands[i + 2 * BLOCK] + 63)
             run_command(books, &commands[i], &ahead[i])
         commands += size
         count -= size
