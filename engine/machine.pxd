@@ -35,5 +35,6 @@ cdef class Machine:
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil
     cdef void set_time(self, int64_t time_ns) noexcept nogil
 
+    cdef uint64_t unused_ref(self, uint32_t owner) noexcept nogil
     cdef int check(self) except -1
     cdef tuple run_one(self, const Command* command)

@@ -44,7 +44,8 @@ class Machine:
     ) -> tuple[Report, ...]:
         """Enter an order and return what came of it.
 
-        Without a price it is a market order. Without a client_ref the next order id is taken for it.
+        Without a price it is a market order. Without a client_ref the next order id is taken for it, or the first
+        number from there on that no live order of the owner has.
         """
 
     def cancel(

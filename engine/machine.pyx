@@ -13,8 +13,9 @@ from libc.string cimport memset
 
 from engine.ahead cimport expect_order
 from engine.book cimport run_commands
+from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
-from engine.queue cimport find_id
+from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
 from engine.snapshot cimport read_snapshot, write_snapshot
 from engine.state cimport (
@@ -301,7 +302,8 @@ cdef class Machine:
     ):
         """Enter an order and return what came of it.
 
-        Without a price it is a market order. Without a client_ref the next order id is taken for it.
+        Without a price it is a market order. Without a client_ref the next order id is taken for it, or the first
+        number from there on that no live order of the owner has.
         """
         cdef Command command
         memset(&command, 0, sizeof(Command))
@@ -315,10 +317,17 @@ cdef class Machine:
         command.flags = POST_ONLY if post_only else 0
         command.instrument = index(instrument)
         command.owner = index(owner)
-        command.client_ref = self.books.last_order_id + 1 if client_ref is None else index(client_ref)
+        command.client_ref = self.unused_ref(command.owner) if client_ref is None else index(client_ref)
         command.price_ticks = EMPTY_PRICE() if price is None else index(price)
         command.quantity_lots = index(quantity)
         return self.run_one(&command)
+
+    cdef uint64_t unused_ref(self, uint32_t owner) noexcept nogil:
+        """O(1) unless the owner's own refs lie where order ids are now."""
+        cdef uint64_t ref = self.books.last_order_id + 1
+        while find_ref(&self.books, hash_ref(owner, ref), owner, ref) != 0:
+            ref += 1
+        return ref
 
     def cancel(self, order_id=0, *, owner=0, client_ref=None):
         """Cancel an order, named by its order_id or, when that is 0, by owner and client_ref."""

@@ -451,7 +451,8 @@ class Machine:
     ) -> tuple[Report, ...]:
         """Enter an order and return what came of it.
 
-        Without a price it is a market order. Without a client_ref the next order id is taken for it.
+        Without a price it is a market order. Without a client_ref the next order id is taken for it, or the first
+        number from there on that no live order of the owner has.
         """
         if order_type is None:
             order_type = OrderType.MARKET if price is None else OrderType.LIMIT
@@ -463,7 +464,7 @@ class Machine:
             time_in_force=time_in_force,
             flags=CommandFlag.POST_ONLY if post_only else 0,
             owner=owner,
-            client_ref=self._last_order_id + 1 if client_ref is None else client_ref,
+            client_ref=self._unused_ref(index(owner)) if client_ref is None else client_ref,
             price_ticks=EMPTY_PRICE if price is None else price,
             quantity_lots=quantity,
         )
@@ -526,6 +527,12 @@ class Machine:
             client_ref=client_ref or 0,
         )
 
+    def _unused_ref(self, owner: int) -> int:
+        ref = self._last_order_id + 1
+        while (owner, ref) in self._refs:
+            ref += 1
+        return ref
+
     def _command(self, **fields: int) -> tuple[Report, ...]:
         fits(COMMAND, **fields)
         command = Command._make(index(fields.get(name, 0)) for name in Command._fields)
@@ -533,6 +540,7 @@ class Machine:
 
     def advance(self, time_ns: int) -> None:
         """Step the simulated clock. Raises ValueError when it would go back."""
+        time_ns = index(time_ns)
         if time_ns < self.time_ns:
             raise ValueError(f"time goes forward only: {time_ns} is before {self.time_ns}")
         if time_ns > INT64_MAX:

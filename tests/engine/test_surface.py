@@ -59,6 +59,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("advance", (10,), {}),
     ("advance", (9,), {}),
     ("advance", (2**63,), {}),
+    ("advance", (10.5,), {}),
     ("submit", (0, "B", 1, 1), {}),
     ("submit", (0, 0, 1.5, 1), {}),
     ("submit", (0.0, 0, 1, 1), {}),
@@ -99,6 +100,16 @@ def outcome(one: Any, name: str, arguments: tuple[Any, ...], keywords: dict[str,
         found = result if name == "orders" else [result] if result else []
         return [(order.order_id, order.side, type(order.side), order.leaves_lots) for order in found]
     return result
+
+
+@pytest.mark.parametrize("kind", [machine.Machine, reference.Machine])
+def test_a_default_ref_is_one_that_the_owner_does_not_use(kind: Any) -> None:
+    one = kind()
+    one.define()
+    one.submit(0, Side.BUY, 1, 1, owner=1, client_ref=2)
+    refs = [one.submit(0, Side.BUY, 1, 1, owner=1)[0].client_ref for _ in range(3)]
+    assert refs == [3, 4, 5]
+    assert one.submit(0, Side.BUY, 1, 1, owner=2)[0].client_ref == 5
 
 
 def test_every_call_gives_the_same() -> None:
