@@ -96,9 +96,14 @@ class Place:
             raise ConfigError(answer["error"])
         return answer
 
+    @property
+    def assumed(self) -> bool:
+        """Only the FIX endpoint is known, which tells no instruments: they are taken to be the default ones."""
+        return "admin" not in self.endpoints
+
     def instruments(self) -> Instruments:
         """What is traded there; without an admin endpoint, what an exchange with the default configuration has."""
-        if "admin" not in self.endpoints:
+        if self.assumed:
             return {
                 one.symbol: (Decimal(str(one.price_increment)), Decimal(str(one.quantity_increment)))
                 for one in DEFAULT_INSTRUMENTS
@@ -113,14 +118,8 @@ class Place:
         """Price and quantity increment. ConfigError lists the symbols that exist."""
         instruments = self.instruments()
         if symbol not in instruments:
-            whose = (
-                "this exchange" if "admin" in self.endpoints else "an exchange with the default configuration"
-            )
-            hint = (
-                ""
-                if "admin" in self.endpoints
-                else "; give --data with its directory to have its own symbols"
-            )
+            whose = "an exchange with the default configuration" if self.assumed else "this exchange"
+            hint = "; give --data with its directory to have its own symbols" if self.assumed else ""
             raise ConfigError(f"unknown symbol {symbol!r}; {whose} has {', '.join(instruments)}{hint}")
         return instruments[symbol]
 

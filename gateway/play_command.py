@@ -69,6 +69,12 @@ def play(
     with explained():
         place = Place(endpoint, data)
         price, quantity = place.instrument(symbol)
+        if place.assumed:
+            click.echo(
+                f"{symbol}: taken to have the default configuration's increments, price {price} and quantity "
+                f"{quantity}: an endpoint does not tell. If the exchange has others, give --data with its directory.",
+                err=True,
+            )
         total = sum(
             len(rows) for rows in read_blocks(flow)
         )  # also: every line is good before anything is sent

@@ -18,6 +18,7 @@ from gateway import bench_command
 from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
 from gateway.locate import Place
+from gateway.play_command import play
 from gateway.reasons import GatewayReason, reason_text
 from tests.client.running import ENVIRONMENT, Running, quorumbook
 
@@ -311,6 +312,19 @@ def test_an_endpoint_alone_does_not_tell_the_exchanges_own_symbols(tmp_path: Pat
         ConfigError, match=r"an exchange with the default configuration has AAPL.*give --data"
     ):
         Place("fix+tcp://127.0.0.1:1", tmp_path).instrument("OWN")
+
+
+def test_play_says_which_increments_it_assumes(tmp_path: Path) -> None:
+    flow = tmp_path / "flow.csv"
+    flow.write_text("seq,time_ns,action,order_id,side,price_ticks,qty,tif\n1,0,NEW,1,B,100,1,GTC\n")
+    done = CliRunner().invoke(
+        play, [str(flow), "--symbol", "AAPL", "--connect", "fix+tcp://127.0.0.1:1", "--data", str(tmp_path)]
+    )
+    assert done.exit_code == 1
+    assert (
+        "AAPL: taken to have the default configuration's increments, price 0.01 and quantity 1" in done.output
+    )
+    assert "no exchange answers" in done.output
 
 
 def test_bench_names_the_packages_it_misses(monkeypatch: pytest.MonkeyPatch) -> None:
