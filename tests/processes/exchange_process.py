@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from fix_client import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
 CONFIG = """
 [network]
 fix_zmq = 0
@@ -22,6 +25,14 @@ feed = 0
 snapshot = 0
 admin = 0
 """
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """For what becomes true for certain."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < until, f"{PATIENCE_SECONDS} seconds have passed"
+        time.sleep(0.05)
 
 
 class ExchangeProcess:
@@ -70,14 +81,15 @@ class ExchangeProcess:
         self._reader.start()
         while True:
             try:
-                line = lines.get(timeout=START_SECONDS)
+                line = lines.get(timeout=PATIENCE_SECONDS)
             except queue.Empty:
                 raise AssertionError(
-                    f"not ready within {START_SECONDS} s:\n" + "".join(self.output)
+                    f"not ready within {PATIENCE_SECONDS} s:\n" + "".join(self.output)
                 ) from None
             if not line:
                 raise AssertionError(
-                    f"ended with {self.process.wait(10)} before it was ready:\n" + "".join(self.output)
+                    f"ended with {self.process.wait(PATIENCE_SECONDS)} before it was ready:\n"
+                    + "".join(self.output)
                 )
             if line.startswith("ready"):
                 break
@@ -107,15 +119,15 @@ class ExchangeProcess:
                     self.process.kill()
             else:
                 self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_SECONDS)
 
     def stop(self) -> int:
         """A clean stop; returns the exit code."""
         assert self.process
         self.signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_SECONDS)
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """For its end; everything it printed is in `output` then."""
         assert self.process
         code = self.process.wait(seconds)
@@ -133,7 +145,7 @@ class ExchangeProcess:
             socket.linger = 0
             socket.connect(self.endpoints["admin"])
             socket.send_json(request)
-            assert socket.poll(10_000), "no answer from the admin socket"
+            assert socket.poll(PATIENCE_SECONDS * 1000), "no answer from the admin socket"
             answer: dict[str, Any] = socket.recv_json()
             return answer
 
@@ -141,5 +153,5 @@ class ExchangeProcess:
         """Another quorumbook command."""
         return subprocess.run(
             [sys.executable, "-c", "from gateway.cli import main; main()", *arguments],
-            capture_output=True, text=True, timeout=120, env=self.environment, check=False,
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=self.environment, check=False,
         )  # fmt: skip

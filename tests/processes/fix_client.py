@@ -9,6 +9,8 @@ from typing import Self
 
 import zmq
 
+PATIENCE_SECONDS = 200
+"""For what comes for certain. It ends what hangs; it is no measure of speed, and the machine may be busy."""
 SOH = b"\x01"
 MESSAGE = re.compile(rb"8=FIX\.4\.4\x019=(\d+)\x01")
 Fields = list[tuple[int, str]]
@@ -65,7 +67,7 @@ class FixClient:
     def connect(self) -> Self:
         self.close()
         if self.transport == "tcp":
-            self._tcp = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+            self._tcp = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
         else:
             self._zmq = zmq.Context.instance().socket(zmq.DEALER)
             self._zmq.linger = 0
@@ -133,7 +135,7 @@ class FixClient:
             data.append(build(msg_type, self.comp_id, number, dup + fields))
         self.send_bytes(b"".join(data))
 
-    def receive(self, seconds: float = 10) -> Message:
+    def receive(self, seconds: float = PATIENCE_SECONDS) -> Message:
         """The next message, of any type. Raises TimeoutError, Closed."""
         until = time.monotonic() + seconds
         while True:
@@ -166,7 +168,7 @@ class FixClient:
         if kind in "89rj3":
             self.received.append(message)
 
-    def expect(self, kind: str, seconds: float = 10) -> Message:
+    def expect(self, kind: str, seconds: float = PATIENCE_SECONDS) -> Message:
         """The next message of this type; heartbeats may lie between."""
         while True:
             message = self.receive(seconds)
@@ -189,7 +191,7 @@ class FixClient:
         self.send("2", (7, self.next_in), (16, 0))
         self.settle()
 
-    def settle(self, seconds: float = 20) -> None:
+    def settle(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Takes everything that the exchange has sent up to now."""
         wanted = f"settle {self.next_out}"
         self.send("1", (112, wanted))

@@ -1,11 +1,10 @@
 """Cancel-on-disconnect as a client lives it, over both transports: what starts the grace, and what stops it."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exchange_process import ExchangeProcess
+from exchange_process import ExchangeProcess, wait_until
 from fix_client import FixClient
 
 ON = ((20003, "Y"), (20004, 700))
@@ -66,11 +65,3 @@ def fall_silent(client: FixClient) -> None:
 
 def live_orders(exchange: ExchangeProcess) -> int:
     return int(exchange.ask(command="status")["live_orders"])
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("ten seconds have passed")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exchange_process import CONFIG, ExchangeProcess
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 from gateway import inputs
@@ -211,11 +211,7 @@ def test_damage_is_reported(
 
 
 def wait_for_proof(segment: Path, index: int) -> None:
-    for _ in range(100):
-        if wal.decode_marks(segment.read_bytes()[: wal.DATA]).proven_index >= index:
-            return
-        time.sleep(0.05)
-    raise AssertionError("an idle exchange left no proof of its last batch")
+    wait_until(lambda: wal.decode_marks(segment.read_bytes()[: wal.DATA]).proven_index >= index)
 
 
 def last_batch(segment: Path) -> wal.BatchHeader:
