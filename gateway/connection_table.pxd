@@ -103,6 +103,8 @@ cdef class Table:
     cdef public uint32_t incarnation
     cdef public bytes comp_id   # the exchange's own, 1 to 64 bytes
     cdef public list events     # (what, details) for the trace; the server empties it
+    cdef dict repeats           # what -> how often again in this second
+    cdef int64_t told_second    # of now_ns
     cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
 
     cdef Connection* claim(self, uint8_t transport) except? NULL    # a fresh one; NULL: all SLOTS are taken
@@ -117,3 +119,5 @@ cdef class Table:
     cdef bint fall_behind(self, Connection* c) except -1
     cdef int wait(self, Connection* c, bint more) except -1
     cdef int event(self, str what, Connection* c, str why) except -1
+    cdef int tell(self, str what, dict details) except -1
+    cdef int tell_repeats(self) except -1

@@ -5,7 +5,7 @@ class Table:
     now_ns: int
     incarnation: int
     comp_id: bytes
-    events: list[tuple[str, dict[str, str]]]
+    events: list[tuple[str, dict[str, str | int]]]
     messages_in: int
     messages_out: int
     bytes_in: int

@@ -11,14 +11,13 @@ is held throughout: there is one thread, and nothing here waits.
 from collections import deque
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from gateway.records cimport INPUT_DISCONNECT, NOT_REJECTED, InputHead
 
-cdef enum:
-    EVENTS = 64             # trace events kept between two visits of the server
+cdef int64_t SECOND = 1_000_000_000
 
 
 cdef int reserve(Buffer* buffer, size_t more) except -1:
@@ -87,6 +86,7 @@ cdef class Table:
         self.transports = [None] * SLOTS
         self.lingering = []
         self.events = []
+        self.repeats = {}
         self.comp_id = b"QUORUMBOOK"
 
     def __dealloc__(self):
@@ -233,8 +233,26 @@ cdef class Table:
         return 0
 
     cdef int event(self, str what, Connection* c, str why) except -1:
-        if len(self.events) < EVENTS:
-            comp_id = (<char*>c.identity.peer)[:c.identity.peer_length].decode("ascii", "replace")
-            transport = "tcp" if c.transport == TCP else "zeromq"
-            self.events.append((what, {"comp_id": comp_id, "transport": transport, "why": why}))
+        comp_id = (<char*>c.identity.peer)[:c.identity.peer_length].decode("ascii", "replace")
+        transport = "tcp" if c.transport == TCP else "zeromq"
+        return self.tell(what, {"comp_id": comp_id, "transport": transport, "why": why})
+
+    cdef int tell(self, str what, dict details) except -1:
+        """For the trace, which may lie on the log's disk: the first of its kind in a second, and how many followed."""
+        if what in self.repeats:
+            self.repeats[what] += 1
+        else:
+            self.repeats[what] = 0
+            self.events.append((what, details))
+        return 0
+
+    cdef int tell_repeats(self) except -1:
+        """The second that repeats are counted for may be over."""
+        if self.now_ns // SECOND == self.told_second:
+            return 0
+        self.told_second = self.now_ns // SECOND
+        for what, count in self.repeats.items():
+            if count:
+                self.events.append((what, {"count": count, "why": "as many more within a second"}))
+        self.repeats.clear()
         return 0

@@ -13,6 +13,7 @@ cdef class Connections(Delivery):
 
     cdef bint full(self) noexcept
     cdef int frame_received(self, bytes key, const uint8_t* data, size_t size) except -1
+    cdef int parts_received(self, bytes key) except -1
     cdef int receive(self, Connection* c, const uint8_t* data, size_t size) except -1
     cdef int take_inbox(self, Connection* c) except -1
     cdef bint take(self, Connection* c, const uint8_t* data, size_t size, size_t* used) except -1

@@ -27,6 +27,8 @@ cdef enum:
 cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within this
 cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
 
+cdef str NO_ROOM = "no room for another connection"
+
 
 cdef bint is_logon(const uint8_t* data, size_t size) noexcept:
     """Whether the first message's third field says so: 8=FIX.4.4|9=100|35=A|."""
@@ -60,6 +62,8 @@ cdef class Connections(Delivery):
         descriptor: of its socket, to look whether the peer is there; -1 when there is none."""
         cdef Connection* c = self.claim(TCP)
         if c == NULL:
+            self.refused += 1
+            self.tell("refused", {"transport": "tcp", "why": NO_ROOM})
             return 0
         self.transports[c.number % SLOTS] = transport
         self.from_peer(c, descriptor)
@@ -114,7 +118,17 @@ cdef class Connections(Delivery):
             if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
                 self.vacate(c)
         else:
+            self.refused += 1
+            self.tell("refused", {"transport": "zeromq", "why": NO_ROOM})
             self.outlet.send(<const uint8_t*><const char*>key, len(key), NULL, 0)
+        return 0
+
+    cdef int parts_received(self, bytes key) except -1:
+        """A ZeroMQ message of several parts: none of them is taken."""
+        cdef object slot = self.by_key.get(key)
+        self.garbled += 1
+        if slot is not None:
+            self.cut(&self.table[<uint32_t>slot], "sent a message of several parts")
         return 0
 
     cdef int receive(self, Connection* c, const uint8_t* data, size_t size) except -1:
@@ -278,7 +292,7 @@ cdef class Connections(Delivery):
     # ------------------------------------------------------------ housekeeping
 
     def sweep(self) -> None:
-        """Once a second: who never logged on, who does not read, who cannot be flushed."""
+        """Now and then: who never logged on, who does not read, who cannot be flushed."""
         cdef uint32_t slot
         cdef Connection* c
         for slot in range(SLOTS):
@@ -293,6 +307,7 @@ cdef class Connections(Delivery):
             else:
                 kept.append((transport, since))
         self.lingering = kept
+        self.tell_repeats()
 
     def close_all(self) -> None:
         """The server stops: every connection is told, nothing is put in the log."""

@@ -67,12 +67,13 @@ cdef class Delivery(Table):
             at += head.size
 
     cdef Connection* carrier(self, EgressHead* head) noexcept:
-        """The connection that carries the record's session at its epoch, or NULL."""
+        """The connection that carries the record's session at its epoch, or NULL. What comes after CLOSE is not for it:
+        nothing follows a Logout, the next connection asks for it."""
         cdef Connection* c
         if head.session >= self.session_room or self.by_session[head.session] == 0:
             return NULL
         c = &self.table[self.by_session[head.session] - 1]
-        return c if c.epoch == head.epoch else NULL
+        return c if c.epoch == head.epoch and not c.closing else NULL
 
     cdef int opened(self, EgressHead* head) except -1:
         cdef Connection* c

@@ -89,6 +89,7 @@ class Server:
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._awake = False
         self._awake_until_ns = 0
         self._started_ns = time.monotonic_ns()
@@ -275,7 +276,6 @@ class Server:
             return 0
         number = self._connections.open(transport, transport.get_extra_info("socket").fileno())
         if not number:
-            self._trace.warning("no room for another connection")
             transport.abort()
         return number
 
@@ -315,7 +315,8 @@ class Server:
         if connections.behind:
             connections.now_ns = time.time_ns()
             more |= connections.pump()
-            self._loop.call_later(RETRY_SECONDS, self.schedule)
+            if self._retry is None:
+                self._retry = self._loop.call_later(RETRY_SECONDS, self._try_again)
         if connections.events:
             self._tell()
         self._tell_intake()
@@ -326,6 +327,10 @@ class Server:
         elif self._replica.light:
             self._stay_awake()
         self._arm()
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.schedule()
 
     def _stay_awake(self) -> None:
         """Who has an answer often sends the next order at once. A core that has gone to sleep costs the sender tens of

@@ -110,6 +110,8 @@ cdef class FixRouter(Outlet):
     cdef void* socket
     cdef Connections connections
     cdef Frame* part        # being received
+    cdef bytes key          # who sent the message whose parts are being received; None: between messages
+    cdef bint excess        # it has several parts: they are dropped
 
     def __init__(self, address: int, Connections connections):
         """address: `Socket.underlying` of a ROUTER with ROUTER_MANDATORY."""
@@ -124,9 +126,8 @@ cdef class FixRouter(Outlet):
     def drain(self, int budget) -> bool:
         """Takes at most `budget` frames, until the turn is full. True: frames may be left."""
         cdef Frame part
-        cdef bytes key
         self.part = &part
-        while budget > 0:
+        for _ in range(budget):
             if self.connections.full():
                 return True
             zmq_msg_init(&part)
@@ -136,19 +137,28 @@ cdef class FixRouter(Outlet):
                 if zmq_errno() != EAGAIN:
                     refused("receiving FIX")
                 return False
-            key = PyBytes_FromStringAndSize(<char*>zmq_msg_data(&part), zmq_msg_size(&part))
             try:
-                while zmq_msg_more(&part):
-                    zmq_msg_close(&part)
-                    zmq_msg_init(&part)
-                    if zmq_msg_recv(&part, self.socket, ZMQ_DONTWAIT) < 0:  # parts come all at once
-                        refused("receiving FIX")
-                    self.connections.frame_received(key, <const uint8_t*>zmq_msg_data(&part), zmq_msg_size(&part))
-                    budget -= 1
+                self.take(<const uint8_t*>zmq_msg_data(&part), zmq_msg_size(&part), zmq_msg_more(&part))
             finally:
                 zmq_msg_close(&part)
-            budget -= 1
         return True
+
+    cdef int take(self, const uint8_t* data, size_t size, bint more) except -1:
+        """One part: the routing id, then what was sent, which is one part. The parts of a message that has more of them
+        (there may be millions) are dropped over as many visits as it takes."""
+        cdef bytes key = self.key
+        if not more:
+            self.key = None
+        if key is None:
+            if more:
+                self.key = PyBytes_FromStringAndSize(<char*>data, size)
+                self.excess = False
+        elif not more and not self.excess:
+            self.connections.frame_received(key, data, size)
+        elif not self.excess:
+            self.excess = True
+            self.connections.parts_received(key)
+        return 0
 
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1:
         if zmq_send(self.socket, key, key_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0:

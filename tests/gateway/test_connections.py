@@ -11,7 +11,7 @@ EGRESS = struct.Struct("<IBBBBIIQqQQIIQ")
 SESSION = struct.Struct("<QQQIHBBHBBB11x")
 MESSAGE, RESEND, CLOSE, OPEN, REFUSE = 1, 2, 3, 4, 5
 INPUT_MESSAGE, INPUT_DISCONNECT = 3, 4
-LOGON, HEARTBEAT, REJECT = ord("A"), ord("0"), ord("3")
+LOGON, HEARTBEAT, REJECT, LOGOUT = ord("A"), ord("0"), ord("3"), ord("5")
 SECOND = 1_000_000_000
 T0 = 1_767_225_600 * SECOND
 RESET = 8
@@ -378,3 +378,38 @@ def test_a_connection_that_never_logs_on_is_closed(gateway: Gateway) -> None:
     gateway.connections.now_ns += 11 * SECOND
     gateway.connections.sweep()
     assert transport.ended == "aborted"
+
+
+def test_nothing_follows_a_logout_on_a_connection_that_is_behind(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    transport.waiting = 2 << 20
+    gateway.send(2, REJECT)
+    gateway.send(3, LOGOUT)
+    gateway.dispatch(egress(CLOSE, epoch=5))
+    gateway.send(4, REJECT)  # its order was filled: the same epoch
+    gateway.dispatch(egress(RESEND, begin=1, end=0, epoch=5))
+    transport.waiting = 0
+    while gateway.connections.behind:
+        gateway.connections.pump()
+    assert [(m[35], m[34]) for m in transport.take()] == [("3", "2"), ("5", "3")]
+    assert transport.ended == "closed"
+
+
+def test_events_that_repeat_within_a_second_are_one_line_and_a_count(gateway: Gateway) -> None:
+    connections = gateway.connections
+    connections.sweep()
+    for _ in range(1000):
+        number, _ = gateway.open()
+        connections.received(number, heartbeat(1))
+    assert [what for what, _ in connections.events] == ["refused"]
+    connections.now_ns += SECOND - 1
+    connections.sweep()
+    assert len(connections.events) == 1
+    connections.now_ns += 1
+    connections.sweep()
+    assert [details.get("count") for _, details in connections.events] == [None, 999]
+    connections.now_ns += SECOND
+    connections.sweep()
+    assert len(connections.events) == 2
+    gateway.logged_on()
+    assert connections.events[2][0] == "logged on"

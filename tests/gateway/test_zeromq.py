@@ -57,7 +57,7 @@ class ZeroMQGateway(Gateway):
     def take(self) -> list[dict[str, int]]:
         """The inputs of the next frame that comes."""
         assert self.socket.poll(10_000)
-        self.router.drain(1)
+        self.router.drain(2)  # the routing id is one
         return self.inputs()
 
     def logon(self, client: Client) -> list[dict[str, int]]:
@@ -138,3 +138,21 @@ def test_a_living_peer_keeps_its_session_and_is_told_nothing(gateway: ZeroMQGate
     assert first.socket.poll(10_000)
     assert b"35=A" in first.socket.recv()
     assert not first.socket.poll(0)
+
+
+def test_a_message_of_several_parts_is_dropped_bit_by_bit_and_cut_off(gateway: ZeroMQGateway) -> None:
+    flood = gateway.client()
+    (logon,) = gateway.logon(flood)
+    gateway.open_at(logon)
+    flood.socket.send_multipart([heartbeat(2)] * 1_000)
+    assert gateway.socket.poll(10_000)
+    visits = 1
+    while gateway.router.drain(100):
+        visits += 1
+    assert visits == 11  # its routing id is a part, too
+    (gone,) = gateway.inputs()
+    assert (gone["kind"], gone["session"], gone["epoch"]) == (INPUT_DISCONNECT, 7, 5)
+    assert gateway.connections.cut_off == 1
+    assert flood.socket.recv() == b""
+    (again,) = gateway.logon(flood)
+    assert again["kind"] == INPUT_MESSAGE
