@@ -8,9 +8,9 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from engine.index cimport IDS, REFS, bucket_number, bucket_of, hash_id, hash_ref
-from engine.ladder cimport Ladder, branch_at, key_of, level_at
+from engine.ladder cimport Ladder, Nodes, branch_at, bunch_at, bunch_find, key_of, level_at, node_at
 from engine.state cimport Books, Instrument, order_at
-from engine.store cimport Branch, IS_LEVEL, Level, Order, Pool, prefetch
+from engine.store cimport Branch, Level, Order, SLOTS, prefetch
 from engine.types cimport Command, NEW
 
 cdef enum:
@@ -27,6 +27,7 @@ cdef struct Place:          # where a command goes, when there are many books
     uint32_t instrument
     uint32_t side
     uint32_t node           # the root of that ladder
+    uint32_t level          # of that key, if it is found so soon; else 0
     uint32_t rival          # the best level of the other side, if the command would trade with it; else 0
 
 # Bring what `count` commands will touch into the cache. No branches: commands follow no pattern.
@@ -60,7 +61,7 @@ cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* 
         elsewhere = 0 - <uint32_t>((order.client_ref != command.client_ref) & (command.order_id == 0))
         ahead[i].slot ^= (ahead[i].slot ^ order.next_ref) & elsewhere
         order = order_at(books, ahead[i].slot)
-        prefetch(level_at(&books.levels, order.level))
+        prefetch(level_at(&books.nodes, order.level))
         prefetch(order_at(books, order.next))
         prefetch(order_at(books, order.previous))
         prefetch(bucket_of(&books.index, IDS, hash_id(order.order_id)))
@@ -79,40 +80,42 @@ cdef inline void expect_order(
     if stage == 1:
         prefetch(order)
         return
-    prefetch(level_at(&books.levels, order.level))
+    prefetch(level_at(&books.nodes, order.level))
     prefetch(order_at(books, order.next))
     prefetch(order_at(books, order.previous))
 
-# Where a node of a ladder is: a branch, or a level with IS_LEVEL.
-cdef inline const char* node_at(const Books* books, uint32_t node) noexcept nogil:
-    cdef const Pool* pool = &books.levels if node & IS_LEVEL else &books.branches
-    return pool.records + (node & ~<uint32_t>IS_LEVEL) * pool.size
-
-# A node on the way to the level of a key; of a branch, also the child, which is right if it is one of single ticks.
-cdef inline void expect_node(const Books* books, uint32_t node, uint64_t key) noexcept nogil:
-    cdef const char* record = node_at(books, node)
+# Bring a node of a ladder: of a branch, what holds the child, if it is one of single ticks; else the record's end.
+cdef inline void expect_node(const Nodes* nodes, uint32_t node, uint64_t key) noexcept nogil:
+    cdef uint32_t kind = node >> 30
+    cdef const char* record = node_at(nodes, node)
+    cdef uint64_t child = (24 + 4 * (key & 63)) & (0 - <uint64_t>(kind == 0))     # 24: Branch.child
     prefetch(record)
-    prefetch(record + ((24 + 4 * (key & 63)) & ((node >> 31) - <uint64_t>1)))      # 24: Branch.child
+    prefetch(record + (child | (kind & 1) << 6 | (kind & 2) << 4))
 
 # The same for the books that `count` commands go to, when there are so many that they leave the cache.
 cdef inline void look_at_books(
     const Books* books, const Command* commands, const Ahead* ahead, size_t count
 ) noexcept nogil:
     cdef Place places[BLOCK]
+    cdef const Nodes* nodes = &books.nodes
     cdef const Order* order
     cdef const Level* level
     cdef const Command* command
     cdef const Instrument* book
     cdef const Branch* branch
-    cdef const Ladder* other
+    cdef const Ladder* ladder
     cdef uint64_t is_new
-    cdef uint32_t number
-    cdef size_t i
+    cdef uint32_t number, slot, bit
+    cdef uint32_t taking[BLOCK]     # the commands that would trade
+    cdef uint32_t entering[BLOCK]   # the new ones
+    cdef uint32_t i, k, takers = 0, entrants = 0
     for i in range(count):
         command = &commands[i]
         order = order_at(books, ahead[i].slot)
-        level = level_at(&books.levels, order.level)
+        level = level_at(nodes, order.level)
         is_new = 0 - <uint64_t>(command.kind == NEW)
+        entering[entrants] = i
+        entrants += command.kind == NEW
         number = level.instrument ^ ((level.instrument ^ command.instrument) & <uint32_t>is_new)
         places[i].instrument = number & (0 - <uint32_t>(number < books.instrument_count))
         places[i].side = (order.traits ^ ((order.traits ^ command.side) & <uint32_t>is_new)) & 1
@@ -122,14 +125,34 @@ cdef inline void look_at_books(
         prefetch(<const char*>book + (sizeof(book.sides) & is_new))      # the terms, which a NEW is checked against
     for i in range(count):
         book = &books.instruments[places[i].instrument]
-        places[i].node = book.sides[places[i].side].root
-        expect_node(books, places[i].node, places[i].key)
+        ladder = &book.sides[places[i].side]
+        places[i].node = ladder.root
+        places[i].level = ladder.best & (0 - <uint32_t>(ladder.best_key == places[i].key))
+        expect_node(nodes, ladder.root, places[i].key)
         # The same price as a key of the other side has all its bits turned. An order in the book never crosses it.
-        other = &book.sides[places[i].side ^ 1]
-        places[i].rival = other.best & (0 - <uint32_t>(other.best_key <= ~places[i].key))
-        prefetch(level_at(&books.levels, places[i].rival))
+        ladder = &book.sides[places[i].side ^ 1]
+        places[i].rival = ladder.best & (0 - <uint32_t>(ladder.best_key <= ~places[i].key))
+        prefetch(level_at(nodes, places[i].rival))
+        taking[takers] = i
+        takers += places[i].rival != 0
     # One step down; deeper trees are seldom.
     for i in range(count):
-        branch = branch_at(&books.branches, 0 if places[i].node & IS_LEVEL else places[i].node)
-        expect_node(books, branch.child[places[i].key >> branch.shift & 63], places[i].key)
-        prefetch(order_at(books, level_at(&books.levels, places[i].rival).head))
+        branch = branch_at(nodes, places[i].node & (0 - <uint32_t>(places[i].node >> 30 == 0)))
+        bit = places[i].key >> branch.shift & 63
+        expect_node(nodes, branch.child[bit] & (0 - <uint32_t>(branch.present >> bit & 1)), places[i].key)
+    for k in range(entrants):
+        i = entering[k]
+        slot = places[i].node & (SLOTS - 1) & (0 - <uint32_t>(places[i].node >> 30 == 1))
+        places[i].level |= bunch_find(bunch_at(nodes, slot), places[i].key)
+        prefetch(level_at(nodes, places[i].level))
+    for k in range(takers):
+        i = taking[k]
+        ladder = &books.instruments[places[i].instrument].sides[places[i].side ^ 1]
+        expect_node(nodes, ladder.root, ladder.best_key)
+        prefetch(order_at(books, level_at(nodes, places[i].rival).head))
+    for k in range(entrants):
+        prefetch(order_at(books, level_at(nodes, places[entering[k]].level).tail))
+    for k in range(takers):
+        order = order_at(books, level_at(nodes, places[taking[k]].rival).head)
+        prefetch(bucket_of(&books.index, IDS, hash_id(order.order_id)))
+        prefetch(bucket_of(&books.index, REFS, hash_ref(order.owner, order.client_ref)))

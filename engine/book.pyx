@@ -70,13 +70,13 @@ cdef bint can_fill(Books* books, const Ladder* opposite, int64_t lots, uint64_t 
     cdef uint64_t wanted = <uint64_t>lots
     cdef const Level* level
     while number != 0:
-        level = level_at(&books.levels, number)
+        level = level_at(&books.nodes, number)
         if level.key > limit:
             return False
         if level.total_high or level.total_low >= wanted:
             return True
         wanted -= level.total_low
-        number = ladder_after(opposite, &books.levels, &books.branches, level.key)
+        number = ladder_after(opposite, &books.nodes, level.key)
     return False
 
 cdef inline int match(Books* books, Incoming* taker, Ladder* opposite, uint64_t limit) except -1 nogil:
@@ -87,7 +87,7 @@ cdef inline int match(Books* books, Incoming* taker, Ladder* opposite, uint64_t 
     cdef int64_t lots, price
     while taker.leaves_lots and opposite.best and opposite.best_key <= limit:
         reserve_reports(books, 1 + BLOCK * OUTCOMES)
-        level = level_at(&books.levels, opposite.best)
+        level = level_at(&books.nodes, opposite.best)
         price = price_of(level.key, taker.side ^ 1)
         slot = level.head
         maker = order_at(books, slot)
@@ -277,7 +277,7 @@ cdef int reduce_order(Books* books, uint32_t slot, const Command* command) excep
         return refuse_order(books, slot, command, INVALID_QUANTITY)
     order.leaves_lots -= amount
     order.total_lots -= amount
-    level_subtract(level_at(&books.levels, order.level), amount)
+    level_subtract(level_at(&books.nodes, order.level), amount)
     emit_order(books, order, REDUCED | caused_by(command), price_at(books, order), order.leaves_lots, amount)
     return 0
 
@@ -305,7 +305,7 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
     cdef int64_t old_price = price_at(books, order)
     cdef int64_t price = old_price if command.price_ticks == EMPTY else command.price_ticks
     cdef int64_t filled = order.total_lots - order.leaves_lots, quantity = command.quantity_lots, total
-    cdef const Instrument* book = &books.instruments[level_at(&books.levels, order.level).instrument]
+    cdef const Instrument* book = &books.instruments[level_at(&books.nodes, order.level).instrument]
     cdef uint64_t reason = replace_refusal(book, order, price, quantity, filled, is_reenter)
     if reason:
         return refuse_order(books, slot, command, reason)
@@ -317,7 +317,7 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
 cdef int shrink_order(Books* books, Order* order, int64_t price, int64_t total) except -1 nogil:
     """A replace that keeps the order's place."""
     cdef int64_t old_leaves = order.leaves_lots, less = order.total_lots - total
-    level_subtract(level_at(&books.levels, order.level), less)
+    level_subtract(level_at(&books.nodes, order.level), less)
     order.leaves_lots -= less
     order.total_lots = total
     emit_order(
@@ -334,7 +334,7 @@ cdef int move_order(
     cdef Order* order = order_at(books, slot)
     cdef Incoming again
     cdef int64_t old_leaves = order.leaves_lots
-    again.instrument = level_at(&books.levels, order.level).instrument
+    again.instrument = level_at(&books.nodes, order.level).instrument
     leave_book(books, order)
     again.first = first_word(order.traits) | command_kind << COMMAND_KIND_BYTE
     again.owner = order.owner

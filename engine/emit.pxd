@@ -102,7 +102,7 @@ cdef inline void emit_order(
     """About an order in the book; price and leaves are given because the caller has them at hand."""
     write_report(
         books, first_word(order.traits) | kind_reason_and_command,
-        level_at(&books.levels, order.level).instrument | <uint64_t>order.owner << 32,
+        level_at(&books.nodes, order.level).instrument | <uint64_t>order.owner << 32,
         order.client_ref, order.order_id,
         price_ticks, order.total_lots, leaves_lots, order.total_lots - order.leaves_lots, last_lots,
     )

@@ -8,13 +8,14 @@ and leaves the index as it was.
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from engine.store cimport Order, block_resize
+from engine.store cimport Order, block_resize, prefetch
 
 cdef enum:
     FIRST_BUCKETS = 16
     # Buckets added for one more slot. Two, so that most orders are alone in their chain: what a search for a
     # new order's ref meets, or a removal walks past, is a cache line of another order.
     WIDEN_BUCKETS = 2
+    SPLITS_AHEAD = 8
 
 cdef int index_open(Index* index) noexcept nogil:
     index.heads = <Bucket*>block_resize(NULL, 0, FIRST_BUCKETS * sizeof(Bucket))
@@ -55,12 +56,19 @@ cdef int index_widen(Index* index, Order* orders) noexcept nogil:
         index.heads = <Bucket*>block
         index.capacity = <uint32_t>capacity
     for _ in range(WIDEN_BUCKETS):
+        expect_split(index, orders)
         split(index, orders, REFS)
         split(index, orders, IDS)
         index.buckets += 1
         if index.buckets == index.mask * 2 + 2:
             index.mask = index.buckets - 1
     return 0
+
+cdef inline void expect_split(const Index* index, const Order* orders) noexcept nogil:
+    """Ask for the first orders of a bucket that is split soon: buckets come in turn, their orders do not."""
+    cdef const Bucket* soon = &index.heads[index.buckets + SPLITS_AHEAD & index.mask]
+    prefetch(&orders[soon.head[REFS]])
+    prefetch(&orders[soon.head[IDS]])
 
 cdef inline void split(Index* index, Order* orders, bint name) noexcept nogil:
     """The orders of one bucket that belong in the new last bucket go there."""

@@ -152,12 +152,12 @@ cdef class Machine:
         high[0] = 0
         if instrument < self.books.instrument_count:
             number = ladder_find(
-                &self.books.instruments[instrument].sides[side], &self.books.levels, &self.books.branches,
+                &self.books.instruments[instrument].sides[side], &self.books.nodes,
                 key_of(price, side),
             )
         if number == 0:
             return 0
-        found = level_at(&self.books.levels, number)
+        found = level_at(&self.books.nodes, number)
         low[0] = found.total_low
         high[0] = found.total_high
         return found.orders
@@ -170,10 +170,10 @@ cdef class Machine:
         if instrument >= self.books.instrument_count:
             return False
         ladder = &self.books.instruments[instrument].sides[side]
-        number = ladder_after(ladder, &self.books.levels, &self.books.branches, key_of(after, side))
+        number = ladder_after(ladder, &self.books.nodes, key_of(after, side))
         if number == 0:
             return False
-        price[0] = price_of(level_at(&self.books.levels, number).key, side)
+        price[0] = price_of(level_at(&self.books.nodes, number).key, side)
         return True
 
     cdef size_t queue(
@@ -186,10 +186,10 @@ cdef class Machine:
         if instrument >= self.books.instrument_count:
             return 0
         ladder = &self.books.instruments[instrument].sides[side]
-        number = ladder_find(ladder, &self.books.levels, &self.books.branches, key_of(price, side))
+        number = ladder_find(ladder, &self.books.nodes, key_of(price, side))
         if number == 0:
             return 0
-        number = level_at(&self.books.levels, number).head
+        number = level_at(&self.books.nodes, number).head
         while number:
             if position < room:
                 order_ids[position] = orders[number].order_id
@@ -501,20 +501,20 @@ cdef object side_depth(const Books* books, const Ladder* ladder, uint32_t side, 
     cdef Depth* rows
     while number and count < n:
         count += 1
-        number = ladder_after(ladder, &books.levels, &books.branches, level_at(&books.levels, number).key)
+        number = ladder_after(ladder, &books.nodes, level_at(&books.nodes, number).key)
     if count == 0:
         return np.empty(0, DEPTH)
     image = bytearray(count * sizeof(Depth))
     rows = <Depth*><char*>image
     number = ladder.best
     for i in range(count):
-        level = level_at(&books.levels, number)
+        level = level_at(&books.nodes, number)
         rows[i].price_ticks = price_of(level.key, side)
         rows[i].quantity_lots = (
             INT64_MAX if level.total_high or level.total_low > <uint64_t>INT64_MAX else <int64_t>level.total_low
         )
         rows[i].orders = level.orders
-        number = ladder_after(ladder, &books.levels, &books.branches, level.key)
+        number = ladder_after(ladder, &books.nodes, level.key)
     return frombuffer(image, DEPTH)
 
 cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
@@ -527,5 +527,5 @@ cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
 
 cdef Order order_at_slot(Machine machine, uint32_t slot):
     cdef const OrderRecord* order = order_at(&machine.books, slot)
-    cdef const Level* level = level_at(&machine.books.levels, order.level)
+    cdef const Level* level = level_at(&machine.books.nodes, order.level)
     return order_object(order, level.instrument, price_of(level.key, side_of_order(order)))

@@ -22,15 +22,15 @@ cdef inline int rest_order(
     cdef Order* order = order_at(books, slot)
     cdef uint64_t key = key_of(price, side)
     cdef Ladder* ladder = &books.instruments[instrument].sides[side]
-    cdef uint32_t number = ladder_find(ladder, &books.levels, &books.branches, key)
+    cdef uint32_t number = ladder_find(ladder, &books.nodes, key)
     cdef Level* level
     cdef uint32_t* before
     if unlikely(number == 0):
-        number = ladder_insert(ladder, &books.levels, &books.branches, key)
+        number = ladder_insert(ladder, &books.nodes, key)
         if number == 0:
             raise MemoryError("no memory for another price level")
-        level_at(&books.levels, number).instrument = instrument
-    level = level_at(&books.levels, number)
+        level_at(&books.nodes, number).instrument = instrument
+    level = level_at(&books.nodes, number)
     order.level = number
     order.next = 0
     order.previous = level.tail
@@ -44,7 +44,7 @@ cdef inline int rest_order(
 
 # Take an order out of its queue; the level goes with its last order. O(1), at most 11 steps then.
 cdef inline int leave_book(Books* books, Order* order) except -1 nogil:
-    cdef Level* level = level_at(&books.levels, order.level)
+    cdef Level* level = level_at(&books.nodes, order.level)
     cdef Ladder* ladder = &books.instruments[level.instrument].sides[side_of_order(order)]
     level_subtract(level, order.leaves_lots)
     # Pointers are chosen, not branches: whether an order has neighbours follows no pattern.
@@ -57,7 +57,7 @@ cdef inline int leave_book(Books* books, Order* order) except -1 nogil:
     if unlikely(level.orders == 0):
         if level.head or level.tail or level.total_low or level.total_high:
             raise AssertionError("a level without orders is not empty")
-        if ladder_remove(ladder, &books.levels, &books.branches, order.level) < 0:
+        if ladder_remove(ladder, &books.nodes, order.level) < 0:
             raise AssertionError("a level is not in its ladder")
     order.level = 0
     return 0

@@ -103,7 +103,7 @@ cdef char* write_side(const Books* books, const Ladder* ladder, uint32_t side, c
     cdef const Order* order
     cdef OrderImage image
     while number:
-        level = level_at(&books.levels, number)
+        level = level_at(&books.nodes, number)
         slot = level.head
         while slot:
             order = &(<const Order*>books.orders.records)[slot]
@@ -122,7 +122,7 @@ cdef char* write_side(const Books* books, const Ladder* ladder, uint32_t side, c
             memcpy(at, &image, sizeof(OrderImage))
             at += sizeof(OrderImage)
             slot = order.next
-        number = ladder_after(ladder, &books.levels, &books.branches, level.key)
+        number = ladder_after(ladder, &books.nodes, level.key)
     return at
 
 

@@ -5,7 +5,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.index cimport Index
-from engine.ladder cimport Ladder, level_at, price_of
+from engine.ladder cimport Ladder, Nodes, level_at, price_of
 from engine.store cimport Order, Pool, pool_take_free
 from engine.types cimport Command, Report
 
@@ -22,8 +22,7 @@ cdef struct Instrument:     # 128 bytes, two cache lines: what an instrument wit
 
 cdef struct Books:
     Pool orders             # Order
-    Pool levels             # Level
-    Pool branches           # Branch
+    Nodes nodes             # what the ladders are made of
     Index index             # every order under both its names
     Instrument* instruments
     uint32_t instrument_count
@@ -49,7 +48,7 @@ cdef inline Order* order_at(const Books* books, uint32_t slot) noexcept nogil:
     return &(<Order*>books.orders.records)[slot]
 
 cdef inline int64_t price_at(const Books* books, const Order* order) noexcept nogil:
-    return price_of(level_at(&books.levels, order.level).key, side_of_order(order))
+    return price_of(level_at(&books.nodes, order.level).key, side_of_order(order))
 
 cdef inline bint price_is_allowed(const Instrument* book, int64_t price) noexcept nogil:
     return book.lowest_ticks <= price <= book.highest_ticks

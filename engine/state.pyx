@@ -8,7 +8,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from engine.index cimport Bucket, index_close, index_copy, index_open, index_widen
-from engine.store cimport Branch, Level, Order, block_resize, pool_close, pool_copy, pool_open, pool_take
+from engine.ladder cimport nodes_bytes, nodes_close, nodes_copy, nodes_open
+from engine.store cimport Order, block_resize, pool_close, pool_copy, pool_open, pool_take
 from engine.types cimport EMPTY_PRICE
 
 cdef enum:
@@ -19,8 +20,8 @@ cdef int books_open(Books* books) noexcept nogil:
     """An empty state. The struct is overwritten."""
     memset(books, 0, sizeof(Books))
     if (
-        pool_open(&books.orders, sizeof(Order)) < 0 or pool_open(&books.levels, sizeof(Level)) < 0
-        or pool_open(&books.branches, sizeof(Branch)) < 0 or index_open(&books.index) < 0
+        pool_open(&books.orders, sizeof(Order)) < 0 or nodes_open(&books.nodes) < 0
+        or index_open(&books.index) < 0
     ):
         books_close(books)
         return -1
@@ -28,8 +29,7 @@ cdef int books_open(Books* books) noexcept nogil:
 
 cdef void books_close(Books* books) noexcept nogil:
     pool_close(&books.orders)
-    pool_close(&books.levels)
-    pool_close(&books.branches)
+    nodes_close(&books.nodes)
     index_close(&books.index)
     if books.instruments != NULL:
         block_resize(books.instruments, books.instrument_capacity * sizeof(Instrument), 0)
@@ -45,8 +45,8 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
     books.last_order_id = other.last_order_id
     books.last_trade_id = other.last_trade_id
     if (
-        pool_copy(&books.orders, &other.orders) < 0 or pool_copy(&books.levels, &other.levels) < 0
-        or pool_copy(&books.branches, &other.branches) < 0 or index_copy(&books.index, &other.index) < 0
+        pool_copy(&books.orders, &other.orders) < 0 or nodes_copy(&books.nodes, &other.nodes) < 0
+        or index_copy(&books.index, &other.index) < 0
     ):
         books_close(books)
         return -1
@@ -63,7 +63,7 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
 cdef size_t books_bytes(const Books* books) noexcept nogil:
     """Bytes in use: slots that were ever given out, indexes, instruments, room for reports."""
     return (
-        books.orders.top * sizeof(Order) + books.levels.top * sizeof(Level) + books.branches.top * sizeof(Branch)
+        books.orders.top * sizeof(Order) + nodes_bytes(&books.nodes)
         + books.index.buckets * sizeof(Bucket)
         + books.instrument_capacity * sizeof(Instrument) + books.report_capacity * sizeof(Report)
     )

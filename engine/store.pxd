@@ -39,7 +39,15 @@ cdef struct Branch:         # an inner node of a ladder; 280 bytes
     uint32_t reserved_20
     uint32_t child[64]      # 24   a branch, or a level with the bit IS_LEVEL
 
+cdef struct Bunch:          # a few levels of one ladder, in no order; 128 bytes, two cache lines
+    uint64_t key[10]        # 0    of the levels; NO_KEY where there is none
+    uint32_t level[10]      # 80   their slots; 0 where there is none
+    uint64_t reserved_120   # 120
+
 cdef enum:
+    BUNCH = 10              # levels in a Bunch
+    SLOTS = 0x40000000      # slots of a pool are less, so that the name of a node has room for two bits:
+    IS_BUNCH = 0x40000000
     IS_LEVEL = 0x80000000
 
 cdef struct Pool:

@@ -109,7 +109,7 @@ cdef int pool_copy(Pool* pool, const Pool* other) noexcept nogil:
 cdef int pool_grow(Pool* pool) noexcept nogil:
     """O(1) page table moves a slot, amortised; slots double. -1 leaves the pool as it was."""
     cdef uint64_t capacity = <uint64_t>pool.capacity * 2
-    if capacity >= IS_LEVEL:
+    if capacity > SLOTS:
         return -1
     cdef void* records = qb_resize(
         pool.records, block_bytes(pool.capacity, pool.size), block_bytes(capacity, pool.size)

@@ -209,6 +209,38 @@ def test_more_books_than_the_cache_holds_come_out_the_same(seed: int) -> None:
     drive(seed, rounds=3, size=2000, books=300)
 
 
+def few_levels(random: np.random.Generator, count: int, growing: bool) -> Any:
+    """Orders and cancels at a dozen prices of each side, up to the last there are; mostly entries when `growing`."""
+    commands = np.zeros(count, COMMAND)
+    commands["kind"] = np.where(random.random(count) < (0.8 if growing else 0.2), 2, 3)
+    commands["side"] = random.integers(0, 2, count)
+    commands["order_type"] = 1
+    commands["client_ref"] = random.integers(0, 40, count)
+    far = random.choice([0, 1, 2, 3, 64, 65, 4096, 4097, 4098, 2**40, 2**41, 2**62], count)
+    commands["price_ticks"] = np.where(commands["side"] == 1, INT64_MAX - far, far - INT64_MAX)
+    commands["quantity_lots"] = random.integers(1, 9, count)
+    return commands
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sides_that_swing_between_one_level_and_a_dozen_come_out_the_same(seed: int) -> None:
+    """The core holds a lone level, a few and many in three ways; depth walks each of them."""
+    random = np.random.default_rng(seed)
+    core: Any = machine.Machine()
+    rules: Any = reference.Machine()
+    most = []
+    batches = [plain_instrument(0)] + [few_levels(random, 60, n % 2 == 0) for n in range(40)]
+    for batch in batches:
+        for command in np.split(batch, len(batch)):
+            assert_same_reports(core.apply(command), rules.apply(command))
+            for told, expected in zip(core.depth(0, 20), rules.depth(0, 20), strict=True):
+                assert told.tolist() == expected.tolist()
+        most.append(max(map(len, core.depth(0, 20))))
+        assert core.snapshot() == rules.snapshot() == core.copy().snapshot()
+    assert min(most[1:]) < 6
+    assert max(most) > 10
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(100, 160))
