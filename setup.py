@@ -18,7 +18,8 @@ if platform.machine() == "x86_64":
     COMPILE.append("-march=x86-64-v2")  # popcount and SSE4.2: every x86-64 server since 2009
 LINK: list[str] = []
 if sanitizers := os.environ.get("QUORUMBOOK_SANITIZE"):  # e.g. address,undefined
-    COMPILE += [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-g", "-O1"]
+    COMPILE += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+    COMPILE += ["-fno-omit-frame-pointer", "-g", "-O1"]
     LINK.append(f"-fsanitize={sanitizers}")
 
 

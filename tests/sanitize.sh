@@ -1,0 +1,28 @@
+#!/bin/sh
+# Runs the suite, or the tests named, with AddressSanitizer and UndefinedBehaviorSanitizer in every compiled module,
+# the exchanges that the tests start included. In a copy under build/: the modules of .venv stay as they are.
+set -eu
+cd "$(dirname "$0")/.."
+data=${QUORUMBOOK_DATA:-$(dirname "$PWD")/shared/data}
+copy=$PWD/build/sanitized
+findings=$copy/findings
+
+rm -rf "$copy"
+mkdir -p "$copy"
+git ls-files -z | xargs -0 cp -p --parents -t "$copy"
+QUORUMBOOK_SANITIZE=address,undefined QUORUMBOOK_BUILD_JOBS=2 make -C "$copy" build "PYTHON=${PYTHON:-python3}"
+
+# Python's own objects come from malloc, so that a write past one is seen. No leak check: Python itself leaves memory
+# at its end. A finding ends the process. AddressSanitizer's is also written to a file, since a test may expect that
+# process to end; UndefinedBehaviorSanitizer cannot beside it.
+mkdir "$findings"
+cd "$copy"
+export QUORUMBOOK_DATA="$data" PYTHONMALLOC=malloc
+export ASAN_OPTIONS="detect_leaks=0:log_path=$findings/address"
+export UBSAN_OPTIONS="print_stacktrace=1"
+failed=0
+LD_PRELOAD=$(gcc -print-file-name=libasan.so) .venv/bin/python -m pytest -q -n 2 --dist loadgroup -m 'not slow' "$@" || failed=1
+for finding in "$findings"/*; do
+    [ ! -f "$finding" ] || { cat "$finding"; failed=1; }
+done
+exit "$failed"
