@@ -13,6 +13,8 @@ from gateway.records cimport InputHead
 
 cdef enum:
     SLOTS = 4096            # connections at one time; a power of two
+    MOST = 3584             # of them by one transport: it cannot shut out the other
+    SECOND = 1_000_000_000  # nanoseconds
     RANGES = 64             # resend requests that may wait on one connection
     ROUTING_ID = 255        # bytes, ZeroMQ's own bound
     UNSENT = 1 << 20        # bytes in a TCP transport's own buffer above which a connection is behind
@@ -57,12 +59,13 @@ cdef struct Connection:
     Identity identity       # the exchange's CompID and the Logon's SenderCompID
     uint8_t key[ROUTING_ID]
     uint8_t key_size
-    Peer peer               # who logged on
+    Peer peer               # who logged on, or was heard after a silence
     Buffer inbox            # received, not taken yet
     Buffer out              # encoded, not handed to the transport yet
     uint64_t turn           # the turn that `taken` counts for
     size_t taken            # bytes taken from it in that turn
     int64_t opened_ns       # when it came; a connection that never logs on is closed
+    int64_t alive_ns        # ZeroMQ: when it was last heard, or found alive
     uint64_t live_last      # the highest number that the session has sent or is owed
     # the send cursor, used while it is behind
     uint64_t live_next      # the next number to stream for the first time
@@ -88,6 +91,7 @@ cdef class Table:
     cdef Connection* table      # SLOTS of them
     cdef uint32_t* free_slots
     cdef size_t free_count
+    cdef uint32_t held[3]       # connections of each Transport
     cdef uint32_t* by_session   # session id -> slot + 1; 0 = not connected here
     cdef size_t session_room
     cdef Buffer payload         # the Inputs of this turn
@@ -107,7 +111,7 @@ cdef class Table:
     cdef int64_t told_second    # of now_ns
     cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
 
-    cdef Connection* claim(self, uint8_t transport) except? NULL    # a fresh one; NULL: all SLOTS are taken
+    cdef Connection* claim(self, uint8_t transport) except? NULL    # a fresh one; NULL: there is no room
     cdef Connection* find(self, uint32_t number) noexcept           # NULL: it has ended
     cdef int vacate(self, Connection* c) except -1
     cdef int end(self, Connection* c, bint flush) except -1

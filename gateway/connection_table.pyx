@@ -11,14 +11,11 @@ is held throughout: there is one thread, and nothing here waits.
 from collections import deque
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from gateway.records cimport INPUT_DISCONNECT, NOT_REJECTED, InputHead
-
-cdef int64_t SECOND = 1_000_000_000
-
 
 cdef int reserve(Buffer* buffer, size_t more) except -1:
     """Room for `more` bytes after buffer.end."""
@@ -101,11 +98,12 @@ cdef class Table:
         free(self.payload.data)
 
     cdef Connection* claim(self, uint8_t transport) except? NULL:
-        """A fresh connection, or NULL when all SLOTS are taken."""
+        """A fresh connection; NULL when all SLOTS are taken, or MOST by this transport."""
         cdef Connection* c
         cdef uint32_t number
-        if self.free_count == 0:
+        if self.free_count == 0 or self.held[transport] >= MOST:
             return NULL
+        self.held[transport] += 1
         self.free_count -= 1
         c = &self.table[self.free_slots[self.free_count]]
         number = c.number + SLOTS   # the next generation; wraps after 2**20 of them
@@ -113,7 +111,7 @@ cdef class Table:
         c.number = number
         c.transport = transport
         c.state = FRESH
-        c.opened_ns = self.now_ns
+        c.opened_ns = c.alive_ns = self.now_ns
         return c
 
     cdef Connection* find(self, uint32_t number) noexcept:
@@ -129,6 +127,7 @@ cdef class Table:
             self.by_key.pop(PyBytes_FromStringAndSize(<char*>c.key, c.key_size), None)
         if c.behind:
             self.behind_count -= 1
+        self.held[c.transport] -= 1
         self.transports[slot] = None
         release(&c.inbox)
         release(&c.out)

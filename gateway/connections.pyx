@@ -13,21 +13,23 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy
 
 from gateway.connection_table cimport (
-    ASKED, FREE, FRESH, LOGGED_ON, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
+    ASKED, FREE, FRESH, LOGGED_ON, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
 )
 from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan
-from gateway.records cimport MAX_COMP_ID, MSG_LOGON, InputHead, MessageHead, SessionBody
+from gateway.records cimport (
+    FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MSG_LOGON, InputHead, MessageHead, SessionBody,
+)
 
 cdef enum:
     QUOTA = 1 << 18         # bytes taken from one TCP connection a turn; the rest waits its turn in the ring
     ENTRY = 1 << 20         # payload bytes after which a turn takes no more
     INBOX = 1 << 19         # bytes waiting after which a TCP socket is not read
     INBOX_ASKED = 1 << 21   # bytes a ZeroMQ client may send behind its Logon before it is answered
+    LOOKS = 256             # silent ZeroMQ peers looked after in one sweep
 
 cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within this
+cdef int64_t SILENT_NS = 30_000_000_000     # a ZeroMQ peer is looked after when it was silent so long, and again
 cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
-
-cdef str NO_ROOM = "no room for another connection"
 
 
 cdef bint is_logon(const uint8_t* data, size_t size) noexcept:
@@ -60,10 +62,8 @@ cdef class Connections(Delivery):
         """A TCP connection was accepted; returns its number, 0 when there is no room for it.
 
         descriptor: of its socket, to look whether the peer is there; -1 when there is none."""
-        cdef Connection* c = self.claim(TCP)
+        cdef Connection* c = self.admit(TCP)
         if c == NULL:
-            self.refused += 1
-            self.tell("refused", {"transport": "tcp", "why": NO_ROOM})
             return 0
         self.transports[c.number % SLOTS] = transport
         self.from_peer(c, descriptor)
@@ -101,14 +101,19 @@ cdef class Connections(Delivery):
             c = &self.table[<uint32_t>slot]
             if size == 0:
                 return self.left(c)
-            if not (is_logon(data, size) and self.died(c)):     # a client may choose its routing id, and come again
+            if not self.starts_over(c, data, size):
+                if self.now_ns - c.alive_ns >= SECOND:  # a DEALER that chose its routing id may have reconnected
+                    self.from_peer(c, self.outlet.source())
+                c.alive_ns = self.now_ns
                 self.receive(c, data, size)
                 if c.state == ASKED and c.inbox.end > INBOX_ASKED:
                     self.cut(c, "sent more behind its Logon than is kept")
                 return 0
+            self.event("gone", c, "another client has its routing id now")
+            self.left(c)
         if size == 0:
             return 0
-        c = self.claim(ZEROMQ)
+        c = self.admit(ZEROMQ)
         if c != NULL:
             c.key_size = <uint8_t>len(key)
             memcpy(c.key, <const char*>key, c.key_size)
@@ -118,8 +123,6 @@ cdef class Connections(Delivery):
             if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
                 self.vacate(c)
         else:
-            self.refused += 1
-            self.tell("refused", {"transport": "zeromq", "why": NO_ROOM})
             self.outlet.send(<const uint8_t*><const char*>key, len(key), NULL, 0)
         return 0
 
@@ -242,17 +245,65 @@ cdef class Connections(Delivery):
         session = self.sessions((<const char*>tail)[:body.sender_length])[0]
         if session >= self.session_room or self.by_session[session] == 0:
             return False
-        return self.died(&self.table[self.by_session[session] - 1])
+        return self.bury(&self.table[self.by_session[session] - 1])
 
-    cdef bint died(self, Connection* c) except -1:
-        """Whether its peer is known to be gone; if so, it has ended. ZeroMQ tells nobody, TCP may be about to."""
-        if c.state != LOGGED_ON or c.peer.descriptor < 0 or not self.outlet.gone(&c.peer):
+    cdef bint starts_over(self, Connection* c, const uint8_t* data, size_t size) except -1:
+        """Whether a frame begins with a Logon that ends this connection and begins another: a session belongs to a
+        CompID, a routing id to whoever uses it now. One with ResetSeqNumFlag is for the session to judge."""
+        cdef size_t length = 0
+        cdef InputHead* head
+        cdef MessageHead* message
+        if c.state != LOGGED_ON or not is_logon(data, size):
             return False
-        self.event("gone", c, "its connection has ended; the session logs on again")
-        if c.transport == TCP:
-            self.transports[c.number % SLOTS].abort()
-        self.left(c)
+        reserve(&self.payload, MAX_INPUT)   # room to look at it; it is not an input yet
+        head = <InputHead*>(self.payload.data + self.payload.end)
+        if (frame(data, size, &length) in (FRAME_INCOMPLETE, FRAME_GARBLED)
+                or scan(data, length, &c.identity, <uint8_t*>head, MAX_INPUT) <= 0):
+            return False
+        message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
+        if message.msg_type != MSG_LOGON:
+            return False
+        return (message.flags & FLAG_WRONG_COMP_ID != 0
+                or message.flags & (FLAG_RESET_SEQ_NUM | FLAG_POSS_DUP) == 0
+                or self.gone(c))
+
+    cdef bint gone(self, Connection* c) noexcept:
+        """The peer is known to be gone. ZeroMQ tells nobody, TCP may be about to."""
+        return c.peer.descriptor >= 0 and self.outlet.gone(&c.peer)
+
+    cdef bint bury(self, Connection* c) except -1:
+        """Ends a connection whose peer is gone, as a send that fails would."""
+        if c.state != LOGGED_ON or not self.gone(c):
+            return False
+        self.cut(c, "the peer is gone")
         return True
+
+    cdef int look_for_dead(self, int most, int64_t silent_ns) except -1:
+        """Ends the ZeroMQ connections whose peers are gone, among at most so many that were silent so long."""
+        cdef uint32_t slot
+        cdef Connection* c
+        for slot in range(SLOTS):
+            c = &self.table[slot]
+            if c.state == LOGGED_ON and c.transport == ZEROMQ and self.now_ns - c.alive_ns >= silent_ns:
+                if most == 0:
+                    break
+                most -= 1
+                if not self.bury(c):
+                    c.alive_ns = self.now_ns
+        return 0
+
+    cdef Connection* admit(self, uint8_t transport) except? NULL:
+        """A fresh connection. The dead make room first; they are looked for once a second. NULL: there is none."""
+        cdef Connection* c = self.claim(transport)
+        if c == NULL and self.now_ns // SECOND != self.searched_second:
+            self.searched_second = self.now_ns // SECOND
+            self.look_for_dead(SLOTS, SECOND)
+            c = self.claim(transport)
+        if c == NULL:
+            self.refused += 1
+            self.tell("refused", {"transport": "tcp" if transport == TCP else "zeromq",
+                                  "why": "no room for another connection"})
+        return c
 
     cdef void from_peer(self, Connection* c, int descriptor) noexcept:
         c.peer.descriptor = descriptor
@@ -292,7 +343,7 @@ cdef class Connections(Delivery):
     # ------------------------------------------------------------ housekeeping
 
     def sweep(self) -> None:
-        """Now and then: who never logged on, who does not read, who cannot be flushed."""
+        """Now and then: who never logged on, who is gone, who does not read, who cannot be flushed."""
         cdef uint32_t slot
         cdef Connection* c
         for slot in range(SLOTS):
@@ -300,6 +351,7 @@ cdef class Connections(Delivery):
             if c.state == FRESH and c.transport == TCP and self.now_ns - c.opened_ns > LOGON_NS:
                 self.event("closed", c, "no Logon within 10 s")
                 self.end(c, False)
+        self.look_for_dead(LOOKS, SILENT_NS)
         kept = []
         for transport, since in self.lingering:
             if self.now_ns - since > LINGER_NS:
@@ -318,14 +370,6 @@ cdef class Connections(Delivery):
 
     def counts(self) -> dict[str, int]:
         """For `status`."""
-        cdef uint32_t slot
-        cdef int tcp = 0, zeromq = 0
-        for slot in range(SLOTS):
-            if self.table[slot].state != FREE:
-                if self.table[slot].transport == TCP:
-                    tcp += 1
-                else:
-                    zeromq += 1
-        return {"tcp": tcp, "zeromq": zeromq, "behind": self.behind_count, "messages_in": self.messages_in,
-                "messages_out": self.messages_out, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out,
-                "garbled": self.garbled, "cut_off": self.cut_off, "refused": self.refused}
+        return {"tcp": self.held[<int>TCP], "zeromq": self.held[<int>ZEROMQ], "behind": self.behind_count,
+                "messages_in": self.messages_in, "messages_out": self.messages_out, "bytes_in": self.bytes_in,
+                "bytes_out": self.bytes_out, "garbled": self.garbled, "cut_off": self.cut_off, "refused": self.refused}

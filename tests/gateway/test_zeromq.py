@@ -12,13 +12,18 @@ from test_connections import (
     LOGON,
     LOGON_BYTES,
     OPEN,
+    SECOND,
     Gateway,
+    Transport,
     egress,
+    fix,
     heartbeat,
 )  # fmt: skip
 from zmq.backend.cython import _zmq
 
 from gateway import zeromq
+
+RESET_BYTES = fix("A", 1, "98=0", "108=30", "141=Y")
 
 
 class Client:
@@ -132,7 +137,8 @@ def test_a_living_peer_keeps_its_session_and_is_told_nothing(gateway: ZeroMQGate
     number, _ = gateway.open()
     gateway.connections.received(number, LOGON_BYTES)
     assert [one["kind"] for one in gateway.inputs()] == [INPUT_MESSAGE]
-    (again,) = gateway.logon(first)  # on its own connection: for the session to judge
+    first.socket.send(RESET_BYTES)  # on its own connection: for the session to judge
+    (again,) = gateway.take()
     assert (again["kind"], again["session"]) == (INPUT_MESSAGE, 7)
     gateway.send(1, LOGON)
     assert first.socket.poll(10_000)
@@ -156,3 +162,84 @@ def test_a_message_of_several_parts_is_dropped_bit_by_bit_and_cut_off(gateway: Z
     assert flood.socket.recv() == b""
     (again,) = gateway.logon(flood)
     assert again["kind"] == INPUT_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "logon_bytes", [LOGON_BYTES, fix("A", 1, "98=0", "108=30", "141=Y", sender="MALLORY")]
+)
+def test_a_logon_without_reset_or_of_another_comp_id_takes_the_routing_id_over(
+    gateway: ZeroMQGateway, logon_bytes: bytes
+) -> None:
+    client = gateway.client(b"chosen")
+    (logon,) = gateway.logon(client)
+    gateway.open_at(logon)
+    client.socket.send(fix("0", 2) + logon_bytes)  # a Logon behind something else is of the same client
+    assert [(one["session"], one["epoch"]) for one in gateway.take()] == [(7, 5), (7, 5)]
+    client.socket.send(logon_bytes.replace(b"98=0", b"98=1"))  # garbled
+    assert gateway.take() == []
+    client.socket.send(logon_bytes + fix("0", 2))
+    gone, asked = gateway.take()
+    assert (gone["kind"], gone["session"], gone["epoch"]) == (INPUT_DISCONNECT, 7, 5)
+    assert (asked["kind"], asked["session"], asked["msg_seq_num"]) == (INPUT_MESSAGE, 0, 1)
+    assert asked["connection"] != logon["connection"]
+    gateway.dispatch(egress(OPEN, session=9, connection=asked["connection"], epoch=1))
+    assert [(one["session"], one["epoch"]) for one in gateway.inputs()] == [(9, 1)]
+
+
+def test_a_silent_peer_that_died_is_noticed_after_thirty_seconds(gateway: ZeroMQGateway) -> None:
+    """Whatever its HeartBtInt; one that lives is asked nothing."""
+    living, dead = gateway.client(), gateway.client()
+    for session, client in enumerate((living, dead)):
+        client.socket.send(fix("A", 1, "98=0", "108=0", sender=f"C{session}"))
+        (logon,) = gateway.take()
+        gateway.dispatch(egress(OPEN, session=session, connection=logon["connection"], epoch=1))
+    dead.die()
+    gateway.connections.now_ns += 30 * SECOND - 1
+    gateway.connections.sweep()
+    assert gateway.inputs() == []
+    gateway.connections.now_ns += 1
+    gateway.connections.sweep()
+    (gone,) = gateway.inputs()
+    assert (gone["kind"], gone["session"], gone["epoch"]) == (INPUT_DISCONNECT, 1, 1)
+    assert not living.socket.poll(0)
+    living.die()
+    gateway.connections.now_ns += 30 * SECOND
+    gateway.connections.sweep()
+    assert [one["session"] for one in gateway.inputs()] == [0]
+    assert gateway.connections.counts()["zeromq"] == 0
+
+
+def test_a_client_that_reconnected_with_its_routing_id_is_alive(gateway: ZeroMQGateway) -> None:
+    first = gateway.client(b"chosen")
+    (logon,) = gateway.logon(first)
+    gateway.open_at(logon)
+    first.die()
+    gateway.forgets(b"chosen")
+    again = gateway.client(b"chosen")
+    gateway.connections.now_ns += SECOND
+    again.socket.send(heartbeat(2))
+    assert [one["session"] for one in gateway.take()] == [7]
+    gateway.connections.now_ns += 30 * SECOND
+    gateway.connections.sweep()
+    assert gateway.inputs() == []
+
+
+def test_one_transport_cannot_shut_out_the_other_and_the_dead_make_room(gateway: ZeroMQGateway) -> None:
+    numbers = iter(lambda: gateway.connections.open(Transport()), 0)
+    assert len(list(numbers)) == 3_584
+    crowd = gateway.client()
+    crowd.context.max_sockets = 2_000
+    sockets = []
+    for session in range(512):
+        sockets.append(crowd.context.socket(zmq.DEALER))
+        sockets[-1].linger = 0
+        sockets[-1].connect(gateway.endpoint)
+        sockets[-1].send(fix("A", 1, "98=0", "108=0", sender=f"C{session}"))
+        (logon,) = gateway.take()
+        gateway.dispatch(egress(OPEN, session=session, connection=logon["connection"], epoch=1))
+    assert gateway.logon(gateway.client()) == []  # all are alive
+    crowd.die()
+    gateway.connections.now_ns += SECOND
+    kinds = [one["kind"] for one in gateway.logon(gateway.client())]
+    assert kinds == [INPUT_DISCONNECT] * 512 + [INPUT_MESSAGE]
+    assert gateway.connections.counts()["zeromq"] == 1
