@@ -6,6 +6,7 @@ and stay what they are; a later file that says something else is refused.
 """
 
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -135,14 +136,30 @@ def load(path: Path | None) -> Loaded:
 
 def parse(text: str, file: str) -> Loaded:
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = read_table(text)
+    except ValueError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(
+            f"{file}: {deepest(text)}: arrays or tables nested too deep; allowed: what quorumbook config prints"
+        ) from None
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {explained(str(error), table)}") from None
     return checked(config, file, table)
+
+
+def read_table(text: str) -> dict[str, Any]:
+    """Raises ValueError and RecursionError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (
+        ValueError
+    ):  # a number of more digits than Python reads: a shorter one is as wrong, and its key is named
+        return tomllib.loads(re.sub(r"\d[\d_]{999,}", str(HUGE), text))
 
 
 def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
@@ -155,7 +172,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         loopback = ipaddress.ip_address(config.network.host).is_loopback
     except ValueError:
         raise wrong(
-            "network.host", f"{config.network.host!r} is not an IP address; allowed: 127.0.0.1, ::1"
+            "network.host", f"{shown(config.network.host)} is not an IP address; allowed: 127.0.0.1, ::1"
         ) from None
     if not loopback:
         raise wrong(
@@ -163,6 +180,8 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             f"{config.network.host} is not a loopback address. FIX is served without TLS yet, so only loopback "
             "(127.0.0.1, ::1) is allowed",
         )
+    if "\0" in config.storage.directory:
+        raise wrong("storage.directory", "it has a NUL character; allowed: a name that the file system takes")
     ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
     for name in Network.__struct_fields__[1:]:
         port = getattr(config.network, name)
@@ -178,11 +197,11 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     for number, instrument in enumerate(config.instruments):
         where = f"instruments[{number}]"
         if instrument.symbol in seen:
-            raise wrong(f"{where}.symbol", f"{instrument.symbol} is defined twice")
+            raise wrong(f"{where}.symbol", f"{shown(instrument.symbol)} is defined twice")
         seen.add(instrument.symbol)
         if not instrument.symbol or not instrument.symbol.isascii() or "|" in instrument.symbol:
             raise wrong(
-                f"{where}.symbol", f"{instrument.symbol!r}; allowed: {at_path('instruments.symbol')[1]}"
+                f"{where}.symbol", f"{shown(instrument.symbol)}; allowed: {at_path('instruments.symbol')[1]}"
             )
         try:
             genesis.append(
@@ -196,6 +215,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
 
 # ---------------------------------------------------------------- errors
 
+HUGE = 10**40
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
@@ -209,7 +229,7 @@ def explained(text: str, table: dict[str, Any]) -> str:
     if unknown := UNKNOWN.match(what):
         struct = at_path(path)[0]
         allowed = ", ".join(struct.__struct_fields__) if struct else ""
-        return f"{joined(path, unknown[1])}: unknown key; allowed here: {allowed}"
+        return f"{joined(path, plain(unknown[1]))}: unknown key; allowed here: {allowed}"
     if missing := MISSING.match(what):
         return f"{joined(path, missing[1])}: missing; allowed: {at_path(joined(path, missing[1]))[1]}"
     return f"{path}: it is {stated(table, path)}; allowed: {at_path(path)[1]}"
@@ -224,7 +244,26 @@ def stated(table: dict[str, Any], path: str) -> str:
         return "a table"
     if isinstance(here, list):
         return "an array"
-    return f'"{here}"' if isinstance(here, str) else str(here).lower()
+    if isinstance(here, int) and abs(here) >= HUGE:
+        return "a number of more than 40 digits"
+    return shown(here) if isinstance(here, str) else str(here).lower()
+
+
+def shown(text: str) -> str:
+    """A value in quotes, on one line and not too long."""
+    quoted = json.dumps(text[:60], ensure_ascii=not text.isprintable())
+    return quoted if len(text) <= 60 else f"{quoted[:-1]}..."
+
+
+def plain(key: str) -> str:
+    return key if key.isprintable() and len(key) <= 60 else shown(key)
+
+
+def deepest(text: str) -> str:
+    """Where the brackets are, as well as can be said of what cannot be read."""
+    lines = text.split("\n")
+    number = max(range(len(lines)), key=lambda at: lines[at].count("[") + lines[at].count("{"))
+    return f"line {number + 1}, {plain(lines[number].partition('=')[0].strip())}"
 
 
 def joined(path: str, key: str) -> str:

@@ -4,6 +4,19 @@ from typing import Any
 
 from gateway import inputs
 from gateway.config import ConfigError, Loaded
+from replication.node import MAX_ENTRY_BYTES
+
+
+def whole(loaded: Loaded) -> bytes:
+    """The payload of an empty log's genesis entry. Raises ConfigError when no entry is that long."""
+    payload = b"".join(loaded.genesis)
+    if len(payload) > MAX_ENTRY_BYTES:
+        most = MAX_ENTRY_BYTES * len(loaded.genesis) // len(payload)
+        raise ConfigError(
+            f"{loaded.file}: instruments: {len(loaded.genesis) - 1:,} are given; one log entry holds them all, which "
+            f"is enough for about {most:,}"
+        )
+    return payload
 
 
 def check(loaded: Loaded, payload: bytes) -> None:

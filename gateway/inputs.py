@@ -6,16 +6,17 @@ Every function returns the bytes of one Input; a log entry's payload is Inputs e
 import struct
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from engine.records import EMPTY_PRICE, INT64_MAX, RULES_VERSION
+
 GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
-RULES_VERSION = 1
-INT64_MAX = 2**63 - 1
-EMPTY_PRICE = -(2**63)
 MAX_COMP_ID = 64
 MAX_SYMBOL = 32
 NOT_REJECTED = 255
 MAX_INCREMENT = 10**15
+MAX_DIGITS = 40  # on either side of the point: more than any value has, few enough to compute with
 
 _HEAD = struct.Struct("<IBBHIIQIIq")
 _INSTRUMENT = struct.Struct("<8qbbB13x")
@@ -147,7 +148,9 @@ def instrument(
 def _name(key: str, value: str, limit: int) -> bytes:
     name = value.encode()
     if not 1 <= len(name) <= limit or any(not 32 < byte < 127 for byte in name):
-        raise ValueError(f"{key} must have 1 to {limit} printable ASCII characters, no spaces, not {value!r}")
+        raise ValueError(
+            f"{key} must have 1 to {limit} printable ASCII characters, no spaces, not {_shown(value)}"
+        )
     return name
 
 
@@ -155,28 +158,40 @@ def _decimal(key: str, value: Number) -> Decimal:
     try:
         number = Decimal(value)
     except ArithmeticError:
-        raise ValueError(f"{key} must be a decimal number, not {value!r}") from None
+        raise ValueError(f"{key} must be a decimal number, not {_shown(value)}") from None
     if not number.is_finite():
-        raise ValueError(f"{key} must be a finite number, not {value!r}")
+        raise ValueError(f"{key} must be a finite number, not {_shown(value)}")
+    if number.adjusted() >= MAX_DIGITS or int(number.as_tuple().exponent) < -MAX_DIGITS:
+        raise ValueError(
+            f"{key} must have at most {MAX_DIGITS} digits before and after the point, not {_shown(value)}"
+        )
     return number
+
+
+def _shown(value: Number) -> str:
+    """On one line, and not too long."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _increment(key: str, value: Number) -> tuple[int, int]:
     """Mantissa and exponent, as many decimals as were written, none above the point."""
     number = _decimal(key, value)
     exponent = min(int(number.as_tuple().exponent), 0)
-    mantissa = int(number.scaleb(-exponent))
+    mantissa = int(Fraction(number) * 10**-exponent)
     if exponent < -16 or not 1 <= mantissa <= MAX_INCREMENT:
-        raise ValueError(f"{key} must be above 0 and at most 10^15, with at most 16 decimals, not {value}")
+        raise ValueError(
+            f"{key} must be above 0 and at most 10^15, with at most 16 decimals, not {_shown(value)}"
+        )
     return mantissa, exponent
 
 
 def _units(key: str, value: Number, increment: Decimal, least: int) -> int:
-    units = _decimal(key, value) / increment
-    if units != units.to_integral_value():
-        raise ValueError(f"{key} must be a multiple of {increment}, not {value}")
+    units = Fraction(_decimal(key, value)) / Fraction(increment)
+    if units.denominator != 1:
+        raise ValueError(f"{key} must be a multiple of {increment}, not {_shown(value)}")
     if not least <= units <= INT64_MAX:
-        raise ValueError(f"{key} must be {least * increment} to {INT64_MAX * increment}, not {value}")
+        raise ValueError(f"{key} must be {least * increment} to {INT64_MAX * increment}, not {_shown(value)}")
     return int(units)
 
 

@@ -1,10 +1,25 @@
 """Every way in which a configuration file can be wrong: the error names the file, the key and what is allowed."""
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from gateway.config import ConfigError, complete_file, load, parse
+from gateway.config import (
+    ConfigError,
+    Exchange,
+    Instrument,
+    Network,
+    Storage,
+    Trace,
+    complete_file,
+    load,
+    parse,
+)
+from gateway.genesis import whole
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
 BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
@@ -23,16 +38,16 @@ WRONG = {
     "a name for a host": ('[network]\nhost = "example.org"\n', "network.host: .*allowed: 127.0.0.1, ::1"),
     "an open host": ('[network]\nhost = "0.0.0.0"\n', "network.host: .*not a loopback address.*is allowed"),
     "a port twice": ("[network]\nfeed = 7000\nadmin = 7000\n", "network.feed: port 7000 is used twice"),
-    "a symbol twice": (INSTRUMENT * 2, r"instruments\[1\].symbol: A is defined twice"),
+    "a symbol twice": (INSTRUMENT * 2, r'instruments\[1\].symbol: "A" is defined twice'),
     "no symbol": ('[[instruments]]\nround_lot = "1"\n', r"instruments\[0\].symbol: missing; allowed: 1 to 32"),
-    "an empty symbol": ('[[instruments]]\nsymbol = ""\n', r"instruments\[0\].symbol: ''; allowed: 1 to 32"),
-    "a symbol with a bar": ('[[instruments]]\nsymbol = "A|B"\n', r"symbol: 'A\|B'; allowed: .*no '\|'"),
-    "a symbol that is not ASCII": ('[[instruments]]\nsymbol = "É"\n', r"symbol: 'É'; allowed: 1 to 32 printable ASCII"),
+    "an empty symbol": ('[[instruments]]\nsymbol = ""\n', r'instruments\[0\].symbol: ""; allowed: 1 to 32'),
+    "a symbol with a bar": ('[[instruments]]\nsymbol = "A|B"\n', r'symbol: "A\|B"; allowed: .*no .\|'),
+    "a symbol that is not ASCII": ('[[instruments]]\nsymbol = "É"\n', r'symbol: "É"; allowed: 1 to 32 printable ASCII'),
     "a symbol too long": (f'[[instruments]]\nsymbol = "{"A" * 33}"\n', r"instruments\[0\].symbol must have 1 to 32"),
     "a float": (f"{INSTRUMENT}price_increment = 0.01\n", "price_increment: it is 0.01; allowed: a decimal in quotes"),
     "no decimal": (f'{INSTRUMENT}price_increment = "x"\n', "price_increment must be a decimal number, not 'x'"),
     "no increment": (f'{INSTRUMENT}price_increment = "0"\n', "price_increment must be above 0"),
-    "a lot between increments": (f'{INSTRUMENT}round_lot = "0.5"\n', "round_lot must be a multiple of 1, not 0.5"),
+    "a lot between increments": (f'{INSTRUMENT}round_lot = "0.5"\n', "round_lot must be a multiple of 1, not '0.5'"),
     "limits the wrong way round": (f'{INSTRUMENT}low_price = "2"\nhigh_price = "1"\n', "high_price must be 2.00 to"),
     "an empty CompID": ('[exchange]\ncomp_id = ""\n', "exchange.comp_id must have 1 to 64"),
     "a CompID that is not ASCII": ('[exchange]\ncomp_id = "É"\n', "exchange.comp_id must have 1 to 64 printable ASCII"),
@@ -41,6 +56,24 @@ WRONG = {
     "another trace": ('[trace]\nto = "syslog"\n', r'trace.to: it is "syslog"; allowed: "file" .* "stderr" or "none"'),
     "no directory": ("[storage]\ndirectory = 5\n", "storage.directory: it is 5; allowed: a directory in quotes"),
     "no TOML": ("this is not\n", "not TOML: .*line 1"),
+    "a number of 5,000 digits": (f"[network]\nfix_tcp = {'9' * 5000}\n",
+                                 "network.fix_tcp: it is a number of more than 40 digits; allowed: a TCP port"),
+    "one in base 16": (f"[exchange]\ngrace_ms = 0x{'f' * 5000}\n", "grace_ms: it is a number of more than 40 digits"),
+    "nesting without end": (f"[network]\nhost = {'[' * 20_000}\n", "line 2, host: .*nested too deep; allowed: what"),
+    "tables without end": ("a = " + "{a=" * 20_000, "line 1, a: .*nested too deep; allowed: what"),
+    "an increment of a billion decimals": (f'{INSTRUMENT}price_increment = "1e-999999999"\n',
+                                           r"instruments\[0\].price_increment must have at most 40 digits"),
+    "an increment of a billion digits": (f'{INSTRUMENT}quantity_increment = "1e999999999"\n',
+                                         "quantity_increment must have at most 40 digits"),
+    "a quantity of a billion digits": (f'{INSTRUMENT}min_quantity = "1e999999999"\n',
+                                       r"instruments\[0\].min_quantity must have at most 40 digits before and after"),
+    "a lot that is almost a multiple": (f'{INSTRUMENT}round_lot = "1.000000000000000000000000000000000001"\n',
+                                        "round_lot must be a multiple of 1, not '1.0"),
+    "a signalling NaN": (f'{INSTRUMENT}low_price = "sNaN"\n', "low_price must be a finite number"),
+    "a very long text": (f'{INSTRUMENT}high_price = "{"x" * 5000}"\n', r"must be a decimal number, not 'x{59}\.\.\.$"),
+    "a NUL in a name": ('[storage]\ndirectory = "a\\u0000b"\n', "storage.directory: it has a NUL .*; allowed: a name"),
+    "a line in a key": ('"a\\nb" = 1\n', r'"a\\nb": unknown key; allowed here'),
+    "a line in a value": ('[trace]\nto = "a\\nb"\n', r'trace.to: it is "a\\nb"; allowed: "file"'),
 }  # fmt: skip
 
 
@@ -51,6 +84,81 @@ def test_what_is_wrong_is_named(case: tuple[str, str]) -> None:
     for word in ("`", "object", "Expected", "\n"):
         if "not TOML" not in case[1]:
             assert word not in str(caught.value)
+
+
+TEXT = st.one_of(
+    st.text(max_size=80), st.sampled_from(["1e999999999", "-1e-999999999", "NaN", "0e99", "5", "0.01", ""])
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.booleans(), st.integers(), st.floats(), st.integers(-(10**60), 10**60), TEXT,
+        st.dates(), st.times(), st.datetimes(),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+SECTIONS = {"network": Network, "storage": Storage, "trace": Trace, "exchange": Exchange}
+
+
+def toml(value: object) -> str:
+    """As one line of TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(key)} = {toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def keys(of: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, object]]:
+    """Some keys of a table, right or wrong ones, with values of any kind."""
+    names = st.one_of(st.sampled_from(of.__struct_fields__), st.text(max_size=5))
+    return st.dictionaries(names, VALUES, max_size=3)
+
+
+FILES = st.builds(
+    lambda tables, instruments, top: "\n".join(
+        [f"{toml(key)} = {toml(value)}" for key, value in top.items()]
+        + [f"[{name}]\n" + "\n".join(f"{toml(key)} = {toml(value)}" for key, value in table.items())
+           for name, table in tables.items()]
+        + ["[[instruments]]\nsymbol = 'A'\n" + "\n".join(f"{toml(key)} = {toml(value)}" for key, value in one.items())
+           for one in instruments]
+    ),
+    st.fixed_dictionaries({}, optional={name: keys(of) for name, of in SECTIONS.items()}),
+    st.lists(keys(Instrument), max_size=2),
+    st.one_of(st.just({}), st.dictionaries(st.sampled_from([*SECTIONS, "instruments", "x"]), VALUES, max_size=1)),
+)  # fmt: skip
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(FILES)
+@example("[network]\nhost = '::1%'\n")
+def test_whatever_a_file_holds_it_loads_or_the_error_is_plain(text: str) -> None:
+    try:
+        parse(text, "my.toml")
+    except ConfigError as error:
+        said = str(error)
+        assert said.startswith("my.toml: ")
+        assert "\n" not in said
+        assert len(said) < 1000
+        assert (
+            "allowed" in said
+            or "must" in said
+            or "is used twice" in said
+            or "not TOML" in said
+            or "twice" in said
+        )
+
+
+def test_more_instruments_than_an_entry_holds_are_refused() -> None:
+    many = "".join(f'[[instruments]]\nsymbol = "S{number}"\n' for number in range(40_000))
+    with pytest.raises(
+        ConfigError, match=r"my.toml: instruments: 40,000 are given; .* enough for about 3\d,\d\d\d$"
+    ):
+        whole(parse(many, "my.toml"))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
