@@ -11,10 +11,7 @@ Trade = tuple[int, int, int, str, int, str, str, int, int]
 quantity_lots."""
 
 class Exchange:
-    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out.
-
-    comp_id: the exchange's own CompID until a setting in the log says otherwise.
-    """
+    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out."""
 
     record_trades: bool
     """Whether trades are kept for take_trades."""
@@ -22,7 +19,7 @@ class Exchange:
     """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
     where a log leads. The state, and its hash, are the same."""
 
-    def __init__(self, comp_id: str = "QUORUMBOOK") -> None: ...
+    def __init__(self) -> None: ...
     @property
     def machine(self) -> Machine: ...
     @property

@@ -39,17 +39,13 @@ cdef enum:
     DEFAULT_HEARTBEAT = 3600
     DEFAULT_SESSIONS = 10000
 
+cdef bytes DEFAULT_COMP_ID = b"QUORUMBOOK"      # until a setting gives one; part of the rules, as the other defaults
+
 
 cdef class Exchange:
-    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out.
+    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out."""
 
-    comp_id: the exchange's own CompID until a setting in the log says otherwise.
-    """
-
-    def __init__(self, comp_id: str = "QUORUMBOOK") -> None:
-        cdef bytes name = comp_id.encode()
-        if not 1 <= len(name) <= 64:
-            raise ValueError(f"a CompID has 1 to 64 bytes, not {comp_id!r}")
+    def __init__(self) -> None:
         self.outbox = Outbox()
         self.machine = Machine()
         self.state = Sessions(self.outbox)
@@ -62,8 +58,8 @@ cdef class Exchange:
         self.state.settings.max_heartbeat_seconds = DEFAULT_HEARTBEAT
         self.state.settings.max_sessions = DEFAULT_SESSIONS
         self.state.settings.open_to_any = 1
-        self.state.settings.comp_id_length = <uint8_t> len(name)
-        memcpy(self.state.settings.comp_id, <const uint8_t*> <const char*> name, len(name))
+        self.state.settings.comp_id_length = <uint8_t> len(DEFAULT_COMP_ID)
+        memcpy(self.state.settings.comp_id, <const uint8_t*> <const char*> DEFAULT_COMP_ID, len(DEFAULT_COMP_ID))
 
     def __dealloc__(self) -> None:
         self._release()
@@ -438,7 +434,7 @@ cdef class Exchange:
 
     @property
     def comp_id(self) -> bytes:
-        """The exchange's own CompID, as the log has it."""
+        """The exchange's own CompID, as the log has it; QUORUMBOOK until a setting gives it."""
         return self.state.settings.comp_id[:self.state.settings.comp_id_length]
 
     @property

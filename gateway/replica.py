@@ -15,7 +15,7 @@ from gateway.connections import Connections
 from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
-from gateway.genesis import check
+from gateway.genesis import check, whole
 from replication.messages import Entry
 from replication.node import Node
 
@@ -39,10 +39,9 @@ class Replica:
         publish: Callable[[list[tuple[bytes, bytes]]], None],
         give_way: Callable[[], None],
         monotonic_ns: Callable[[], int],
-        comp_id: str,
     ) -> None:
         self.node = node
-        self.exchange = Exchange(comp_id)
+        self.exchange = Exchange()
         self.exchange.feed.ignore(b"")  # only what somebody subscribes to is built
         self.why_not: str | None = None  # why no input is taken
         self._egress = egress
@@ -51,8 +50,10 @@ class Replica:
         self._publish = publish
         self._give_way = give_way
         self._monotonic_ns = monotonic_ns
+        self._first: deque[bytes] = deque()  # payloads that the log holds before any input of this gateway
+        self._incarnations = 0  # given out before this gateway asked for one
         self._committed: deque[Entry] = deque()
-        self._applying = False
+        self._applying: Entry | None = None
         self._genesis = b""  # payload of the log's first entry that has one
         self._log_ns = 0  # timestamp of the last entry ...
         self._since_ns = 0  # ... and the clock when it was made
@@ -73,67 +74,60 @@ class Replica:
         """Applies the log again, from its first entry. progress: called with (index, last index) now and then."""
         last = self.node.last_index
         for entries in self.node.committed_pieces():
-            if not self._genesis:
-                self._genesis = next((bytes(entry.payload) for entry in entries if entry.payload), b"")
             self.exchange.begin_all(entries)
             while not self.exchange.step(STEP):
                 self._keep()
             self._keep()
+            if not self._genesis:
+                self._look_for_genesis(entries)
             progress(entries[-1].index, last)
 
     def start(self, loaded: Loaded) -> None:
         """Genesis in an empty log, a check of the configuration in another; then this gateway's incarnation.
 
-        Raises ConfigError when the file disagrees with the log.
+        While the log has no room for these entries no input is taken (`why_not`) and later turns try again.
+        Raises ConfigError when the file disagrees with the log, and what `turn` raises.
         """
-        self._enter(b"")  # the term begins
-        if not self._genesis:
-            self._enter(b"".join(loaded.genesis))
-        check(loaded, self._genesis)
-        self.instruments = [
-            inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
-        ]
-        self._enter(inputs.gateway_lost(0) + inputs.gateway_start())  # in this order: the new one is not lost
-        self.connections.incarnation = self.exchange.last_incarnation
-        self.connections.comp_id = self.exchange.comp_id
+        if self._genesis:
+            check(loaded, self._genesis)
+        else:
+            self._first.append(whole(loaded))
+        self._first.append(inputs.gateway_lost(0) + inputs.gateway_start())  # so the new one is not lost
+        self._incarnations = self.exchange.last_incarnation
         self._look_at_room()
-
-    def _enter(self, payload: bytes) -> None:
-        """Entries applied whole, before anybody is connected."""
-        if payload:
-            self.node.propose(payload)
-        for entry in self._turn_log():
-            self._begin(entry)
-            while not self.exchange.step(STEP):
-                self._keep()
-            self._keep()
-        self._publish(self.exchange.feed.take())
+        while self.turn():
+            pass
 
     # ---------------------------------------------------------------- running
 
     @property
     def timer_ns(self) -> int | None:
-        """Nanoseconds until the exchange's next deadline; None when it has none."""
+        """Nanoseconds until the exchange's next deadline; None when it has none, or nothing can be entered for it."""
         deadline = self.exchange.next_deadline_ns
-        return None if deadline is None else deadline - self._log_ns - (self._monotonic_ns() - self._since_ns)
+        if deadline is None or not self.connections.accepting:
+            return None
+        return deadline - self._log_ns - (self._monotonic_ns() - self._since_ns)
 
     def turn(self) -> bool:
         """One turn, or the next step of a long entry. True: there is more to do without waiting.
 
         Raises what Node.turn raises (LogFailed: the process must stop) and OSError of the egress store.
         """
-        if not self._applying:
+        entry = self._applying
+        if entry is None:
             if not self._committed and not self._propose():
                 return False
-            self._begin(self._committed.popleft())
-            self._applying = True
+            entry = self._applying = self._committed.popleft()
+            self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
         done = self.exchange.step(STEP)
-        self._applying = not done
         self._keep()
         if done:
+            self._applying = None
             self._publish(self.exchange.feed.take())
+            if not self.connections.incarnation:
+                self._look_for_start(entry)
         self._look_at_room()
-        return self._applying or bool(self._committed) or self.connections.pending
+        return not done or bool(self._committed) or bool(self._first) or self.connections.pending
 
     def _propose(self) -> bool:
         """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
@@ -148,6 +142,8 @@ class Replica:
                 self.node.propose(payload)
                 self.light = len(payload) <= LIGHT
                 self.turns += 1
+        elif self._first and not self.node.queued_bytes:  # an entry each
+            self.node.propose(self._first.popleft())
         if self.node.queued_bytes:
             self._committed.extend(self._turn_log())
         return bool(self._committed)
@@ -155,6 +151,8 @@ class Replica:
     def _look_at_room(self) -> None:
         """Whether the next turn takes input: looked at after the answers of this one."""
         self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
+        if self.why_not is None and not self.connections.incarnation:
+            self.why_not = "the log does not hold the start of this gateway yet"
         self.connections.accepting = self.why_not is None
 
     def rest(self) -> None:
@@ -174,10 +172,19 @@ class Replica:
             self._since_ns = self._monotonic_ns()
         return entries
 
-    def _begin(self, entry: Entry) -> None:
+    def _look_for_start(self, entry: Entry) -> None:
+        """Of an entry just applied: whether it is the genesis, or gave this gateway its incarnation."""
         if not self._genesis:
-            self._genesis = bytes(entry.payload)
-        self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+            self._look_for_genesis([entry])
+        if self.exchange.last_incarnation > self._incarnations:
+            self.connections.comp_id = self.exchange.comp_id
+            self.connections.incarnation = self.exchange.last_incarnation
+
+    def _look_for_genesis(self, entries: list[Entry]) -> None:
+        self._genesis = next((bytes(entry.payload) for entry in entries if entry.payload), b"")
+        self.instruments = [
+            inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
+        ]
 
     def _keep(self) -> None:
         """The results of a step. Answers leave first; the store is read, for what is sent again or could not be taken,

@@ -115,7 +115,6 @@ class Server:
             self._publisher(),
             os.sched_yield,
             time.monotonic_ns,
-            loaded.config.exchange.comp_id,
         )
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
@@ -181,6 +180,7 @@ class Server:
         gc.collect()
         gc.freeze()  # what lives now lives for ever: collections look at what is new
         self._trace.info("ready", **endpoints)
+        self._tell_intake()
         ready(endpoints)
         self._housekeep()
         self.schedule()
