@@ -1,4 +1,4 @@
-"""Quorumbook: an order-matching engine with fault-tolerant replication.
+"""Quorumbook: an order-matching engine with one durable, replayable log; FIX over ZeroMQ and TCP.
 
 The public names. `import quorumbook` is all that the documentation uses.
 

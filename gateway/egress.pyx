@@ -56,11 +56,6 @@ cdef class EgressStore:
         free(self.blocks)
         free(self.sessions)
 
-    @property
-    def bytes_stored(self):
-        """Length of the stream, in memory and file."""
-        return self.end
-
     def numbers(self, uint32_t session):
         """(first, last) MsgSeqNum of the session that can be resent; (0, 0): none."""
         if session >= self.session_room or self.sessions[session].last == 0:
@@ -161,11 +156,6 @@ cdef class EgressStore:
         session.offsets[session.count] = offset
         session.count += 1
         return 0
-
-    def reset_session(self, uint32_t session):
-        """None of the session's messages can be resent any more; the next may have any number."""
-        if session < self.session_room:
-            self._reset(&self.sessions[session], 0)
 
     cdef void _reset(self, SessionIndex* session, uint64_t first) noexcept:
         free(session.offsets)

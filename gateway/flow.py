@@ -251,30 +251,6 @@ def fill_line(fill: Fill) -> str:
 # ---------------------------------------------------------------- playing
 
 
-class Entries:
-    """Which entry of a flow id is meant: the k-th NEW of an id is an order of its own."""
-
-    def __init__(self) -> None:
-        self.latest: dict[int, int] = {}
-
-    def enter(self, order_id: int) -> str:
-        """The ClOrdID of a NEW of this id."""
-        k = self.latest[order_id] = self.latest.get(order_id, 0) + 1
-        return f"{order_id}.{k}"
-
-    def current(self, order_id: int) -> str:
-        """The ClOrdID that a REDUCE or CANCEL means; `id.0`, which no order has, for an id never entered."""
-        return f"{order_id}.{self.latest.get(order_id, 0)}"
-
-
-def flow_id(cl_ord_id: str) -> int:
-    """The flow's id N in a ClOrdID `N.k`. Raises ValueError for another text."""
-    number, dot, k = cl_ord_id.partition(".")
-    if not (dot and number.isdecimal() and k.isdecimal()):
-        raise ValueError(f"{cl_ord_id!r} is not a flow's ClOrdID; those are a number, a point and a number")
-    return int(number)
-
-
 class FlowPlayer:
     """Rows of a flow into commands of one instrument, and the reports of these into fills.
 

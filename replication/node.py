@@ -146,10 +146,6 @@ class Node:
         return self._log.position.hash
 
     @property
-    def last_timestamp_ns(self) -> int:
-        return self._log.position.timestamp_ns
-
-    @property
     def role(self) -> str:
         """leader or follower."""
         return "leader" if self._raft.leader else "follower"

@@ -9,7 +9,6 @@ Only what a write leaves that never ended, a batch that nothing proves at the ve
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
 from replication import wal
 from replication.archive import open_packed, read_header, unpack
@@ -50,11 +49,6 @@ def check_pieces(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[list
         last = entries[-1].term
     if last > state.hard.term:  # perhaps the exchange was started again meanwhile
         check_term(disk, check_state(disk), last)
-
-
-def check_log(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[Entry]:
-    """As `check_pieces`, one by one."""
-    return chain.from_iterable(check_pieces(disk, unfinished))
 
 
 def check_there(disk: Disk) -> None:

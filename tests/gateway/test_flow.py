@@ -12,11 +12,9 @@ from engine.reference import Machine
 from gateway.flow import (
     FILLS_HEADER,
     FLOW_HEADER,
-    Entries,
     Fill,
     FlowError,
     FlowRow,
-    flow_id,
     flow_line,
     play_flow,
 )
@@ -206,21 +204,6 @@ def test_cuts_between_blocks_do_not_matter(tmp_path: Path) -> None:
         fills = [fill for block, _ in play_flow(blocks, machine) for fill in block]
         results.append((fills, machine.state_hash()))
     assert results == [results[0]] * 4
-
-
-def test_the_kth_entry_of_an_id_has_its_own_cl_ord_id() -> None:
-    entries = Entries()
-    assert entries.current(7) == "7.0"
-    assert [entries.enter(7), entries.enter(8), entries.enter(7), entries.current(7)] == [
-        "7.1",
-        "8.1",
-        "7.2",
-        "7.2",
-    ]
-    assert flow_id("100000000000000001.12") == 100000000000000001
-    for text in ("7", "7.", "x.1", "-7.1"):
-        with pytest.raises(ValueError, match="not a flow's ClOrdID"):
-            flow_id(text)
 
 
 def test_a_line_is_exact() -> None:

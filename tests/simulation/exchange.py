@@ -12,7 +12,7 @@ from simulated_disk import Crash, SimulatedDisk
 from replication.files import LogDamaged, LogError, LogFailed
 from replication.messages import Entry
 from replication.node import Node
-from replication.reader import check_log
+from replication.reader import check_pieces
 
 SEGMENT_BYTES = 8192 + 4096
 MAX_ENTRY_BYTES = 512
@@ -93,7 +93,7 @@ class Exchange:
 
     def verify(self) -> None:
         """Nothing that an earlier crash left is taken for damage, or stands there still."""
-        found = [Seen.of(entry) for entry in check_log(self.disk.copy(), pytest.fail)]
+        found = [Seen.of(entry) for piece in check_pieces(self.disk.copy(), pytest.fail) for entry in piece]
         if found != self.acknowledged:
             raise Violation("a reader finds other entries than the exchange acknowledged")
 

@@ -5,6 +5,7 @@ The log is small and old: compressed segments, raw ones, a reserved one, all syn
 
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 
 import pytest
 from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange, ManualClock, Seen
@@ -14,7 +15,7 @@ from replication import wal
 from replication.files import LogDamaged, LostData
 from replication.messages import Entry
 from replication.node import Node
-from replication.reader import check_log, read_pieces
+from replication.reader import check_pieces, read_pieces
 
 LAST = "00000004.segment"
 FILES = [
@@ -66,7 +67,7 @@ def seen(entries: Iterable[Entry]) -> list[Seen]:
 def judge_reading(disk: SimulatedDisk, damaged: str) -> bool:
     """Whether the damage was reported; if not, everything must be there."""
     try:
-        found = seen(check_log(disk, pytest.fail))
+        found = seen(chain.from_iterable(check_pieces(disk, pytest.fail)))
     except LogDamaged as damage:
         return judge_report(disk, damaged, damage)
     assert found == aged()[1]
