@@ -88,8 +88,9 @@ class Place:
             socket.send(json.dumps(request).encode())
             if not socket.poll(ANSWER_MS):
                 raise ConfigError(
-                    f"nobody answers at {endpoint}: the exchange that wrote {self.directory}/endpoints.json is gone. "
-                    f"Start it: quorumbook serve --data {self.directory}"
+                    f"{endpoint}: no answer within {ANSWER_MS // 1000} s from process {self.endpoints.get('pid')}: it "
+                    "is stuck, or has ended without cleaning up; then start it: "
+                    f"quorumbook serve --data {self.directory}"
                 )
             answer: dict[str, Any] = json.loads(socket.recv())
         if "error" in answer:

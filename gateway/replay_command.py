@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from gateway.server_commands import fail
 from replication.messages import Entry
 
 if TYPE_CHECKING:
@@ -59,15 +58,17 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
                 if entries == last:
                     break
     except LogError as error:
-        fail(error)
+        raise click.ClickException(str(error)) from None
     except OSError as error:
-        fail(f"{error.filename or directory}: {error.strerror or error}")
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
     if last is not None and exchange.applied_index < last:
-        fail(f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it")
+        raise click.ClickException(
+            f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it"
+        )
     if symbol is not None and symbol not in exchange.symbols():
         if fills:
             fills.unlink()
-        fail(
+        raise click.ClickException(
             f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
         )
     seconds = time.perf_counter() - began
@@ -97,7 +98,9 @@ def apply(exchange: "Exchange", entries: list[Entry], directory: Path) -> None:
         while not exchange.step(STEP):
             pass
     except (ValueError, RuntimeError, AssertionError) as error:
-        fail(f"{directory}: the log cannot be applied beyond entry {exchange.applied_index}: {error}")
+        raise click.ClickException(
+            f"{directory}: the log cannot be applied beyond entry {exchange.applied_index}: {error}"
+        ) from None
 
 
 class FillsOut:

@@ -4,11 +4,11 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from gateway.config import ConfigError, complete_file, default_directory, load, read_endpoints
+from gateway.config import ConfigError, complete_file, default_directory, load
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from gateway.config import Loaded
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
-ANSWER_MS = 3_000
-
-
-def fail(error: Exception | str) -> NoReturn:
-    """Says what a person has to know, on one line that can be copied and searched, and ends with 1."""
-    click.echo(f"quorumbook: {error}", err=True)
-    raise SystemExit(1)
 
 
 @click.command()
@@ -35,10 +28,10 @@ def fail(error: Exception | str) -> NoReturn:
 def serve(config_file: Path | None, data: Path | None) -> None:
     """Run an exchange until it is stopped (Ctrl-C).
 
-    Prints one line that begins `ready` when clients may log on.
+    Prints one line that begins `ready` when clients may connect.
     """
     if sys.platform != "linux":
-        fail("the server runs on Linux only; `match` and the engine also run elsewhere")
+        raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
     from gateway import server
     from replication.files import LogError
 
@@ -52,9 +45,9 @@ def serve(config_file: Path | None, data: Path | None) -> None:
                 loaded, directory, trace, click.echo, lambda endpoints: say_ready(directory, endpoints)
             )
     except (ConfigError, LogError, server.Stopped) as error:
-        fail(error)
+        raise click.ClickException(str(error)) from None
     except OSError as error:
-        fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
     click.echo("stopped")
 
 
@@ -114,36 +107,15 @@ def status(data: Path | None, as_json: bool) -> None:
     """Show how a running exchange is."""
     import msgspec
 
-    directory = (data or default_directory()).absolute()
-    try:
-        endpoints = read_endpoints(directory)
-        answer = ask(endpoints, {"command": "status"})
-        sessions = [] if as_json else ask(endpoints, {"command": "sessions"})["sessions"]
-    except ConfigError as error:
-        fail(error)
+    from gateway.locate import Place, explained
+
+    with explained():
+        place = Place(None, data)
+        answer = place.ask({"command": "status"})
+        sessions = [] if as_json else place.ask({"command": "sessions"})["sessions"]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)))
         return
     from gateway.status import picture
 
     click.echo(picture(answer, sessions))
-
-
-def ask(endpoints: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """One request to the admin socket. Raises ConfigError when nobody answers."""
-    import msgspec
-    import zmq
-
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        socket.linger = 0
-        socket.connect(endpoints["admin"])
-        socket.send(msgspec.json.encode(request))
-        if not socket.poll(ANSWER_MS):
-            raise ConfigError(
-                f"{endpoints['admin']}: no answer within {ANSWER_MS // 1000} s from process {endpoints['pid']}: it has "
-                "ended without cleaning up, or is stuck"
-            )
-        answer: dict[str, Any] = msgspec.json.decode(socket.recv())
-    if "error" in answer:
-        raise ConfigError(answer["error"])
-    return answer

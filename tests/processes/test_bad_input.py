@@ -2,16 +2,20 @@
 
 import os
 import random
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 import zmq
 from exchange_process import ExchangeProcess, wait_until
 from fix_client import PATIENCE_SECONDS, Closed, FixClient, build
+
+pytestmark = pytest.mark.xdist_group(
+    "bad input"
+)  # all in one process: the last test looks at what the others left
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +264,9 @@ def test_many_connections_that_never_log_on(exchange: ExchangeProcess) -> None:
             one.close()
 
 
-def test_everything_is_still_in_the_log(exchange: ExchangeProcess, tmp_path: Path) -> None:
+def test_everything_is_still_in_the_log(exchange: ExchangeProcess) -> None:
     replayed = exchange.run("replay", str(exchange.data), "--verify")
     assert replayed.returncode == 0, replayed.stderr
+    counts = dict(re.findall(r"^(entries|commands)\s+([\d,]+)$", replayed.stdout, re.M))
+    assert int(counts["entries"].replace(",", "")) > 100, "the tests before this one filled another log"
+    assert int(counts["commands"].replace(",", "")) > 1_000
