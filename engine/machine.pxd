@@ -24,9 +24,11 @@ cdef class Machine:
     ) noexcept nogil
     # The best level strictly worse than `after` (EMPTY_PRICE: the best of all). False: no more.
     cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil
-    # The level's orders, first in the queue first; returns how many there are, writes at most `room`.
-    cdef size_t queue(
-        self, uint32_t instrument, int side, int64_t price, uint64_t* order_ids, int64_t* leaves, size_t room
+    # The level's orders behind the order `after` (0: all), first in the queue first; returns how many it wrote, at most
+    # `room`; -1: `after` is not in this level. O(what it writes)
+    cdef Py_ssize_t queue(
+        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* order_ids, int64_t* leaves,
+        Py_ssize_t room
     ) noexcept nogil
     # Whose order it is and what its owner calls it. False: no live order has this id.
     cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil

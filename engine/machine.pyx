@@ -176,24 +176,28 @@ cdef class Machine:
         price[0] = price_of(level_at(&self.books.nodes, number).key, side)
         return True
 
-    cdef size_t queue(
-        self, uint32_t instrument, int side, int64_t price, uint64_t* order_ids, int64_t* leaves, size_t room
+    cdef Py_ssize_t queue(
+        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* order_ids, int64_t* leaves,
+        Py_ssize_t room
     ) noexcept nogil:
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef Ladder* ladder
+        cdef uint32_t level = 0
         cdef uint32_t number
-        cdef size_t position = 0
-        if instrument >= self.books.instrument_count:
-            return 0
-        ladder = &self.books.instruments[instrument].sides[side]
-        number = ladder_find(ladder, &self.books.nodes, key_of(price, side))
-        if number == 0:
-            return 0
-        number = level_at(&self.books.nodes, number).head
-        while number:
-            if position < room:
-                order_ids[position] = orders[number].order_id
-                leaves[position] = orders[number].leaves_lots
+        cdef Py_ssize_t position = 0
+        if instrument < self.books.instrument_count:
+            level = ladder_find(
+                &self.books.instruments[instrument].sides[side], &self.books.nodes, key_of(price, side)
+            )
+        if after:
+            number = find_id(&self.books, after)
+            if number == 0 or level == 0 or orders[number].level != level:
+                return -1
+            number = orders[number].next
+        else:
+            number = level_at(&self.books.nodes, level).head if level else 0
+        while number and position < room:
+            order_ids[position] = orders[number].order_id
+            leaves[position] = orders[number].leaves_lots
             position += 1
             number = orders[number].next
         return position

@@ -35,6 +35,9 @@ class Exchange:
     def input_number(self) -> int:
         """The number of the last input taken or deadline performed; 0 = none yet."""
     @property
+    def between_entries(self) -> bool:
+        """No entry is half applied."""
+    @property
     def comp_id(self) -> bytes:
         """The exchange's own CompID, as the log has it."""
     @property
@@ -75,7 +78,9 @@ class Exchange:
         """The epoch of a session's last connection; 0 for an unknown session."""
     def symbols(self) -> list[str]:
         """The symbols of the instruments, in the order in which they were defined."""
-    def sessions(self) -> list[dict[str, Any]]:
-        """Every session, in order of id, as a dict."""
+    def sessions(self, most: int | None = None) -> list[dict[str, Any]]:
+        """Sessions as dicts: every one, in order of id, or at most so many, the connected before the others."""
+    def session_counts(self) -> tuple[int, int]:
+        """How many sessions there are, and how many of them are connected."""
     def state_hash(self) -> str:
         """SHA-256 over the canonical state (gateway/DESIGN.md), engine included, in hex. Between entries only."""

@@ -433,6 +433,11 @@ cdef class Exchange:
         return self.state.input_number
 
     @property
+    def between_entries(self) -> bool:
+        """No entry is half applied."""
+        return not self.open and not self.failed
+
+    @property
     def comp_id(self) -> bytes:
         """The exchange's own CompID, as the log has it; QUORUMBOOK until a setting gives it."""
         return self.state.settings.comp_id[:self.state.settings.comp_id_length]
@@ -488,13 +493,27 @@ cdef class Exchange:
         cdef Session* s = self.state.by_id(session_id)
         return 0 if s == NULL else s.epoch
 
-    def sessions(self) -> list:
-        """Every session, in order of id, as a dict."""
+    def sessions(self, most: int | None = None) -> list:
+        """Sessions as dicts: every one, in order of id, or at most so many, the connected before the others."""
         cdef uint32_t i
+        cdef bint connected
+        if most is None:
+            return [self._session(self.state.table[i]) for i in range(self.state.count)]
         found = []
-        for i in range(self.state.count):
-            found.append(self._session(self.state.table[i]))
+        for connected in (True, False):
+            for i in range(self.state.count):
+                if len(found) == most:
+                    return found
+                if <bint>(self.state.table[i].connected != 0) == connected:
+                    found.append(self._session(self.state.table[i]))
         return found
+
+    def session_counts(self) -> tuple:
+        """How many sessions there are, and how many of them are connected."""
+        cdef uint32_t i, connected = 0
+        for i in range(self.state.count):
+            connected += self.state.table[i].connected != 0
+        return self.state.count, connected
 
     cdef dict _session(self, const Session* s):
         return {

@@ -33,7 +33,7 @@ cdef extern from *:
         *low = (uint64_t)sum;
         *high = (int64_t)(sum >> 64);
     }
-    /* sum / lots * scale, rounded half to even. lots > 0; the result fits: |sum / lots| * scale does (orders.pyx). */
+    /* sum / lots * scale, rounded half to even. lots > 0; the result fits: |sum / lots| * scale does (MAX_MANTISSA). */
     static inline int64_t quorumbook_average(uint64_t low, int64_t high, int64_t lots, int64_t scale) {
         __int128 sum = (__int128)(((unsigned __int128)(uint64_t)high << 64) | low), rest;
         int64_t whole, part, left;

@@ -47,7 +47,7 @@ DTYPES: dict[Kind, np.dtype[np.void]] = {"trades": TRADE, "top": TOP, "levels": 
 
 HEADER = struct.Struct("<BBBBIIIQQQq")
 SCALE = struct.Struct("<qqbbB5x32s")
-CURSOR = struct.Struct("<B7xq")
+CURSOR = struct.Struct("<Qq")  # side + 256 * order id, price
 START = CURSOR.pack(BUY, EMPTY_PRICE)  # the cursor before the first level
 SNAPSHOT_HEAD = HEADER.size + SCALE.size + 2 * CURSOR.size
 RECORDS = {
@@ -178,12 +178,21 @@ class State(Protocol):
     def apply(self, record: tuple[Any, ...], until: bytes | None) -> None:
         """One record, of a topic of which the part up to `until` (None: all) is known."""
 
+    def resumed(self, until: bytes) -> bytes:
+        """The cursor of the part that is known now, which began as the part up to `until`."""
+
+
+def level_of(cursor: bytes) -> tuple[int, int]:
+    """Side and price of a cursor."""
+    place, price_ticks = CURSOR.unpack(cursor)
+    return place & 0xFF, price_ticks
+
 
 def covered(side: int, price_ticks: int, until: bytes | None) -> bool:
-    """Whether a level lies in the part of the book that chunks up to the cursor `until` hold."""
+    """Whether a level lies in the part of the book that chunks up to the cursor `until` hold; its own level does."""
     if until is None:
         return True
-    last_side, last_price = CURSOR.unpack(until)
+    last_side, last_price = level_of(until)
     if side == BUY:
         return bool(last_side == SELL or price_ticks >= last_price)
     return bool(last_side == SELL and price_ticks <= last_price)
@@ -197,6 +206,9 @@ class TradeTape:
 
     def clear(self) -> None:
         """Trades have happened: a join keeps them."""
+
+    def resumed(self, until: bytes) -> bytes:
+        return until
 
     def apply(self, record: tuple[Any, ...], _: bytes | None) -> None:
         sequence, input_number, _, side = record[:4]
@@ -213,6 +225,9 @@ class TopOfBook:
 
     def clear(self) -> None:
         self.bid = self.ask = None
+
+    def resumed(self, until: bytes) -> bytes:
+        return until
 
     def apply(self, record: tuple[Any, ...], _: bytes | None) -> None:
         bid, bid_lots, ask, ask_lots, bid_orders, ask_orders = record[7:]
@@ -233,6 +248,9 @@ class LevelBook:
     def clear(self) -> None:
         for side in self.sides:
             side.clear()
+
+    def resumed(self, until: bytes) -> bytes:
+        return until
 
     def apply(self, record: tuple[Any, ...], until: bytes | None) -> None:
         _, _, _, side, _, _, orders, price, quantity = record
@@ -261,13 +279,20 @@ class OrderBook:
         for side in self.sides:
             side.clear()
 
+    def resumed(self, until: bytes) -> bytes:
+        """Behind the last known order of the cursor's level, which need not be the one it named."""
+        side, price = level_of(until)
+        last = next(reversed(self.sides[side].get(price, {})), 0)
+        return CURSOR.pack(last << 8 | side, price)
+
     def apply(self, record: tuple[Any, ...], until: bytes | None) -> None:
         _, _, _, side, action, kept_priority, _, order_id, _, price, quantity, _ = record
         if (action in (DELETE, REPLACE) and not kept_priority) or not quantity:
             self._remove(order_id)
         if not quantity or not covered(side, price, until):
             return
-        if action in (ADD, REPLACE) or order_id in self.orders:
+        growing = until is not None and (side, price) == level_of(until)  # its tail is in no chunk yet
+        if order_id in self.orders or (action in (ADD, REPLACE) and not growing):
             self.orders[order_id] = BookOrder(order_id, side, price, quantity)
             self.sides[side].setdefault(price, {})[order_id] = quantity  # a known id keeps its place
 
@@ -373,7 +398,7 @@ class TopicReader:
         if self.mode == self.LOADING and self.chunk is not None:
             self._catch_up(self.chunk.first_sequence)
             if self.chunk is not None and self.expected == self.chunk.first_sequence:
-                self._load(self.chunk)
+                self._load_or_ask(self.chunk)
         if self.mode != self.LOADING and self.expected is not None:
             self._catch_up(None)
 
@@ -385,6 +410,15 @@ class TopicReader:
             self.expected = chunk.first_sequence
             self.state.clear()
         self.mode = self.LOADING
+
+    def _load_or_ask(self, chunk: Message) -> None:
+        """A chunk that begins behind an order which has left its place meanwhile is of no use."""
+        resumed = self.state.resumed(self.cursor)
+        if resumed == self.cursor:
+            self._load(chunk)
+        else:
+            self.chunk = None
+            self._ask(resumed)
 
     def _load(self, chunk: Message) -> None:
         for record in self.record.iter_unpack(memoryview(chunk.payload)[SNAPSHOT_HEAD:]):

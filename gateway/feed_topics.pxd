@@ -11,7 +11,8 @@ from gateway.records cimport MAX_SYMBOL
 cdef enum:
     FORMAT_VERSION = 1
     KINDS = 4
-    MAX_RECORDS = 1024      # in one message of increments
+    MAX_RECORDS = 128       # in one message of increments: at most 8,240 bytes
+    MAX_TOPIC = 8 + MAX_SYMBOL  # bytes of the longest name
 
 cdef enum FeedKind:
     TRADES = 1
@@ -57,14 +58,14 @@ cdef struct Scale:          # 56 bytes, follows the header of a snapshot: what a
     uint8_t reserved[5]
     uint8_t symbol[MAX_SYMBOL]  # 24
 
-cdef struct Cursor:         # 16 bytes: a place in the book, after this level; bids first, best first
-    uint8_t side
-    uint8_t reserved[7]
+cdef struct Cursor:         # 16 bytes: a place in the book; bids first, best first
+    uint64_t place          # side + 256 * order id. orders: behind this order of the level, 0: before its first;
+                            # levels: id 0, behind this level
     int64_t price_ticks     # EMPTY_PRICE: before the side's best
 
 cdef struct Extent:         # 32 bytes, follows the scale: which part of the book this chunk holds
     Cursor after            # as asked; the start: buy, EMPTY_PRICE
-    Cursor until            # MORE: the last level in it; otherwise zero
+    Cursor until            # MORE: the last level or order in it; otherwise zero
 
 cdef struct Prefix:         # 24 bytes, at the start of every record
     uint64_t sequence       # 0    1, 2, 3, ... within the topic
@@ -121,13 +122,13 @@ cdef struct Instrument:
     uint8_t stale           # bit Side: that input may have changed the side's touch
 
 cdef class FeedTopics:
-    cdef public uint32_t chunk_records  # a snapshot chunk ends with the level that reaches it
+    cdef public uint32_t chunk_records  # in one chunk of a snapshot, at most
     cdef Instrument* instruments
     cdef size_t instrument_count
     cdef size_t instrument_room
     cdef dict numbers               # symbol -> instrument
     cdef list names                 # by topic number (instrument * KINDS + FeedKind - 1); made when needed
-    cdef dict prefixes              # what is listened to, in order (the values are None)
+    cdef dict prefixes              # what is listened to, in order (the values are None); some topic begins with each
     cdef list messages              # closed, not yet taken
     cdef uint64_t input_number      # last recorded
     cdef int64_t time_ns
@@ -141,7 +142,7 @@ cdef class FeedTopics:
 
     cpdef int end_entry(self) except -1
     cpdef list take(self)
-    cdef int _count_listener(self, bytes prefix, int change) except -1
+    cdef Py_ssize_t _count_listener(self, bytes prefix, int change) except -1
     cdef void _add_listeners(self, Py_ssize_t topic, int change) noexcept
     cdef bint _begins(self, Py_ssize_t topic, const char* prefix, size_t length) noexcept
     cdef Prefix* _next(self, uint32_t instrument, FeedKind kind, uint8_t side, size_t size) noexcept nogil
@@ -151,13 +152,19 @@ cdef class FeedTopics:
     cdef Py_ssize_t _topic(self, bytes name) except -2
     cdef void _head(self, MessageHeader* head, Py_ssize_t topic, uint8_t flags) noexcept
     cdef bytes _snapshot(self, Py_ssize_t topic, const Cursor* after, Machine machine)
-    cdef int _level_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
-    cdef int _orders_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
+    cdef bint _levels_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
+    cdef bint _orders_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
+    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* order_ids,
+                     const int64_t* leaves, Py_ssize_t count) except -1
 
 
 cdef inline int64_t saturated(uint64_t low, int64_t high) noexcept nogil:
     """A 128-bit total as int64, INT64_MAX when it does not fit. Totals are never negative."""
     return INT64_MAX if high != 0 or low > <uint64_t>INT64_MAX else <int64_t>low
+
+
+cdef inline int side_of(const Cursor* at) noexcept nogil:
+    return <int>(at.place & 0xFF)
 
 
 cdef inline void* grown(void* memory, size_t size) except NULL nogil:

@@ -18,7 +18,7 @@ from libc.string cimport memcmp, memcpy, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from engine.machine cimport Machine
-from engine.types cimport BUY, EMPTY_PRICE, SELL
+from engine.types cimport EMPTY_PRICE, SELL
 from gateway.records cimport MAX_SYMBOL
 
 KIND_NAMES = (b"trades", b"top", b"levels", b"orders")
@@ -37,7 +37,7 @@ cdef class FeedTopics:
     """The topics of all instruments. Listens to everything at first."""
 
     def __cinit__(self):
-        self.chunk_records = 4096
+        self.chunk_records = 1024
         self.numbers = {}
         self.names = []
         self.prefixes = {b"": None}
@@ -92,11 +92,16 @@ cdef class FeedTopics:
                 if self._begins(topic, <const char*>prefix, len(prefix)):
                     self._add_listeners(topic, 1)
 
-    def listen(self, bytes prefix not None):
-        """Build the topics that begin with `prefix`, a subscription as XPUB hears it. Twice is once."""
+    def listen(self, bytes prefix not None) -> bool:
+        """Build the topics that begin with `prefix`, a subscription as XPUB hears it. Twice is once.
+
+        False: no topic of the instruments defined so far begins with it, and it is not kept.
+        """
         if prefix not in self.prefixes:
+            if self._count_listener(prefix, 1) == 0:
+                return False
             self.prefixes[prefix] = None
-            self._count_listener(prefix, 1)
+        return True
 
     def ignore(self, bytes prefix not None):
         """The opposite of `listen`; a prefix that is not listened to is ignored already."""
@@ -104,18 +109,22 @@ cdef class FeedTopics:
             del self.prefixes[prefix]
             self._count_listener(prefix, -1)
 
-    cdef int _count_listener(self, bytes prefix, int change) except -1:
-        """O(1) for a whole name, else O(topics)."""
+    cdef Py_ssize_t _count_listener(self, bytes prefix, int change) except -1:
+        """How many topics begin with `prefix`. O(1) for a whole name, else O(topics)."""
         cdef Py_ssize_t topic = self._topic(prefix)
         cdef const char* text = PyBytes_AS_STRING(prefix)
         cdef size_t length = len(prefix)
+        cdef Py_ssize_t count = 0
         if topic >= 0:
             self._add_listeners(topic, change)
+            return 1
+        if length > MAX_TOPIC:
             return 0
         for topic in range(<Py_ssize_t>self.instrument_count * KINDS):
             if self._begins(topic, text, length):
                 self._add_listeners(topic, change)
-        return 0
+                count += 1
+        return count
 
     cdef void _add_listeners(self, Py_ssize_t topic, int change) noexcept:
         self.instruments[topic // KINDS].topics[topic % KINDS].listeners += change
@@ -306,14 +315,14 @@ cdef class FeedTopics:
         if topic < 0 and named > 0:
             topic = self._topic(request[:named])
             memcpy(&cursor, PyBytes_AS_STRING(request) + named, sizeof(cursor))
-        if topic < 0 or cursor.side > SELL:
+        if topic < 0 or side_of(&cursor) > SELL:
             memset(&head, 0, sizeof(head))
             head.version, head.flags = FORMAT_VERSION, SNAPSHOT | UNKNOWN
             return (<char*>&head)[:sizeof(head)] + request[:64]
         return self._snapshot(topic, &cursor, machine)
 
     cdef bytes _snapshot(self, Py_ssize_t topic, const Cursor* after, Machine machine):
-        """The chunk that begins after a cursor and ends with the level that fills it. O(its records)."""
+        """The chunk that begins after a cursor, of at most `chunk_records`. O(its records)."""
         cdef Instrument* instrument = &self.instruments[topic // KINDS]
         cdef int kind = topic % KINDS + 1
         cdef MessageHeader head
@@ -321,7 +330,7 @@ cdef class FeedTopics:
         cdef Cursor cursor = after[0]
         cdef bytearray records = bytearray()
         cdef TopRecord top
-        cdef int64_t price
+        cdef bint more = False
         self._head(&head, topic, SNAPSHOT)
         memset(&extent, 0, sizeof(extent))
         extent.after = after[0]
@@ -330,58 +339,85 @@ cdef class FeedTopics:
             memset(&top.prefix, 0, sizeof(Prefix))
             top.prefix.sequence, top.prefix.input_number = head.first_sequence - 1, self.input_number
             records += (<char*>&top)[:sizeof(top)]
-        while kind >= LEVELS:
-            if len(records) >= <Py_ssize_t>self.chunk_records * head.record_size:
-                head.flags |= MORE
-                extent.until = cursor
-                break
-            if machine.next_level(head.instrument, cursor.side, cursor.price_ticks, &price):
-                cursor.price_ticks = price
-                if kind == LEVELS:
-                    self._level_now(records, &head, &cursor, machine)
-                else:
-                    self._orders_now(records, &head, &cursor, machine)
-            elif cursor.side == BUY:
-                cursor.side, cursor.price_ticks = SELL, EMPTY_PRICE()
-            else:
-                break
+        elif kind == LEVELS:
+            more = self._levels_part(records, &head, &cursor, machine)
+        elif kind == ORDERS:
+            more = self._orders_part(records, &head, &cursor, machine)
+        if more:
+            head.flags |= MORE
+            extent.until = cursor
         head.count = <uint32_t>(len(records) // head.record_size)
         return ((<char*>&head)[:sizeof(head)] + (<char*>&instrument.scale)[:sizeof(Scale)]
                 + (<char*>&extent)[:sizeof(Extent)] + records)
 
-    cdef int _level_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
+    cdef bint _levels_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
+        """The levels behind a place, which it moves on. True: there may be more."""
         cdef LevelRecord record
         cdef uint64_t low = 0
         cdef int64_t high = 0
+        cdef Py_ssize_t room = self.chunk_records
         memset(&record, 0, sizeof(record))
         record.prefix.sequence, record.prefix.input_number = head.first_sequence - 1, self.input_number
-        record.prefix.side = at.side
-        record.prefix.orders = machine.level(head.instrument, at.side, at.price_ticks, &low, &high)
-        record.price_ticks = at.price_ticks
-        record.quantity_lots = saturated(low, high)
-        records += (<char*>&record)[:sizeof(record)]
-        return 0
+        while room and next_place(machine, head.instrument, at):
+            record.prefix.side = <uint8_t>side_of(at)
+            record.prefix.orders = machine.level(head.instrument, side_of(at), at.price_ticks, &low, &high)
+            record.price_ticks = at.price_ticks
+            record.quantity_lots = saturated(low, high)
+            records += (<char*>&record)[:sizeof(record)]
+            room -= 1
+        return room == 0
 
-    cdef int _orders_now(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
-        """The level's whole queue: a cursor names a level, not a place in it."""
-        cdef OrderRecord record
-        cdef size_t count = machine.queue(head.instrument, at.side, at.price_ticks, NULL, NULL, 0)
-        cdef uint64_t* order_ids = <uint64_t*>malloc(count * sizeof(uint64_t))
-        cdef int64_t* leaves = <int64_t*>malloc(count * sizeof(int64_t))
-        cdef size_t position
+    cdef bint _orders_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1:
+        """The orders behind a place, which it moves on. True: there may be more.
+
+        None when the order that the place names has left its level: its reader sees it go, and asks behind another.
+        """
+        cdef Py_ssize_t room = self.chunk_records
+        cdef Py_ssize_t count
+        cdef uint64_t* order_ids = <uint64_t*>malloc(room * sizeof(uint64_t))
+        cdef int64_t* leaves = <int64_t*>malloc(room * sizeof(int64_t))
         try:
             if order_ids == NULL or leaves == NULL:
-                raise MemoryError(f"no memory for a queue of {count} orders")
-            machine.queue(head.instrument, at.side, at.price_ticks, order_ids, leaves, count)
-            memset(&record, 0, sizeof(record))
-            record.prefix.sequence, record.prefix.input_number = head.first_sequence - 1, self.input_number
-            record.prefix.side, record.prefix.action = at.side, ADD
-            record.price_ticks = at.price_ticks
-            for position in range(count):
-                record.order_id = order_ids[position]
-                record.quantity_lots = record.change_lots = leaves[position]
-                records += (<char*>&record)[:sizeof(record)]
+                raise MemoryError(f"no memory for a chunk of {room} orders")
+            if at.price_ticks == EMPTY_PRICE() and not next_place(machine, head.instrument, at):
+                return False
+            while True:
+                count = machine.queue(
+                    head.instrument, side_of(at), at.price_ticks, at.place >> 8, order_ids, leaves, room)
+                if count > 0:
+                    self._queued(records, head, at, order_ids, leaves, count)
+                    room -= count
+                if count < 0 or room == 0:
+                    return True
+                if not next_place(machine, head.instrument, at):
+                    return False
         finally:
             free(order_ids)
             free(leaves)
+
+    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* order_ids,
+                     const int64_t* leaves, Py_ssize_t count) except -1:
+        """Orders of one level as records; the place is behind the last of them then."""
+        cdef OrderRecord record
+        cdef Py_ssize_t position
+        memset(&record, 0, sizeof(record))
+        record.prefix.sequence, record.prefix.input_number = head.first_sequence - 1, self.input_number
+        record.prefix.side, record.prefix.action = <uint8_t>side_of(at), ADD
+        record.price_ticks = at.price_ticks
+        for position in range(count):
+            record.order_id = order_ids[position]
+            record.quantity_lots = record.change_lots = leaves[position]
+            records += (<char*>&record)[:sizeof(record)]
+        at.place = order_ids[count - 1] << 8 | <uint64_t>side_of(at)
         return 0
+
+
+cdef bint next_place(Machine machine, uint32_t instrument, Cursor* at) noexcept:
+    """On to the next level, before its first order: bids first, best first. False: there is none."""
+    cdef int64_t price = 0
+    while not machine.next_level(instrument, side_of(at), at.price_ticks, &price):
+        if side_of(at) == SELL:
+            return False
+        at.place, at.price_ticks = SELL, EMPTY_PRICE()
+    at.place, at.price_ticks = <uint64_t>side_of(at), price
+    return True

@@ -70,7 +70,7 @@ cdef class MarketData(FeedTopics):
     ) except -1 nogil:
         """Reports of one input, which `machine` has just performed: all of it, or whole commands of it.
 
-        What a deadline does has the number of the input before it. Raises RuntimeError when the number falls.
+        A deadline has a number of its own. Raises RuntimeError when the number falls.
         """
         cdef size_t position
         if input_number < self.input_number:

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # Safe: no Python sequence is indexed; slots come from the pool's own lists and index, pointers into an input were
-# checked when the entry began (exchange.pyx).
+# checked when the entry began (framing.pyx, `check_payload`).
 """Order messages: each is judged against the state, becomes one engine command, and is answered.
 
 A refused message changes nothing but sequence numbers. Holds no state beyond its base classes'. Runs without the GIL;

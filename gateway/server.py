@@ -28,10 +28,12 @@ from zmq.backend.cython import _zmq
 
 from gateway import descriptors, zeromq
 from gateway.admin import Admin
+from gateway.answering import Answering
 from gateway.config import Loaded, Network
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica
+from gateway.subscribers import Subscribers
 from replication.disk import RealDisk
 from replication.files import LogError
 from replication.node import Node
@@ -39,12 +41,14 @@ from replication.segments import SEGMENT_NAME
 from replication.wal import Cut
 
 FRAMES = 1_024  # ZeroMQ frames taken before others are looked at
-REQUESTS = 16  # snapshot and admin requests answered before others are looked at
+SNAPSHOTS = 16  # answered before others are looked at
 FRAME_BYTES = 1 << 20  # a larger ZeroMQ frame costs its sender the link
 RETRY_SECONDS = 0.005  # how often a connection that is behind is tried
 HOUSEKEEPING_SECONDS = 0.25
 HIGH_WATER = 256  # ZeroMQ frames waiting for one FIX peer, either way
-FEED_HIGH_WATER = 10_000  # feed messages waiting for one subscriber; more are lost to it
+FEED_HIGH_WATER = (
+    8_192  # feed messages of at most 8,240 bytes waiting for one subscriber; more are lost to it
+)
 TCP_WRITE_BUFFER = 65_536
 IDLE_SLICE = 1_024  # idle topics repeated at a time
 AWAKE_NS = 150_000  # how long the loop looks again before it sleeps, after a light turn
@@ -99,9 +103,14 @@ class Server:
         self._say: Callable[[str], None]
         self._idle: Iterator[tuple[bytes, bytes]] = iter(())
         self._idle_next = 0.0
+        self._visiting: set[Callable[[], bool]] = set()  # has a visit coming
         self._context = zmq.Context(io_threads=2)
         self._fix = self._socket(zmq.ROUTER, affinity=1)
+        self._fix.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._fix.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES)
+        self._fix.set_hwm(HIGH_WATER)
         self._feed = self._socket(zmq.XPUB, affinity=2)
+        self._feed.sndhwm = FEED_HIGH_WATER
         self._snapshot = self._socket(zmq.ROUTER, affinity=2)
         self._admin_socket = self._socket(zmq.ROUTER, affinity=2)
         zeromq.load(_zmq.__file__)
@@ -119,19 +128,15 @@ class Server:
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
         self._connections.outlet = self._router
-        self._admin = Admin(self._replica, self.stop, self._process)
+        self._subscribers = Subscribers(self._feed, self._replica.exchange.feed, self._dropped)
+        self._snapshots = Answering(self._snapshot, self._snapshot_of, SNAPSHOTS)
+        admin = Admin(self._replica, self.stop, self._process)
+        self._admins = Answering(self._admin_socket, admin.answer, 1)
 
     def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
         made.linger = 200  # ms: what was handed over before a stop still goes out
         made.affinity = affinity
-        if kind == zmq.ROUTER:
-            made.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            made.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES)
-            made.set_hwm(HIGH_WATER)
-        else:
-            made.sndhwm = FEED_HIGH_WATER
-            made.setsockopt(zmq.XPUB_VERBOSE, 0)
         return made
 
     def _publisher(self) -> Callable[[list[tuple[bytes, bytes]]], None]:
@@ -207,9 +212,9 @@ class Server:
         self._acceptor = await self._loop.create_server(lambda: TcpSession(self), sock=listener, backlog=1024)
         for made, reader in (
             (self._fix, self._drain),
-            (self._feed, self._subscriptions),
-            (self._snapshot, lambda: self._answer(self._snapshot, self._snapshot_of)),
-            (self._admin_socket, lambda: self._answer(self._admin_socket, self._admin.answer)),
+            (self._feed, partial(self._visit, self._subscribers.take)),
+            (self._snapshot, partial(self._visit, self._snapshots.take)),
+            (self._admin_socket, partial(self._visit, self._admins.take)),
         ):
             self._loop.add_reader(descriptor(made), reader)
             self._loop.call_soon(reader)  # what came before the descriptor was watched
@@ -374,6 +379,7 @@ class Server:
         self._connections.now_ns = time.time_ns()
         self._connections.sweep()
         self._publish_idle()
+        self._visit(self._subscribers.take)  # edge-triggered: publishing may have eaten the edge
         self._look_at_descriptors()
         try:
             self._replica.rest()
@@ -419,31 +425,23 @@ class Server:
 
     # ---------------------------------------------------------------- requests
 
-    def _subscriptions(self) -> None:
-        """XPUB tells what is listened to; only that is built."""
-        feed = self._replica.exchange.feed
-        with suppress(zmq.Again):
-            while True:
-                message = self._feed.recv(zmq.DONTWAIT)
-                if message[:1] == b"\1":
-                    feed.listen(message[1:])
-                elif message[:1] == b"\0":
-                    feed.ignore(message[1:])
+    def _visit(self, take: Callable[[], bool]) -> None:
+        """What came on a socket; while more may wait, one visit an iteration of the loop."""
+        if take not in self._visiting:
+            self._visit_now(take)
+
+    def _visit_now(self, take: Callable[[], bool]) -> None:
+        self._visiting.discard(take)
+        if not self._finished.done() and take():
+            self._visiting.add(take)
+            self._loop.call_soon(self._visit_now, take)
+
+    def _dropped(self, address: Any) -> None:
+        self._trace.warning("a feed subscriber asked for too many topics that do not exist", address=address)
 
     def _snapshot_of(self, request: bytes) -> bytes:
         exchange = self._replica.exchange
         return exchange.feed.snapshot(request, exchange.machine)
-
-    def _answer(self, made: zmq.Socket[bytes], answer: Callable[[bytes], bytes]) -> None:
-        """Answers what waits on a ROUTER, some at a time; a peer that does not read its answers gets none."""
-        for _ in range(REQUESTS):
-            try:
-                *envelope, request = made.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            with suppress(zmq.ZMQError):
-                made.send_multipart([*envelope, answer(request)], zmq.DONTWAIT)
-        self._loop.call_soon(self._answer, made, answer)
 
 
 class Clock:

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # Safe: no Python sequence is indexed; every pointer into an input was checked against the payload's bounds when
-# the entry began (exchange.pyx, `check_input`). Divisors are constants.
+# the entry began (framing.pyx, `check_payload`). Divisors are constants.
 """FIX 4.4 session layer as a state machine: an input in, numbered messages and effects out.
 
 Holds the table of sessions, which it owns, and the heap of their deadlines. Appends to the outbox. Runs without

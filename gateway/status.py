@@ -16,7 +16,7 @@ def picture(status: dict[str, Any], sessions: list[dict[str, Any]]) -> str:
     rows = list(facts(status))
     width = max(len(name) for name, _ in rows)
     lines += [f"  {name:<{width}}  {text}" for name, text in rows]
-    return "\n".join([*lines, *session_table(sessions)])
+    return "\n".join([*lines, *session_table(sessions, status["sessions"])])
 
 
 def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -39,8 +39,8 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sessions", f"{status['sessions']:,}, {status['sessions_connected']:,} connected"
 
 
-def session_table(sessions: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each of the first sessions."""
+def session_table(sessions: list[dict[str, Any]], count: int) -> Iterator[str]:
+    """A line for each of the first of `count` sessions."""
     if not sessions:
         return
     shown = sorted(sessions, key=lambda one: not one["connected"])[:SESSIONS]
@@ -52,8 +52,8 @@ def session_table(sessions: list[dict[str, Any]]) -> Iterator[str]:
             f"  {one['comp_id']:<{width}}  {'yes' if one['connected'] else 'no':<9}  {one['open_orders']:>11,}"
             f"  {one['inbound']:>7,}  {one['outbound']:>8,}  {keeps}"
         )
-    if len(sessions) > len(shown):
-        yield f"  and {len(sessions) - len(shown):,} more (the admin socket's command `sessions` has all)"
+    if count > len(shown):
+        yield f"  and {count - len(shown):,} more (the admin socket's command `sessions` has up to 1,000)"
 
 
 def size(count: float) -> str:

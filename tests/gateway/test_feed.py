@@ -207,6 +207,60 @@ def test_a_big_book_comes_in_chunks_while_it_changes() -> None:
     assert queues(reader) == world.queues("AAPL")
 
 
+def test_a_long_queue_comes_in_chunks_while_it_changes() -> None:
+    """The order at a chunk's end is cancelled, moved to the queue's end, or traded before the next chunk is made."""
+    world = World()
+    world.feed.chunk_records = 10
+    world.entry([("new", 0, 0, 100, 5) for _ in range(200)])
+    reader = FeedReader("AAPL", ("orders",))
+    topic = reader.readers["orders"]
+    sizes = []
+    while not reader.ready:
+        (request,) = reader.requests()
+        last = feed.CURSOR.unpack(topic.cursor)[0] >> 8
+        moves: list[list[Action]] = [
+            [],
+            [("cancel", last)],
+            [("reenter", last, 100, 5)],
+            [("ioc", 0, 1, 100, 18)],
+            [("cancel", order_id) for order_id in range(1, last + 1)],
+            [("new", 0, 0, 100, 1), ("reduce", last, 1)],
+            [("reenter", last, 101, 5), ("reenter", last, 100, 5)],
+        ]
+        for name, payload in world.entry(moves[len(sizes) % len(moves)]) if last else []:
+            reader.receive(name, payload)
+        reply = world.feed.snapshot(request, world.machine)
+        sizes.append(len(decode_message(reply).records))
+        reader.receive_snapshot(reply)
+    assert max(sizes) == 10
+    assert sizes.count(0) > 3  # the order was gone
+    assert reader.gaps == 0
+    assert queues(reader) == world.queues("AAPL")
+
+
+def test_a_chunk_behind_an_order_that_has_moved_is_not_loaded() -> None:
+    """The exchange finds it at the queue's end, and nothing behind it."""
+    world = World()
+    world.feed.chunk_records = 3
+    world.entry([("new", 0, 0, 100, 5) for _ in range(6)])
+    reader = FeedReader("AAPL", ("orders",))
+    reader.receive_snapshot(world.feed.snapshot(reader.requests()[0], world.machine))
+    published = world.entry([("reenter", 3, 100, 7)])
+    late = world.feed.snapshot(reader.requests()[0], world.machine)
+    assert len(decode_message(late).records) == 0
+    assert decode_message(late).until is None
+    reader.receive_snapshot(late)
+    for topic, payload in published:
+        reader.receive(topic, payload)
+    assert not reader.ready
+    (request,) = reader.requests()
+    assert feed.CURSOR.unpack(request.removeprefix(b"orders|AAPL|")) == (2 << 8, 100)
+    reader.receive_snapshot(world.feed.snapshot(request, world.machine))
+    reader.receive_snapshot(world.feed.snapshot(reader.requests()[0], world.machine))
+    assert reader.ready
+    assert [order.order_id for order in reader.orders.queue(0, 100)] == [1, 2, 4, 5, 6, 3]
+
+
 def test_waiting_for_a_snapshot_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "MOST_WAITING_BYTES", 10_000)
     world = World()

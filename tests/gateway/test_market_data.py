@@ -172,7 +172,7 @@ def test_an_input_of_many_commands_names_each_level_once() -> None:
 
 
 def test_an_input_recorded_in_pieces_ends_once() -> None:
-    """A mass cancel in steps. What a deadline does at the start of the next entry has the same number."""
+    """A mass cancel in steps, which an entry may cut."""
     world = World()
     world.entry(resting(6, step=0))
     for order_id in (1, 2, 3):
@@ -193,9 +193,26 @@ def test_an_input_recorded_in_pieces_ends_once() -> None:
 
 def test_a_long_entry_is_cut_into_messages_of_a_fixed_number_of_records() -> None:
     world = World()
-    parts = decoded(world.entry(resting(2500)))[b"levels|AAPL|"]
-    assert [len(message.records) for message in parts] == [1024, 1024, 452]
-    assert [message.first_sequence for message in parts] == [1, 1025, 2049]
+    parts = decoded(world.entry(resting(300)))[b"levels|AAPL|"]
+    assert [len(message.records) for message in parts] == [128, 128, 44]
+    assert [message.first_sequence for message in parts] == [1, 129, 257]
+
+
+def test_what_no_topic_begins_with_is_not_listened_to() -> None:
+    world = World()
+    world.feed.ignore(b"")
+    for prefix in (b"levels|", b"levels|AAPL|", b"levels|BTC/U", b"", b"t"):
+        assert world.feed.listen(prefix)
+        assert world.feed.listen(prefix)
+    for prefix in (b"x1", b"levels|XYZ|", b"levels|AAPL|1", b"levels|AAPL|" + bytes(1000), b"|"):
+        assert not world.feed.listen(prefix)
+        world.feed.ignore(prefix)
+    for prefix in (b"levels|", b"levels|AAPL|", b"levels|BTC/U", b"", b"t"):
+        assert (
+            b"levels|AAPL|" in {topic for topic, _ in world.entry([("new", 0, 0, 100, 1)])} or prefix == b"t"
+        )
+        world.feed.ignore(prefix)
+    assert world.entry([("new", 0, 0, 100, 1)]) == []
 
 
 def test_totals_beyond_int64_are_saturated() -> None:

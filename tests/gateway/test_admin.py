@@ -1,0 +1,52 @@
+"""The admin socket's answers: never an error that stops the exchange, and bounded however many sessions there are."""
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from memory_edge import MemoryEdge
+from test_exchange_properties import GENESIS, World
+
+from gateway import admin, inputs
+from gateway.admin import Admin
+from gateway.replica import Replica
+
+
+def admin_of(edge: MemoryEdge) -> Admin:
+    node = SimpleNamespace(role="leader", term=1, last_index=1, chain_hash=b"")
+    connections = SimpleNamespace(incarnation=1, counts=dict)
+    replica = SimpleNamespace(
+        exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0
+    )
+    return Admin(cast(Replica, replica), lambda: None, dict)
+
+
+def ask(edge: MemoryEdge, command: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(admin_of(edge).answer(json.dumps({"command": command}).encode()))
+    return answer
+
+
+def test_a_hash_is_not_asked_of_an_entry_that_is_half_applied() -> None:
+    edge = MemoryEdge()
+    edge.start(*GENESIS)
+    before = ask(edge, "state_hash")
+    assert before == {"applied_index": 1, "state_hash": edge.exchange.state_hash()}
+    edge.exchange.begin(inputs.timer(), 2, 1, edge.now_ns)
+    assert "half applied: ask again" in ask(edge, "state_hash")["error"]
+    while not edge.exchange.step():
+        pass
+    assert ask(edge, "state_hash")["applied_index"] == 2
+
+
+def test_sessions_are_listed_the_connected_first_and_counted_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(MemoryEdge())
+    world.start()
+    for name in ("A", "B", "C"):
+        world.play(("admin", name, "35=1|112=x|"))
+    world.edge.close("A")
+    status = ask(world.edge, "status")
+    assert (status["sessions"], status["sessions_connected"]) == (3, 2)
+    assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B", "C", "A"]
+    monkeypatch.setattr(admin, "MOST_SESSIONS", 1)
+    assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B"]
