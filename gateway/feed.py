@@ -132,6 +132,8 @@ def decode_message(payload: bytes) -> Message:
         scale = _scale(payload)
         after = payload[SNAPSHOT_HEAD - 32 : SNAPSHOT_HEAD - 16]
         until = payload[SNAPSHOT_HEAD - 16 : SNAPSHOT_HEAD] if flags & MORE else None
+        if until is not None and level_of(until)[0] > SELL:
+            raise ValueError(f"snapshot that goes on at side {level_of(until)[0]}: 0 and 1 are allowed")
     return Message(
         kind, flags, instrument, sequence, first, last, time_ns, records, payload, scale, after, until
     )

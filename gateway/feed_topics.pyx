@@ -282,10 +282,7 @@ cdef class FeedTopics:
         cdef Py_ssize_t topic
         cdef Topic* state
         cdef MessageHeader head
-        wide = any(self._topic(prefix) < 0 for prefix in self.prefixes)
-        count = self.instrument_count * KINDS
-        topics = range(count) if wide else [self._topic(prefix) for prefix in self.prefixes]
-        for topic in topics:
+        for topic in range(<Py_ssize_t>self.instrument_count * KINDS):
             state = &self.instruments[topic // KINDS].topics[topic % KINDS]
             if state.listeners and state.silent:
                 self._head(&head, topic, HEARTBEAT)

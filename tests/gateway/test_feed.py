@@ -311,6 +311,16 @@ def test_bytes_that_are_no_message_raise_nothing_but_value_errors(junk: bytes) -
             take(junk)
 
 
+def test_a_snapshot_that_goes_on_nowhere_is_refused() -> None:
+    world = World()
+    world.feed.chunk_records = 1
+    world.entry([NEW, NEW])
+    reply = bytearray(world.feed.snapshot(b"orders|AAPL|", world.machine))
+    reply[feed.SNAPSHOT_HEAD - feed.CURSOR.size] = 2
+    with pytest.raises(ValueError, match="side 2"):
+        decode_message(bytes(reply))
+
+
 @given(at=st.integers(0, 87), byte=st.integers(0, 255))
 def test_a_changed_byte_never_breaks_the_reader(at: int, byte: int) -> None:
     world = World()

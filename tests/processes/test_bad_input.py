@@ -192,6 +192,21 @@ def test_bad_requests_to_snapshots_and_administration(exchange: ExchangeProcess)
                 made.send_multipart([b"", b"", b"{}"])
 
 
+def test_a_flood_of_subscriptions_loses_its_link(exchange: ExchangeProcess) -> None:
+    trace = exchange.data / "trace.jsonl"
+    with honest_clients(exchange), zmq.Context() as context, context.socket(zmq.XSUB) as made:
+        made.linger = made.sndhwm = 0
+        made.connect(f"tcp://127.0.0.1:{exchange.port('feed')}")
+        for number in range(20_000):
+            made.send(b"\1x%d" % number)
+        for _ in range(200):
+            if "too many topics that do not exist" in trace.read_text():
+                break
+            threading.Event().wait(0.1)
+        else:
+            raise AssertionError("it keeps its link")
+
+
 @pytest.mark.parametrize("transport", ["tcp", "zmq"])
 def test_a_client_that_floods_and_never_reads_is_cut_off(exchange: ExchangeProcess, transport: str) -> None:
     name = f"FLOOD-{transport}"
