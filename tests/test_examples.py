@@ -65,6 +65,6 @@ def test_another_engine_package_is_named(tmp_path: Path) -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(getattr(quorumbook, name) is not None for name in quorumbook.__all__)
-    assert dir(quorumbook) == sorted(quorumbook.__all__)
+    assert dir(quorumbook) == sorted([*quorumbook.__all__, "__version__"])
     with pytest.raises(AttributeError, match="nope"):
         _ = quorumbook.nope

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 
 import pytest
 from click.testing import CliRunner
+from console import told
 
 from engine.machine import Machine
 from gateway.flow import flow_line, play_flow
@@ -57,7 +58,8 @@ def test_the_command_writes_a_flow_and_the_fills_it_brings_about(tmp_path: Path)
     assert len(list(read_flow(flow))) == 3000
 
 
-def test_a_place_that_cannot_be_written_is_told() -> None:
-    result = CliRunner().invoke(generate, ["--rows", "10", "--out", "/nonexistent/day.csv"])
-    assert result.exit_code == 1
-    assert "/nonexistent/day.csv" in result.output
+def test_a_place_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, error = told(monkeypatch, capsys, "generate", "--rows", "10", "--out", "/nonexistent/day.csv")
+    assert (code, error) == (1, "quorumbook: /nonexistent/day.csv: No such file or directory\n")

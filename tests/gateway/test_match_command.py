@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from console import told
 
 from gateway.flow_files import read_fills, write_flow
 from gateway.generate import FlowGenerator
@@ -50,7 +51,7 @@ def test_refusals_are_counted_by_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             "seq,time_ns,action,order_id,side,price_ticks,qty,tif\n1,1,NEW,5,B,1,x,GTC\n",
@@ -61,19 +62,26 @@ def test_refusals_are_counted_by_reason(tmp_path: Path) -> None:
         (None, "No such file"),
     ],
 )
-def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path, text: str | None, told: str) -> None:
+def test_a_mistake_is_one_line_without_a_traceback(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+    expected: str,
+) -> None:
     path = tmp_path / "flow.csv"
     if text is not None:
         path.write_text(text)
-    result = CliRunner().invoke(match, [str(path)])
-    assert result.exit_code == 1
-    assert told in result.output
-    assert str(path) in result.output
-    assert result.output.count("\n") == 1
-    assert "Traceback" not in result.output
+    code, error = told(monkeypatch, capsys, "match", str(path))
+    assert code == 1
+    assert error.startswith("quorumbook: ")
+    assert expected in error
+    assert str(path) in error
+    assert error.count("\n") == 1
 
 
-def test_a_directory_is_no_flow(tmp_path: Path) -> None:
-    result = CliRunner().invoke(match, [str(tmp_path)])
-    assert result.exit_code == 1
-    assert "Is a directory" in result.output
+def test_a_directory_is_no_flow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, error = told(monkeypatch, capsys, "match", str(tmp_path))
+    assert (code, error) == (1, f"quorumbook: {tmp_path}: Is a directory\n")

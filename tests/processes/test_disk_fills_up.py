@@ -60,6 +60,8 @@ def test_a_full_disk_stops_the_intake_and_nothing_else(small_disk: Path) -> None
                 with suppress(TimeoutError):  # the disk is full, or the machine is busy with other things
                     for _ in range(1_000):
                         alice.receive(5)
+            waiting = (f"a{number}" for number in range(alice.next_out, alice.next_out + 10))
+            alice.send_bytes(b"".join(alice.order(name, "buy", 1, "10.00") for name in waiting))
             status = exchange.ask(command="status")
             assert status["accepting"] is False
             assert "No space left" in status["why_not"]
