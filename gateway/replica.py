@@ -116,7 +116,7 @@ class Replica:
         entry = self._applying
         if entry is None:
             if not self._committed and not self._propose():
-                return False
+                return self.connections.accepting and self.connections.pending
             entry = self._applying = self._committed.popleft()
             self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
         done = self.exchange.step(STEP)

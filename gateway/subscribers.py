@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import zmq
@@ -42,6 +43,10 @@ class Subscribers:
         self._dropped = dropped
         self._fruitless: dict[Peer, int] = {}
 
+    @cached_property
+    def _port(self) -> int:
+        return int(self._publisher.get_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+
     def take(self) -> bool:
         """Takes in what has come, for about a millisecond. True: more may wait."""
         end = time.monotonic_ns() + VISIT_NS
@@ -59,9 +64,15 @@ class Subscribers:
         return True
 
     def _count(self, descriptor: int) -> None:
-        """One more prefix of no use. Raises OSError when its sender is gone."""
+        """One more prefix of no use. Raises OSError when its sender is gone.
+
+        What a link sent may be read after its end, when the descriptor is another's. A connection that did not come
+        by the feed's own port is left alone; another reader of the feed is counted, and comes back after a cut.
+        """
         with socket.socket(fileno=os.dup(descriptor)) as link:
             peer = (descriptor, link.getpeername())
+            if link.getsockname()[1] != self._port:
+                return
             count = self._fruitless.pop(peer, 0) + 1
             if count > MOST_FRUITLESS:
                 link.shutdown(socket.SHUT_RDWR)

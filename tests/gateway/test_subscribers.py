@@ -1,8 +1,10 @@
 """What subscribers of the feed may ask for, over real links: prefixes work, and a flood costs its sender the link."""
 
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -84,6 +86,40 @@ def test_a_flood_of_prefixes_that_no_topic_begins_with_ends_its_link(publisher: 
         assert [address[0] for address in publisher.dropped] == ["127.0.0.1"]
         publisher.until(lambda: publisher.built() == {b"levels|AAPL|"})
         assert not honest_lost()
+
+
+def test_what_a_dead_link_sent_does_not_cut_off_who_has_its_descriptor_now(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscribers, "MOST_FRUITLESS", 20)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+        listener.accept()[0] as accepted,
+    ):
+        with subscriber(publisher) as (reader, _):
+            for number in range(200):
+                reader.send(b"\1x%d" % number)
+            assert publisher.socket.poll(SECONDS * 1000)
+            descriptor = int(publisher.socket.recv(copy=False).get(zmq.SRCFD))
+        wait_until_closed(descriptor)
+        os.dup2(accepted.fileno(), descriptor)
+        try:
+            while publisher.readers.take() or publisher.socket.poll(100):
+                pass
+        finally:
+            os.close(descriptor)
+        accepted.send(b"still there")
+        assert client.recv(100) == b"still there"
+    assert not publisher.dropped
+
+
+def wait_until_closed(descriptor: int) -> None:
+    end = time.monotonic() + SECONDS
+    with suppress(OSError):
+        while os.fstat(descriptor):
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_a_frame_longer_than_any_topic_ends_its_link(publisher: Publisher) -> None:
