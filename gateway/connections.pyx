@@ -348,7 +348,8 @@ cdef class Connections(Delivery):
         cdef Connection* c
         for slot in range(SLOTS):
             c = &self.table[slot]
-            if c.state == FRESH and c.transport == TCP and self.now_ns - c.opened_ns > LOGON_NS:
+            if (self.accepting      # else its Logon may be waiting
+                    and c.state == FRESH and c.transport == TCP and self.now_ns - c.opened_ns > LOGON_NS):
                 self.event("closed", c, "no Logon within 10 s")
                 self.end(c, False)
         self.look_for_dead(LOOKS, SILENT_NS)

@@ -51,6 +51,11 @@ FEED_HIGH_WATER = (
 )
 TCP_WRITE_BUFFER = 65_536
 IDLE_SLICE = 1_024  # idle topics repeated at a time
+KEEPALIVE = {
+    "IDLE": 60,
+    "INTVL": 20,
+    "CNT": 3,
+}  # a FIX client behind a dead network is gone after two minutes
 AWAKE_NS = 150_000  # how long the loop looks again before it sleeps, after a light turn
 
 
@@ -109,6 +114,9 @@ class Server:
         self._fix.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._fix.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES)
         self._fix.set_hwm(HIGH_WATER)
+        self._fix.tcp_keepalive = 1
+        for name, value in KEEPALIVE.items():
+            self._fix.setsockopt(getattr(zmq, f"TCP_KEEPALIVE_{name}"), value)
         self._feed = self._socket(zmq.XPUB, affinity=2)
         self._feed.sndhwm = FEED_HIGH_WATER
         self._snapshot = self._socket(zmq.ROUTER, affinity=2)
@@ -206,6 +214,9 @@ class Server:
             endpoints[name] = self._bind(name, network, say, partial(bound, made))
         listener = socket.socket(socket.AF_INET6 if ":" in network.host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what it accepts inherits that
+        for name, value in KEEPALIVE.items():
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}"), value)
         endpoints["fix_tcp"] = self._bind(
             "fix_tcp", network, say, lambda address: listening(listener, address)
         )

@@ -380,6 +380,19 @@ def test_a_connection_that_never_logs_on_is_closed(gateway: Gateway) -> None:
     assert transport.ended == "aborted"
 
 
+def test_a_connection_whose_logon_waits_while_no_input_is_taken_is_not_closed(gateway: Gateway) -> None:
+    gateway.connections.accepting = False
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.connections.now_ns += 11 * SECOND
+    gateway.connections.sweep()
+    gateway.connections.accepting = True
+    (logon,) = gateway.inputs()
+    gateway.connections.sweep()
+    assert logon["connection"] == number
+    assert transport.ended == ""
+
+
 def test_nothing_follows_a_logout_on_a_connection_that_is_behind(gateway: Gateway) -> None:
     _, transport = gateway.logged_on()
     transport.waiting = 2 << 20

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from exchange_process import CONFIG, ExchangeProcess
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import Closed, FixClient
 
 TRANSPORTS = ("tcp", "zmq")
@@ -40,6 +40,20 @@ def test_two_clients_trade_and_cancel(exchange: ExchangeProcess, transport: str)
         )
         buyer.send("5")
         assert buyer.expect("5")[35] == "5"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_tcp_asks_whether_a_silent_client_is_still_there(exchange: ExchangeProcess, transport: str) -> None:
+    """The kernel's table names the timer that runs for a connection: 02 is keepalive."""
+    with client(exchange, transport, "ALICE") as alice:
+        alice.logon()
+        port = f":{exchange.port(f'fix_{transport}'):04X}"
+
+        def timers() -> list[str]:
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return [row[5][:2] for row in rows if row[1].endswith(port) and row[3] == "01"]
+
+        wait_until(lambda: timers() == ["02"])  # 01 while something sent is not acknowledged yet
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
