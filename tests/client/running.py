@@ -58,7 +58,7 @@ class Running:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(200)
             assert self.process.stdout is not None
             self.process.stdout.close()
 

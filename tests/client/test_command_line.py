@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.records import Reason
-from gateway import bench_command
+from gateway import bench_command, play_command
 from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
 from gateway.locate import Place
@@ -221,21 +221,33 @@ def test_a_rate_is_kept(own: Running, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [Running.kill, Running.stop])
 def test_play_survives_restarts_of_the_exchange(
-    own: Running, tmp_path: Path, end: Callable[[Running], None]
+    own: Running, tmp_path: Path, end: Callable[[Running], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow, expected, fills = tmp_path / "flow.csv", tmp_path / "expected.csv", tmp_path / "fills.csv"
     quorumbook("generate", "--rows", 4000, "--seed", 3, "--out", flow, "--fills", expected)
     own.keep_ports()
-    done = []
-    arguments = ("play", flow, "--symbol", "AAPL", "--fills", fills, "--rate", 1500)
-    player = threading.Thread(target=lambda: done.append(quorumbook(*arguments, data=own.data)))
-    player.start()
-    for _ in range(3):
-        time.sleep(1.0)
-        end(own)
-        own.start()
-    player.join(100)
-    assert done[0].returncode == 0, done[0].stderr
+    starts: list[threading.Thread] = []
+
+    class Restarts(play_command.bar):
+        """Ends the exchange whenever another thousand requests are sent; it starts again while `play` goes on."""
+
+        def __call__(self, done: int) -> None:
+            super().__call__(done)
+            if len(starts) < 3 and done >= 1000 * (len(starts) + 1):
+                for start in starts[-1:]:
+                    start.join()
+                end(own)
+                starts.append(threading.Thread(target=own.start))
+                starts[-1].start()
+
+    monkeypatch.setattr(play_command, "bar", Restarts)
+    monkeypatch.setattr(play_command, "PATIENCE_SECONDS", 200)
+    arguments = [str(flow), "--symbol", "AAPL", "--fills", str(fills), "--data", str(own.data)]
+    done = CliRunner().invoke(play, arguments)
+    for start in starts:
+        start.join()
+    assert done.exit_code == 0, done.output
+    assert len(starts) == 3
     assert fills.read_text() == expected.read_text()
 
 
