@@ -39,6 +39,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
+    options={"build_ext": {"parallel": 2}},  # modules compiled at a time
     ext_modules=cythonize(
         extensions(),
         compiler_directives={
