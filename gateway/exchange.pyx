@@ -347,7 +347,7 @@ cdef class Exchange:
             s.last_received_ns = self.state.now_ns
             s.test_pending = 0
             return self.orders.act(s, coming)
-        if self.state.receive(s, m) == ACT:
+        if self.state.receive(s, m) == ACT and not self.orders.answer_resent(s, coming):
             return self.orders.act(s, coming)
         return 0
 

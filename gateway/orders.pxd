@@ -20,6 +20,8 @@ cdef struct Expected:           # a message that will be applied soon, and what 
 @cython.final
 cdef class Orders(MassRequests):
     cdef int act(self, Session* s, const Expected* coming) except -1 nogil      # an application message in sequence
+    # 1: it is a possible resend (97=Y) of what was acted on before, and answered with the state of the order.
+    cdef int answer_resent(self, Session* s, const Expected* coming) except -1 nogil
 
     # Looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.
     # Nothing is changed, and nothing that comes out depends on them; but `act` wants the hashes of the first.
@@ -41,4 +43,5 @@ cdef class Orders(MassRequests):
                             int reason) except -1 nogil
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil
+    cdef uint32_t _changed_by(self, Session* s, const Request* q) noexcept nogil
     cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil

@@ -28,8 +28,8 @@ from gateway.reasons cimport (
     ord_rej_reason, text_of,
 )
 from gateway.records cimport (
-    ExecutionFields, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST, MSG_EXECUTION_REPORT,
-    MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
+    ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
+    MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
     MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
@@ -55,6 +55,25 @@ cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
     return 255
 
 
+cdef inline Request request_of(const Expected* coming) noexcept nogil:
+    cdef Request q
+    q.body = coming.message.order
+    q.cl_ord_id = coming.message.strings
+    q.orig_cl_ord_id = q.cl_ord_id + q.body.cl_ord_id_length
+    q.account = q.orig_cl_ord_id + q.body.orig_cl_ord_id_length
+    q.symbol = q.account + q.body.account_length
+    q.hash = coming.hash
+    q.orig_hash = coming.orig_hash
+    return q
+
+
+cdef inline bint means(const Request* q, const Order* o, const Instrument* instrument) noexcept nogil:
+    # Side, Symbol and OrderID, where it is given, are the order's.
+    cdef const OrderBody* body = q.body
+    return (body.side == o.side and (body.order_id == 0 or body.order_id == o.order_id)
+            and same(q.symbol, body.symbol_length, instrument.symbol, instrument.symbol_length))
+
+
 cdef class Orders(MassRequests):
 
     cdef int act(self, Session* s, const Expected* coming) except -1 nogil:
@@ -65,13 +84,7 @@ cdef class Orders(MassRequests):
             return self.sessions.business_reject(
                 s, m, BUSINESS_UNSUPPORTED_TYPE, UNSUPPORTED_MESSAGE, text_of(UNSUPPORTED_MESSAGE), m.text, 0
             )
-        q.body = m.order
-        q.cl_ord_id = m.strings
-        q.orig_cl_ord_id = q.cl_ord_id + q.body.cl_ord_id_length
-        q.account = q.orig_cl_ord_id + q.body.orig_cl_ord_id_length
-        q.symbol = q.account + q.body.account_length
-        q.hash = coming.hash
-        q.orig_hash = coming.orig_hash
+        q = request_of(coming)
         if type == MSG_NEW_ORDER:
             return self._new_order(s, m, &q)
         if type == MSG_CANCEL_REQUEST:
@@ -268,9 +281,7 @@ cdef class Orders(MassRequests):
             return ORDER_REPLACED
         if body.present & HAS_UNSUPPORTED:
             return UNSUPPORTED_FIELD
-        if body.side != o.side or (body.order_id != 0 and body.order_id != o.order_id) or not same(
-                q.symbol, body.symbol_length,
-                self.instruments[o.instrument].symbol, self.instruments[o.instrument].symbol_length):
+        if not means(q, o, &self.instruments[o.instrument]):
             return NOT_THIS_ORDER
         return 0
 
@@ -397,6 +408,42 @@ cdef class Orders(MassRequests):
                     own + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
         give_name(self, s, slot, hash)
         return alias
+
+    # ------------------------------------------------------------ PossResend
+
+    cdef int answer_resent(self, Session* s, const Expected* coming) except -1 nogil:
+        cdef uint8_t type = coming.message.fields.msg_type
+        cdef Request q
+        cdef uint32_t slot
+        if not coming.message.fields.flags & FLAG_POSS_RESEND or (
+                type != MSG_NEW_ORDER and type != MSG_CANCEL_REQUEST and type != MSG_REPLACE_REQUEST):
+            return 0
+        q = request_of(coming)
+        slot = self._changed_by(s, &q)
+        if slot == 0:
+            return 0
+        self.report(s, order_at(self, slot), c'I', 0).status_request = 1
+        return 1
+
+    cdef uint32_t _changed_by(self, Session* s, const Request* q) noexcept nogil:
+        # The order that a message with these ids entered, replaced or cancelled before; 0 = none that is known.
+        cdef const OrderBody* body = q.body
+        cdef uint32_t found = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, q.hash)
+        cdef uint32_t slot = named_order(self, found) if found else 0
+        cdef uint32_t original
+        cdef const Order* o
+        if slot == 0:
+            return 0
+        o = order_at(self, slot)
+        if not means(q, o, &self.instruments[o.instrument]):
+            return 0
+        if found == slot:       # its newest ClOrdID, which is known with the one before
+            return slot if same(q.orig_cl_ord_id, body.orig_cl_ord_id_length,
+                                strings_of(o) + o.cl_ord_id_length, o.orig_cl_ord_id_length) else 0
+        original = find_name(self, s, q.orig_cl_ord_id, body.orig_cl_ord_id_length, q.orig_hash)
+        if original:
+            original = named_order(self, original)
+        return slot if original == 0 or original == slot else 0
 
     # ------------------------------------------------------------ OrderStatusRequest
 

@@ -224,7 +224,7 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t response_to     # 9: CxlRejResponseTo (434); r: MassCancelRequestType (530)
     uint8_t mass_response   # r: MassCancelResponse (531)
     uint8_t last_fragment   # AF answers: LastRptRequested (912): 0 none, 'Y', 'N'
-    uint8_t status_request  # 1 = answer to H or AF (ExecType I)
+    uint8_t status_request  # 1 = answer to H, AF or a possible resend (ExecType I)
     uint8_t cl_ord_id_length    # tail: 11
     uint8_t orig_cl_ord_id_length  # 41
     uint8_t account_length  # 1

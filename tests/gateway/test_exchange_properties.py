@@ -263,6 +263,29 @@ def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]
             assert standing(world.edge) == before
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(CLIENTS), orders(), st.integers(0, 99)), max_size=40))
+def test_what_was_acted_on_is_only_answered_when_it_comes_again(story: list[tuple[str, str, int]]) -> None:
+    """PossResend: after anything else that has happened, the answer is the state of the order meant."""
+    world = World(MemoryEdge())
+    world.edge.start(*GENESIS)
+    acted_on: list[tuple[str, str, str]] = []  # client, message, OrderID
+    for client, text, which in story:
+        world.play(("admin", client, "35=0|"))
+        world.edge.out.clear()
+        world.say(client, text)
+        answer = next(m for m in messages(world.edge) if m["56"] == client)
+        if text[3] in "DFG" and answer.get("150", "8") in "045":
+            acted_on.append((client, text, answer["37"]))
+        if acted_on:
+            sender, sent, order_id = acted_on[which % len(acted_on)]
+            before = standing(world.edge)
+            world.edge.out.clear()
+            world.say(sender, sent.replace("|", "|97=Y|", 1))
+            assert [(m["56"], m["150"], m["37"]) for m in messages(world.edge)] == [(sender, "I", order_id)]
+            assert standing(world.edge) == before
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(steps, max_size=40), st.data())
 def test_an_input_in_the_log_twice_takes_effect_once(
