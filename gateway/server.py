@@ -97,7 +97,8 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._scheduled = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._retry: asyncio.TimerHandle | None = None
         self._awake = False
         self._awake_until_ns = 0
@@ -368,10 +369,10 @@ class Server:
             return
         when = self._loop.time() + max(wait_ns, 0) / 1e9
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._timer_at <= when:  # uvloop's handle does not know when, if that is at once
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._due)
+        self._timer, self._timer_at = self._loop.call_at(when, self._due), when
 
     def _due(self) -> None:
         self._timer = None

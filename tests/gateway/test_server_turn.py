@@ -1,6 +1,9 @@
 """The turns of a server, without sockets or a log."""
 
+import asyncio
 from unittest.mock import Mock
+
+import uvloop
 
 from gateway.server import Server
 
@@ -18,3 +21,19 @@ def test_while_a_client_is_behind_one_timer_waits_to_try_again() -> None:
     due()
     server._turn()
     assert server._loop.call_later.call_count == 2
+
+
+def test_the_timer_is_armed_anew_while_a_deadline_is_due() -> None:
+    async def story() -> None:
+        server = Server.__new__(Server)
+        server._loop = asyncio.get_running_loop()
+        server._timer = None
+        server.schedule = Mock()
+        for wait_ns in (3_600_000_000_000, 100_000, 0, 3_600_000_000_000):
+            server._replica = Mock(timer_ns=wait_ns)
+            server._arm()
+        await asyncio.sleep(0)
+        server.schedule.assert_called_once_with()
+        assert server._timer is None
+
+    uvloop.run(story())
