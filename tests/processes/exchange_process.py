@@ -127,6 +127,9 @@ class ExchangeProcess:
         self.signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
 
+    def has_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """For its end; everything it printed is in `output` then."""
         assert self.process
@@ -145,7 +148,8 @@ class ExchangeProcess:
             socket.linger = 0
             socket.connect(self.endpoints["admin"])
             socket.send_json(request)
-            assert socket.poll(PATIENCE_SECONDS * 1000), "no answer from the admin socket"
+            wait_until(lambda: bool(socket.poll(1_000)) or self.has_ended())
+            assert socket.poll(0), "the exchange has ended:\n" + "".join(self.output)
             answer: dict[str, Any] = socket.recv_json()
             return answer
 
