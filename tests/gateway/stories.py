@@ -16,8 +16,8 @@
 A `<` line says the connection, what it is (nothing for a message; open, close, refuse; `kept` for a message to a CompID
 that is not connected; `again` for a resend), and the message without 8, 9, 10, 49, 52, 56 and 60.
 
-The runner knows an edge by six methods only (start, connect, send, close, wait, restart, and its list `out`), so that a
-story can also be told over real sockets.
+The runner knows an edge by six methods only (start, connect, send, close, wait, restart) and its list `out`, so that a
+story is told over real sockets, too (tests/processes/socket_edge.py): every one in which no time passes.
 """
 
 import sys
@@ -85,7 +85,9 @@ class Storyteller:
 
     def tell(self, line: str) -> Iterator[str]:
         """Plays one line; yields the `<` lines that come of it."""
-        word, _, rest = line.partition(" ")
+        if not line.strip() or line.startswith("#"):
+            return
+        word, _, rest = line.strip().partition(" ")
         if word in {"instrument", "setting"}:
             self.genesis.append(self.define(word, rest.split()))
             return
@@ -158,16 +160,25 @@ class Storyteller:
         return build([(tag, value) for tag, value in (header | fields).items() if value != "-"], begin_string)
 
 
+def steps(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Every line of a story that is not an answer, comments too, with the answers that follow it."""
+    step, answers = "", []
+    for number, line in enumerate(text.splitlines()):
+        if line.startswith("<"):
+            answers.append(line)
+            continue
+        if number:
+            yield step, answers
+        step, answers = line, []
+    yield step, answers
+
+
 def play(text: str, edge: Edge) -> str:
     """The story with the answers the edge really gives."""
     teller = Storyteller(edge)
     lines: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("<"):
-            continue
-        lines.append(line)
-        if line.strip() and not line.startswith("#"):
-            lines.extend(teller.tell(line.strip()))
+    for step, _ in steps(text):
+        lines += [step, *teller.tell(step)]
     return "\n".join(lines) + "\n"
 
 

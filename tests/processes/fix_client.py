@@ -1,18 +1,13 @@
 """FIX 4.4 over a raw socket, as little as a test needs. Knows nothing of the product's own client."""
 
-import re
-import socket
 import time
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import zmq
+from fix_link import PATIENCE_SECONDS, Closed, FixLink
 
-PATIENCE_SECONDS = 200
-"""For what comes for certain. It ends what hangs; it is no measure of speed, and the machine may be busy."""
 SOH = b"\x01"
-MESSAGE = re.compile(rb"8=FIX\.4\.4\x019=(\d+)\x01")
 Fields = list[tuple[int, str]]
 Message = dict[int, str]
 
@@ -33,85 +28,26 @@ def parse(message: bytes) -> Message:
     return {int(tag): value.decode() for tag, value in pairs}
 
 
-class Closed(Exception):
-    """The exchange closed the connection."""
-
-
-class FixClient:
+class FixClient(FixLink):
     """One session. Numbers what it sends, collects what it receives, keeps both across reconnects.
 
     transport: "tcp" or "zmq".
     """
 
     def __init__(self, transport: str, port: int, comp_id: str) -> None:
-        self.transport = transport
-        self.port = port
+        super().__init__(transport, port)
         self.comp_id = comp_id
         self.next_out = 1
         self.next_in = 1
         self.gap = False  # the last Logon's number was beyond what we have
         self.received: list[Message] = []  # every application message, once, in order
         self.sent: dict[int, tuple[str, Fields]] = {}  # by number: what can be sent again
-        self._waiting = b""
-        self._tcp: socket.socket | None = None
-        self._zmq: zmq.Socket[bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
-
-    # ------------------------------------------------------------ bytes
-
-    def connect(self) -> Self:
-        self.close()
-        if self.transport == "tcp":
-            self._tcp = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-        else:
-            self._zmq = zmq.Context.instance().socket(zmq.DEALER)
-            self._zmq.linger = 0
-            self._zmq.connect(f"tcp://127.0.0.1:{self.port}")
-        return self
-
-    def close(self) -> None:
-        """Without a Logout; a ZeroMQ client is merely silent from now on."""
-        if self._tcp:
-            self._tcp.close()
-        if self._zmq:
-            self._zmq.close()
-        self._tcp = self._zmq = None
-        self._waiting = b""
-
-    def send_bytes(self, data: bytes) -> None:
-        if self._tcp:
-            self._tcp.sendall(data)
-        else:
-            assert self._zmq
-            self._zmq.send(data)
-
-    def bye(self) -> None:
-        """ZeroMQ's way to say that a connection ends."""
-        self.send_bytes(b"")
-
-    def _receive_bytes(self, seconds: float) -> None:
-        """Raises TimeoutError, and Closed when the other side ended the connection."""
-        if self._tcp:
-            self._tcp.settimeout(max(seconds, 0.001))
-            try:
-                data = self._tcp.recv(1 << 16)
-            except ConnectionError as error:
-                raise Closed(str(error)) from None
-        else:
-            assert self._zmq
-            if not self._zmq.poll(max(int(seconds * 1000), 1)):
-                raise TimeoutError
-            data = self._zmq.recv()
-        if not data:
-            raise Closed
-        self._waiting += data
-
-    # ------------------------------------------------------------ messages
 
     def send(self, msg_type: str, *fields: tuple[int, object]) -> int:
         """Sends the next numbered message; returns its number."""
@@ -137,20 +73,11 @@ class FixClient:
 
     def receive(self, seconds: float = PATIENCE_SECONDS) -> Message:
         """The next message, of any type. Raises TimeoutError, Closed."""
-        until = time.monotonic() + seconds
-        while True:
-            match = MESSAGE.match(self._waiting)
-            if match:
-                end = match.end() + int(match[1]) + 7
-                if len(self._waiting) >= end:
-                    message, self._waiting = parse(self._waiting[:end]), self._waiting[end:]
-                    self._keep(message)
-                    if message[35] == "2":
-                        self._send_again(int(message[7]))
-                    return message
-            else:
-                assert len(self._waiting) < 30, self._waiting[:200]
-            self._receive_bytes(until - time.monotonic())
+        message = parse(self.receive_message(seconds))
+        self._keep(message)
+        if message[35] == "2":
+            self._send_again(int(message[7]))
+        return message
 
     def _keep(self, message: Message) -> None:
         number, kind = int(message[34]), message[35]
