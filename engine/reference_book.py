@@ -105,7 +105,6 @@ class Order:
     price_ticks: int
     quantity_lots: int
     leaves_lots: int
-    self_match_group: int = 0
 
     @property
     def cumulative_lots(self) -> int:

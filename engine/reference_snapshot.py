@@ -63,7 +63,7 @@ def write_snapshot(machine: "Machine") -> bytes:
                 order.time_in_force,
                 order.flags,
                 order.capacity,
-                order.self_match_group,
+                0,  # self-match group
             )
             for side in sides
             for order in side

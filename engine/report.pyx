@@ -240,10 +240,6 @@ cdef class Order:
     def cumulative_lots(self):
         return self.record_.total_lots - self.record_.leaves_lots
 
-    @property
-    def self_match_group(self):
-        return 0
-
     def __repr__(self):
         return (
             f"<Order order_id={self.order_id} client_ref={self.client_ref} owner={self.owner}"

@@ -28,6 +28,7 @@ cdef enum:
     MAX_REQUEST = 1024          # bytes of one encoded request: CompIDs, ids and account at their longest fit
     HEAD_ROOM = 16              # "8=FIX.4.4|9=ddd|", written last
     FRAME_BYTES = 65536         # messages of one ZeroMQ frame or one write to a socket
+    TIME_BYTES = 21             # of a UTCTimestamp with milliseconds
 
 
 cdef inline uint8_t* put(uint8_t* out, const char* text) noexcept nogil:
@@ -81,6 +82,29 @@ cdef inline uint8_t* put_char(uint8_t* out, const char* tag, uint8_t value) noex
     return out + 2
 
 
+cdef inline uint8_t* put_uint(uint8_t* out, const char* tag, uint64_t value) noexcept nogil:
+    if value == 0:
+        return out
+    out = write_uint(put(out, tag), value)
+    out[0] = SOH
+    return out + 1
+
+
+cdef inline uint8_t* put_decimal(uint8_t* out, const char* tag, int64_t mantissa, int exponent) noexcept nogil:
+    if mantissa == ABSENT():
+        return out
+    out = write_decimal(put(out, tag), mantissa, exponent)
+    out[0] = SOH
+    return out + 1
+
+
+cdef inline uint8_t* put_time(uint8_t* out, const char* tag, const uint8_t* stamp) noexcept nogil:
+    out = put(out, tag)
+    memcpy(out, stamp, TIME_BYTES)
+    out[TIME_BYTES] = SOH
+    return out + TIME_BYTES + 1
+
+
 cdef class Encoder:
     """Writes one session's messages. `sender` is the client's CompID, `target` the exchange's."""
 
@@ -121,7 +145,7 @@ cdef class Encoder:
         """UTCTimestamp with milliseconds."""
         cdef uint8_t text[32]
         write_timestamp(text, time_ns)
-        return text[:21].decode()
+        return text[:TIME_BYTES].decode()
 
     def again(self, bytes message, int64_t time_ns) -> bytes:
         """The same message as a PossDup: same number and body, 43=Y, its first SendingTime as 122."""
@@ -216,39 +240,21 @@ cdef uint8_t* encode_request(const Request* r, uint64_t seq, const uint8_t* stam
         return begin
     memcpy(at, ids, ids_size)
     at = write_uint(at + ids_size, seq)
-    at = put(at, b"\00152=")
-    memcpy(at, stamp, 21)
-    at[21] = SOH
-    at += 22
+    at = put_time(at, b"\00152=", stamp)
     bad |= put_text(&at, b"1=", r.account, 64)
     bad |= put_text(&at, b"584=" if kind == MSG_MASS_STATUS_REQUEST else b"11=", r.cl_ord_id, 64)
     if r.post_only:
         at = put(at, b"18=6\001")
-    if r.order_id:
-        at = put(at, b"37=")
-        at = write_uint(at, r.order_id)
-        at[0] = SOH
-        at += 1
-    if r.quantity != ABSENT():
-        at = put(at, b"38=")
-        at = write_decimal(at, r.quantity, r.quantity_exponent)
-        at[0] = SOH
-        at += 1
+    at = put_uint(at, b"37=", r.order_id)
+    at = put_decimal(at, b"38=", r.quantity, r.quantity_exponent)
     at = put_char(at, b"40=", r.ord_type)
     bad |= put_text(&at, b"41=", r.orig_cl_ord_id, 64)
-    if r.price != ABSENT():
-        at = put(at, b"44=")
-        at = write_decimal(at, r.price, r.price_exponent)
-        at[0] = SOH
-        at += 1
+    at = put_decimal(at, b"44=", r.price, r.price_exponent)
     at = put_char(at, b"54=", r.side)
     bad |= put_text(&at, b"55=", r.symbol, 32)
     at = put_char(at, b"59=", r.time_in_force)
     if kind != MSG_STATUS_REQUEST and kind != MSG_MASS_STATUS_REQUEST:
-        at = put(at, b"60=")
-        memcpy(at, stamp, 21)
-        at[21] = SOH
-        at += 22
+        at = put_time(at, b"60=", stamp)
     if kind == MSG_MASS_STATUS_REQUEST:
         at = put_char(at, b"585=", r.request_type)
     elif kind == MSG_MASS_CANCEL_REQUEST:

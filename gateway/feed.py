@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from sortedcontainers import SortedDict
 
+from engine.records import EMPTY_PRICE, INT64_MAX
+
 FORMAT_VERSION = 1
-EMPTY_PRICE = -(2**63)
-INT64_MAX = 2**63 - 1
 BUY, SELL = 0, 1
 HEARTBEAT, SNAPSHOT, MORE, UNKNOWN = 1, 2, 4, 8  # flags of a message
 LAST_OF_INPUT = 1  # flag of a record
