@@ -21,6 +21,7 @@ from gateway.records cimport *
 
 cdef enum:
     STRINGS = 6             # text, then up to four of the body, then MsgType
+    USER_TAGS = 64          # so many different ones of a message are remembered
 
 cdef struct Scan:           # one pass over one message
     const uint8_t* strings[STRINGS]
@@ -33,6 +34,8 @@ cdef struct Scan:           # one pass over one message
     uint32_t problem_tag
     uint8_t verdict
     uint64_t seen[16]       # one bit a tag
+    uint32_t user_tag_count
+    uint32_t user_tags[USER_TAGS]   # those at TAGS and above, as far as there is room
 
 
 cdef void problem(Scan* scanned, uint8_t verdict, uint32_t tag, const char* detail) noexcept nogil:
@@ -109,6 +112,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     memset(scanned.lengths, 0, sizeof(scanned.lengths))
     scanned.detail = NULL
     scanned.problem_tag = 0
+    scanned.user_tag_count = 0
     scanned.verdict = NOT_REJECTED
     scanned.identity = identity
     scanned.message = <MessageHead*>(input + sizeof(InputHead))
@@ -264,6 +268,21 @@ cdef inline bint is_new(Scan* scanned, uint32_t tag) noexcept nogil:
     return True
 
 
+cdef bint is_new_user_tag(Scan* scanned, uint32_t tag) noexcept nogil:
+    """Whether a tag that no table has is there for the first time, as far as there was room to remember.
+
+    A message has few or none of them; the bound is what one with thousands can cost.
+    """
+    cdef uint32_t i
+    for i in range(scanned.user_tag_count):
+        if scanned.user_tags[i] == tag:
+            return False
+    if scanned.user_tag_count < USER_TAGS:
+        scanned.user_tags[scanned.user_tag_count] = tag
+        scanned.user_tag_count += 1
+    return True
+
+
 cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t section) noexcept nogil:
     """The section that the message is in after this tag: header, body, trailer, never back."""
     if (rule & 192) < section:
@@ -280,6 +299,8 @@ cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size
             problem(scanned, UNDEFINED_TAG, tag, NULL)
     elif length == 0:
         problem(scanned, NO_VALUE, tag, NULL)
+    elif scanned.message.msg_type != MSG_OTHER and not is_new_user_tag(scanned, tag):
+        problem(scanned, REPEATED_TAG, tag, NULL)
     elif scanned.message.msg_type == MSG_LOGON and tag == 20003:
         if length != 1 or (value[0] != 89 and value[0] != 78):
             problem(scanned, INCORRECT_FORMAT, tag, b"CancelOnDisconnect is Y or N")

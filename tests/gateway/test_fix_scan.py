@@ -65,6 +65,14 @@ def test_comp_ids_are_not_checked_before_they_are_known() -> None:
     assert read_input(fix.scan_message(message(header("A") + "98=0|108=1|")))["flags"] == 0
 
 
+@pytest.mark.parametrize(("number", "verdict"), [(1, 13), (64, 13), (65, NOT_REJECTED)])
+def test_of_private_fields_the_first_64_are_found_again(number: int, verdict: int) -> None:
+    """docs/fix.md states the bound: what a message of thousands may cost."""
+    private = "".join(f"{5000 + n}=x|" for n in range(100))
+    record = scanned(message(header("D") + ORDER + private + f"{4999 + number}=y|"))
+    assert record["verdict"] == verdict
+
+
 # ---------------------------------------------------------------- framing
 
 LOGON = message(header("A") + "98=0|108=30|95=8|96=|10=000||")
