@@ -15,7 +15,8 @@ from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_RESET_SEQ_NUM,
                               MSG_EXECUTION_REPORT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
                               MSG_MASS_CANCEL_REPORT, MSG_MASS_STATUS_REQUEST, MSG_ORDER_CANCEL_REJECT,
                               MSG_OTHER, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
-                              MSG_TEST_REQUEST, NOT_REJECTED, EgressHead, ExecutionFields, SessionFields)
+                              MSG_TEST_REQUEST, NOT_REJECTED, STATUS_OF_ONE, EgressHead, ExecutionFields,
+                              SessionFields)
 
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
@@ -111,7 +112,8 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
     out = put_text(out, b"\x0111=", 4, cl_ord_id, fields.cl_ord_id_length)
     out = put_text(out, b"\x0141=", 4, orig_cl_ord_id, fields.orig_cl_ord_id_length)
     if fields.request_id_length:
-        out = put_text(out, b"\x01584=", 5, request_id, fields.request_id_length)
+        out = put_text(out, b"\x01790=" if fields.status_request == STATUS_OF_ONE else b"\x01584=", 5, request_id,
+                       fields.request_id_length)
     if fields.last_fragment:  # 0 reports is an answer too
         out = put_uint(out, b"\x01911=", 5, fields.mass_total)
     out = put_char(out, b"\x01912=", 5, fields.last_fragment)

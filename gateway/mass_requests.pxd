@@ -51,7 +51,12 @@ cdef class MassRequests(Executions):
     # An ExecutionReport about no order, for a status request: `why` is its text.
     cdef ExecutionFields* no_order(
         self, Session* s, int why, const uint8_t* id, uint8_t id_length, const uint8_t* account,
-        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, uint8_t request_id_length
+        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, const uint8_t* request_id,
+        uint8_t request_id_length
+    ) except NULL nogil
+    # An order as it stands; request_id: of the request for it, none when its length is 0.
+    cdef ExecutionFields* status_of(
+        self, Session* s, const Order* o, const uint8_t* request_id, uint8_t request_id_length
     ) except NULL nogil
 
     cdef int _filter(self, const Request* q) noexcept nogil
@@ -64,4 +69,3 @@ cdef class MassRequests(Executions):
     cdef int _cancel_piece(self, Session* s) except -1 nogil
     cdef int _count_piece(self, Session* s) except -1 nogil
     cdef int _status_piece(self, Session* s) except -1 nogil
-    cdef int _status_of_many(self, Session* s, const Order* o) except -1 nogil

@@ -20,7 +20,7 @@ from gateway.reasons cimport (
     UNSUPPORTED_REQUEST_TYPE, UNSUPPORTED_SIDE, ord_rej_reason, text_of,
 )
 from gateway.records cimport (
-    ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody,
+    ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put
@@ -117,7 +117,7 @@ cdef class MassRequests(Executions):
         # The one answer to a mass status request that has nothing to report.
         cdef ExecutionFields* fields = self.no_order(
             s, reason if reason else NO_OPEN_ORDERS, id, id_length, id, 0, symbol, symbol_length, self.job.side,
-            id_length
+            id, id_length
         )
         fields.last_fragment = c'Y'
         if reason:
@@ -127,7 +127,8 @@ cdef class MassRequests(Executions):
 
     cdef ExecutionFields* no_order(
         self, Session* s, int why, const uint8_t* id, uint8_t id_length, const uint8_t* account,
-        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, uint8_t request_id_length
+        uint8_t account_length, const uint8_t* symbol, uint8_t symbol_length, uint8_t side, const uint8_t* request_id,
+        uint8_t request_id_length
     ) except NULL nogil:
         # The answer to a status request about no order: what it names, and a limit order of nothing at 0.
         cdef const char* text = text_of(why)
@@ -143,7 +144,7 @@ cdef class MassRequests(Executions):
         )
         fields.exec_type = c'I'
         fields.ord_status = c'8'
-        fields.status_request = 1
+        fields.status_request = STATUS_REQUEST
         fields.side = side if side else c'7'        # undisclosed
         fields.ord_type = c'2'
         fields.price = 0
@@ -156,7 +157,7 @@ cdef class MassRequests(Executions):
         fields.text_length = <uint8_t> text_length
         fields.request_id_length = request_id_length
         put(put(put(put(put(<uint8_t*> (fields + 1), id, id_length), account, account_length), symbol, symbol_length),
-                <const uint8_t*> text, text_length), id, request_id_length)
+                <const uint8_t*> text, text_length), request_id, request_id_length)
         return fields
 
     cdef int cancel_all(self, Session* s) except -1 nogil:
@@ -236,35 +237,38 @@ cdef class MassRequests(Executions):
     cdef int _status_piece(self, Session* s) except -1 nogil:
         cdef uint32_t looked = 0, slot = self.job.cursor
         cdef const Order* o
+        cdef ExecutionFields* fields
         while slot and looked < PIECE:
             looked += 1
             o = order_at(self, slot)
             slot = o.next
             if self._wanted(o):
                 self.job.done += 1
-                self._status_of_many(s, o)
+                fields = self.status_of(s, o, self.job.id, self.job.id_length)
+                fields.mass_total = self.job.total
+                fields.last_fragment = c'Y' if self.job.done == self.job.total else c'N'
         self.job.cursor = slot
         if slot == 0:
             assert self.job.done == self.job.total
             self.job.kind = NO_JOB
         return 0
 
-    cdef int _status_of_many(self, Session* s, const Order* o) except -1 nogil:
+    cdef ExecutionFields* status_of(
+        self, Session* s, const Order* o, const uint8_t* request_id, uint8_t request_id_length
+    ) except NULL nogil:
         cdef const Instrument* instrument = &self.instruments[o.instrument]
         cdef size_t length = strings_length(o)
         cdef ExecutionFields* fields = self.blank(
-            s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + self.job.id_length
+            s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + request_id_length
         )
         self.describe(fields, o)
         fields.exec_type = c'I'
-        fields.status_request = 1
-        fields.mass_total = self.job.total
-        fields.last_fragment = c'Y' if self.job.done == self.job.total else c'N'
+        fields.status_request = STATUS_REQUEST
         fields.cl_ord_id_length = o.cl_ord_id_length
         fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
         fields.account_length = o.account_length
         fields.symbol_length = instrument.symbol_length
-        fields.request_id_length = self.job.id_length
+        fields.request_id_length = request_id_length
         put(put(put(<uint8_t*> (fields + 1), strings_of(o), length), instrument.symbol, instrument.symbol_length),
-            self.job.id, self.job.id_length)
-        return 0
+            request_id, request_id_length)
+        return fields

@@ -30,7 +30,7 @@ from gateway.reasons cimport (
 from gateway.records cimport (
     ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
     MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
-    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST,
+    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, STATUS_OF_ONE, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put, same
@@ -422,7 +422,7 @@ cdef class Orders(MassRequests):
         slot = self._changed_by(s, &q)
         if slot == 0:
             return 0
-        self.report(s, order_at(self, slot), c'I', 0).status_request = 1
+        self.report(s, order_at(self, slot), c'I', 0).status_request = STATUS_REQUEST
         return 1
 
     cdef uint32_t _changed_by(self, Session* s, const Request* q) noexcept nogil:
@@ -452,6 +452,7 @@ cdef class Orders(MassRequests):
         cdef uint32_t slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, q.hash)
         cdef uint32_t owner = 0
         cdef uint64_t reference = 0
+        cdef ExecutionFields* fields
         if slot:
             slot = named_order(self, slot)
         if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
@@ -460,15 +461,20 @@ cdef class Orders(MassRequests):
             slot = <uint32_t> reference
         if slot == 0:
             return self._unknown_order(s, q)
-        self.report(s, order_at(self, slot), c'I', 0).status_request = 1
+        # Its OrdStatusReqID comes where others have an OrigClOrdID.
+        fields = self.status_of(s, order_at(self, slot), q.orig_cl_ord_id, body.orig_cl_ord_id_length)
+        if body.orig_cl_ord_id_length:
+            fields.status_request = STATUS_OF_ONE
         return 0
 
     cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
         cdef ExecutionFields* fields = self.no_order(
             s, NO_SUCH_ORDER, q.cl_ord_id, body.cl_ord_id_length, q.account, body.account_length, q.symbol,
-            body.symbol_length, body.side, 0
+            body.symbol_length, body.side, q.orig_cl_ord_id, body.orig_cl_ord_id_length
         )
+        if body.orig_cl_ord_id_length:
+            fields.status_request = STATUS_OF_ONE
         fields.fix_reason = ord_rej_reason(NO_SUCH_ORDER)
         fields.reason_code = NO_SUCH_ORDER
         return 0

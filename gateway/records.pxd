@@ -117,7 +117,7 @@ cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     uint8_t request_type        # 530 or 585, the FIX character
     uint8_t present             # OrderPresent
     uint8_t cl_ord_id_length    # tail, after text: 11 (AF: MassStatusReqID 584)
-    uint8_t orig_cl_ord_id_length   # 41
+    uint8_t orig_cl_ord_id_length   # 41 (H: OrdStatusReqID 790)
     uint8_t account_length      # 1
     uint8_t symbol_length       # 55
     uint16_t unsupported_tag
@@ -197,6 +197,11 @@ cdef struct SessionFields:  # 48 bytes: body of admin messages, RESEND, REJECT, 
     uint8_t ref_id_length   # tail: BusinessRejectRefID (379)
     uint8_t reserved[11]
 
+cdef enum StatusRequest:        # what a report answers
+    NO_STATUS_REQUEST = 0
+    STATUS_REQUEST = 1          # AF, H, or a possible resend
+    STATUS_OF_ONE = 2           # H with an OrdStatusReqID
+
 cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint64_t order_id       # 37; 0 = "NONE"
     uint64_t exec_id        # 17, unique for ever
@@ -224,12 +229,12 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t response_to     # 9: CxlRejResponseTo (434); r: MassCancelRequestType (530)
     uint8_t mass_response   # r: MassCancelResponse (531)
     uint8_t last_fragment   # AF answers: LastRptRequested (912): 0 none, 'Y', 'N'
-    uint8_t status_request  # 1 = answer to H, AF or a possible resend (ExecType I)
+    uint8_t status_request  # StatusRequest; ExecType is I then
     uint8_t cl_ord_id_length    # tail: 11
     uint8_t orig_cl_ord_id_length  # 41
     uint8_t account_length  # 1
     uint8_t symbol_length   # 55
     uint8_t text_length     # 58
-    uint8_t request_id_length  # 584 (MassStatusReqID)
+    uint8_t request_id_length  # 584 (MassStatusReqID); STATUS_OF_ONE: 790 (OrdStatusReqID)
     uint8_t reserved[10]
     uint64_t mass_total     # AF: TotNumReports (911)
