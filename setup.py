@@ -20,7 +20,9 @@ LINK: list[str] = []
 if sanitizers := os.environ.get("QUORUMBOOK_SANITIZE"):  # e.g. address,undefined
     COMPILE += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
     COMPILE += ["-fno-omit-frame-pointer", "-g", "-O1"]
-    LINK.append(f"-fsanitize={sanitizers}")
+    COMPILE.append("-fno-wrapv")  # with -fwrapv no overflow is a finding
+    # A libubsan of its own in each module: a shared one and libasan take each other's symbols, and findings get lost.
+    LINK += [f"-fsanitize={sanitizers}", "-static-libubsan", "-Wl,--exclude-libs,ALL"]
 
 
 def extensions() -> list[Extension]:
@@ -47,6 +49,7 @@ setup(
             "embedsignature": True,
             "freethreading_compatible": False,
         },
+        emit_linenums=bool(sanitizers),  # findings name lines of the .pyx
         nthreads=int(os.environ.get("QUORUMBOOK_BUILD_JOBS", "0")),
     ),
 )

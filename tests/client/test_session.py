@@ -83,7 +83,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=40))
 def test_nothing_is_lost_or_repeated(steps: list[tuple[str, object]]) -> None:
     world = World()

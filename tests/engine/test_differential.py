@@ -149,14 +149,14 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_t
 
 
 def test_both_machines_do_the_same() -> None:
-    profile = settings(max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=CHECKS)
+    profile = settings(max_examples=150, stateful_step_count=30, suppress_health_check=CHECKS)
     run_state_machine_as_test(BothMachines, settings=profile)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_both_machines_do_the_same_for_long() -> None:
-    profile = settings(max_examples=5000, stateful_step_count=60, deadline=None, suppress_health_check=CHECKS)
+    profile = settings(max_examples=5000, stateful_step_count=60, suppress_health_check=CHECKS)
     run_state_machine_as_test(BothMachines, settings=profile)
 
 

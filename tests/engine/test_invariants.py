@@ -146,7 +146,7 @@ def audit(commands: Any) -> None:
     assert one.live_orders == len(auditor.leaves)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(COMMANDS, min_size=5, max_size=60))
 def test_the_invariants_hold_for_any_commands(commands: list[Any]) -> None:
     audit(np.concatenate([plain_instrument(0), plain_instrument(1, protection_ticks=1), *commands]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.config import (
@@ -133,7 +133,7 @@ FILES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000)
 @given(FILES)
 @example("[network]\nhost = '::1%'\n")
 def test_whatever_a_file_holds_it_loads_or_the_error_is_plain(text: str) -> None:

@@ -107,7 +107,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
             assert self.store.numbers(session) == ((min(kept), max(kept)) if kept else (0, 0))
 
 
-StoreAgainstDict.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+StoreAgainstDict.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
 TestStoreAgainstDict = StoreAgainstDict.TestCase
 
 

@@ -187,7 +187,7 @@ class Checker:
         self.orders[number] = m
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=60), st.integers(1, 3))
 def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]], budget: int) -> None:
     whole, cut = World(MemoryEdge()), World(MemoryEdge(budget=budget))
@@ -214,7 +214,7 @@ def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]
         assert session["closed_cl_ord_ids"] <= 6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(steps, max_size=60), st.integers(1, 20), st.integers(1, 40), st.booleans())
 def test_a_log_applied_again_in_batches_leads_to_the_same(
     story: list[tuple[str, str, Any]], batch: int, budget: int, discards: bool
@@ -248,7 +248,7 @@ def test_a_log_applied_again_in_batches_leads_to_the_same(
         assert again.feed.sequences(symbol) == world.edge.exchange.feed.sequences(symbol)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(CLIENTS), orders()), max_size=40))
 def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]]) -> None:
     world = World(MemoryEdge())
@@ -263,7 +263,7 @@ def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]
             assert standing(world.edge) == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(CLIENTS), orders(), st.integers(0, 99)), max_size=40))
 def test_what_was_acted_on_is_only_answered_when_it_comes_again(story: list[tuple[str, str, int]]) -> None:
     """PossResend: after anything else that has happened, the answer is the state of the order meant."""
@@ -286,7 +286,7 @@ def test_what_was_acted_on_is_only_answered_when_it_comes_again(story: list[tupl
             assert standing(world.edge) == before
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(steps, max_size=40), st.data())
 def test_an_input_in_the_log_twice_takes_effect_once(
     story: list[tuple[str, str, Any]], data: st.DataObject

@@ -125,7 +125,7 @@ class Network(RuleBasedStateMachine):
             assert topic.expected - self.first_trade == len(sequences) + self.reader.lost_trades
 
 
-Network.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Network.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestNetwork = Network.TestCase
 
 

@@ -21,7 +21,7 @@ def depth(exchange: Exchange, symbol: str) -> tuple[list[Level], list[Level]]:
     return bids, asks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=stories, budget=st.sampled_from([1, 3, 4096]))
 def test_a_reader_has_the_book_after_every_step(story: Story, budget: int) -> None:
     world = World(MemoryEdge(budget=budget))
@@ -44,7 +44,7 @@ def test_a_reader_has_the_book_after_every_step(story: Story, budget: int) -> No
             assert reader.input_number <= exchange.input_number
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(story=stories, budget=st.sampled_from([1, 2, 300]))
 def test_where_steps_are_cut_the_feed_does_not_show(story: Story, budget: int) -> None:
     published, sequences = [], []

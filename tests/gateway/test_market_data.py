@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from feed_world import SYMBOLS, Action, World, commands, flows
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.machine import Machine
@@ -61,7 +61,6 @@ def same_book(reader: FeedReader, world: World) -> None:
     assert (reader.top.bid, reader.top.ask) == (next(iter(bids), None), next(iter(asks), None))
 
 
-@settings(deadline=None)
 @given(flow=flows, together=st.sampled_from([1, 1, 2, 30]))
 def test_the_increments_alone_rebuild_the_book_after_every_input(flow: list[Action], together: int) -> None:
     world = World()
@@ -78,7 +77,6 @@ def test_the_increments_alone_rebuild_the_book_after_every_input(flow: list[Acti
             same_book(reader, world)
 
 
-@settings(deadline=None)
 @given(flow=flows, cuts=st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_cuts_of_the_log_group_records_and_change_nothing_else(flow: list[Action], cuts: list[int]) -> None:
     single, cut = play(flow, [1]), play(flow, cuts)
@@ -91,13 +89,11 @@ def test_cuts_of_the_log_group_records_and_change_nothing_else(flow: list[Action
     assert single.sequences() == cut.sequences()
 
 
-@settings(deadline=None)
 @given(flow=flows, cuts=st.lists(st.integers(1, 20), min_size=1, max_size=5))
 def test_two_replicas_publish_the_same_bytes(flow: list[Action], cuts: list[int]) -> None:
     assert play(flow, cuts).messages == play(flow, cuts).messages
 
 
-@settings(deadline=None)
 @given(flow=flows, together=st.integers(1, 5))
 def test_sequences_have_no_holes_and_each_input_ends_with_a_flag(flow: list[Action], together: int) -> None:
     world = play(flow, [7], together)
@@ -120,7 +116,6 @@ def test_sequences_have_no_holes_and_each_input_ends_with_a_flag(flow: list[Acti
         assert list(counted) == built
 
 
-@settings(deadline=None)
 @given(
     flow=flows,
     prefixes=st.sets(

@@ -11,7 +11,7 @@ from exchange import (
     operations_of,
     play,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_disk import SimulatedDisk
 
@@ -22,7 +22,7 @@ def test_a_crash_at_every_operation(seed: int) -> None:
         crash_and_judge(seed, crash_at)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(seed=st.integers(100, 1 << 30), crash_at=st.integers(0, 600), turns=st.integers(1, 30))
 def test_a_crash_anywhere_in_any_life(seed: int, crash_at: int, turns: int) -> None:
     crash_and_judge(seed, crash_at, turns)
