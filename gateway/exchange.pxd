@@ -9,6 +9,8 @@ from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
 from gateway.session cimport Session, Sessions
+from gateway.snapshot_reader cimport SnapshotReader
+from gateway.snapshot_writer cimport SnapshotWriter
 
 cdef struct Gateway:            # one incarnation, numbered from 1
     uint64_t last_number        # of its inputs, taken or not
@@ -75,4 +77,6 @@ cdef class Exchange:
     cdef void _release(self) noexcept
     cdef int _open_entry(self) except -1 nogil
     cdef int _close_entry(self) except -1 nogil
+    cdef int _write_gateways(self, SnapshotWriter writer) except -1
+    cdef int _read_gateways(self, SnapshotReader reader) except -1
     cdef dict _session(self, const Session* s)

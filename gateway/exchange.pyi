@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.machine import Machine
@@ -72,6 +72,23 @@ class Exchange:
         """Forgets the egress records. BufferError while a view of them is alive."""
     def take_trades(self) -> list[Trade]:
         """The trades recorded since the last call, in order."""
+    def snapshot(self) -> bytes:
+        """The whole state as bytes (docs/snapshot-format.md), the same for every replica. Between entries only.
+
+        What was not taken yet (egress, feed messages, trades) and what is listened to is no part of it.
+        """
+    def snapshot_pieces(self) -> Iterator[bytes]:
+        """The bytes of `snapshot` in pieces, for who has other things to do: at most 4,096 orders' each.
+
+        RuntimeError: an entry is half applied, or one was begun since the first piece.
+        """
+    @staticmethod
+    def restore(data: Buffer) -> Exchange:
+        """The exchange a snapshot was taken of: it goes on as that one did, entry for entry, byte for byte.
+
+        Like a new one it listens to the whole feed and keeps egress. ValueError says at which byte offset the data is
+        not a snapshot that this program reads.
+        """
     def session_id(self, comp_id: str) -> int:
         """The session of a client's CompID; 0 = there is none."""
     def epoch(self, session_id: int) -> int:

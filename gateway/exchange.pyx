@@ -28,6 +28,9 @@ from gateway.records cimport (
     SettingBody,
 )
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
+from gateway.snapshot cimport GATEWAYS, GatewayImage
+from gateway.snapshot_reader cimport SnapshotReader
+from gateway.snapshot_writer cimport SnapshotWriter
 from gateway.timers cimport Timer
 
 cdef enum:
@@ -405,6 +408,77 @@ cdef class Exchange:
     cdef int _instrument(self, const InputHead* head) except -1:
         cdef const InstrumentBody* body = <const InstrumentBody*> (head + 1)
         return self.orders.define(body, <const uint8_t*> (body + 1))
+
+    # ------------------------------------------------------------ snapshots
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes (docs/snapshot-format.md), the same for every replica. Between entries only.
+
+        What was not taken yet (egress, feed messages, trades) and what is listened to is no part of it.
+        """
+        return b"".join(self.snapshot_pieces())
+
+    def snapshot_pieces(self):
+        """The bytes of `snapshot` in pieces, for who has other things to do: at most 4,096 orders' each.
+
+        RuntimeError: an entry is half applied, or one was begun since the first piece.
+        """
+        cdef SnapshotWriter writer = SnapshotWriter(self.machine, self.state, self.orders, self.feed)
+        cdef int64_t index = self.applied_index
+        if not self.between_entries:
+            raise RuntimeError("snapshot: an entry is half applied")
+        writer.begin(index, self.applied_term, self.skipped_inputs)
+        self._write_gateways(writer)
+        while writer.go_on():
+            yield writer.take()
+            if self.open or self.failed or self.applied_index != index:
+                raise RuntimeError(f"the snapshot at entry {index} was not done when the next entry came")
+        yield writer.end()
+
+    @staticmethod
+    def restore(const uint8_t[::1] data not None) -> Exchange:
+        """The exchange a snapshot was taken of: it goes on as that one did, entry for entry, byte for byte.
+
+        Like a new one it listens to the whole feed and keeps egress. ValueError says at which byte offset the data is
+        not a snapshot that this program reads.
+        """
+        cdef SnapshotReader reader = SnapshotReader(data)
+        cdef Exchange exchange = Exchange()
+        exchange.applied_index = reader.header.index
+        exchange.applied_term = reader.header.term
+        reader.read_state(exchange.state, exchange.orders, exchange.feed, &exchange.skipped_inputs)
+        exchange._read_gateways(reader)
+        reader.read_machine(exchange.machine)
+        reader.read_instruments(exchange.machine, exchange.orders, exchange.feed)
+        with nogil:
+            reader.read_sessions(exchange.state)
+            reader.read_orders(exchange.machine, exchange.state, exchange.orders)
+            reader.read_free_slots(exchange.orders)
+        return exchange
+
+    cdef int _write_gateways(self, SnapshotWriter writer) except -1:
+        cdef uint32_t i
+        cdef GatewayImage* image
+        writer.open_section(GATEWAYS)
+        for i in range(self.gateway_count):
+            image = <GatewayImage*> writer.text.reserve(sizeof(GatewayImage))
+            image.last_number = self.gateways[i].last_number
+            image.lost = self.gateways[i].lost
+        return writer.close_section(self.gateway_count)
+
+    cdef int _read_gateways(self, SnapshotReader reader) except -1:
+        cdef GatewayImage image
+        cdef Gateway* made
+        reader.enter(GATEWAYS)
+        while reader.left:
+            memcpy(&image, reader.record(GATEWAYS, sizeof(GatewayImage)), sizeof(GatewayImage))
+            if image.lost > 1 or image.reserved:
+                reader.wrong(b"a gateway that cannot be")
+            self._gateway_start()
+            made = &self.gateways[self.gateway_count - 1]
+            made.last_number = image.last_number
+            made.lost = image.lost
+        return 0
 
     # ------------------------------------------------------------ what can be seen of it
 

@@ -34,6 +34,8 @@ cdef class Executions(OrderPool):
     cdef list trades
 
     cdef int define(self, const InstrumentBody* body, const uint8_t* symbol) except -1
+    cdef int judge(self, const Instrument* made) except -1      # ValueError: there can be no such instrument
+    cdef int add_instrument(self, const Instrument* made) except -1     # the next one; the engine has it already
     cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil  # -1: unknown
     cdef bint is_called(self, uint32_t instrument, const uint8_t* symbol, uint8_t length) noexcept nogil
 

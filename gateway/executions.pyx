@@ -142,17 +142,16 @@ cdef class Executions(OrderPool):
     # ------------------------------------------------------------ instruments
 
     cdef int define(self, const InstrumentBody* body, const uint8_t* symbol) except -1:
-        cdef bytes name = symbol[:body.symbol_length]
         cdef Definition* definition = <Definition*> &self.command
-        cdef Instrument* instrument
-        cdef Instrument* grown
-        cdef uint32_t room
-        if self.instrument_of(symbol, body.symbol_length) >= 0:
-            raise ValueError(f"instrument {name!r} is defined already")
-        if not (1 <= body.price_increment <= MAX_INCREMENT and 1 <= body.quantity_increment <= MAX_INCREMENT):
-            raise ValueError(f"instrument {name!r}: increments must be 1 to {MAX_INCREMENT} (mantissa)")
-        if not (-18 <= body.price_exponent <= 18 and -18 <= body.quantity_exponent <= 18):
-            raise ValueError(f"instrument {name!r}: the increments' exponents must be -18 to 18")
+        cdef Instrument made
+        memset(&made, 0, sizeof(Instrument))
+        made.price_increment = body.price_increment
+        made.quantity_increment = body.quantity_increment
+        made.price_exponent = body.price_exponent
+        made.quantity_exponent = body.quantity_exponent
+        made.symbol_length = body.symbol_length
+        memcpy(made.symbol, symbol, body.symbol_length)
+        self.judge(&made)
         memset(&self.command, 0, sizeof(Command))
         definition.kind = DEFINE
         definition.instrument = self.instrument_count
@@ -166,8 +165,24 @@ cdef class Executions(OrderPool):
         memset(&self.command, 0, sizeof(Command))
         if self.machine.reports()[0].kind != DEFINED:
             self.machine.clear_reports()
-            raise ValueError(f"instrument {name!r}: the engine refuses its lot, quantities, price limits or protection")
+            raise ValueError(f"instrument {made.symbol[:made.symbol_length]!r}: the engine refuses its lot, "
+                             "quantities, price limits or protection")
         self.machine.clear_reports()
+        return self.add_instrument(&made)
+
+    cdef int judge(self, const Instrument* made) except -1:
+        cdef bytes name = made.symbol[:made.symbol_length]
+        if self.instrument_of(made.symbol, made.symbol_length) >= 0:
+            raise ValueError(f"instrument {name!r} is defined already")
+        if not (1 <= made.price_increment <= MAX_INCREMENT and 1 <= made.quantity_increment <= MAX_INCREMENT):
+            raise ValueError(f"instrument {name!r}: increments must be 1 to {MAX_INCREMENT} (mantissa)")
+        if not (-18 <= made.price_exponent <= 18 and -18 <= made.quantity_exponent <= 18):
+            raise ValueError(f"instrument {name!r}: the increments' exponents must be -18 to 18")
+        return 0
+
+    cdef int add_instrument(self, const Instrument* made) except -1:
+        cdef Instrument* grown
+        cdef uint32_t room
         if self.instrument_count == self.instrument_room:
             room = self.instrument_room * 2 if self.instrument_room else 16
             grown = <Instrument*> realloc(self.instruments, room * sizeof(Instrument))
@@ -177,18 +192,11 @@ cdef class Executions(OrderPool):
             self.instrument_room = room
         if not names_reserve(&self.symbols):
             no_memory()
-        instrument = &self.instruments[self.instrument_count]
-        memset(instrument, 0, sizeof(Instrument))
-        instrument.price_increment = body.price_increment
-        instrument.quantity_increment = body.quantity_increment
-        instrument.price_exponent = body.price_exponent
-        instrument.quantity_exponent = body.quantity_exponent
-        instrument.symbol_length = body.symbol_length
-        memcpy(instrument.symbol, symbol, body.symbol_length)
-        self.feed.define(self.instrument_count, name, body.price_increment, body.price_exponent,
-                         body.quantity_increment, body.quantity_exponent)
+        self.instruments[self.instrument_count] = made[0]
+        self.feed.define(self.instrument_count, made.symbol[:made.symbol_length], made.price_increment,
+                         made.price_exponent, made.quantity_increment, made.quantity_exponent)
         self.instrument_count += 1
-        names_insert(&self.symbols, name_hash(symbol, body.symbol_length), self.instrument_count)
+        names_insert(&self.symbols, name_hash(made.symbol, made.symbol_length), self.instrument_count)
         return 0
 
     cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil:

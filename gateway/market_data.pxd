@@ -38,6 +38,8 @@ cdef class MarketData(FeedTopics):
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil
+    # A snapshot's instrument, whose book the machine has: its topics go on behind these sequences.
+    cdef void resume(self, Machine machine, uint32_t instrument, const uint64_t* sequences) noexcept nogil
     cdef bint _unheard(self, const Report* report) noexcept nogil
     cdef void _count(self, Machine machine, const Report* report) noexcept nogil
     cdef int _report(self, const Report* report) except -1 nogil

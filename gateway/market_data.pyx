@@ -24,7 +24,7 @@ from engine.types cimport (
     ACCEPTED, BUY, CANCELLED, Command, DEFINED, EMPTY_PRICE, REDUCED, REJECTED, REPLACED, SELL, TRADE, Report,
 )
 from gateway.feed_topics cimport (
-    ADD, DELETE, EXECUTE, FeedTopics, Instrument, LEVELS, LevelRecord, ORDERS, OrderAction, OrderRecord, Prefix,
+    ADD, DELETE, EXECUTE, FeedTopics, Instrument, KINDS, LEVELS, LevelRecord, ORDERS, OrderAction, OrderRecord, Prefix,
     REDUCE_ORDER, REPLACE_ORDER, TOP, TRADES, TopRecord, TradeRecord, grown, saturated,
 )
 
@@ -189,6 +189,15 @@ cdef class MarketData(FeedTopics):
                         incoming.old_price_ticks, 0, incoming.old_leaves_lots, 0, 0)
         incoming.order_id = 0
         return 0
+
+    cdef void resume(self, Machine machine, uint32_t instrument, const uint64_t* sequences) noexcept nogil:
+        """What was published last is the best of the book: every input ends with it."""
+        cdef Instrument* resumed = &self.instruments[instrument]
+        cdef int kind
+        for kind in range(KINDS):
+            resumed.topics[kind].sequence = sequences[kind]
+        resumed.stale = 3
+        self._top_changed(machine, instrument, resumed)
 
     def perform(self, Machine machine not None, const Command[::1] commands not None, uint64_t input_number,
                 int64_t time_ns, size_t commands_an_input=1):

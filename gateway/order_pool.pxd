@@ -25,6 +25,7 @@ cdef enum OrderState:
     OPEN = 1
     CLOSED = 2
     ALIAS = 3                   # only order_id, target, session, hash and the ClOrdID mean anything
+    UNREAD = 4                  # while a snapshot is read: not come yet
 
 cdef struct Order:              # 192 bytes, three cache lines; the third is touched for long strings only
     uint64_t order_id           # the engine's
@@ -58,6 +59,7 @@ cdef class OrderPool:
     cdef uint32_t free_first
     cdef uint32_t window        # closed ClOrdIDs a session remembers
 
+    cdef int lay_out(self, uint32_t slots) except -1 nogil      # of an empty pool, for a snapshot: all UNREAD
     cdef int _add_chunk(self) except -1 nogil
     cdef int _grow_closed(self, Session* s) except -1 nogil
 
@@ -188,8 +190,7 @@ cdef inline int forget_oldest(OrderPool pool, Session* s) except -1 nogil:
     give_slot_back(pool, oldest.slot)
     return 0
 
-cdef inline int remember(OrderPool pool, Session* s, uint32_t slot, Order* o) except -1 nogil:
-    # A closed order or an alias joins the closed ClOrdIDs.
+cdef inline int join_closed(OrderPool pool, Session* s, uint32_t slot, Order* o) except -1 nogil:
     cdef Remembered* place
     if s.closed_count == s.closed_room:
         pool._grow_closed(s)
@@ -197,6 +198,11 @@ cdef inline int remember(OrderPool pool, Session* s, uint32_t slot, Order* o) ex
     place.slot = slot
     place.hash = o.hash
     s.closed_count += 1
+    return 0
+
+cdef inline int remember(OrderPool pool, Session* s, uint32_t slot, Order* o) except -1 nogil:
+    # A closed order or an alias joins the closed ClOrdIDs.
+    join_closed(pool, s, slot, o)
     while s.closed_count > pool.window:
         forget_oldest(pool, s)
     return 0

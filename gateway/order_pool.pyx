@@ -8,6 +8,7 @@ index disagree.
 
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memset
 from posix.stdlib cimport posix_memalign
 
 from gateway.session cimport Remembered, Session
@@ -39,6 +40,16 @@ cdef class OrderPool:
         for slot in range(self.chunk_count):
             free(self.chunks[slot])
         free(self.chunks)
+
+    cdef int lay_out(self, uint32_t slots) except -1 nogil:
+        cdef uint32_t slot
+        while slots >> CHUNK_BITS >= self.chunk_count:
+            self._add_chunk()
+        for slot in range(1, slots + 1):
+            memset(order_at(self, slot), 0, sizeof(Order) - INLINE_TEXT)
+            order_at(self, slot).state = UNREAD
+        self.used = slots
+        return 0
 
     cdef int _add_chunk(self) except -1 nogil:
         # Its slots are zeroed when they are first taken.

@@ -102,6 +102,9 @@ cdef class Sessions:
     cdef Session* by_name(self, const uint8_t* comp_id, size_t length) noexcept nogil
     cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil
 
+    # A session of a snapshot; but for its id, its deadlines in the heap and its orders it is what is given.
+    cdef Session* resume(self, const Session* given) except NULL nogil
+
     # A numbered message with a zeroed body of `size` bytes (padded here): the pointer holds until the next call.
     cdef uint8_t* message(self, Session* s, uint8_t msg_type, size_t size) except NULL nogil
     cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
@@ -121,6 +124,7 @@ cdef class Sessions:
     cdef bint _logon_fault(self, const Message* m, char* text, size_t room) noexcept nogil
     cdef bint _is_off_time(self, const Message* m) noexcept nogil
     cdef int _logon_again(self, Session* s, const Message* m) except -1 nogil
+    cdef int _take_connection(self, Session* s) except -1 nogil
     cdef int _open(self, Session* s, const Message* m) except -1 nogil
     cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil

@@ -117,6 +117,19 @@ cdef class Sessions:
         names_insert(&self.by_comp_id, name_hash(comp_id, length), s.id)
         return s
 
+    cdef Session* resume(self, const Session* given) except NULL nogil:
+        cdef Session* s = self._create(given.comp_id, given.comp_id_length)
+        cdef uint32_t id = s.id, kind
+        s[0] = given[0]
+        s.id = id
+        for kind in range(TIMER_KINDS):
+            s.armed_ns[kind] = EMPTY_TIME
+        if s.connected:
+            self._take_connection(s)
+        for kind in range(TIMER_HEARTBEAT, TIMER_KINDS):
+            self._arm(s, <TimerKind> kind)
+        return s
+
     # ------------------------------------------------------------ what goes out
 
     cdef EgressHead* _record(self, Session* s, uint8_t kind, size_t size) except NULL nogil:
@@ -304,6 +317,12 @@ cdef class Sessions:
             return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
         return self._open(s, m)
 
+    cdef int _take_connection(self, Session* s) except -1 nogil:
+        if not names_reserve(&self.by_connection):
+            no_memory()
+        names_insert(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
+        return 0
+
     cdef int _open(self, Session* s, const Message* m) except -1 nogil:
         # The connection carries the session from here on; an old one, through another gateway, is fenced.
         cdef char text[160]
@@ -314,9 +333,7 @@ cdef class Sessions:
         s.incarnation = m.head.incarnation
         s.connection = m.head.connection
         s.last_received_ns = self.now_ns
-        if not names_reserve(&self.by_connection):
-            no_memory()
-        names_insert(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
+        self._take_connection(s)
         self._effect(s, EGRESS_OPEN, s.incarnation, s.connection, s.comp_id, s.comp_id_length)
         if m.fields.msg_seq_num < s.inbound and not m.fields.flags & FLAG_RESET_SEQ_NUM:
             # A grace that runs goes on: nobody logged on.

@@ -1,0 +1,2 @@
+class SnapshotReader:
+    """The bytes of a snapshot; `Exchange.restore` uses it."""

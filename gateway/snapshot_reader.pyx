@@ -1,0 +1,359 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# Safe: record() and more() check every read against the section's end, which _check() has checked against the data's.
+"""Reads the snapshot of an exchange (docs/snapshot-format.md) into an empty one.
+
+Holds a view of the bytes and where it is. Believes nothing: frames and checksum are checked first, then every value on
+which memory, an index or a loop depends; what is restored has the snapshot it was restored from, byte for byte. Raises
+ValueError with the byte offset of what is wrong, and MemoryError; what was restored so far is then to be thrown away.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from engine.machine cimport Machine
+from engine.snapshot cimport read_snapshot
+from engine.types cimport RULES_VERSION
+from gateway.executions cimport Instrument
+from gateway.market_data cimport MarketData
+from gateway.names cimport name_hash
+from gateway.order_pool cimport (
+    ALIAS, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
+)
+from gateway.orders cimport Orders
+from gateway.session cimport Session, Sessions
+from gateway.snapshot cimport (
+    AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
+    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SlotImage, SnapshotHeader, StateImage,
+)
+from replication.checksum cimport crc32c
+
+
+cdef inline bint is_zero(const uint8_t* data, size_t size) noexcept nogil:
+    cdef size_t i
+    for i in range(size):
+        if data[i]:
+            return False
+    return True
+
+
+cdef class SnapshotReader:
+    """Frames and checksum are checked when it is made; then the kinds of records are read in their order."""
+
+    def __init__(self, const uint8_t[::1] view not None) -> None:
+        self.view = view
+        self.size = view.shape[0]
+        if self.size < sizeof(SnapshotHeader):
+            self.wrong(b"it ends in the middle of its header")
+        self.data = &view[0]
+        memcpy(&self.header, self.data, sizeof(SnapshotHeader))
+        if memcmp(self.header.magic, b"QBEXSNAP", 8) != 0:
+            self.wrong(b"not a snapshot of an exchange")
+        self.begin = 8
+        if self.header.version != SNAPSHOT_VERSION:
+            self.wrong(b"format version %d; this program reads version %d" % (self.header.version, SNAPSHOT_VERSION))
+        self.begin = 12
+        if self.header.rules_version != RULES_VERSION:
+            self.wrong(b"rules version %d; this program runs version %d" % (self.header.rules_version, RULES_VERSION))
+        self._check()
+        self.begin = 16
+        if self.header.index < 0 or self.header.term < 0:
+            self.wrong(b"an index or a term below 0")
+        self.at = self.section_end = sizeof(SnapshotHeader)
+
+    cdef int wrong(self, const char* what) except -1 nogil:
+        with gil:
+            raise ValueError(f"snapshot, byte offset {self.begin}: {what.decode()}")
+
+    # ------------------------------------------------------------ frames
+
+    cdef int _check(self) except -1 nogil:
+        # The sections follow each other as they must, up to the end of the data, and the checksum is right.
+        cdef SectionHead head
+        cdef uint32_t before = 0, full = SECTION_RECORDS
+        cdef uint64_t checksum
+        self.begin = sizeof(SnapshotHeader)
+        while before != END:
+            if self.size - self.begin < sizeof(SectionHead):
+                self.wrong(b"it ends before its last section: it was cut short")
+            memcpy(&head, self.data + self.begin, sizeof(SectionHead))
+            if not (head.kind == before + 1 or INSTRUMENTS <= before < head.kind
+                    or (head.kind == before >= SESSIONS and full == SECTION_RECORDS)) or head.kind > END:
+                self.wrong(b"no section of this kind can be here")
+            if head.length % 8 or head.length > self.size - self.begin - sizeof(SectionHead):
+                self.wrong(b"this section goes beyond the end: it was damaged or cut short")
+            if head.count > head.length // 4:
+                self.wrong(b"a section with more records than bytes for them")
+            if (head.kind == STATE or head.kind == MACHINE or head.kind == END) and head.count != 1:
+                self.wrong(b"a section of one record that says it has another number")
+            if head.kind >= SESSIONS and not 0 < head.count <= SECTION_RECORDS:
+                self.wrong(b"a section with no records, or too many")
+            self.counts[head.kind] += head.count
+            before, full = head.kind, head.count
+            self.begin += sizeof(SectionHead) + head.length
+        if self.begin != self.size or head.length != sizeof(checksum):
+            self.wrong(b"bytes after the end")
+        self.begin -= sizeof(checksum)
+        memcpy(&checksum, self.data + self.begin, sizeof(checksum))
+        if checksum != crc32c(self.data, self.begin):
+            self.wrong(b"the checksum is not that of the bytes before it: they were damaged")
+        return 0
+
+    cdef int enter(self, SectionKind kind) except -1 nogil:
+        cdef SectionHead head
+        self.begin = self.at
+        if self.left or self.at != self.section_end:
+            self.wrong(b"bytes that no record has")
+        memcpy(&head, self.data + self.at, sizeof(SectionHead))
+        if head.kind != kind:
+            self.wrong(b"a section where there should be records of the kind before")
+        self.at += sizeof(SectionHead)
+        self.section_end = self.at + head.length
+        self.left = head.count
+        return 0
+
+    cdef const uint8_t* record(self, SectionKind kind, size_t size) except NULL nogil:
+        if self.left == 0:
+            self.enter(kind)
+        self.left -= 1
+        self.begin = self.at
+        return self.more(size)
+
+    cdef const uint8_t* more(self, size_t size) except NULL nogil:
+        cdef const uint8_t* data = self.data + self.at
+        if size > self.section_end - self.at:
+            self.wrong(b"a record that goes beyond the end of its section")
+        self.at += size
+        return data
+
+    # ------------------------------------------------------------ one of each
+
+    cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, uint64_t* skipped_inputs) except -1:
+        cdef StateImage image
+        self.enter(STATE)
+        memcpy(&image, self.record(STATE, sizeof(StateImage)), sizeof(StateImage))
+        if (not 0 < image.comp_id_length <= sizeof(image.comp_id) or image.reserved or image.cancel_on_disconnect > 1
+                or not is_zero(image.comp_id + image.comp_id_length, sizeof(image.comp_id) - image.comp_id_length)):
+            self.wrong(b"settings that cannot be")
+        if image.grace_ns < 0 or image.sending_time_ns < 0:
+            self.wrong(b"a time span below 0")
+        sessions.now_ns = self.header.time_ns
+        sessions.input_number = image.input_number
+        sessions.settings.grace_ns = image.grace_ns
+        sessions.settings.sending_time_ns = image.sending_time_ns
+        sessions.settings.closed_cl_ord_ids = orders.window = image.closed_cl_ord_ids
+        sessions.settings.max_heartbeat_seconds = image.max_heartbeat_seconds
+        sessions.settings.max_sessions = image.max_sessions
+        sessions.settings.cancel_on_disconnect = image.cancel_on_disconnect
+        sessions.settings.open_to_any = image.open_to_any
+        sessions.settings.comp_id_length = image.comp_id_length
+        memcpy(sessions.settings.comp_id, image.comp_id, sizeof(image.comp_id))
+        orders.exec_id = image.exec_id
+        feed.input_number = image.feed_input_number
+        feed.time_ns = image.feed_time_ns
+        skipped_inputs[0] = image.skipped_inputs
+        return 0
+
+    cdef int read_machine(self, Machine machine) except -1:
+        cdef size_t size
+        cdef const uint8_t* data
+        self.enter(MACHINE)
+        size = self.section_end - self.at
+        data = self.record(MACHINE, size)
+        try:
+            read_snapshot(&machine.books, data, size)
+        except ValueError as error:
+            raise ValueError(f"snapshot, byte offset {self.begin}: the engine's part: {error}") from None
+        return 0
+
+    cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1:
+        cdef InstrumentImage image
+        cdef Instrument instrument
+        cdef uint32_t number
+        self.enter(INSTRUMENTS)
+        if self.left != machine.books.instrument_count:
+            self.wrong(b"not as many instruments as the engine has")
+        for number in range(machine.books.instrument_count):
+            memcpy(&image, self.record(INSTRUMENTS, sizeof(InstrumentImage)), sizeof(InstrumentImage))
+            if (not 0 < image.symbol_length <= sizeof(image.symbol) or not is_zero(image.reserved, 5)
+                    or not is_zero(image.symbol + image.symbol_length, sizeof(image.symbol) - image.symbol_length)):
+                self.wrong(b"an instrument that cannot be")
+            memset(&instrument, 0, sizeof(Instrument))
+            instrument.price_increment = image.price_increment
+            instrument.quantity_increment = image.quantity_increment
+            instrument.price_exponent = image.price_exponent
+            instrument.quantity_exponent = image.quantity_exponent
+            instrument.symbol_length = image.symbol_length
+            memcpy(instrument.symbol, image.symbol, sizeof(image.symbol))
+            try:
+                orders.judge(&instrument)
+            except ValueError as error:
+                raise ValueError(f"snapshot, byte offset {self.begin}: {error}") from None
+            orders.add_instrument(&instrument)
+            feed.resume(machine, number, image.sequences)
+        return 0
+
+    # ------------------------------------------------------------ many
+
+    cdef int read_sessions(self, Sessions sessions) except -1 nogil:
+        cdef uint64_t _, orders = 0
+        cdef const Session* s
+        for _ in range(self.counts[<int> SESSIONS]):
+            s = self._read_session(sessions)
+            orders += <uint64_t> s.open_count + s.closed_count
+        if orders != self.counts[<int> ORDERS]:
+            self.wrong(b"the sessions have more orders than there are, or fewer")
+        return 0
+
+    cdef Session* _read_session(self, Sessions sessions) except NULL nogil:
+        cdef SessionImage image
+        cdef Session s
+        memcpy(&image, self.record(SESSIONS, sizeof(SessionImage)), sizeof(SessionImage))
+        if (not 0 < image.comp_id_length <= sizeof(image.comp_id)
+                or not is_zero(image.comp_id + image.comp_id_length, sizeof(image.comp_id) - image.comp_id_length)
+                or image.connected > 1 or image.test_pending > 1 or image.cancel_on_disconnect > 1):
+            self.wrong(b"a session that cannot be")
+        if image.heartbeat_ns < 0 or image.grace_ns < 0:
+            self.wrong(b"a time span below 0")
+        memset(&s, 0, sizeof(Session))
+        s.epoch = image.epoch
+        s.incarnation = image.incarnation
+        s.connection = image.connection
+        s.inbound = image.inbound
+        s.outbound = image.outbound
+        s.gap_end = image.gap_end
+        s.gap_first = image.gap_first
+        s.gap_asked_ns = image.gap_asked_ns
+        s.last_received_ns = image.last_received_ns
+        s.last_sent_ns = image.last_sent_ns
+        s.heartbeat_ns = image.heartbeat_ns
+        s.grace_ns = image.grace_ns
+        s.grace_deadline_ns = image.grace_deadline_ns
+        s.connected = image.connected
+        s.test_pending = image.test_pending
+        s.cancel_on_disconnect = image.cancel_on_disconnect
+        s.comp_id_length = image.comp_id_length
+        memcpy(s.comp_id, image.comp_id, sizeof(image.comp_id))
+        s.open_count = image.open_count
+        s.closed_count = image.closed_count
+        if sessions.by_name(s.comp_id, s.comp_id_length) != NULL:
+            self.wrong(b"a CompID twice")
+        if s.connected and sessions.on_connection(s.incarnation, s.connection) != NULL:
+            self.wrong(b"two sessions on one connection")
+        return sessions.resume(&s)
+
+    cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil:
+        cdef uint64_t slots = self.counts[<int> ORDERS] + self.counts[<int> FREE_SLOTS], open_orders = 0
+        cdef uint32_t i, _, open_count, closed_count
+        cdef Session* s
+        if slots >= <uint32_t> 0xfffffffe:
+            self.wrong(b"more orders than one exchange can have")
+        orders.lay_out(<uint32_t> slots)
+        for i in range(sessions.count):
+            s = sessions.table[i]
+            open_count, closed_count = s.open_count, s.closed_count
+            s.open_count = s.closed_count = 0
+            open_orders += open_count
+            for _ in range(open_count):
+                self._read_order(machine, orders, s, True)
+            for _ in range(closed_count):
+                self._read_order(machine, orders, s, False)
+        if open_orders != machine.books.orders.live:
+            self.wrong(b"not as many open orders as the engine has")
+        return 0
+
+    cdef int _read_order(self, Machine machine, Orders orders, Session* s, bint is_open) except -1 nogil:
+        cdef OrderImage image
+        cdef SlotImage* head = &image.head
+        cdef const uint8_t* strings
+        cdef size_t length, room
+        cdef uint32_t hash
+        cdef Order* o
+        memcpy(head, self.record(ORDERS, sizeof(SlotImage)), sizeof(SlotImage))
+        o = self._unread(orders, head.slot)
+        if (head.state == OPEN) != is_open or not OPEN <= head.state <= ALIAS or head.cl_ord_id_length == 0:
+            self.wrong(b"an order that cannot be")
+        o.state = head.state
+        o.session = s.id
+        o.order_id = head.order_id
+        if head.state == ALIAS:
+            self._read_alias(orders, o, head)
+        else:
+            memcpy(&image.price_ticks, self.more(sizeof(OrderImage) - sizeof(SlotImage)),
+                   sizeof(OrderImage) - sizeof(SlotImage))
+            self._fill(orders, o, &image)
+        length = <size_t> head.cl_ord_id_length + head.orig_cl_ord_id_length + head.account_length
+        room = (length + 7) & ~(<size_t> 7)
+        strings = self.more(room)
+        hash = name_hash(strings, head.cl_ord_id_length)
+        if not is_zero(strings + length, room - length):
+            self.wrong(b"bytes after a string that are not zero")
+        if find_name(orders, s, strings, head.cl_ord_id_length, hash):
+            self.wrong(b"a ClOrdID of a session twice")
+        set_strings(o, strings, head.cl_ord_id_length, strings + head.cl_ord_id_length, head.orig_cl_ord_id_length,
+                    strings + head.cl_ord_id_length + head.orig_cl_ord_id_length, head.account_length)
+        give_name(orders, s, head.slot, hash)
+        if is_open:
+            self._judge_open(machine, orders, s, head)
+            enlist(orders, s, head.slot, o)
+        else:
+            join_closed(orders, s, head.slot, o)
+        return 0
+
+    cdef Order* _unread(self, Orders orders, uint32_t slot) except NULL nogil:
+        cdef Order* o
+        if not 0 < slot <= orders.used:
+            self.wrong(b"a slot that there is not")
+        o = order_at(orders, slot)
+        if o.state != UNREAD:
+            self.wrong(b"a slot twice")
+        return o
+
+    cdef int _read_alias(self, Orders orders, Order* o, const SlotImage* head) except -1 nogil:
+        cdef AliasImage image
+        memcpy(&image.target, self.more(sizeof(AliasImage) - sizeof(SlotImage)), sizeof(AliasImage) - sizeof(SlotImage))
+        if (not 0 < image.target <= orders.used or image.reserved or head.orig_cl_ord_id_length
+                or head.account_length):
+            self.wrong(b"an alias that cannot be")
+        o.target = image.target
+        return 0
+
+    cdef int _fill(self, Orders orders, Order* o, const OrderImage* image) except -1 nogil:
+        if image.instrument >= orders.instrument_count:
+            self.wrong(b"an order of an instrument that there is not")
+        if not 0 <= image.cumulative_lots <= image.quantity_lots:
+            self.wrong(b"an order filled beyond its quantity")
+        o.price_ticks = image.price_ticks
+        o.quantity_lots = image.quantity_lots
+        o.cumulative_lots = image.cumulative_lots
+        o.notional_low = image.notional_low
+        o.notional_high = image.notional_high
+        o.instrument = image.instrument
+        o.side = image.side
+        o.ord_type = image.ord_type
+        o.time_in_force = image.time_in_force
+        o.post_only = image.post_only
+        return 0
+
+    cdef int _judge_open(self, Machine machine, Orders orders, const Session* s, const SlotImage* head) except -1 nogil:
+        cdef uint32_t owner = 0
+        cdef uint64_t slot = 0
+        if s.open_last and order_at(orders, s.open_last).order_id >= head.order_id:
+            self.wrong(b"open orders of a session that are not in order of order id")
+        if not machine.find(head.order_id, &owner, &slot) or owner != s.id or slot != head.slot:
+            self.wrong(b"an open order that the engine does not have")
+        return 0
+
+    cdef int read_free_slots(self, Orders orders) except -1 nogil:
+        cdef uint32_t slot, last = 0
+        cdef uint64_t _
+        for _ in range(self.counts[<int> FREE_SLOTS]):
+            memcpy(&slot, self.record(FREE_SLOTS, sizeof(slot)), sizeof(slot))
+            self._unread(orders, slot).state = FREE
+            if last:
+                order_at(orders, last).next = slot
+            else:
+                orders.free_first = slot
+            last = slot
+            if self.left == 0 and self.section_end - self.at == sizeof(slot) and not is_zero(self.more(4), 4):
+                self.wrong(b"bytes after the last slot that are not zero")
+        return self.enter(END)

@@ -1,0 +1,2 @@
+class SnapshotWriter:
+    """Makes the bytes of a snapshot; `Exchange.snapshot` uses it."""

@@ -1,0 +1,262 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# Safe: no Python sequence is indexed; slots come from the sessions' own lists.
+"""Writes the snapshot of an exchange (docs/snapshot-format.md), a piece at a time.
+
+Holds the piece that is being written and how far it is; reads the state and changes nothing. Only what depends on the
+log alone is written: no hash table, no heap, no link, none of what subscribers or connections have under way. Raises
+MemoryError.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+import google_crc32c
+
+from engine.types cimport RULES_VERSION
+from gateway.executions cimport Instrument
+from gateway.feed_topics cimport KINDS
+from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
+from gateway.session cimport Session, Settings
+from gateway.snapshot cimport (
+    AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
+    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SlotImage, SnapshotHeader, StateImage,
+)
+
+cdef enum:
+    EXPECTED = 8                # how many closed orders ahead the memory is asked for
+
+
+cdef class SnapshotWriter:
+    """begin and the gateways; take and go_on until nothing is left; end."""
+
+    def __cinit__(self, machine, sessions, orders, feed) -> None:
+        self.machine = machine
+        self.sessions = sessions
+        self.orders = orders
+        self.feed = feed
+        self.text = Outbox()
+
+    cdef int begin(self, int64_t index, int64_t term, uint64_t skipped_inputs) except -1:
+        cdef SnapshotHeader* header = <SnapshotHeader*> self.text.reserve(sizeof(SnapshotHeader))
+        memcpy(header.magic, b"QBEXSNAP", 8)
+        header.version = SNAPSHOT_VERSION
+        header.rules_version = RULES_VERSION
+        header.index = index
+        header.term = term
+        header.time_ns = self.sessions.now_ns
+        return self._write_state(skipped_inputs)
+
+    cdef int open_section(self, SectionKind kind) except -1:
+        self.section = self.text.size
+        self.text.reserve(sizeof(SectionHead))
+        self.kind = kind
+        return 0
+
+    cdef int close_section(self, uint32_t count) except -1:
+        cdef SectionHead* head = <SectionHead*> (self.text.data + self.section)
+        head.kind = self.kind
+        head.count = count
+        head.length = self.text.size - self.section - sizeof(SectionHead)
+        return 0
+
+    cdef bytes take(self):
+        cdef bytes piece = self.text.data[:self.text.size]
+        self.crc = google_crc32c.extend(self.crc, piece)
+        self.text.clear()
+        return piece
+
+    cdef bytes end(self):
+        cdef SectionHead head
+        cdef uint64_t checksum
+        cdef bytes piece
+        head.kind = END
+        head.count = 1
+        head.length = sizeof(checksum)
+        piece = (<const uint8_t*> &head)[:sizeof(head)]
+        checksum = google_crc32c.extend(self.crc, piece)
+        return piece + (<const uint8_t*> &checksum)[:sizeof(checksum)]
+
+    cdef bint go_on(self) except -1:
+        # Writes what comes after the gateways, some at a time. False: there is no more.
+        cdef uint32_t kind, count
+        if self.kind < MACHINE:
+            self._write_machine()
+            return True
+        if self.kind < INSTRUMENTS:
+            self._write_instruments()
+            return True
+        for kind in range(self.kind, END):
+            if kind != self.kind:
+                self._start(<SectionKind> kind)
+            if kind > INSTRUMENTS:
+                self.open_section(<SectionKind> kind)
+                with nogil:
+                    count = self._write_records()
+                if count:
+                    self.close_section(count)
+                    return True
+                self.text.clear()
+        return False
+
+    cdef void _start(self, SectionKind kind) noexcept:
+        self.kind = kind
+        self.session = self.closed = self.slot = 0
+        if kind == ORDERS and self.sessions.count:
+            self.slot = self.sessions.table[0].open_first
+        elif kind == FREE_SLOTS:
+            self.slot = self.orders.free_first
+
+    # ------------------------------------------------------------ one of each
+
+    cdef int _write_state(self, uint64_t skipped_inputs) except -1:
+        cdef const Settings* settings = &self.sessions.settings
+        cdef StateImage* image
+        self.open_section(STATE)
+        image = <StateImage*> self.text.reserve(sizeof(StateImage))
+        image.input_number = self.sessions.input_number
+        image.skipped_inputs = skipped_inputs
+        image.exec_id = self.orders.exec_id
+        image.feed_input_number = self.feed.input_number
+        image.feed_time_ns = self.feed.time_ns
+        image.grace_ns = settings.grace_ns
+        image.sending_time_ns = settings.sending_time_ns
+        image.closed_cl_ord_ids = settings.closed_cl_ord_ids
+        image.max_heartbeat_seconds = settings.max_heartbeat_seconds
+        image.max_sessions = settings.max_sessions
+        image.cancel_on_disconnect = settings.cancel_on_disconnect
+        image.open_to_any = settings.open_to_any
+        image.comp_id_length = settings.comp_id_length
+        memcpy(image.comp_id, settings.comp_id, settings.comp_id_length)
+        return self.close_section(1)
+
+    cdef int _write_machine(self) except -1:
+        cdef bytes snapshot = self.machine.snapshot()
+        self.open_section(MACHINE)
+        memcpy(self.text.reserve(len(snapshot)), <const char*> snapshot, len(snapshot))
+        return self.close_section(1)
+
+    cdef int _write_instruments(self) except -1:
+        cdef uint32_t i
+        cdef int kind
+        cdef const Instrument* instrument
+        cdef InstrumentImage* image
+        self.open_section(INSTRUMENTS)
+        for i in range(self.orders.instrument_count):
+            instrument = &self.orders.instruments[i]
+            image = <InstrumentImage*> self.text.reserve(sizeof(InstrumentImage))
+            image.price_increment = instrument.price_increment
+            image.quantity_increment = instrument.quantity_increment
+            image.price_exponent = instrument.price_exponent
+            image.quantity_exponent = instrument.quantity_exponent
+            image.symbol_length = instrument.symbol_length
+            memcpy(image.symbol, instrument.symbol, instrument.symbol_length)
+            for kind in range(KINDS):
+                image.sequences[kind] = self.feed.instruments[i].topics[kind].sequence
+        return self.close_section(self.orders.instrument_count)
+
+    # ------------------------------------------------------------ many
+
+    cdef uint32_t _write_records(self) except? 0 nogil:
+        # One section's; 0: there are no more of this kind.
+        if self.kind == SESSIONS:
+            return self._write_sessions()
+        if self.kind == ORDERS:
+            return self._write_orders()
+        return self._write_free_slots()
+
+    cdef uint32_t _write_sessions(self) except? 0 nogil:
+        cdef uint32_t count = 0
+        while count < SECTION_RECORDS and self.session < self.sessions.count:
+            self._write_session(self.sessions.table[self.session])
+            self.session += 1
+            count += 1
+        return count
+
+    cdef int _write_session(self, const Session* s) except -1 nogil:
+        cdef SessionImage* image = <SessionImage*> self.text.reserve(sizeof(SessionImage))
+        image.epoch = s.epoch
+        image.incarnation = s.incarnation
+        image.connection = s.connection
+        image.open_count = s.open_count
+        image.closed_count = s.closed_count
+        image.connected = s.connected
+        image.test_pending = s.test_pending
+        image.cancel_on_disconnect = s.cancel_on_disconnect
+        image.comp_id_length = s.comp_id_length
+        image.inbound = s.inbound
+        image.outbound = s.outbound
+        image.gap_end = s.gap_end
+        image.gap_first = s.gap_first
+        image.gap_asked_ns = s.gap_asked_ns
+        image.last_received_ns = s.last_received_ns
+        image.last_sent_ns = s.last_sent_ns
+        image.heartbeat_ns = s.heartbeat_ns
+        image.grace_ns = s.grace_ns
+        image.grace_deadline_ns = s.grace_deadline_ns
+        memcpy(image.comp_id, s.comp_id, s.comp_id_length)
+        return 0
+
+    cdef uint32_t _write_orders(self) except? 0 nogil:
+        # Of each session the open ones in order of order id, then the closed ones and aliases, oldest first.
+        cdef uint32_t count = 0, mask
+        cdef const Session* s
+        while count < SECTION_RECORDS and self.session < self.sessions.count:
+            s = self.sessions.table[self.session]
+            mask = s.closed_room - 1
+            if self.slot:
+                expect_order(self.orders, order_at(self.orders, self.slot).next)
+                self._write_order(self.slot)
+                self.slot = order_at(self.orders, self.slot).next
+                count += 1
+            elif self.closed < s.closed_count:
+                if self.closed + EXPECTED < s.closed_count:
+                    expect_order(self.orders, s.closed[(s.closed_first + self.closed + EXPECTED) & mask].slot)
+                self._write_order(s.closed[(s.closed_first + self.closed) & mask].slot)
+                self.closed += 1
+                count += 1
+            else:
+                self.session += 1
+                self.closed = 0
+                if self.session < self.sessions.count:
+                    self.slot = self.sessions.table[self.session].open_first
+        return count
+
+    cdef int _write_order(self, uint32_t slot) except -1 nogil:
+        cdef const Order* o = order_at(self.orders, slot)
+        cdef size_t length = strings_length(o)
+        cdef size_t size = sizeof(AliasImage) if o.state == ALIAS else sizeof(OrderImage)
+        cdef SlotImage* head = <SlotImage*> self.text.reserve(size + length)
+        cdef OrderImage* image = <OrderImage*> head
+        head.slot = slot
+        head.state = o.state
+        head.cl_ord_id_length = o.cl_ord_id_length
+        head.orig_cl_ord_id_length = o.orig_cl_ord_id_length
+        head.account_length = o.account_length
+        head.order_id = o.order_id
+        if o.state == ALIAS:
+            (<AliasImage*> head).target = o.target
+        else:
+            image.price_ticks = o.price_ticks
+            image.quantity_lots = o.quantity_lots
+            image.cumulative_lots = o.cumulative_lots
+            image.notional_low = o.notional_low
+            image.notional_high = o.notional_high
+            image.instrument = o.instrument
+            image.side = o.side
+            image.ord_type = o.ord_type
+            image.time_in_force = o.time_in_force
+            image.post_only = o.post_only
+        memcpy(<uint8_t*> head + size, strings_of(o), length)
+        return 0
+
+    cdef uint32_t _write_free_slots(self) except? 0 nogil:
+        # The one that is given out next comes first.
+        cdef uint32_t count = 0
+        cdef uint32_t* place = NULL
+        while count < SECTION_RECORDS and self.slot:
+            if count % 2 == 0:
+                place = <uint32_t*> self.text.reserve(8)
+            place[count % 2] = self.slot
+            self.slot = order_at(self.orders, self.slot).next
+            count += 1
+        return count
