@@ -8,12 +8,12 @@
     | u8 order type | u8 time in force | u8 flags | u8 capacity | u32 self-match group (0)
 
 All little endian. Reading believes nothing and raises ValueError with the byte
-offset of what is wrong. The GIL is held.
+offset of what is wrong; it holds the GIL.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, level_at, price_of
@@ -22,7 +22,7 @@ from engine.state cimport (
     Books, Instrument, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, add_instrument, order_at, price_is_allowed,
     take_order,
 )
-from engine.store cimport Level, Order
+from engine.store cimport Level, Order, prefetch
 from engine.types cimport DAY, GTC, LIMIT, POST_ONLY, RULES_VERSION
 
 cdef struct Header:
@@ -59,16 +59,24 @@ cdef struct OrderImage:
     uint32_t self_match_group
 
 
-cdef bytes write_snapshot(const Books* books):
-    cdef size_t size = (
+cdef size_t snapshot_size(const Books* books) noexcept nogil:
+    return (
         sizeof(Header) + books.instrument_count * sizeof(InstrumentImage) + books.orders.live * sizeof(OrderImage)
     )
+
+cdef bytes write_snapshot(const Books* books):
+    cdef size_t size = snapshot_size(books)
     cdef bytes snapshot = PyBytes_FromStringAndSize(NULL, size)
-    cdef char* at = PyBytes_AS_STRING(snapshot)
+    cdef uint8_t* begin = <uint8_t*>PyBytes_AS_STRING(snapshot)
+    cdef SnapshotPlace place
+    memset(&place, 0, sizeof(SnapshotPlace))
+    write_header(books, begin)
+    if write_records(books, &place, begin + sizeof(Header), size) != size - sizeof(Header):
+        raise AssertionError("the books do not hold as many orders as the machine")
+    return snapshot
+
+cdef void write_header(const Books* books, uint8_t* at) noexcept nogil:
     cdef Header header
-    cdef InstrumentImage image
-    cdef const Instrument* book
-    cdef uint32_t number, side
     memcpy(header.magic, b"QBENGINE", 8)
     header.rules_version = RULES_VERSION
     header.instruments = books.instrument_count
@@ -78,52 +86,69 @@ cdef bytes write_snapshot(const Books* books):
     header.last_trade_id = books.last_trade_id
     header.live_orders = books.orders.live
     memcpy(at, &header, sizeof(Header))
-    at += sizeof(Header)
-    for number in range(books.instrument_count):
-        book = &books.instruments[number]
-        image.lot_lots = book.lot_lots
-        image.min_lots = book.min_lots
-        image.max_lots = book.max_lots
-        image.low_ticks = book.low_ticks
-        image.high_ticks = book.high_ticks
-        image.protection_ticks = book.protection_ticks
-        for side in range(2):
-            image.orders[side] = book.sides[side].orders
-        memcpy(at, &image, sizeof(InstrumentImage))
-        at += sizeof(InstrumentImage)
-        for side in range(2):
-            at = write_side(books, &book.sides[side], side, at)
-    if at != PyBytes_AS_STRING(snapshot) + size:
-        raise AssertionError("the books do not hold as many orders as the machine")
-    return snapshot
 
-cdef char* write_side(const Books* books, const Ladder* ladder, uint32_t side, char* at) noexcept:
-    cdef uint32_t number = ladder.best, slot
-    cdef const Level* level
-    cdef const Order* order
-    cdef OrderImage image
-    while number:
-        level = level_at(&books.nodes, number)
-        slot = level.head
-        while slot:
-            order = &(<const Order*>books.orders.records)[slot]
-            image.order_id = order.order_id
-            image.client_ref = order.client_ref
-            image.owner = order.owner
-            image.account = order.account
-            image.price_ticks = price_of(level.key, side)
-            image.total_lots = order.total_lots
-            image.leaves_lots = order.leaves_lots
-            image.order_type = LIMIT
-            image.time_in_force = order.traits >> TRAIT_TIME_IN_FORCE & 255
-            image.flags = order.traits >> TRAIT_FLAGS & 255
-            image.capacity = order.traits >> TRAIT_CAPACITY & 255
-            image.self_match_group = 0
-            memcpy(at, &image, sizeof(OrderImage))
+cdef size_t write_records(const Books* books, SnapshotPlace* place, uint8_t* at, size_t records) noexcept nogil:
+    cdef const uint8_t* begin = at
+    cdef const Instrument* book
+    while records and place.instrument < books.instrument_count:
+        book = &books.instruments[place.instrument]
+        if place.slot:
+            place.slot = write_order(books, place, at)
             at += sizeof(OrderImage)
-            slot = order.next
-        number = ladder_after(ladder, &books.nodes, level.key)
-    return at
+            records -= 1
+        elif place.part == 0:
+            write_terms(book, at)
+            at += sizeof(InstrumentImage)
+            records -= 1
+            place.part = 1
+            place.slot = head_of(books, book.sides[0].best)
+        elif place.part == 1:
+            place.part = 2
+            place.slot = head_of(books, book.sides[1].best)
+        else:
+            place.part = 0
+            place.instrument += 1
+    return at - begin
+
+cdef inline uint32_t head_of(const Books* books, uint32_t level) noexcept nogil:
+    return level_at(&books.nodes, level).head if level else 0
+
+cdef void write_terms(const Instrument* book, uint8_t* at) noexcept nogil:
+    cdef InstrumentImage image
+    cdef int side
+    image.lot_lots = book.lot_lots
+    image.min_lots = book.min_lots
+    image.max_lots = book.max_lots
+    image.low_ticks = book.low_ticks
+    image.high_ticks = book.high_ticks
+    image.protection_ticks = book.protection_ticks
+    for side in range(2):
+        image.orders[side] = book.sides[side].orders
+    memcpy(at, &image, sizeof(InstrumentImage))
+
+cdef uint32_t write_order(const Books* books, const SnapshotPlace* place, uint8_t* at) noexcept nogil:
+    """The order at the place; the slot of the one behind it on its side."""
+    cdef const Order* order = order_at(books, place.slot)
+    cdef const Level* level = level_at(&books.nodes, order.level)
+    cdef uint32_t side = place.part - 1
+    cdef OrderImage image
+    prefetch(order_at(books, order.next))
+    image.order_id = order.order_id
+    image.client_ref = order.client_ref
+    image.owner = order.owner
+    image.account = order.account
+    image.price_ticks = price_of(level.key, side)
+    image.total_lots = order.total_lots
+    image.leaves_lots = order.leaves_lots
+    image.order_type = LIMIT
+    image.time_in_force = order.traits >> TRAIT_TIME_IN_FORCE & 255
+    image.flags = order.traits >> TRAIT_FLAGS & 255
+    image.capacity = order.traits >> TRAIT_CAPACITY & 255
+    image.self_match_group = 0
+    memcpy(at, &image, sizeof(OrderImage))
+    if order.next:
+        return order.next
+    return head_of(books, ladder_after(&books.instruments[place.instrument].sides[side], &books.nodes, level.key))
 
 
 cdef int require(bint holds, size_t offset, str what) except -1:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
+from engine.snapshot cimport SnapshotPlace
 from gateway.market_data cimport MarketData
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
@@ -18,6 +19,7 @@ cdef class SnapshotWriter:
     cdef size_t section         # where its section begins
     cdef SectionKind kind       # of the section written last
     cdef uint32_t crc           # of the pieces that were taken
+    cdef SnapshotPlace place    # how far it is in the machine
     # how far it is in the records of this kind
     cdef uint32_t session       # the next to be written, or the one whose orders are
     cdef uint32_t slot          # the next of its open orders, or of the free slots; 0 = no more
@@ -33,6 +35,7 @@ cdef class SnapshotWriter:
     cdef void _start(self, SectionKind kind) noexcept
     cdef int _write_state(self, uint64_t skipped_inputs) except -1
     cdef int _write_machine(self) except -1
+    cdef size_t _write_books(self) except? 0 nogil
     cdef int _write_instruments(self) except -1
     cdef uint32_t _write_records(self) except? 0 nogil
     cdef uint32_t _write_sessions(self) except? 0 nogil

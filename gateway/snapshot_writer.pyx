@@ -8,10 +8,12 @@ MemoryError.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import google_crc32c
 
+from engine.snapshot cimport SNAPSHOT_HEADER, SnapshotPlace, snapshot_size, write_header, write_records
+from engine.state cimport Books
 from engine.types cimport RULES_VERSION
 from gateway.executions cimport Instrument
 from gateway.feed_topics cimport KINDS
@@ -79,11 +81,15 @@ cdef class SnapshotWriter:
     cdef bint go_on(self) except -1:
         # Writes what comes after the gateways, some at a time. False: there is no more.
         cdef uint32_t kind, count
+        cdef size_t written
         if self.kind < MACHINE:
             self._write_machine()
             return True
-        if self.kind < INSTRUMENTS:
-            self._write_instruments()
+        if self.kind == MACHINE:
+            with nogil:
+                written = self._write_books()
+            if written == 0:
+                self._write_instruments()
             return True
         for kind in range(self.kind, END):
             if kind != self.kind:
@@ -130,10 +136,25 @@ cdef class SnapshotWriter:
         return self.close_section(1)
 
     cdef int _write_machine(self) except -1:
-        cdef bytes snapshot = self.machine.snapshot()
-        self.open_section(MACHINE)
-        memcpy(self.text.reserve(len(snapshot)), <const char*> snapshot, len(snapshot))
-        return self.close_section(1)
+        # One section, though in many pieces: how long it will be is known.
+        cdef const Books* books = &self.machine.books
+        cdef SectionHead* head
+        self.machine.check()
+        memset(&self.place, 0, sizeof(SnapshotPlace))
+        head = <SectionHead*> self.text.reserve(sizeof(SectionHead))
+        head.kind = self.kind = MACHINE
+        head.count = 1
+        head.length = snapshot_size(books)
+        write_header(books, self.text.reserve(SNAPSHOT_HEADER))
+        return 0
+
+    cdef size_t _write_books(self) except? 0 nogil:
+        # More of the machine; 0: all of it was written.
+        cdef size_t room = SECTION_RECORDS * 64
+        cdef uint8_t* at = self.text.reserve(room)
+        cdef size_t written = write_records(&self.machine.books, &self.place, at, SECTION_RECORDS)
+        self.text.size -= room - written
+        return written
 
     cdef int _write_instruments(self) except -1:
         cdef uint32_t i
