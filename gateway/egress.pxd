@@ -15,8 +15,9 @@ cdef enum:
     PAGE = 16384            # bytes read from the file at once
     MAX_SESSIONS = 1 << 24  # session ids are dense: a higher one is damage
 
-cdef struct SessionIndex:   # 48 bytes, plus 8 for every INDEXED messages
+cdef struct SessionIndex:   # 56 bytes, plus 8 for every INDEXED messages
     uint64_t first          # oldest number that can be resent
+    uint64_t first_offset
     uint64_t last           # newest; 0 = none
     uint64_t last_offset
     uint64_t* offsets       # of every message whose number is a multiple of INDEXED
@@ -39,6 +40,10 @@ cdef class EgressStore:
     cdef bytes page                 # the last bytes read from the file
     cdef uint64_t page_start
 
+    # for snapshots
+    cdef bytes first_offsets(self)
+    cdef bytes stretch(self, uint64_t offset, uint64_t end)
+
     cdef int _append(self, const EgressHead* head, const uint8_t* record) except -1
     cdef int _finish_block(self) except -1
     cdef int _open_block(self) except -1
@@ -48,4 +53,5 @@ cdef class EgressStore:
     cdef list _group(self, uint32_t session, uint64_t begin, uint64_t end)
     cdef bytes _record(self, uint64_t offset, uint32_t session, uint64_t number)
     cdef const uint8_t* _in_memory(self, uint64_t offset) noexcept
+    cdef const Block* _block_at(self, uint64_t offset) noexcept
     cdef bytes _from_file(self, uint64_t offset, size_t size)

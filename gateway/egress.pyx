@@ -4,7 +4,7 @@
 """The egress store: numbered messages kept for ResendRequests, derived from the log as it is applied.
 
 Holds one stream of records, its newest `window_bytes` in memory and all finished blocks of it in a file
-(written in blocks of 1 MiB, never synced: it is made again from the log). Memory: the window, 48 bytes
+(written in blocks of 1 MiB, never synced: it is made again from the log). Memory: the window, 56 bytes
 a session, and 1/8 byte a message (8 bytes for every 64 of a session's messages).
 
 The object owns its blocks and index; records are copied in and out. The GIL is held throughout.
@@ -161,6 +161,7 @@ cdef class EgressStore:
         free(session.offsets)
         memset(session, 0, sizeof(SessionIndex))
         session.first = first
+        session.first_offset = self.end
 
     # ------------------------------------------------------------ read
 
@@ -234,8 +235,11 @@ cdef class EgressStore:
 
     cdef const uint8_t* _in_memory(self, uint64_t offset) noexcept:
         """NULL: only in the file. O(log blocks)."""
+        cdef const Block* block = self._block_at(offset)
+        return NULL if block == NULL else block.bytes + (offset - block.start)
+
+    cdef const Block* _block_at(self, uint64_t offset) noexcept:
         cdef size_t low, high, middle
-        cdef Block* block
         low = 0 if self.block_count < self.window else self.block_count - self.window + 1
         high = self.block_count
         if offset < self.blocks[low % self.window].start:
@@ -246,8 +250,7 @@ cdef class EgressStore:
                 low = middle
             else:
                 high = middle - 1
-        block = &self.blocks[low % self.window]
-        return block.bytes + (offset - block.start)
+        return &self.blocks[low % self.window]
 
     cdef bytes _from_file(self, uint64_t offset, size_t size):
         """Bytes of a finished block; the page around them is kept, since neighbours are often next."""
@@ -259,3 +262,27 @@ cdef class EgressStore:
             self.page = self.file.pread(min(size_wanted, written - start), start)
             self.page_start = start
         return self.page[offset - self.page_start:offset - self.page_start + size]
+
+    # ------------------------------------------------------------ the stream
+
+    cdef bytes first_offsets(self):
+        """Of every session's oldest message that can be resent, 8 bytes each, by session id, up to the last one's."""
+        cdef bytes offsets
+        cdef uint64_t* place
+        cdef size_t session, count = self.session_room
+        while count and self.sessions[count - 1].last == 0:
+            count -= 1
+        offsets = PyBytes_FromStringAndSize(NULL, count * sizeof(uint64_t))
+        place = <uint64_t*>PyBytes_AS_STRING(offsets)
+        for session in range(count):
+            place[session] = self.sessions[session].first_offset
+        return offsets
+
+    cdef bytes stretch(self, uint64_t offset, uint64_t end):
+        """The stream from a record's offset on, at most a block of it; what it ends with may be cut."""
+        cdef const Block* block = self._block_at(offset)
+        cdef uint64_t written = self.blocks[self.block_count % self.window].start
+        if block == NULL:
+            return self.file.pread(min(<uint64_t>BLOCK, min(end, written) - offset), offset)
+        return PyBytes_FromStringAndSize(
+            <const char*>block.bytes + (offset - block.start), min(end, block.start + block.used) - offset)

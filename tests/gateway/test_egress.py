@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gateway import egress_snapshot
 from gateway.egress import EgressStore
 
 HEAD = struct.Struct("<IBBBBIIQqQQIIQ")  # EgressHead of gateway/records.pxd
@@ -101,6 +102,16 @@ class StoreAgainstDict(RuleBasedStateMachine):
         expected = [kept[n] for n in sorted(kept) if n >= begin and (n <= end or not end)]
         assert [without_link(r) for r in read_all(self.store, session, begin, end, limit)] == expected
 
+    @rule(cut=st.sampled_from([7, 1000, 300_000, 10**9]))
+    def begin_again_from_a_snapshot(self, cut: int) -> None:
+        data = b"".join(egress_snapshot.snapshot_pieces(self.store))
+        kept = sum(len(one) for messages in self.model.values() for one in messages.values())
+        assert len(data) == 16 + kept + 24
+        self.file = MemoryFile()
+        pieces = [data[at : at + cut] for at in range(0, min(len(data), 100 * cut), cut)]
+        self.store = egress_snapshot.restore(self.file, [*pieces, data[100 * cut :]], 1)
+        assert b"".join(egress_snapshot.snapshot_pieces(self.store)) == data
+
     @invariant()
     def numbers_are_the_models(self) -> None:
         for session, kept in self.model.items():
@@ -172,3 +183,43 @@ def test_bytes_that_are_no_records_are_refused(data: bytes, cut: int) -> None:
     if data and struct.unpack_from("<I", data.ljust(4, b"\0"))[0] not in range(64, len(data) + 1):
         with pytest.raises(ValueError, match="no egress record at byte 0"):
             store.append(data)
+
+
+def test_a_snapshot_is_of_when_it_was_begun() -> None:
+    """Though messages follow, and numbers begin again."""
+    store = EgressStore(MemoryFile(), 1)
+    kept = [record(1, number, b"x" * 1000) for number in range(1, 5000)]
+    store.append(b"".join(kept))
+    pieces = egress_snapshot.snapshot_pieces(store)
+    data = [next(pieces), next(pieces)]
+    store.append(record(1, 1, b"again") + record(2, 1))
+    for piece in pieces:
+        store.append(record(2, store.numbers(2)[1] + 1, b"y" * 100_000))
+        data.append(piece)
+    assert max(map(len, data)) <= MIB
+    restored = egress_snapshot.restore(MemoryFile(), data)
+    assert restored.numbers(2) == (0, 0)
+    assert [without_link(one) for one in read_all(restored, 1, 1, 0, 10**6)] == kept
+
+
+def test_what_is_no_snapshot_is_refused() -> None:
+    store = EgressStore(MemoryFile())
+    store.append(record(1, 1, b"a" * 8) + record(2, 7) + record(1, 2))
+    data = b"".join(egress_snapshot.snapshot_pieces(store))
+    damaged = [data[:length] for length in range(len(data))] + [data + b"\0", data + data]
+    for at in range(len(data)):
+        for flip in (1, 0x80, 0xFF):
+            damaged.append(data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :])
+    for one in damaged:
+        with pytest.raises(ValueError, match="egress snapshot, byte offset"):
+            egress_snapshot.restore(MemoryFile(), [one])
+
+
+def test_a_snapshot_of_a_file_changed_from_outside_fails() -> None:
+    file = MemoryFile()
+    store = EgressStore(file, 1)
+    for number in range(1, 4000):
+        store.append(record(1, number, b"x" * 1000))
+    file.data[:MIB] = bytes(MIB)
+    with pytest.raises(RuntimeError, match="the egress file does not hold the messages written at offset 0"):
+        list(egress_snapshot.snapshot_pieces(store))

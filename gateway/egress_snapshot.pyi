@@ -1,0 +1,6 @@
+from collections.abc import Iterable, Iterator
+
+from gateway.egress import EgressStore, ResendFile
+
+def snapshot_pieces(store: EgressStore) -> Iterator[bytes]: ...
+def restore(file: ResendFile, pieces: Iterable[bytes], window_bytes: int = ...) -> EgressStore: ...
