@@ -37,7 +37,14 @@ trading = st.builds(
     st.integers(0, 999),
     st.integers(0, 7),
     st.integers(1, 9),
-    st.integers(9, 11),
+    st.sampled_from([-1, 9, 10, 11]),
+)
+lives = st.integers(0, 99).map(
+    lambda n: (
+        message("D", n, 2 * n, 5, 7),
+        f"35=G|11=g{n}|41=x{2 * n}|55=AAPL|54=1|38=4|40=2|44={6 + n % 4}|",
+        f"35=F|11=f{n}|41=g{n}|55=AAPL|54=1|",
+    )[: 2 + n % 2]
 )
 more_steps = st.one_of(
     steps,
@@ -51,6 +58,7 @@ more_steps = st.one_of(
     st.tuples(st.just("order"), clients, orders().map(lambda text: text + "97=Y|")),
     st.tuples(st.just("admin"), clients, st.sampled_from(["35=2|7=1|16=0|", "35=4|123=Y|36=90|", "35=0|"])),
     st.tuples(st.just("admin"), clients, st.just("35=A|98=0|108=5|141=Y|20003=Y|20004=100|")),
+    st.tuples(st.just("life"), st.sampled_from("ABC"), lives),
     st.tuples(st.just("setting"), st.just(""), st.sampled_from([0, 1, 6, 50])),
     st.tuples(st.just("instrument"), st.just(""), st.just(0)),
     st.tuples(st.sampled_from(["lost", "move", "repeat"]), st.just(""), st.just(0)),
@@ -122,6 +130,9 @@ class History(World):
         kind, _, what = step
         edge = self.edge
         match kind:
+            case "life":  # of one order: entered, replaced, perhaps cancelled
+                for text in what:
+                    super().play(("order", step[1], text))
             case "setting":
                 edge.entry(
                     inputs.setting(
