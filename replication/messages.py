@@ -1,13 +1,14 @@
 """The values that the parts of replication hand to each other."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 Buffer = bytes | bytearray | memoryview
 
 
 class Entry(NamedTuple):
-    """One durable item of the log."""
+    """One item of the log."""
 
     index: int  # type: ignore[assignment]  # 1, 2, 3, ... (hides tuple.index)
     term: int
@@ -33,15 +34,56 @@ class HardState(NamedTuple):
     vote: int  # member id; 0 = none
 
 
+class Kind(IntEnum):
+    """Of a message. The paper's RequestVote and AppendEntries, the thesis' pre-vote (9.6), TimeoutNow (3.10) and read
+    index (6.4); their answers."""
+
+    PRE_VOTE = 1
+    PRE_VOTE_ANSWER = 2
+    VOTE = 3
+    VOTE_ANSWER = 4
+    APPEND = 5
+    APPEND_ANSWER = 6
+    HEARTBEAT = 7
+    HEARTBEAT_ANSWER = 8
+    TIMEOUT_NOW = 9
+    READ = 10
+    READ_ANSWER = 11
+
+
+class Message(NamedTuple):
+    """What one member tells another. A field that a kind does not name is 0."""
+
+    kind: Kind
+    sender: int  # member ids
+    to: int
+    term: int  # the sender's; in a pre-vote and its consent the term that the vote would be for
+    # votes: the candidate's last entry. APPEND: the entry before the first of `entries`. APPEND_ANSWER: the last entry
+    # known to be the same and durable; when rejected, a place to try next. READ_ANSWER: the read index.
+    index: int = 0  # type: ignore[assignment]  # hides tuple.index
+    log_term: int = 0  # of the entry at `index`
+    commit: int = 0  # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it
+    rejected: bool = False  # answers
+    forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
+    number: int = 0  # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: `index` rejected
+    hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
+    entries: Sequence[Entry] = ()
+
+
 class Ready(NamedTuple):
     """What Raft wants done, in this order; node.py obeys it, and nothing else does:
 
-    1. write    `hard_state`, then `entries`
-    2. send what needs no sync (appends, heartbeats, the commit index): nobody to send to in a cluster of one
-    3. sync     only after it may anything that rests on 1 be promised
-    4. send what promises something (votes, acknowledgements): here only our own, by Raft.advance
-    5. apply    the entries up to Raft.commit_index
+    1. save     `hard_state`, durably: every message may rest on it
+    2. give up  the entries after `stays`, durably
+    3. write    `proposals`, as one batch, and hand what they became to Raft.written
+    4. send     Raft.take_messages: what needs no sync (appends, heartbeats, the commit index, votes)
+    5. sync     then Raft.synced: only now may anything that rests on 3 be promised
+    6. send     Raft.take_messages again: acknowledgements; our own counts, too
+    7. apply    the entries up to Raft.commit_index
+
+    While a sync is under way 2 and 3 wait; messages come and go.
     """
 
     hard_state: HardState | None
-    entries: Sequence[Proposal]
+    stays: int | None
+    proposals: Sequence[Proposal]

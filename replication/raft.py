@@ -1,60 +1,480 @@
-"""Raft (Ongaro and Ousterhout, 2014) for a cluster with exactly ONE member.
+"""Raft (Ongaro and Ousterhout, 2014, "the paper"; Ongaro's thesis, 2014): one member's side of it.
 
-No I/O and no clock of its own: `campaign` and `propose` go in, `ready` says what
-must be durable, `advance` says that it is. One member is a quorum of itself:
-its own vote, once durable, elects it; its own log, once durable, commits. There
-is nobody to exchange messages with, so no message exists here; what one member
-has to do in any cluster - a durable term and vote, a new term with a no-op entry
-at every start, commitment only through an entry of its own term - it does.
+No I/O, no clock and no randomness of its own. Messages, the passing of time and what has become durable go in: `step`,
+`tick`, `link_closed`, `propose`, `written`, `synced`. What is to be done comes out: `ready`, `take_messages`,
+`commit_index`. messages.Ready states the order.
+
+    roles, terms, votes, following                    here (paper 5.1, 5.2, 5.4.1; 5.3 receiver)
+    what a leader does                                leading.py (paper 5.3 sender, 5.4.2)
+    standing for election                             candidacy.py (thesis 9.6)
+    the end of the log, and the terms of all of it    window.py
+
+Unlike the paper's servers a member answers nothing but what is durable: an entry counts, the leader's own too, when
+`synced` has reached it.
 """
 
-from replication.clock import Clock, LeaderClock
-from replication.messages import Buffer, HardState, Proposal, Ready
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-MEMBER = 1  # the id of the only member
-NOTHING = Ready(None, ())
+from replication import membership
+from replication.candidacy import Candidacy, Deferred, turn_ns
+from replication.clock import Clock
+from replication.leading import Leading
+from replication.membership import Membership, Refused
+from replication.messages import Buffer, Entry, HardState, Kind, Message, Proposal, Ready
+from replication.window import Window
+
+NOTHING = Ready(None, None, ())
+
+
+class Timing(NamedTuple):
+    heartbeat_ns: int = 10_000_000
+    election_ns: int = 100_000_000  # silence after which a leader is doubted; the wait has up to as much again added
+
+
+class Diverged(Exception):
+    """Two logs have the same entry, term and index, with different contents: one of them is damaged. The process must
+    stop; the text is for people."""
 
 
 class Raft:
-    """Invariants: term never falls; commit_index <= last_index; at most one vote a term."""
+    """Invariants: term never falls; at most one vote a term; commit_index <= last_index, and what it covers never
+    changes.
 
-    def __init__(self, hard_state: HardState, last_index: int, last_timestamp_ns: int, clock: Clock) -> None:
-        self.hard_state = hard_state
-        self.last_index = last_index
-        self.commit_index = 0  # known only once an entry of our own term is durable
-        self.leader = False
-        self._last_timestamp_ns = last_timestamp_ns
-        self._clock = clock
-        self._time: LeaderClock | None = None  # exists while leader
-        self._campaigning = False
-        self._unstable: list[Proposal] = []
+    memberships: of the log, each with its index, the first being in force before the log's first entry or at its start.
+    promised: (term, index) of an entry that this member may have acknowledged and has not any more; (0, 0) = none.
+    below: below(n) is a random number 0 <= r < n.
+    """
 
-    def campaign(self) -> None:
-        """Follower -> candidate: a new term and a vote for itself."""
-        assert not self.leader
-        self.hard_state = HardState(self.hard_state.term + 1, MEMBER)
-        self._campaigning = True
+    def __init__(
+        self,
+        me: int,
+        hard: HardState,
+        log: Window,
+        commit_index: int,
+        memberships: Sequence[tuple[int, Membership]],
+        clock: Clock,
+        below: Callable[[int], int],
+        timing: Timing,
+        promised: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.me = me
+        self.hard = hard
+        self.log = log
+        self.commit_index = commit_index
+        self.memberships = list(memberships)
+        self.membership = self.memberships[-1][1]
+        self.clock = clock
+        self.timing = timing
+        self.leader = 0  # whom this member follows; itself while it leads
+        self.leading: Leading | None = None
+        self.candidacy: Candidacy | None = None
+        self.reads: list[tuple[int, int]] = []  # (ticket, index): reads that are linearizable once applied to index
+        self._promised = promised
+        self._below = below
+        self._saved = hard
+        self._stays: int | None = None  # given up after it, not yet on the disk
+        self._out: list[Message] = []
+        self._owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
+        self._lost_link = (0, 0)  # (leader, term) whose link closed
+        self._deferred: dict[int, Deferred] = {}
+        self._heard_ns = self._ticked_ns = clock.monotonic_ns()
+        self._stand_at = 0
+        self._wait_for_silence()
 
-    def propose(self, pieces: tuple[Buffer, ...]) -> None:
-        """One entry, stamped now. Leader only."""
-        assert self._time is not None, "only a leader proposes"
-        self.last_index += 1
-        self._unstable.append(Proposal(self.last_index, self.hard_state.term, self._time.stamp(), pieces))
+    # ---------------------------------------------------------------- out
 
-    def ready(self) -> Ready:
-        if not self._campaigning and not self._unstable:
-            return NOTHING
-        return Ready(self.hard_state if self._campaigning else None, tuple(self._unstable))
+    def ready(self, *, writing: bool = True) -> Ready:
+        """What is to be done now. writing: whether entries may be given up and written (no sync is under way)."""
+        if writing and self.leading is not None:
+            self.leading.replicate()
+        hard = self.hard if self.hard != self._saved else None
+        self._saved = self.hard
+        if not writing:
+            return Ready(hard, None, ())
+        stays, self._stays = self._stays, None
+        return Ready(hard, stays, self.log.unwritten)
 
-    def advance(self, ready: Ready) -> None:
-        """All that `ready` named is durable."""
-        if ready.hard_state is not None:  # our own vote is a quorum
-            assert ready.hard_state == self.hard_state
-            self._campaigning = False
-            self.leader = True
-            self._time = LeaderClock(self._clock, self._last_timestamp_ns)
-            self.propose(())  # the no-op
-        if ready.entries:  # our own match index is a quorum; the entries are of our own term
-            assert ready.entries[-1].term == self.hard_state.term
-            self.commit_index = ready.entries[-1].index
-            del self._unstable[: len(ready.entries)]
+    def written(self, entries: Sequence[Entry]) -> None:
+        """What the proposals of `ready` became. Raises Diverged."""
+        if bad := self.log.written(entries):
+            raise Diverged(
+                f"entry {bad[0]} of term {entries[0].term}: its chain hash here is not the one its leader sent. One of "
+                "the two logs is damaged: compare them with quorumbook verify, and restore the damaged one"
+            )
+        if self.leading is not None:
+            self.leading.replicate()
+
+    def synced(self, index: int) -> None:
+        """Everything written up to `index` is durable."""
+        log = self.log
+        log.synced_index = max(log.synced_index, min(index, log.written_index))
+        if self.leading is not None:
+            self.leading.commit()
+            if self.leading is not None:
+                self.leading.replicate()
+        elif self._owed is not None:
+            leader, owed = self._owed
+            durable = min(owed, log.synced_index)
+            if durable == owed:
+                self._owed = None
+            self.send(Kind.APPEND_ANSWER, leader, index=durable)
+
+    def take_messages(self) -> list[Message]:
+        out, self._out = self._out, []
+        return out
+
+    def send(self, kind: Kind, to: int, **fields: Any) -> None:
+        self._out.append(Message(kind, self.me, to, fields.pop("term", self.hard.term), **fields))
+
+    # ---------------------------------------------------------------- in: the loop's side
+
+    def propose(self, pieces: tuple[Buffer, ...]) -> int:
+        """One entry; its index. Leaders only, and not while they hand over."""
+        assert self.leading is not None, "only a leader proposes"
+        return self.leading.propose(pieces)
+
+    @property
+    def proposing(self) -> bool:
+        """Whether `propose` may be called."""
+        return self.leading is not None and not self.leading.transfer_to
+
+    def change(self, changed: Membership) -> int:
+        """Proposes another membership, one member away from this one; the index of its entry. Raises Refused."""
+        return self._must_lead().change(changed)
+
+    def transfer(self, to: int) -> None:
+        """Hands the leadership over. Raises Refused."""
+        self._must_lead().transfer(to)
+
+    def _must_lead(self) -> Leading:
+        if self.leading is None:
+            where = f"ask member {self.leader}" if self.leader else "no leader is known here"
+            raise Refused(f"member {self.me} does not lead: {where}")
+        return self.leading
+
+    def read(self, ticket: int) -> None:
+        """Asks for a linearizable read; `reads` gets it when a quorum has confirmed the leader. It may be lost with a
+        leader: ask again after a while."""
+        if self.leading is not None:
+            self.leading.read(self.me, ticket)
+        elif self.leader:
+            self.send(Kind.READ, self.leader, number=ticket)
+
+    def tick(self) -> None:
+        """Time has passed. To be called at least once a heartbeat interval, after what has arrived was stepped."""
+        now = self.clock.monotonic_ns()
+        if now - self._ticked_ns > 2 * self.timing.heartbeat_ns:
+            # This process stood still. What came meanwhile may still be on its way up: one more look before a verdict.
+            self._stand_at = max(self._stand_at, now + self.timing.heartbeat_ns)
+        self._ticked_ns = now
+        self._deferred = {id: kept for id, kept in self._deferred.items() if not self._expired(kept, now)}
+        if self.leading is not None:
+            self.leading.tick(now)
+        elif now >= self._stand_at:
+            self.stand()
+
+    def link_closed(self, peer: int) -> None:
+        """The link to a peer is closed: by its end, not by ours."""
+        if self.leading is not None:
+            if peer in self.leading.progress:
+                self.leading.progress[peer].probe()
+        elif peer == self.leader and self._lost_link != (peer, self.hard.term):
+            self._lost_link = (peer, self.hard.term)
+            wait = turn_ns(self.me, peer, self.membership, self.timing.heartbeat_ns)
+            self._stand_at = min(self._stand_at, self.clock.monotonic_ns() + wait)
+            for kept in list(self._deferred.values()):
+                if kept.term == self.hard.term:
+                    self._pre_vote(kept.request)
+            self._deferred.clear()
+
+    # ---------------------------------------------------------------- roles
+
+    def follow(self, term: int, leader: int) -> None:
+        """Becomes, or stays, a follower."""
+        if term > self.hard.term:
+            self.hard = HardState(term, 0)
+            self._deferred.clear()
+            self._owed = None
+        if self.leading is not None:
+            self.leading = None
+            self._give_up(self.log.written_index)  # nobody has seen what was not even written
+        self.candidacy = None
+        self.leader = leader
+        self._wait_for_silence()
+
+    def _wait_for_silence(self) -> None:
+        self._heard_ns = now = self.clock.monotonic_ns()
+        self._stand_at = now + self.timing.election_ns + self._below(self.timing.election_ns)
+
+    @property
+    def hears_leader(self) -> bool:
+        """Whether a leader is there, as far as this member can tell: what disregard of votes rests on (thesis 4.2.3)."""
+        if self.leading is not None:
+            return True
+        return (
+            self.leader != 0
+            and self._lost_link != (self.leader, self.hard.term)
+            and self.clock.monotonic_ns() - self._heard_ns < self.timing.election_ns
+        )
+
+    @property
+    def may_stand(self) -> bool:
+        """A voter by the newest membership, or while its removal is not committed; and nothing that it promised is
+        missing from its log."""
+        if self.me not in self.membership.voters:
+            committed = [kept for index, kept in self.memberships if index <= self.commit_index]
+            if not committed or self.me not in committed[-1].voters:
+                return False
+        return self.membership.voters == {self.me} or self._promised <= self._last
+
+    @property
+    def _last(self) -> tuple[int, int]:
+        return self.log.last_term, self.log.last_index
+
+    def stand(self, *, forced: bool = False) -> None:
+        """Stands for election: a pre-vote first, unless the leader itself asked for it."""
+        self._wait_for_silence()
+        if not self.may_stand:
+            return
+        self.leader = 0
+        if forced:
+            self._campaign(forced=True)
+            return
+        self.candidacy = Candidacy(self.me, self.hard.term + 1, pre=True)
+        if self.candidacy.won(self.membership):
+            self._campaign()
+            return
+        self._ask(Kind.PRE_VOTE)
+
+    def _campaign(self, *, forced: bool = False) -> None:
+        """A new term, and a vote for itself (paper 5.2)."""
+        self.hard = HardState(self.hard.term + 1, self.me)
+        self._deferred.clear()
+        self._owed = None
+        self.candidacy = Candidacy(self.me, self.hard.term, pre=False, forced=forced)
+        self._wait_for_silence()
+        if self.candidacy.won(self.membership):
+            self._lead()
+        else:
+            self._ask(Kind.VOTE)
+
+    def _ask(self, kind: Kind) -> None:
+        assert self.candidacy is not None
+        term, index = self._last
+        for id in sorted(self.membership.voters - {self.me}):
+            self.send(
+                kind,
+                id,
+                term=self.candidacy.term,
+                index=index,
+                log_term=term,
+                forced=self.candidacy.forced,
+            )
+
+    def _lead(self) -> None:
+        self.candidacy = None
+        self.leader = self.me
+        self.leading = Leading(self)
+        self.leading.beat()
+
+    # ---------------------------------------------------------------- messages
+
+    def step(self, m: Message) -> None:
+        """A message has come. Raises Diverged."""
+        assert m.to == self.me
+        if m.term > self.hard.term and not self._newer_term(m):
+            return
+        if m.term < self.hard.term:
+            self._older_term(m)
+        elif m.kind in (Kind.APPEND, Kind.HEARTBEAT):
+            self._hear(m)
+        elif m.kind in (Kind.APPEND_ANSWER, Kind.HEARTBEAT_ANSWER):
+            if self.leading is not None:
+                self.leading.answered(m)
+        elif m.kind is Kind.PRE_VOTE:
+            self._pre_vote(m)
+        elif m.kind is Kind.VOTE:
+            self._vote(m)
+        elif m.kind in (Kind.PRE_VOTE_ANSWER, Kind.VOTE_ANSWER):
+            self._vote_answer(m)
+        elif m.kind is Kind.TIMEOUT_NOW:
+            if m.sender == self.leader:
+                self.stand(forced=True)
+        elif m.kind is Kind.READ:
+            if self.leading is not None:
+                self.leading.read(m.sender, m.number)
+        elif m.kind is Kind.READ_ANSWER:
+            self.reads.append((m.number, m.index))
+
+    def _newer_term(self, m: Message) -> bool:
+        """Whether a message of a term above ours goes on."""
+        if m.kind is Kind.PRE_VOTE or (m.kind is Kind.PRE_VOTE_ANSWER and not m.rejected):
+            return True  # nobody is in that term yet
+        if m.kind is Kind.VOTE and not m.forced and self.hears_leader:
+            return False  # whoever disturbs is not heard while a leader is (thesis 4.2.3)
+        self.follow(m.term, m.sender if m.kind in (Kind.APPEND, Kind.HEARTBEAT) else 0)
+        return True
+
+    def _older_term(self, m: Message) -> None:
+        """Who is behind learns the term."""
+        if m.kind in (Kind.APPEND, Kind.HEARTBEAT):
+            self.send(Kind.HEARTBEAT_ANSWER, m.sender)
+        elif m.kind is Kind.PRE_VOTE:
+            self.send(Kind.PRE_VOTE_ANSWER, m.sender, rejected=True)
+        elif m.kind is Kind.VOTE:
+            self.send(Kind.VOTE_ANSWER, m.sender, rejected=True)
+
+    def _reaches(self, m: Message) -> bool:
+        """Whether the candidate's log is up to date (paper 5.4.1), with what this member promised and lost."""
+        return (m.log_term, m.index) >= max(self._last, self._promised)
+
+    def _pre_vote(self, m: Message) -> None:
+        granted = m.term > self.hard.term and self._reaches(m)
+        if granted and self.hears_leader:
+            if self.leading is None:
+                until = self.clock.monotonic_ns() + self.timing.election_ns
+                self._deferred[m.sender] = Deferred(m, self.hard.term, until)
+                return
+            granted = False
+        if granted:
+            self.send(Kind.PRE_VOTE_ANSWER, m.sender, term=m.term)
+            return
+        self.send(Kind.PRE_VOTE_ANSWER, m.sender, rejected=True)
+        if self.candidacy is None and not self.hears_leader and not self._reaches(m):
+            self.stand()  # first in line has the older log
+
+    def _expired(self, kept: Deferred, now: int) -> bool:
+        if now < kept.until_ns:
+            return False
+        self.send(Kind.PRE_VOTE_ANSWER, kept.request.sender, rejected=True)
+        return True
+
+    def _vote(self, m: Message) -> None:
+        granted = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender) and self._reaches(m)
+        if granted:
+            self.hard = HardState(self.hard.term, m.sender)
+            self._wait_for_silence()
+        self.send(Kind.VOTE_ANSWER, m.sender, rejected=not granted)
+
+    def _vote_answer(self, m: Message) -> None:
+        standing = self.candidacy
+        if standing is None or standing.pre != (m.kind is Kind.PRE_VOTE_ANSWER):
+            return
+        if not m.rejected and m.term != standing.term:
+            return  # for an earlier candidacy
+        standing.count(m.sender, not m.rejected)
+        if standing.won(self.membership):
+            if standing.pre:
+                self._campaign()
+            else:
+                self._lead()
+        elif standing.lost(self.membership):
+            self.candidacy = None
+
+    # ---------------------------------------------------------------- following
+
+    def _hear(self, m: Message) -> None:
+        """The leader of this term speaks (paper 5.3)."""
+        if self.leading is not None:
+            raise Diverged(f"members {self.me} and {m.sender} both lead term {m.term}: one of them lost its vote")
+        if self.leader != m.sender or self.candidacy is not None:
+            self.follow(m.term, m.sender)
+        else:
+            self._wait_for_silence()
+        for id in self._deferred:
+            self.send(Kind.PRE_VOTE_ANSWER, id, rejected=True)
+        self._deferred.clear()
+        self._lost_link = (0, 0)
+        if m.kind is Kind.APPEND:
+            self._append(m)
+        else:
+            self.committed(min(m.commit, self.log.last_index))
+            self.send(Kind.HEARTBEAT_ANSWER, m.sender, number=m.number)
+
+    def _append(self, m: Message) -> None:
+        log = self.log
+        last = m.index + len(m.entries)
+        if last < self.commit_index:  # an old one; what is committed is the same everywhere
+            self._acknowledge(m.sender, self.commit_index)
+            return
+        if m.index > log.last_index or (
+            m.index > self.commit_index and log.term_at(m.index) != m.log_term
+        ):
+            hint = log.last_not_above(min(m.index, log.last_index), m.log_term)
+            self.send(
+                Kind.APPEND_ANSWER,
+                m.sender,
+                index=hint,
+                log_term=log.term_at(hint),
+                rejected=True,
+                number=m.index,
+            )
+            return
+        self._must_agree(m.index, m.hash)
+        for entry in m.entries:
+            if entry.index <= log.last_index:
+                if entry.index <= self.commit_index or log.term_at(entry.index) == entry.term:
+                    self._must_agree(entry.index, entry.chain_hash)
+                    continue
+                self._give_up(entry.index - 1)
+            log.add(Proposal(entry.index, entry.term, entry.timestamp_ns, (entry.payload,)), entry.chain_hash)
+            changed = membership.decode(entry.payload)
+            if changed is not None:
+                self.adopt(entry.index, changed)
+        self.committed(min(m.commit, last))
+        self._acknowledge(m.sender, last)
+
+    def _must_agree(self, index: int, chain_hash: bytes) -> None:
+        """Raises Diverged."""
+        own = self.log.hash_at(index)
+        if own and chain_hash and own != chain_hash:
+            raise Diverged(
+                f"entry {index} has the same term here and at member {self.leader}, and another chain hash: one of the "
+                "two logs is damaged. Compare them with quorumbook verify, and restore the damaged one"
+            )
+
+    def _acknowledge(self, leader: int, index: int) -> None:
+        if index <= self.log.synced_index:
+            self.send(Kind.APPEND_ANSWER, leader, index=index)
+        else:
+            self._owed = (leader, index)
+
+    def _give_up(self, stays: int) -> None:
+        """Entries after `stays` are not committed, and another leader's take their place."""
+        assert stays >= self.commit_index, "a committed entry would be given up"
+        if stays >= self.log.last_index:
+            return
+        if stays < self.log.written_index:
+            self._stays = stays if self._stays is None else min(self._stays, stays)
+        self.log.truncate(stays)
+        while len(self.memberships) > 1 and self.memberships[-1][0] > stays:
+            self.memberships.pop()
+        self.membership = self.memberships[-1][1]
+
+    # ---------------------------------------------------------------- commitment
+
+    def committed(self, index: int) -> None:
+        """Everything up to `index` is committed."""
+        if index <= self.commit_index:
+            return
+        assert index <= self.log.last_index
+        self.commit_index = index
+        if self._promised[1] and index >= self._promised[1]:
+            self._promised = (0, 0)
+        while len(self.memberships) > 1 and self.memberships[1][0] <= index:
+            del self.memberships[0]
+        if self.leading is not None and self.me not in self.membership.voters and self._change_is_committed:
+            self.leading.replicate()  # who is left learns that it is committed
+            self.follow(self.hard.term, 0)
+
+    @property
+    def _change_is_committed(self) -> bool:
+        return self.memberships[-1][0] <= self.commit_index
+
+    def adopt(self, index: int, changed: Membership) -> None:
+        """Goes by the membership of the entry at `index` from now on."""
+        self.memberships.append((index, changed))
+        self.membership = changed
+        if self.leading is not None:
+            self.leading.follow(changed)
