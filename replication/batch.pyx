@@ -34,7 +34,7 @@ cdef packed struct BatchHead:
     uint64_t first_index
     uint64_t last_index
     uint64_t term
-    uint64_t proven_index
+    uint64_t commit_index
     uint8_t hash_before[32]
     uint8_t hash_after[32]
 
@@ -105,7 +105,7 @@ cdef bytes hashed(Link* link, const uint8_t* payload, size_t size):
 
 
 def lay_out(
-    uint32_t number, uint64_t offset, bytes before not None, proposals, uint64_t proven_index
+    uint32_t number, uint64_t offset, bytes before not None, proposals, uint64_t commit_index
 ) -> tuple[bytes, list[Entry]]:
     """Batch `number` of its segment, at `offset` in the file, and its entries, whose payloads are views of it.
 
@@ -154,7 +154,7 @@ def lay_out(
     head.offset = offset
     head.last_index = index
     head.term = term
-    head.proven_index = proven_index
+    head.commit_index = commit_index
     memcpy(head.hash_before, PyBytes_AS_STRING(before), sizeof(head.hash_before))
     memcpy(head.hash_after, PyBytes_AS_STRING(chain), sizeof(head.hash_after))
     head.crc = checksum(head, sizeof(BatchHead))

@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from replication.files import Job, LogInUse, LogUnavailable
+from replication.files import File, Job, LogInUse, LogUnavailable
 from replication.messages import Entry
 from replication.reader import check_pieces, read_pieces
+from replication.sync_thread import SyncThread
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
@@ -62,6 +63,10 @@ class RealFile:
     def truncate(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)
 
+    @property
+    def descriptor(self) -> int:
+        return self._descriptor
+
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
 
@@ -91,6 +96,7 @@ class RealDisk:
             raise LogUnavailable(self._directory, error) from None
         self._worker: ThreadPoolExecutor | None = None
         self._hurry = threading.Event()
+        self._syncs: SyncThread | None = None
 
     def path(self, name: str) -> str:
         return os.path.join(self._directory, name) if name else self._directory
@@ -144,10 +150,28 @@ class RealDisk:
     def hurry(self) -> None:
         self._hurry.set()
 
+    def begin_sync(self, file: File) -> None:
+        self._sync_thread.begin(cast(RealFile, file).descriptor)
+
+    def sync_done(self) -> bool:
+        return self._sync_thread.done()
+
+    def sync_descriptor(self) -> int:
+        return self._sync_thread.descriptor
+
+    @property
+    def _sync_thread(self) -> SyncThread:
+        if self._syncs is None:
+            self._syncs = SyncThread()
+        return self._syncs
+
     def ahead(self, items: Iterable[T], depth: int) -> Iterator[T]:
         return ahead(items, depth)
 
     def close(self) -> None:
+        if self._syncs is not None:
+            self._syncs.close()
+            self._syncs = None
         self._hurry.set()
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)

@@ -80,6 +80,15 @@ class Disk(Protocol):
     def hurry(self) -> None:
         """The loop waits for the work that runs: no more rests."""
 
+    def begin_sync(self, file: File) -> None:
+        """Begins to sync `file` beside the loop; one sync at a time. The file stays open until it is done."""
+
+    def sync_done(self) -> bool:
+        """Whether the sync that was begun is done, told once. Raises OSError when it failed."""
+
+    def sync_descriptor(self) -> int:
+        """Readable when a sync that was begun is done."""
+
     def ahead(self, items: Iterable[T], depth: int) -> Iterator[T]:
         """The same items, computed beside the caller up to `depth` ahead of it."""
 

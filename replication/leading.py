@@ -6,8 +6,8 @@ index), 10.2.1 (writing to the leader's disk in parallel).
 
 from typing import TYPE_CHECKING
 
-from replication.membership import Membership, Refused, encode, listed
 from replication.clock import LeaderClock
+from replication.membership import Membership, Refused, encode, listed
 from replication.messages import Buffer, Kind, Message, Proposal
 from replication.progress import Flow, Progress
 
@@ -199,15 +199,13 @@ class Leading:
     # ---------------------------------------------------------------- transfer
 
     def transfer(self, to: int) -> None:
-        """Hands over to a voter as soon as it has everything; proposals wait meanwhile, for an election timeout at most.
-        Raises Refused."""
+        """Hands over to a voter as soon as it has everything; proposals wait meanwhile, for an election timeout at
+        most. Raises Refused."""
         raft = self._raft
         if to == raft.me:
             raise Refused(f"member {to} is the leader")
         if to not in raft.membership.voters:
-            raise Refused(
-                f"member {to} is no voter; the voters are {listed(raft.membership.voters)}"
-            )
+            raise Refused(f"member {to} is no voter; the voters are {listed(raft.membership.voters)}")
         self.transfer_to = to
         self._transfer_until = raft.clock.monotonic_ns() + raft.timing.election_ns
         self._hand_over()

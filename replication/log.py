@@ -10,18 +10,23 @@ from collections.abc import Iterator, Sequence
 from replication import wal
 from replication.archive import compress
 from replication.clock import Clock
-from replication.files import Disk, File, Job, LogDamaged, LogFailed, LogUnavailable, LostData
+from replication.feeding import Feeding
+from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_pieces
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state
+from replication.truncation import give_up
 
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
 COMPRESS_RETRY_NS = 60_000_000_000
 
 
 class Log:
-    """Append, sync, read. A failed write or sync raises LogFailed, here and at every later call."""
+    """Append, sync, read. A failed write or sync raises LogFailed, here and at every later call.
+
+    Invariant: commit_index <= position.index.
+    """
 
     def __init__(self, disk: Disk, clock: Clock, segment_bytes: int, state: wal.State) -> None:
         self._disk = disk
@@ -31,6 +36,9 @@ class Log:
         self._failed: LogFailed | None = None
         self.cut: wal.Cut | None = None  # what this start removed
         self.proven_index = 0  # through which a sync has completed
+        self.commit_index = 0  # through which entries are known to be committed
+        self.syncing = False  # a sync is under way beside the loop
+        self._syncing_index = 0  # what it makes durable
         self._proof_due = False  # the last batch's proof is not written
         # The segment that is written to.
         self._file: File
@@ -45,14 +53,16 @@ class Log:
         self._compress_retry_ns = 0
         self._broken: str | None = None  # a failed write or damage found beside the loop: no input any more
         self._unreserved: str | None = None  # why there is no next segment
+        self._feeding = Feeding(disk)
 
     # ------------------------------------------------------------ opening
 
     @classmethod
-    def open(cls, disk: Disk, clock: Clock, segment_bytes: int) -> "Log":
+    def open(cls, disk: Disk, clock: Clock, segment_bytes: int, cluster: bytes | None = None) -> "Log":
         """Recovers what the directory holds, or begins a new log. The directory must be locked.
 
-        Raises LostData or LogDamaged (nothing was changed then), LogUnavailable and LogFailed.
+        cluster: whose log it has to be, 16 bytes; None = any, and for a new log one of its own. Raises LostData or
+        LogDamaged (nothing was changed then), LogUnavailable, LogFailed, and LogError for another cluster's log.
         """
         try:
             for name in disk.names():
@@ -60,10 +70,21 @@ class Log:
                     disk.unlink(name)
             disk.sync_directory()  # a killed process may have left names that only the cache knows
             names = Names(disk)
-            if STATE_NAME not in disk.names() and begin(disk, names, segment_bytes):
+            if STATE_NAME not in disk.names() and begin(disk, names, segment_bytes, cluster):
                 names = Names(disk)
-            log = cls(disk, clock, segment_bytes, read_state(disk))
+            state = read_state(disk)
+            if cluster not in (None, state.cluster):
+                raise LogError(
+                    f"{disk.path('')}: the directory holds a log of cluster {state.cluster.hex()}; this replica is "
+                    f"configured for cluster {cluster.hex()}. Give it a directory of its own"
+                )
+            log = cls(disk, clock, segment_bytes, state)
+            if state.stays is not None:
+                give_up(disk, state.stays)
+                log._write_state(state._replace(stays=None))
+                names = Names(disk)
             log._recover(names)
+            log._count_start()
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from error
         return log
@@ -101,6 +122,8 @@ class Log:
                 path, len(reserved), f"the segment ends here; it was made {marks.successor_size} bytes long"
             )
         tail = wal.recover_tail(file.path, data, header)
+        last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
+        self.commit_index = last.commit_index if last else 0
         check_term(disk, self._state, tail.place.position.term)
         cut = tail.cut
         if reserved:
@@ -113,7 +136,6 @@ class Log:
         # Everything is decided; from here on the directory is changed. Each step can be done again after a
         # crash.
         self._file, self._header, self._place = file, header, tail.place
-        self._forget_fulfilled_cut()
         if cut is not None:
             self.cut = cut
             self._save_cut(cut)
@@ -156,7 +178,6 @@ class Log:
 
     def save(self, hard: HardState) -> None:
         """Makes term and vote durable before it returns."""
-        self._forget_fulfilled_cut()
         self._write_state(self._state._replace(hard=hard))
 
     def _save_cut(self, cut: wal.Cut) -> None:
@@ -164,10 +185,19 @@ class Log:
         if known is None or (known.term, known.last_index) < (cut.term, cut.last_index):
             self._write_state(self._state._replace(cut=cut))
 
-    def _forget_fulfilled_cut(self) -> None:
-        """The cut's promise ends when an entry past it is committed; one member commits what it recovers."""
+    def _count_start(self) -> None:
+        """What a copy of the directory, or an older state of it, is known by."""
+        state = self._state
+        directory = (
+            state.directory if any(state.directory) else self._disk.unique()
+        )  # format version 1 had none
+        self._write_state(state._replace(directory=directory, starts=state.starts + 1))
+
+    def settle(self, commit_index: int) -> None:
+        """Everything up to `commit_index` is committed. A cut's promise ends with an entry past it."""
+        self.commit_index = commit_index
         cut = self._state.cut
-        if cut is not None and cut.last_index <= self._place.position.index:
+        if cut is not None and cut.last_index <= commit_index:
             self._state = self._state._replace(cut=None)
 
     def _write_state(self, state: wal.State) -> None:
@@ -183,8 +213,28 @@ class Log:
 
     # ------------------------------------------------------------ appending
 
+    @property
+    def promised(self) -> wal.Cut | None:
+        """Entries that recovery cut, here or at an earlier start, and that may have been promised."""
+        return self._state.cut
+
+    @property
+    def cluster(self) -> bytes:
+        return self._state.cluster
+
+    @property
+    def directory(self) -> bytes:
+        """16 random bytes, made with the directory."""
+        return self._state.directory
+
+    @property
+    def starts(self) -> int:
+        """How often the directory was opened to be written to."""
+        return self._state.starts
+
     def make_room(self, payload_lengths: Sequence[int]) -> bool:
         """Whether a batch of such entries can be appended now; goes on to the next segment when it must."""
+        assert not self.syncing
         if wal.batch_end(self._place.offset, payload_lengths) <= self._header.size:
             return True
         while self._next_size == 0 and self._job is not None:
@@ -206,10 +256,12 @@ class Log:
         self._next_size = 0
         return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
-    def append(self, proposals: Sequence[Proposal]) -> list[Entry]:
-        """Writes one batch; durable after `sync`. `make_room` must have said yes."""
+    def append(self, proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
+        """Writes one batch; durable after a sync. `make_room` must have said yes. commit_index: what is known to be
+        committed by now: where a start may begin to apply without asking anybody."""
+        assert not self.syncing
         place = self._place
-        batch, entries, after = wal.encode_batch(place, proposals, self.proven_index)
+        batch, entries, after = wal.encode_batch(place, proposals, min(commit_index, place.position.index))
         assert after.offset <= self._header.size, "no room was made for this batch"
         assert self.proven_index == place.position.index, "the batch before is not synced"
         try:
@@ -229,6 +281,48 @@ class Log:
             raise self._fail(self._file, error) from error
         self.proven_index = self._place.position.index
         self._proof_due = True
+
+    def start_sync(self) -> None:
+        """As `sync`, beside the loop. Until `finish_sync` has said that it is done nothing may be appended or given
+        up."""
+        assert not self.syncing
+        self._disk.begin_sync(self._file)
+        self.syncing = True
+        self._syncing_index = self._place.position.index
+
+    def finish_sync(self) -> bool:
+        """Whether the sync that was started is done. Raises LogFailed."""
+        try:
+            if not self._disk.sync_done():
+                return False
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self.syncing = False
+        self.proven_index = self._syncing_index
+        self._proof_due = True
+        return True
+
+    def truncate(self, stays: int) -> None:
+        """Gives up every entry after `stays`, durably. Raises LogFailed, LostData, LogDamaged."""
+        assert not self.syncing
+        assert self.commit_index <= stays < self._place.position.index
+        if self._job is not None:
+            self._disk.hurry()
+            self._finish(self._job)
+        self._write_state(self._state._replace(stays=stays))
+        try:
+            self._file.close()
+            kept = give_up(self._disk, stays)
+            self._file = self._disk.open(segment_name(kept.header.number))
+        except OSError as error:
+            raise self._fail(self._file, error) from error
+        self._header, self._place = kept
+        self._sealed = [number for number in self._sealed if number < kept.header.number]
+        self._next_size, self._retry_ns = 0, 0
+        self._feeding = Feeding(self._disk)
+        self.proven_index = stays
+        self._proof_due = True
+        self._write_state(self._state._replace(stays=None))
 
     def prove(self) -> None:
         """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to
@@ -259,7 +353,12 @@ class Log:
     @property
     def work_due(self) -> bool:
         """Whether `poll` may have something to do."""
-        return self._next_size == 0 or self._job is not None or len(self._sealed) > 0
+        return self._next_size == 0 or self._job is not None or self._may_compress
+
+    @property
+    def _may_compress(self) -> bool:
+        """A sealed segment is compressed when all of it is committed: it is never given up then."""
+        return len(self._sealed) > 0 and self._header.before.index <= self.commit_index
 
     def poll(self, *, wait: bool = False) -> None:
         """Looks after the work beside the loop: takes up what has ended, starts what is due.
@@ -282,7 +381,7 @@ class Log:
                 number, size, disk = self._header.number + 1, self._segment_bytes, self._disk
                 self._reserving = True
                 self._job = disk.start(lambda: reserve(disk, number, size))
-        elif self._sealed and now >= self._compress_retry_ns:
+        elif self._may_compress and now >= self._compress_retry_ns:
             number, disk = self._sealed[0], self._disk
             self._reserving = False
             self._job = disk.start(lambda: compress(disk, number))
@@ -329,18 +428,22 @@ class Log:
         """The durable entries, many at a time, each verified. Raises LogDamaged."""
         return read_pieces(self._disk, verify=True, cluster=self._header.cluster, through=self.proven_index)
 
+    def read_from(self, index: int, max_bytes: int) -> list[Entry]:
+        """Entries from `index` on, at least one. Raises LostData, LogDamaged."""
+        return self._feeding.read(index, max_bytes)
+
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""
         if self._job is not None:
             self._disk.hurry()
             self._finish(self._job)
-        if self._failed is None:
+        if self._failed is None and not self.syncing:
             self.prove()
             self.sync()
         self._file.close()
 
 
-def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
+def begin(disk: Disk, names: Names, segment_bytes: int, cluster: bytes | None) -> bool:
     """Makes a new log in a directory that has none; goes on where a crash interrupted that."""
     if names.all:
         if names.all != {1}:
@@ -350,7 +453,7 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
             raise no_state(disk)
         cluster = header.cluster
     else:
-        cluster = disk.unique()
+        cluster = cluster or disk.unique()
         make(
             disk,
             segment_name(1),
@@ -359,7 +462,7 @@ def begin(disk: Disk, names: Names, segment_bytes: int) -> bool:
         )
     name = STATE_NAME + TEMPORARY
     file = disk.open(name, create=True)
-    write_state(file, wal.State(1, cluster, HardState(0, 0), None))
+    write_state(file, wal.State(1, cluster, HardState(0, 0), None, disk.unique(), 0, None))
     file.close()
     disk.rename(name, STATE_NAME)
     disk.sync_directory()

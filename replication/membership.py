@@ -2,7 +2,7 @@
 2015 that a leader first commits an entry of its own term: leading.py).
 
 A membership is an entry of the log like any other; a member goes by the newest one in its log, committed or not. Its
-payload begins with four zero bytes, which no payload from outside may.
+payload begins with PREFIX, which no payload from outside may.
 """
 
 import struct
@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from replication.messages import Buffer
 
-OWN = b"\0\0\0\0"  # what the payloads of replication's own entries begin with
-PREFIX = OWN + b"members\0"
+PREFIX = b"\0\0\0\0members\0"
 HEAD = struct.Struct("<IIQ")  # format, members, highest id ever given
 MEMBER = struct.Struct("<QII")  # id, voter, bytes of address
 FORMAT = 1
@@ -101,14 +100,14 @@ def encode(membership: Membership) -> bytes:
     return b"".join(parts)
 
 
-def is_own(payload: Buffer) -> bool:
+def is_membership(payload: Buffer) -> bool:
     """Whether a payload is replication's own, and none of the application's business."""
-    return payload[: len(OWN)] == OWN
+    return payload[: len(PREFIX)] == PREFIX
 
 
 def decode(payload: Buffer) -> Membership | None:
     """The membership that an entry's payload holds; None when it is another entry. ValueError: a newer format."""
-    if payload[: len(PREFIX)] != PREFIX:
+    if not is_membership(payload):
         return None
     data = bytes(payload)
     at = len(PREFIX) + HEAD.size

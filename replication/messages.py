@@ -65,7 +65,9 @@ class Message(NamedTuple):
     commit: int = 0  # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it
     rejected: bool = False  # answers
     forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
-    number: int = 0  # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: `index` rejected
+    number: int = (
+        0  # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: `index` rejected
+    )
     hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
     entries: Sequence[Entry] = ()
 

@@ -1,40 +1,69 @@
-"""One replica's log at work: proposals in, committed entries out. Obeys Raft's Ready, in its order, here and
-only here.
+"""One replica's log at work: proposals and messages in, committed entries and messages out. Obeys Raft's Ready, in its
+order, here and only here.
 
-A cluster has exactly one member for now. Its sync is inline: nothing else could be done meanwhile, and a
-thread hop would cost more than it saves.
+The only voter of a cluster syncs inline: nothing else could be done meanwhile, and a thread hop would cost more than it
+saves. Among several the sync runs beside the loop: `sync_descriptor` becomes readable when it is done, and heartbeats
+never wait behind a disk.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from replication import membership
 from replication.clock import Clock
 from replication.files import Disk, LogError, LogFailed, LogUnavailable
 from replication.log import Log
-from replication.messages import Buffer, Entry, Ready
-from replication.raft import Raft
+from replication.membership import Membership, Refused, of_one
+from replication.messages import Buffer, Entry, HardState, Message, Proposal
+from replication.progress import Progress
+from replication.raft import Raft, Timing
 from replication.wal import DATA, Cut, batch_end
+from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
 MAX_ENTRY_BYTES = 4 << 20
+IN_DOUBT_BYTES = 16 << 20  # not yet committed: no more is proposed
 
 
 class Node:
     """Not thread-safe: one loop calls it.
 
-    Start: `open`, apply `committed(1)`, then call `turn`; the first turn begins a new term and gives its no-
-    op. After LogFailed the process must stop: nothing here works any more.
+    Start: `open`, apply `committed_pieces()`, then call `turn`. In a cluster of one the first turn begins a new term
+    and gives its no-op. After LogFailed the process must stop: nothing here works any more.
+
+    me: this member's id. birth: what the empty log of a new cluster begins with, the same at each of its members;
+    without it member 1 is a cluster of one, and any other waits to be added. below: below(n) is a random number
+    0 <= r < n.
     """
 
-    def __init__(self, disk: Disk, log: Log, clock: Clock, max_entry_bytes: int) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        log: Log,
+        clock: Clock,
+        max_entry_bytes: int,
+        me: int,
+        below: Callable[[int], int],
+        timing: Timing,
+    ) -> None:
         self._disk = disk
         self._log = log
+        self._clock = clock
         self._max_entry_bytes = max_entry_bytes
-        position = log.position
-        self._raft = Raft(log.hard_state, position.index, position.timestamp_ns, clock)
+        self._me = me
+        self._below = below
+        self._timing = timing
+        self._memberships = [(0, of_one())]
+        self._terms: list[tuple[int, int]] = []  # (first index, term)
+        self._rest: list[Entry] | None = None  # what a start found that may not be committed
+        self._raft: Raft | None = None  # exists when the log was read
+        self._given_index = 0  # through which entries were given to be applied
+        self._in_doubt: deque[tuple[int, int]] = deque()  # (index, bytes) proposed here, not committed
+        self._in_doubt_bytes = 0
         self._queue: deque[Buffer] = deque()
         self.queued_bytes = 0  # proposed and not yet in an entry
+        self.messages: list[Message] = []  # to be sent, in this order, before anything else waits
 
     @classmethod
     def open(
@@ -44,6 +73,11 @@ class Node:
         clock: Clock,
         segment_bytes: int = SEGMENT_BYTES,
         max_entry_bytes: int = MAX_ENTRY_BYTES,
+        me: int = 1,
+        below: Callable[[int], int] = lambda n: 0,
+        timing: Timing = Timing(),  # noqa: B008 (immutable)
+        birth: Membership | None = None,
+        cluster: bytes | None = None,
     ) -> "Node":
         """Locks the directory and recovers. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
         if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
@@ -53,10 +87,82 @@ class Node:
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from None
         try:
-            return cls(disk, Log.open(disk, clock, segment_bytes), clock, max_entry_bytes)
+            log = Log.open(disk, clock, segment_bytes, cluster)
+            if birth is not None and log.position.index == 0:
+                log.save(HardState(1, 0))
+                log.append([Proposal(1, 1, 0, (membership.encode(birth),))], 0)
+                log.sync()
+            return cls(disk, log, clock, max_entry_bytes, me, below, timing)
         except LogError:
             disk.close()
             raise
+
+    # ------------------------------------------------------------ starting
+
+    def committed_pieces(self) -> Iterator[list[Entry]]:
+        """The entries that are known to be committed, from the first, many at a time, verified: what a start applies.
+        Of a cluster of one that is every entry. Raises LostData, LogDamaged."""
+        starting = self._raft is None
+        known = self._log.commit_index if starting else self.commit_index
+        rest: list[Entry] = []
+        for entries in self._log.pieces():
+            if starting:
+                self._pass_over(entries)
+            if entries[-1].index <= known:
+                yield entries
+                continue
+            rest += [entry for entry in entries if entry.index > known]
+            if entries[0].index <= known:
+                yield [entry for entry in entries if entry.index <= known]
+        if starting:
+            self._rest = rest
+            if self._is_alone(self._memberships[-1][1]) and rest:
+                yield rest
+
+    def _pass_over(self, entries: list[Entry]) -> None:
+        """What Raft has to know of the log."""
+        for entry in entries:
+            if not self._terms or self._terms[-1][1] != entry.term:
+                self._terms.append((entry.index, entry.term))
+            changed = membership.decode(entry.payload)
+            if changed is not None:
+                self._memberships.append((entry.index, changed))
+
+    def _is_alone(self, members: Membership) -> bool:
+        return members.ids == {self._me}
+
+    def committed(self, from_index: int = 1) -> Iterator[Entry]:
+        """As `committed_pieces`, one by one, from `from_index`."""
+        for entries in self.committed_pieces():
+            yield from (entry for entry in entries if entry.index >= from_index)
+
+    def begin(self) -> None:
+        """Ends the start; the first turn does it, too. Raises LostData, LogDamaged."""
+        if self._rest is None:
+            for _ in self.committed_pieces():
+                pass
+        assert self._rest is not None
+        log = self._log
+        position = log.position
+        alone = self._is_alone(self._memberships[-1][1])
+        end = position.index if alone else log.commit_index
+        window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
+        if not alone:
+            window.recovered(self._rest)
+        self._given_index = end
+        cut = log.promised
+        self._raft = Raft(
+            self._me,
+            log.hard_state,
+            window,
+            0 if alone else end,
+            self._memberships,
+            self._clock,
+            self._below,
+            self._timing,
+            (cut.term, cut.last_index) if cut else (0, 0),
+        )
+        self._rest = []
 
     # ------------------------------------------------------------ the loop's side
 
@@ -64,39 +170,104 @@ class Node:
         """Queues one payload. The payloads of a turn become ONE entry, end to end in this order, as many as
         fit into it; none is cut. `payload` must not change until a turn took it: `queued_bytes` is 0 then.
 
-        Raises ValueError when it is longer than an entry may be.
+        Leaders only: what is queued when this member ceases to lead is dropped. Raises ValueError when it is longer
+        than an entry may be, or reads like an entry of replication's own.
         """
         size = len(payload)
         if size > self._max_entry_bytes:
             raise ValueError(f"a payload of {size} bytes; an entry holds at most {self._max_entry_bytes}")
+        if membership.is_membership(payload):
+            raise ValueError("a payload that begins as the log's own entries do")
         self._queue.append(payload)
         self.queued_bytes += size
+
+    def step(self, message: Message) -> None:
+        """A message of another member. Raises Diverged: stop the process."""
+        self._running.step(message)
+
+    def tick(self) -> None:
+        """Time has passed: once a heartbeat interval, after what had arrived was stepped."""
+        self._running.tick()
+
+    def link_closed(self, peer: int) -> None:
+        """The link to a peer was closed by its end."""
+        self._running.link_closed(peer)
 
     def turn(self) -> list[Entry]:
         """Makes what is queued durable and gives the entries that may now be applied, in order.
 
         Gives nothing while there is no room for them (`why_not` says why): what is queued stays queued.
-        Raises LogFailed: stop the process.
+        Raises LogFailed, Diverged: stop the process.
         """
         self._log.poll()
+        if self._raft is None:
+            self.begin()
+        if self._is_alone(self._running.membership):
+            return self._turn_alone(self._running)
+        return self._turn_together(self._running)
+
+    @property
+    def _running(self) -> Raft:
+        assert self._raft is not None, "begin() comes first"
+        return self._raft
+
+    def _turn_alone(self, raft: Raft) -> list[Entry]:
         committed: list[Entry] = []
-        if not self._raft.leader:
+        if raft.leading is None:
             if not self._log.make_room([0]):
                 return []
-            self._raft.campaign()
-            committed += self._obey(self._raft.ready())
-            committed += self._obey(self._raft.ready())
-        if self._queue:
-            pieces, size = self._next_pieces()
-            if self._log.make_room([size]):
-                self._raft.propose(pieces)
-                for _ in pieces:
-                    self._queue.popleft()
-                self.queued_bytes -= size
-                committed += self._obey(self._raft.ready())
-        else:
+            raft.stand()
+            committed += self._obey_alone(raft)
+        if not self._queue:
             self._log.prove()
+        elif self._propose(raft):
+            committed += self._obey_alone(raft)
         return committed
+
+    def _obey_alone(self, raft: Raft) -> list[Entry]:
+        ready = raft.ready()
+        if ready.hard_state is not None:
+            self._log.save(ready.hard_state)
+        entries = self._log.append(ready.proposals, raft.commit_index)
+        raft.written(entries)
+        self._log.sync()
+        raft.synced(entries[-1].index)
+        assert raft.commit_index == entries[-1].index
+        self._log.settle(raft.commit_index)
+        self._given_index = raft.commit_index
+        raft.log.shrink(self._given_index)
+        return entries
+
+    def _turn_together(self, raft: Raft) -> list[Entry]:
+        log = self._log
+        if log.syncing and log.finish_sync():
+            raft.synced(log.proven_index)
+        if raft.leading is None:
+            self._drop()
+        elif self._queue and not log.syncing and raft.proposing and self._in_doubt_bytes < IN_DOUBT_BYTES:
+            self._propose(raft)
+        self._obey(raft)
+        return self._committed(raft)
+
+    def _drop(self) -> None:
+        """What this member cannot propose any more: whoever wants it proposes it to the next leader."""
+        self._queue.clear()
+        self.queued_bytes = 0
+        self._in_doubt.clear()
+        self._in_doubt_bytes = 0
+
+    def _propose(self, raft: Raft) -> bool:
+        """One entry of what is queued, if there is room."""
+        pieces, size = self._next_pieces()
+        if not self._log.make_room([size]):
+            return False
+        index = raft.propose(pieces)
+        for _ in pieces:
+            self._queue.popleft()
+        self.queued_bytes -= size
+        self._in_doubt.append((index, size))
+        self._in_doubt_bytes += size
+        return True
 
     def _next_pieces(self) -> tuple[tuple[Buffer, ...], int]:
         size = self.queued_bytes
@@ -111,30 +282,96 @@ class Node:
             size += len(piece)
         return tuple(pieces), size
 
-    def _obey(self, ready: Ready) -> list[Entry]:
-        entries: list[Entry] = []
-        if ready.hard_state is not None:  # write
-            self._log.save(ready.hard_state)
-        if ready.entries:
-            entries = self._log.append(ready.entries)
-            # here the other members get what needs no sync
-            self._log.sync()
-        # here the other members get what promises something; our own vote and acknowledgement:
-        self._raft.advance(ready)
-        assert not entries or entries[-1].index == self._raft.commit_index
-        return entries  # apply
+    def _obey(self, raft: Raft) -> None:
+        """messages.Ready states the order."""
+        log = self._log
+        ready = raft.ready(writing=not log.syncing)
+        if ready.hard_state is not None:
+            log.save(ready.hard_state)
+        if ready.stays is not None:
+            log.truncate(ready.stays)
+        if ready.proposals:
+            self._write(raft, ready.proposals)
+        self.messages += raft.take_messages()
+
+    def _write(self, raft: Raft, proposals: Sequence[Proposal]) -> None:
+        """A batch of as many as fit; the others come with the next."""
+        sizes: list[int] = []
+        for proposal in proposals:
+            sizes.append(sum(map(len, proposal.pieces)))
+            if len(sizes) > 1 and sum(sizes) > self._max_entry_bytes:
+                del sizes[-1]
+                break
+        if self._log.make_room(sizes):
+            raft.written(self._log.append(proposals[: len(sizes)], raft.commit_index))
+            self._log.start_sync()
+
+    def _committed(self, raft: Raft) -> list[Entry]:
+        through = min(raft.commit_index, raft.log.written_index)
+        if through <= self._given_index:
+            return []
+        entries = raft.log.between(self._given_index, through)
+        self._given_index = through
+        self._log.settle(min(through, self._log.proven_index))
+        raft.log.shrink(min(through, self._log.proven_index))
+        while self._in_doubt and self._in_doubt[0][0] <= through:
+            self._in_doubt_bytes -= self._in_doubt.popleft()[1]
+        return entries
+
+    # ------------------------------------------------------------ the operator's side
+
+    def change(self, changed: Membership) -> int:
+        """Proposes another membership; the index of its entry. Raises membership.Refused."""
+        return self._running.change(changed)
+
+    def transfer(self, to: int = 0) -> int:
+        """Hands the leadership to a member (0: the one that has most of the log); which. Raises membership.Refused."""
+        raft = self._running
+        if not to and raft.leading is not None:
+            to = raft.leading.successor()
+            if not to:
+                raise Refused("no other voter answers: there is nobody to hand over to")
+        raft.transfer(to)
+        return to
+
+    def read(self, ticket: int) -> None:
+        """Asks for a linearizable read: `take_reads` gives (ticket, index) when a quorum has confirmed the leader; what
+        is applied up to index then holds everything that was acknowledged before. Ask again when a leader was lost."""
+        self._running.read(ticket)
+
+    def take_reads(self) -> list[tuple[int, int]]:
+        found, self._running.reads = self._running.reads, []
+        return found
 
     # ------------------------------------------------------------ what is known
 
-    def committed(self, from_index: int = 1) -> Iterator[Entry]:
-        """The durable entries from `from_index`, verified from the first one on. With one member what its
-        disk holds is on a quorum's disks. Raises LostData, LogDamaged."""
-        for entries in self.committed_pieces():
-            yield from (entry for entry in entries if entry.index >= from_index)
+    @property
+    def membership(self) -> Membership:
+        return self._running.membership
 
-    def committed_pieces(self) -> Iterator[list[Entry]]:
-        """As `committed`, from the first, many at a time."""
-        return self._log.pieces()
+    @property
+    def progress(self) -> dict[int, Progress]:
+        """What a leader knows of the others; empty at others."""
+        leading = self._running.leading
+        return leading.progress if leading is not None else {}
+
+    @property
+    def leader(self) -> int:
+        """The member that leads, as far as is known here; 0 = nobody."""
+        return self._raft.leader if self._raft is not None else 0
+
+    @property
+    def commit_index(self) -> int:
+        return self._raft.commit_index if self._raft is not None else self._log.commit_index
+
+    @property
+    def sync_descriptor(self) -> int:
+        """Readable when a sync beside the loop is done: take a turn."""
+        return self._disk.sync_descriptor()
+
+    @property
+    def cluster(self) -> bytes:
+        return self._log.cluster
 
     @property
     def last_index(self) -> int:
@@ -147,12 +384,19 @@ class Node:
 
     @property
     def role(self) -> str:
-        """leader or follower."""
-        return "leader" if self._raft.leader else "follower"
+        """leader, candidate, follower or learner."""
+        raft = self._raft
+        if raft is None:
+            return "follower"
+        if raft.leading is not None:
+            return "leader"
+        if raft.candidacy is not None:
+            return "candidate"
+        return "follower" if self._me in raft.membership.voters else "learner"
 
     @property
     def term(self) -> int:
-        return self._raft.hard_state.term
+        return self._raft.hard.term if self._raft is not None else self._log.hard_state.term
 
     @property
     def accepting(self) -> bool:

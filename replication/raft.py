@@ -29,7 +29,9 @@ NOTHING = Ready(None, None, ())
 
 class Timing(NamedTuple):
     heartbeat_ns: int = 10_000_000
-    election_ns: int = 100_000_000  # silence after which a leader is doubted; the wait has up to as much again added
+    election_ns: int = (
+        100_000_000  # silence after which a leader is doubted; the wait has up to as much again added
+    )
 
 
 class Diverged(Exception):
@@ -69,7 +71,9 @@ class Raft:
         self.leader = 0  # whom this member follows; itself while it leads
         self.leading: Leading | None = None
         self.candidacy: Candidacy | None = None
-        self.reads: list[tuple[int, int]] = []  # (ticket, index): reads that are linearizable once applied to index
+        self.reads: list[
+            tuple[int, int]
+        ] = []  # (ticket, index): reads that are linearizable once applied to index
         self._promised = promised
         self._below = below
         self._saved = hard
@@ -209,7 +213,7 @@ class Raft:
 
     @property
     def hears_leader(self) -> bool:
-        """Whether a leader is there, as far as this member can tell: what disregard of votes rests on (thesis 4.2.3)."""
+        """Whether a leader is there, as far as this member can tell: votes are disregarded then (thesis 4.2.3)."""
         if self.leading is not None:
             return True
         return (
@@ -377,7 +381,9 @@ class Raft:
     def _hear(self, m: Message) -> None:
         """The leader of this term speaks (paper 5.3)."""
         if self.leading is not None:
-            raise Diverged(f"members {self.me} and {m.sender} both lead term {m.term}: one of them lost its vote")
+            raise Diverged(
+                f"members {self.me} and {m.sender} both lead term {m.term}: one of them lost its vote"
+            )
         if self.leader != m.sender or self.candidacy is not None:
             self.follow(m.term, m.sender)
         else:
@@ -398,9 +404,7 @@ class Raft:
         if last < self.commit_index:  # an old one; what is committed is the same everywhere
             self._acknowledge(m.sender, self.commit_index)
             return
-        if m.index > log.last_index or (
-            m.index > self.commit_index and log.term_at(m.index) != m.log_term
-        ):
+        if m.index > log.last_index or (m.index > self.commit_index and log.term_at(m.index) != m.log_term):
             hint = log.last_not_above(min(m.index, log.last_index), m.log_term)
             self.send(
                 Kind.APPEND_ANSWER,

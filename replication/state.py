@@ -1,4 +1,4 @@
-"""The file `state`: term, vote, cluster id, and what recovery cut. Two equal slots, a sector each."""
+"""The file `state`: term, vote, cluster, directory, what recovery cut. Two equal slots, a sector each."""
 
 from replication import wal
 from replication.files import Disk, File, LogDamaged, LostData
@@ -45,10 +45,11 @@ def check_state(disk: Disk) -> wal.State:
     file.close()
     if len(data) != SIZE:
         raise LogDamaged(file.path, min(len(data), SIZE), f"the file should end at {SIZE}")
-    record = wal.CRC.size + wal.STATE.size
     for start in range(0, SIZE, wal.SECTOR):
         slot = data[start : start + wal.SECTOR]
-        if wal.unsealed(wal.STATE, wal.STATE_MAGIC, slot, 0) is None:
+        whole = wal.unsealed(wal.STATE, wal.STATE_MAGIC, slot, 0) is not None
+        record = wal.CRC.size + (wal.STATE if whole else wal.STATE_1).size
+        if not whole and wal.unsealed(wal.STATE_1, wal.STATE_MAGIC, slot, 0) is None:
             raise LogDamaged(file.path, start, "this copy of the term and the vote is damaged")
         if not wal.blank(slot, record):
             raise LogDamaged(file.path, start + wal.first_written(slot, record), "there should be zeros here")

@@ -29,6 +29,7 @@ from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
 VERSION = 1
+STATE_VERSION = 2
 ZEROS = bytes(1 << 16)  # zeros are compared in pieces of this size
 SECTOR = 512
 PADDING = bytes(SECTOR)
@@ -44,11 +45,14 @@ SEGMENT = struct.Struct(
 )  # magic version number size cluster | position before: index term time hash
 BATCH = struct.Struct(
     "<4sIIQQQQQ32s32s"
-)  # magic number length offset first last term proven | hash before, after
+)  # magic number length offset first last term commit | hash before, after
 ENTRY = struct.Struct("<IQQq32s")  # payload length, index, term, timestamp, chain hash
 PROOF = struct.Struct("<4sQQQ32s")  # magic number index term hash
 SUCCESSOR = struct.Struct("<4sQQ")  # magic number size
-STATE = struct.Struct("<4sIQ16sQQQQQ")  # magic version sequence cluster term vote | cut: first last term
+STATE = struct.Struct(
+    "<4sIQ16sQQQQQ16sQQ"
+)  # magic version sequence cluster term vote | cut: first last term | directory starts stays
+STATE_1 = struct.Struct("<4sIQ16sQQQQQ")  # of format version 1: up to the cut
 RECORD = struct.Struct("<I" + ENTRY.format[1:])  # CRC and ENTRY
 LINK = struct.Struct("<QQq")  # index, term, timestamp: hashed between the previous hash and the payload
 
@@ -91,7 +95,7 @@ class BatchHeader(NamedTuple):
     first_index: int
     last_index: int
     term: int  # of the last entry
-    proven_index: int  # through which the previous sync had completed
+    commit_index: int  # through which the log was known to be committed when this was written
     hash_before: bytes
     hash_after: bytes
 
@@ -124,12 +128,15 @@ class Cut(NamedTuple):
 
 
 class State(NamedTuple):
-    """The two slots of the file `state`: hard state, and what recovery cut."""
+    """The two slots of the file `state`: hard state, what recovery cut, and whose directory this is."""
 
     sequence: int
     cluster: bytes
     hard: HardState
     cut: Cut | None
+    directory: bytes  # 16 random bytes, made with the directory
+    starts: int  # how often it was opened to be written to
+    stays: int | None  # entries after it are being given up (truncation.py)
 
 
 class Bad(Exception):
@@ -190,10 +197,10 @@ def encode_segment(header: SegmentHeader) -> bytes:
 
 
 def encode_batch(
-    place: Place, proposals: Sequence[Proposal], proven_index: int
+    place: Place, proposals: Sequence[Proposal], commit_index: int
 ) -> tuple[bytes, list[Entry], Place]:
     """The batch at `place`, its entries (whose payloads are views of it), and the place after it."""
-    batch, entries = lay_out(place.number, place.offset, place.position.hash, proposals, proven_index)
+    batch, entries = lay_out(place.number, place.offset, place.position.hash, proposals, commit_index)
     index, term, timestamp_ns, _, chain = entries[-1]
     position = Position(index, term, timestamp_ns, chain)
     return batch, entries, Place(position, place.number + 1, place.offset + len(batch))
@@ -222,7 +229,20 @@ def encode_successor(number: int, size: int) -> bytes:
 
 def encode_state(state: State) -> bytes:
     cut = state.cut or Cut(0, 0, 0)
-    return sealed(STATE.pack(STATE_MAGIC, VERSION, state.sequence, state.cluster, *state.hard, *cut))
+    stays = 0 if state.stays is None else state.stays + 1
+    return sealed(
+        STATE.pack(
+            STATE_MAGIC,
+            STATE_VERSION,
+            state.sequence,
+            state.cluster,
+            *state.hard,
+            *cut,
+            state.directory,
+            state.starts,
+            stays,
+        )
+    )
 
 
 def proof_offset(number: int) -> int:
@@ -281,19 +301,30 @@ def check_gaps(data: bytes) -> None:
 
 def decode_state(data: bytes) -> State | None:
     """The newer of the two slots that are whole; None when neither is."""
-    found: list[State] = []
-    for slot in range(2):
-        fields = unsealed(STATE, STATE_MAGIC, data, slot * SECTOR)
-        if fields is None:
-            continue
-        version, sequence, cluster, term, vote, *cut = fields
-        if version != VERSION:
-            raise Bad(
-                slot * SECTOR + CRC.size + 4, f"state format version {version}; this program reads {VERSION}"
-            )
-        hard = HardState(term, vote)  # type: ignore[arg-type]
-        found.append(State(sequence, cluster, hard, Cut(*cut) if cut[0] else None))  # type: ignore[arg-type]
-    return max(found, default=None)
+    slots = [decode_slot(data, slot * SECTOR) for slot in range(2)]
+    return max(
+        (state for state in slots if state is not None), key=lambda state: state.sequence, default=None
+    )
+
+
+def decode_slot(data: bytes, at: int) -> State | None:
+    """One slot of `state`; None when it is not whole. Raises Bad for a version that is not known here."""
+    fields = unsealed(STATE, STATE_MAGIC, data, at) or unsealed(STATE_1, STATE_MAGIC, data, at)
+    if fields is None:
+        return None
+    version, sequence, cluster, term, vote, first, last, cut_term, *more = fields
+    if version not in (1, STATE_VERSION):
+        raise Bad(at + CRC.size + 4, f"state format version {version}; this program reads {STATE_VERSION}")
+    directory, starts, stays = more or (bytes(16), 0, 0)
+    return State(
+        sequence,  # type: ignore[arg-type]
+        cluster,  # type: ignore[arg-type]
+        HardState(term, vote),  # type: ignore[arg-type]
+        Cut(first, last, cut_term) if first else None,  # type: ignore[arg-type]
+        directory,  # type: ignore[arg-type]
+        starts,  # type: ignore[arg-type]
+        stays - 1 if stays else None,  # type: ignore[operator]
+    )
 
 
 def decode_entries(

@@ -29,6 +29,9 @@ EDGE = {
     # libraries found at run time: ZeroMQ's functions, a CRC32C
     "gateway/zeromq.pyx",
     "replication/checksum.pyx",
+    # links to other replicas, and the thread that syncs
+    "replication/peers.py",
+    "replication/sync_thread.pyx",
     # the client's clock and connections
     "gateway/client_core.py",
     "gateway/client_async.py",

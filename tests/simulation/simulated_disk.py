@@ -153,6 +153,8 @@ class SimulatedDisk:
         self.crash_at = -1
         self.fail: Callable[[str, str], None] = lambda operation, name: None
         self.capacity = 1 << 40
+        self.syncing: SimulatedFile | None = None
+        self.sync_may_end: Callable[[], bool] = lambda: self.chance.random() < 0.5
         self.read_only = False
 
     # ------------------------------------------------------------ the Disk protocol
@@ -208,6 +210,20 @@ class SimulatedDisk:
 
     def hurry(self) -> None:
         pass
+
+    def begin_sync(self, file: SimulatedFile) -> None:
+        assert self.syncing is None, "one sync at a time"
+        self.syncing = file
+
+    def sync_done(self) -> bool:
+        if self.syncing is None or not self.sync_may_end():
+            return False
+        file, self.syncing = self.syncing, None
+        file.sync()
+        return True
+
+    def sync_descriptor(self) -> int:
+        return -1
 
     def ahead(self, items: Iterable[Any], depth: int) -> Iterator[Any]:
         return iter(items)

@@ -1,0 +1,271 @@
+"""Links between replicas: plain TCP, so that a closed connection is seen at once; TLS where addresses are not loopback.
+
+One connection for each two members, which the one with the higher id dials. Frames and the hello are in wire.py. What
+cannot be sent at once waits in the socket's buffer; beyond a bound the link is closed, and begins again from what the
+follower acknowledged.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol, cast
+
+from replication.acquaintances import Acquaintances
+from replication.messages import Message
+from replication.wire import (
+    HELLO_FRAME,
+    INPUTS_FRAME,
+    MESSAGE_FRAME,
+    OLDEST,
+    REFUSED_FRAME,
+    VERSION,
+    Frames,
+    Garbled,
+    Hello,
+    decode_hello,
+    decode_message,
+    encode_hello,
+    encode_message,
+    frame,
+)
+
+WAITING_BYTES = 64 << 20  # for one peer that does not read
+RETRY_SECONDS = 0.05
+HELLO_SECONDS = 5
+
+
+class Receiver(Protocol):
+    """Whom the links serve."""
+
+    def opened(self, peer: int) -> None: ...
+
+    def closed(self, peer: int) -> None: ...
+
+    def message(self, message: Message) -> None: ...
+
+    def inputs(self, peer: int, payload: bytes) -> None: ...
+
+    def received(self) -> None:
+        """After everything that came at once was handed over."""
+
+    def trouble(self, peer: int, what: str) -> None:
+        """For people; 0 = a stranger."""
+
+
+class _Link(asyncio.Protocol):
+    """One connection, dialled (peer > 0) or accepted."""
+
+    def __init__(self, peers: "Peers", peer: int) -> None:
+        self.peer = peer  # 0 until its hello came
+        self.ready = False  # hellos were exchanged
+        self.refused = ""
+        self.transport: asyncio.Transport
+        self._peers = peers
+        self._frames = Frames()
+        self._dialled = peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        made = self.transport.get_extra_info("socket")
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._dialled:
+            self.transport.writelines(encode_hello(self._peers.hello(self._dialled)))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for kind, body in self._frames.feed(data):
+                self._take(kind, body)
+        except Garbled as garbled:
+            self._peers.receiver.trouble(self.peer, f"{self.name} speaks nonsense: {garbled}")
+            self.transport.abort()
+        self._peers.receiver.received()
+
+    @property
+    def name(self) -> str:
+        address = self.transport.get_extra_info("peername")
+        return f"member {self.peer} at {address}" if self.peer else f"somebody at {address}"
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self.ready and kind == MESSAGE_FRAME:
+            message = decode_message(body)
+            if (message.sender, message.to) != (self.peer, self._peers.me):
+                raise Garbled(f"a message from member {message.sender} to member {message.to}")
+            self._peers.receiver.message(message)
+        elif self.ready and kind == INPUTS_FRAME:
+            self._peers.receiver.inputs(self.peer, body)
+        elif kind == HELLO_FRAME and not self.ready:
+            self._peers.greeted(self, decode_hello(body))
+        elif kind == REFUSED_FRAME and not self.ready:
+            self.refused = body.decode("utf-8", "replace")
+            self._peers.receiver.trouble(self.peer, f"{self.name} refuses this replica: {self.refused}")
+            self.transport.close()
+        elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME, REFUSED_FRAME):
+            raise Garbled("a frame out of turn")
+        # frames of kinds that a newer version has are passed over
+
+    def refuse(self, why: str) -> None:
+        self.transport.writelines(frame(REFUSED_FRAME, why.encode()))
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._peers.lost(self)
+
+
+class Peers:
+    """All links of one member. `addresses` may change at any time; `update` looks at it.
+
+    hello_of: the hello for a member. tls: (for dialling, for accepting), or None.
+    """
+
+    def __init__(
+        self,
+        me: int,
+        receiver: Receiver,
+        hello_of: Callable[[int], Hello],
+        acquaintances: Acquaintances,
+        tls: tuple[ssl.SSLContext, ssl.SSLContext] | None,
+    ) -> None:
+        self.me = me
+        self.receiver = receiver
+        self.hello = hello_of
+        self.members: dict[int, str] = {}  # id -> host:port; empty: not known
+        self._acquaintances = acquaintances
+        self._tls = tls
+        self._links: dict[int, _Link] = {}
+        self._dialling: set[int] = set()
+        self._told: dict[int, str] = {}
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
+        self._closed = False
+
+    async def listen(self, listener: socket.socket) -> None:
+        self._server = await self._loop.create_server(
+            lambda: _Link(self, 0), sock=listener, ssl=self._tls[1] if self._tls else None, backlog=64
+        )
+
+    def update(self, members: dict[int, str]) -> None:
+        """Goes by these members: dials whom it should, hangs up on who is no member any more."""
+        self.members = members
+        for id, link in list(self._links.items()):
+            if id not in members:
+                link.transport.close()
+        for id, address in members.items():
+            if id < self.me and address and id not in self._links and id not in self._dialling:
+                self._dialling.add(id)
+                self._loop.create_task(self._dial(id))
+
+    async def _dial(self, id: int) -> None:
+        """Until there is a link, or none is wanted."""
+        try:
+            while not self._closed and id in self.members and id not in self._links:
+                host, _, port = self.members[id].rpartition(":")
+                try:
+                    _, link = await self._loop.create_connection(
+                        lambda: _Link(self, id),
+                        host.strip("[]"),
+                        int(port),
+                        ssl=self._tls[0] if self._tls else None,
+                        server_hostname="" if self._tls else None,
+                    )
+                except (OSError, ssl.SSLError) as error:
+                    if isinstance(error, ssl.SSLError):
+                        self._tell(id, f"member {id} at {self.members[id]}: {error}")
+                    link = None
+                await asyncio.sleep(RETRY_SECONDS)
+                if link is not None and not link.ready:
+                    await asyncio.sleep(HELLO_SECONDS if not link.transport.is_closing() else 1)
+                    if not link.ready:
+                        link.transport.abort()
+        finally:
+            self._dialling.discard(id)
+
+    def _tell(self, id: int, what: str) -> None:
+        if self._told.get(id) != what:
+            self._told[id] = what
+            self.receiver.trouble(id, what)
+
+    # ---------------------------------------------------------------- links come and go
+
+    def greeted(self, link: _Link, hello: Hello) -> None:
+        """A hello has come: the dialler's first, then ours."""
+        why = self._dislike(link, hello)
+        if why is not None:
+            self._tell(hello.sender, f"{link.name} was refused: {why}")
+            link.refuse(why)
+            return
+        answer = link.peer == 0
+        link.peer = hello.sender
+        old = self._links.pop(hello.sender, None)
+        if old is not None:
+            old.transport.abort()
+            self.receiver.closed(hello.sender)
+        if answer:
+            link.transport.writelines(encode_hello(self.hello(hello.sender)))
+        link.ready = True
+        self._links[hello.sender] = link
+        self._told.pop(hello.sender, None)
+        self.receiver.opened(hello.sender)
+
+    def _dislike(self, link: _Link, hello: Hello) -> str | None:
+        own = self.hello(hello.sender)
+        if hello.version < OLDEST or hello.oldest > VERSION:
+            return f"it speaks versions {hello.oldest} to {hello.version} of the link protocol; this replica {VERSION}"
+        if hello.cluster != own.cluster:
+            return f"its data is of cluster {hello.cluster.hex()}, and this is cluster {own.cluster.hex()}"
+        if hello.to != self.me or (link.peer and hello.sender != link.peer):
+            return (
+                f"member {hello.sender} looked for member {hello.to} and found member {self.me}: the addresses of the "
+                "configuration do not match"
+            )
+        if hello.sender == self.me:
+            return f"two replicas say that they are member {self.me}"
+        if hello.sender not in self.members:
+            return f"member {hello.sender} is not of this cluster: it was removed, or has to be added first"
+        if hello.run == own.run:
+            return "it is this replica itself"
+        return self._acquaintances.judge(hello)
+
+    def lost(self, link: _Link) -> None:
+        if link.peer and self._links.get(link.peer) is link:
+            del self._links[link.peer]
+            self.receiver.closed(link.peer)
+            self.receiver.received()
+        if not self._closed:
+            self.update(self.members)
+
+    # ---------------------------------------------------------------- sending
+
+    def send(self, message: Message) -> None:
+        """To a member without a link it is lost, as on any network."""
+        self._write(message.to, encode_message(message))
+
+    def forward(self, to: int, payload: bytes) -> None:
+        """Inputs that the leader shall propose."""
+        self._write(to, frame(INPUTS_FRAME, payload))
+
+    def _write(self, to: int, pieces: list[bytes | memoryview]) -> None:
+        link = self._links.get(to)
+        if link is None:
+            return
+        if link.transport.get_write_buffer_size() > WAITING_BYTES:
+            self._tell(to, f"member {to} does not read what it is sent: the link is closed and begins again")
+            link.transport.abort()
+            return
+        link.transport.writelines(pieces)
+
+    @property
+    def linked(self) -> set[int]:
+        """The members that there is a link to."""
+        return set(self._links)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._server is not None:
+            self._server.close()
+        for link in list(self._links.values()):
+            with suppress(OSError):
+                link.transport.close()
