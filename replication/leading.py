@@ -51,10 +51,14 @@ class Leading:
 
     def propose(self, pieces: tuple[Buffer, ...]) -> int:
         """One entry, stamped now; its index."""
+        proposal = self.stamped(pieces)
+        self._raft.log.add(proposal)
+        return proposal.index
+
+    def stamped(self, pieces: tuple[Buffer, ...]) -> Proposal:
+        """The next entry."""
         raft = self._raft
-        index = raft.log.last_index + 1
-        raft.log.add(Proposal(index, raft.hard.term, self._time.stamp(), pieces))
-        return index
+        return Proposal(raft.log.last_index + 1, raft.hard.term, self._time.stamp(), pieces)
 
     def change(self, changed: Membership) -> int:
         """Proposes a membership, which holds from now on; the index of its entry. Raises Refused."""

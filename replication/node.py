@@ -212,19 +212,30 @@ class Node:
         return self._raft
 
     def _turn_alone(self, raft: Raft) -> list[Entry]:
+        log = self._log
         committed: list[Entry] = []
-        if raft.leading is None:
-            if not self._log.make_room([0]):
+        if raft.leading is None or raft.log.unwritten:
+            if not log.make_room([0]):
                 return []
-            raft.stand()
-            committed += self._obey_alone(raft)
+            committed = self._begin_alone(raft)
         if not self._queue:
-            self._log.prove()
-        elif self._propose(raft):
-            committed += self._obey_alone(raft)
+            log.prove()
+            return committed
+        pieces, size = self._next_pieces()
+        if log.make_room([size]):
+            assert raft.leading is not None
+            entries = log.append((raft.leading.stamped(pieces),), raft.commit_index)
+            log.sync()
+            raft.committed_alone(entries[0])
+            self._take(pieces, size)
+            self._given_index = log.commit_index = raft.commit_index
+            committed += entries
         return committed
 
-    def _obey_alone(self, raft: Raft) -> list[Entry]:
+    def _begin_alone(self, raft: Raft) -> list[Entry]:
+        """A new term, and its no-op; or what was proposed before this member was alone."""
+        if raft.leading is None:
+            raft.stand()
         ready = raft.ready()
         if ready.hard_state is not None:
             self._log.save(ready.hard_state)
@@ -234,9 +245,8 @@ class Node:
         raft.synced(entries[-1].index)
         assert raft.commit_index == entries[-1].index
         self._log.settle(raft.commit_index)
-        self._given_index = raft.commit_index
-        raft.log.shrink(self._given_index)
-        return entries
+        given, self._given_index = self._given_index, raft.commit_index
+        return raft.log.between(given, raft.commit_index)
 
     def _turn_together(self, raft: Raft) -> list[Entry]:
         log = self._log
@@ -262,12 +272,15 @@ class Node:
         if not self._log.make_room([size]):
             return False
         index = raft.propose(pieces)
-        for _ in pieces:
-            self._queue.popleft()
-        self.queued_bytes -= size
+        self._take(pieces, size)
         self._in_doubt.append((index, size))
         self._in_doubt_bytes += size
         return True
+
+    def _take(self, pieces: tuple[Buffer, ...], size: int) -> None:
+        for _ in pieces:
+            self._queue.popleft()
+        self.queued_bytes -= size
 
     def _next_pieces(self) -> tuple[tuple[Buffer, ...], int]:
         size = self.queued_bytes

@@ -143,6 +143,12 @@ class Raft:
         """Whether `propose` may be called."""
         return self.leading is not None and not self.leading.transfer_to
 
+    def committed_alone(self, entry: Entry) -> None:
+        """The only member made what `leading.stamped` gave durable: its own disk is a quorum's."""
+        assert entry.index == self.commit_index + 1
+        self.log.pass_over(entry)
+        self.commit_index = entry.index
+
     def change(self, changed: Membership) -> int:
         """Proposes another membership, one member away from this one; the index of its entry. Raises Refused."""
         return self._must_lead().change(changed)

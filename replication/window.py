@@ -106,6 +106,15 @@ class Window:
         """The end of the log as a start found it: written, and part of last_index already."""
         self._keep(entries)
 
+    def pass_over(self, entry: Entry) -> None:
+        """An entry of the last term that was written, synced and committed in one go, as all before it were."""
+        if self._entries:
+            self._entries.clear()
+            self._bytes = 0
+        self._before_hash = entry.chain_hash
+        self.last_index = self.written_index = self.synced_index = entry.index
+        self.last_timestamp_ns = entry.timestamp_ns
+
     def _keep(self, entries: Sequence[Entry]) -> None:
         self._entries.extend(entries)
         self._bytes += sum(len(entry.payload) for entry in entries)
