@@ -12,6 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
+    "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
     "status": ("gateway.server_commands", "Show how a running exchange is."),
     "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
@@ -28,7 +29,7 @@ COMMANDS = {
     "bench": ("gateway.bench_command", "Measure speed beside its floors."),
 }
 GROUPS = {
-    "Exchange": ("serve", "config", "status", "replay"),
+    "Exchange": ("serve", "cluster", "config", "status", "replay"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
     "Market": ("book", "watch"),

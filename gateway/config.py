@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -54,6 +55,34 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description='"debug", "info", "warning" or "error"')
     ] = "info"
+
+
+class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Annotated[
+        str,
+        Meta(pattern="^([0-9a-f]{32})?$", description='32 hex digits, the same at every member; "" = of one'),
+    ] = ""
+    member: Annotated[int, Meta(ge=1, le=1_000_000, description="this replica's id, 1 to 1000000")] = 1
+    members: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='["1 HOST:PORT", "2 HOST:PORT", ...]: every member and the address that the others reach it at'
+        ),
+    ] = ()
+    heartbeat_ms: Annotated[int, Meta(ge=1, le=10_000, description="milliseconds, 1 to 10000")] = 10
+    election_timeout_ms: Annotated[
+        int, Meta(ge=10, le=100_000, description="milliseconds, 10 to 100000, five heartbeats or more")
+    ] = 100
+    certificate: Annotated[
+        str,
+        Meta(description='PEM file of this replica for TLS between members; "" = plain, on loopback only'),
+    ] = ""
+    key: Annotated[str, Meta(description="PEM file of its private key")] = ""
+    authority: Annotated[str, Meta(description="PEM file of the authority that signed every member's")] = ""
+
+    def addresses(self) -> dict[int, str]:
+        """Every member's; checked when the file was read."""
+        return {int(id): address for id, address in map(str.split, self.members)}
 
 
 class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +137,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
     storage: Storage = Storage()
     trace: Trace = Trace()
+    cluster: Cluster = Cluster()
     exchange: Exchange = Exchange()
     instruments: tuple[Instrument, ...] = DEFAULT_INSTRUMENTS
 
@@ -182,6 +212,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
         )
     if "\0" in config.storage.directory:
         raise wrong("storage.directory", "it has a NUL character; allowed: a name that the file system takes")
+    check_cluster(config.cluster, wrong)
     ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
     for name in Network.__struct_fields__[1:]:
         port = getattr(config.network, name)
@@ -211,6 +242,53 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             raise ConfigError(f"{file}: {where}.{error}") from None
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
     return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
+
+
+ADDRESS = re.compile(r"[1-9]\d{0,6} (\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}")
+
+
+def check_cluster(cluster: Cluster, wrong: Callable[[str, str], ConfigError]) -> None:
+    """Raises ConfigError."""
+    if not cluster.members:
+        if cluster.member != 1 or cluster.id:
+            raise wrong("cluster.members", 'none are given; allowed: ["1 HOST:PORT", ...], with every member')
+        return
+    for number, member in enumerate(cluster.members):
+        if not ADDRESS.fullmatch(member) or not 0 < int(member.rpartition(":")[2]) < 65_536:
+            what = f'{shown(member)}; allowed: "ID HOST:PORT", such as "1 127.0.0.1:7620"'
+            raise wrong(f"cluster.members[{number}]", what)
+    addresses = cluster.addresses()
+    if len(addresses) != len(cluster.members) or len(set(addresses.values())) != len(addresses):
+        raise wrong("cluster.members", "an id or an address is given twice; each member has its own")
+    if cluster.member not in addresses:
+        given = ", ".join(map(str, addresses))
+        raise wrong(
+            "cluster.member", f"member {cluster.member} is not among cluster.members, which has {given}"
+        )
+    if not cluster.id:
+        what = "none is given; a cluster of several members needs one: 32 hex digits, as from `openssl rand -hex 16`"
+        raise wrong("cluster.id", what)
+    if cluster.election_timeout_ms < 5 * cluster.heartbeat_ms:
+        what = f"{cluster.election_timeout_ms} ms; allowed: at least five times cluster.heartbeat_ms"
+        raise wrong("cluster.election_timeout_ms", what)
+    secured = [bool(cluster.certificate), bool(cluster.key), bool(cluster.authority)]
+    if any(secured) and not all(secured):
+        raise wrong("cluster.certificate", "certificate, key and authority go together: all three, or none")
+    for address in addresses.values():
+        host = address.rpartition(":")[0].strip("[]")
+        if not any(secured) and not is_loopback(host):
+            raise wrong(
+                "cluster.members",
+                f"{address} is not a loopback address: members that talk over a network need TLS. Give "
+                "cluster.certificate, cluster.key and cluster.authority",
+            )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 # ---------------------------------------------------------------- errors
@@ -314,6 +392,7 @@ COMMENTS = {
     "network": "Where this process listens. Not part of the log; may change from one start to the next.",
     "storage": "Where the log lies.",
     "trace": "Diagnostics (never orders).",
+    "cluster": "The replicas that hold one log between them. Without members: one replica, a cluster of its own.",
     "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"
     "# disagrees is refused.",
     "instruments": "Genesis too. Prices are multiples of price_increment, quantities of quantity_increment, both\n"
@@ -325,7 +404,7 @@ COMMENTS = {
 def complete_file() -> str:
     """A commented file with every key at its default; it loads as it is."""
     lines = ["# Quorumbook configuration. Every key is shown with its default; all may be left out.", ""]
-    for section in ("network", "storage", "trace", "exchange"):
+    for section in ("network", "storage", "trace", "cluster", "exchange"):
         value = getattr(Config(), section)
         lines += [f"# {COMMENTS[section]}", f"[{section}]", *fields(value), ""]
     lines.append(f"# {COMMENTS['instruments']}")
@@ -343,6 +422,8 @@ def fields(value: Struct, *, comments: bool = True) -> list[str]:
             if isinstance(here, bool)
             else f'"{here}"'
             if isinstance(here, str)
+            else "[]"
+            if here == ()
             else str(here)
         )
         described = next(

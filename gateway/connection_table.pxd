@@ -95,7 +95,7 @@ cdef class Table:
     cdef uint32_t* by_session   # session id -> slot + 1; 0 = not connected here
     cdef size_t session_room
     cdef Buffer payload         # the Inputs of this turn
-    cdef uint64_t gateway_number    # of the last input
+    cdef public uint64_t gateway_number     # of the last input
     cdef size_t behind_count
     cdef object ring            # numbers of connections with more to take, first in first out
     cdef list dirty             # numbers of connections with encoded bytes

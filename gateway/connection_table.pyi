@@ -4,6 +4,7 @@ class Table:
     outlet: Outlet
     now_ns: int
     incarnation: int
+    gateway_number: int
     comp_id: bytes
     events: list[tuple[str, dict[str, str | int]]]
     messages_in: int

@@ -369,6 +369,10 @@ cdef class Connections(Delivery):
             if self.table[slot].state != FREE:
                 self.end(&self.table[slot], True)
 
+    def forget_payload(self) -> None:
+        """What came in and was not taken: its gateway's incarnation is over."""
+        self.payload.end = 0
+
     def counts(self) -> dict[str, int]:
         """For `status`."""
         return {"tcp": self.held[<int>TCP], "zeromq": self.held[<int>ZEROMQ], "behind": self.behind_count,

@@ -15,7 +15,8 @@ from gateway.snapshot_writer cimport SnapshotWriter
 cdef struct Gateway:            # one incarnation, numbered from 1
     uint64_t last_number        # of its inputs, taken or not
     uint32_t lost               # 1: nothing of it is taken any more
-    uint32_t reserved
+    uint32_t member             # of the cluster, whose gateway it is; 0 = a log from before there were members
+    uint64_t nonce              # what the member asked for it with
 
 cdef struct Entry:              # a log entry to be applied
     Py_buffer view              # of its payload
@@ -37,7 +38,7 @@ cdef class Exchange:
     cdef Sessions state         # sessions
     cdef Orders orders
     cdef Outbox outbox
-    cdef Gateway* gateways
+    cdef Gateway* table         # the gateways, by incarnation
     cdef uint32_t gateway_count
     cdef uint32_t gateway_room
     # the entries that are being applied, in order
@@ -67,7 +68,8 @@ cdef class Exchange:
     cdef bint _passes_fence(self, const InputHead* head) noexcept nogil
     cdef int _message(self, const Expected* coming) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil
-    cdef int _gateway_start(self) except -1 nogil
+    cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil
+    cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil
     cdef int _gateway_lost(self, uint32_t incarnation) except -1 nogil
     cdef int _setting(self, const InputHead* head) except -1 nogil
     cdef int _instrument(self, const InputHead* head) except -1

@@ -46,6 +46,10 @@ class Exchange:
     @property
     def last_incarnation(self) -> int:
         """The incarnation given out last; 0 = none yet."""
+    def gateways(self) -> list[tuple[int, int, int, int]]:
+        """The gateways that are not lost: (incarnation, member, nonce, the last number of its inputs)."""
+    def last_number(self, incarnation: int) -> int:
+        """The number of the last input of a gateway; -1 when it is lost, or there is no such one."""
     @property
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""

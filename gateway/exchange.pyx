@@ -67,7 +67,7 @@ cdef class Exchange:
     def __dealloc__(self) -> None:
         self._release()
         free(self.entries)
-        free(self.gateways)
+        free(self.table)
 
     # ------------------------------------------------------------ entries
 
@@ -143,6 +143,8 @@ cdef class Exchange:
             memcpy(entry.aligned, entry.view.buf, entry.view.len)
             entry.begin = entry.aligned
         entry.end = entry.begin + entry.view.len
+        if entry.view.len >= 4 and (<const uint32_t*> entry.begin)[0] == 0:
+            entry.end = entry.begin     # the log's own (a membership): it holds no inputs
         return 0
 
     cdef int _check(self) except -1:
@@ -295,10 +297,10 @@ cdef class Exchange:
         # Exactly the next number of a live incarnation; 0 is the leader itself, whose inputs need no number.
         cdef Gateway* gateway
         if head.incarnation == 0:
-            return True
+            return head.kind != INPUT_GATEWAY_START or not self._started(head.connection, head.gateway_number)
         if head.incarnation > self.gateway_count:
             return False
-        gateway = &self.gateways[head.incarnation - 1]
+        gateway = &self.table[head.incarnation - 1]
         if gateway.lost or head.gateway_number != gateway.last_number + 1:
             return False
         gateway.last_number += 1
@@ -314,7 +316,7 @@ cdef class Exchange:
             return self._disconnect(head)
         self.state.input_number += 1
         if head.kind == INPUT_GATEWAY_START:
-            return self._gateway_start()
+            return self._gateway_start(head.connection, head.gateway_number)
         if head.kind == INPUT_GATEWAY_LOST:
             return self._gateway_lost((<const GatewayBody*> (head + 1)).incarnation)
         if head.kind == INPUT_SETTING:
@@ -368,18 +370,32 @@ cdef class Exchange:
         self.state.input_number += 1
         return self.state.disconnect(s)
 
-    cdef int _gateway_start(self) except -1 nogil:
+    cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil:
+        # A start that lies in the log twice is one.
+        cdef uint32_t i
+        for i in range(self.gateway_count):
+            if member and self.table[i].member == member and self.table[i].nonce == nonce:
+                return True
+        return False
+
+    cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil:
+        # A member has one gateway: what it had before is lost.
         cdef Gateway* grown
-        cdef uint32_t room
+        cdef uint32_t room, i
+        for i in range(self.gateway_count):
+            if member and self.table[i].member == member and not self.table[i].lost:
+                self._gateway_lost(i + 1)
         if self.gateway_count == self.gateway_room:
             room = self.gateway_room * 2 if self.gateway_room else 16
-            grown = <Gateway*> realloc(self.gateways, room * sizeof(Gateway))
+            grown = <Gateway*> realloc(self.table, room * sizeof(Gateway))
             if grown == NULL:
                 with gil:
                     raise MemoryError("no memory for a gateway")
-            self.gateways = grown
+            self.table = grown
             self.gateway_room = room
-        memset(&self.gateways[self.gateway_count], 0, sizeof(Gateway))
+        memset(&self.table[self.gateway_count], 0, sizeof(Gateway))
+        self.table[self.gateway_count].member = member
+        self.table[self.gateway_count].nonce = nonce
         self.gateway_count += 1
         return 0
 
@@ -388,7 +404,7 @@ cdef class Exchange:
         cdef uint32_t i
         for i in range(self.gateway_count):
             if incarnation == 0 or incarnation == i + 1:
-                self.gateways[i].lost = 1
+                self.table[i].lost = 1
         return self.state.lose(incarnation)
 
     cdef int _setting(self, const InputHead* head) except -1 nogil:
@@ -526,6 +542,18 @@ cdef class Exchange:
         """The incarnation given out last; 0 = none yet."""
         return self.gateway_count
 
+    def gateways(self) -> list:
+        """The gateways that are not lost: (incarnation, member, nonce, the last number of its inputs)."""
+        cdef uint32_t i
+        return [(i + 1, self.table[i].member, self.table[i].nonce, self.table[i].last_number)
+                for i in range(self.gateway_count) if not self.table[i].lost]
+
+    def last_number(self, incarnation: int) -> int:
+        """The number of the last input of a gateway; -1 when it is lost, or there is no such one."""
+        if not 1 <= incarnation <= self.gateway_count or self.table[<uint32_t> incarnation - 1].lost:
+            return -1
+        return self.table[<uint32_t> incarnation - 1].last_number
+
     @property
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""
@@ -623,8 +651,10 @@ cdef class Exchange:
         words[7] = self.gateway_count
         for i in range(self.gateway_count):
             words = <uint64_t*> text.reserve(16)
-            words[0] = self.gateways[i].last_number
-            words[1] = self.gateways[i].lost
+            words[0] = self.table[i].last_number
+            words[1] = self.table[i].lost | <uint64_t> self.table[i].member << 32
+            if self.table[i].member:
+                (<uint64_t*> text.reserve(8))[0] = self.table[i].nonce
         write_sessions(text, self.state)
         write_orders(text, self.state, self.orders)
         digest = hashlib.sha256(text)

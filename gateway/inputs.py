@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from engine.records import EMPTY_PRICE, INT64_MAX, RULES_VERSION
+from replication.membership import is_membership
 
 GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
 MAX_COMP_ID = 64
@@ -36,9 +37,10 @@ def _input(kind: int, body: bytes = b"", *, incarnation: int = 0, session: int =
     return head + padded
 
 
-def gateway_start() -> bytes:
-    """A gateway asks for an incarnation: the next number, 1, 2, 3, ..."""
-    return _input(GATEWAY_START)
+def gateway_start(member: int = 0, nonce: int = 0) -> bytes:
+    """A gateway asks for an incarnation: the next number, 1, 2, 3, ... What a member had before is lost; the same nonce
+    again asks for nothing new."""
+    return _input(GATEWAY_START, connection=member, number=nonce)
 
 
 def gateway_lost(incarnation: int = 0) -> bytes:
@@ -205,6 +207,20 @@ def split(payload: bytes) -> Iterator[bytes]:
         (size,) = struct.unpack_from("<I", payload, at)
         yield payload[at : at + size]
         at += size
+
+
+def genesis_of(payload: bytes) -> bytes:
+    """The Inputs that an empty log is begun with, the setting and the instruments behind it, if this payload holds
+    them."""
+    if is_membership(payload):
+        return b""
+    records = list(split(payload))
+    kinds = [record[4] for record in records]
+    if SETTING not in kinds:
+        return b""
+    begin = kinds.index(SETTING)
+    count = next((n for n, kind in enumerate(kinds[begin + 1 :]) if kind != INSTRUMENT), len(records))
+    return b"".join(records[begin : begin + 1 + count])
 
 
 def read_setting(record: bytes) -> dict[str, Any]:

@@ -16,19 +16,23 @@ from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.genesis import check, whole
-from replication.messages import Entry
+from gateway.intake import Intake, Links
+from replication.messages import Entry, Message
 from replication.node import Node
 
 LIGHT = 4096  # payload bytes of an entry of a few inputs
 STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
+TIMER_AGAIN_NS = 10_000_000  # between two entries for the time that passes
+PATIENCE_NS = 2_000_000_000  # without a leader, or a gateway without a link, before its clients are given up
 
 
 class Replica:
     """Owns nothing: node and egress file are closed by whoever made them.
 
-    monotonic_ns: the clock that timers are measured with; log time is the last entry's timestamp plus what has
-    passed on it since. publish: called with the feed's (topic, payload) messages of an entry. give_way:
-    called when answers were handed over, before the rest of a turn: who carries them on may need this core.
+    me: the member's id. monotonic_ns: the clock that timers are measured with; log time is the last entry's timestamp
+    plus what has passed on it since. publish: called with the feed's (topic, payload) messages of an entry. give_way:
+    called when answers were handed over, before the rest of a turn: who carries them on may need this core. nonce: a
+    random number, 1 to 2**64 - 1.
     """
 
     def __init__(
@@ -39,19 +43,28 @@ class Replica:
         publish: Callable[[list[tuple[bytes, bytes]]], None],
         give_way: Callable[[], None],
         monotonic_ns: Callable[[], int],
+        me: int,
+        links: Links,
+        nonce: Callable[[], int],
     ) -> None:
         self.node = node
         self.exchange = Exchange()
         self.exchange.feed.ignore(b"")  # only what somebody subscribes to is built
         self.why_not: str | None = None  # why no input is taken
+        self.me = me
+        self._intake = Intake(node, me, links, nonce)
+        self._links = links
+        self._unlinked_ns: dict[int, int] = {}  # since when a member has no link
+        self._led_ns = monotonic_ns()  # when a leader was last known
         self._egress = egress
         self._store = EgressStore(egress)
         self.connections = connections(self._session, self._store)
         self._publish = publish
         self._give_way = give_way
         self._monotonic_ns = monotonic_ns
-        self._first: deque[bytes] = deque()  # payloads that the log holds before any input of this gateway
-        self._incarnations = 0  # given out before this gateway asked for one
+        self._loaded: Loaded | None = None
+        self._prepared_term = 0  # the last term that this member led and prepared
+        self._timed: tuple[int | None, int] = (None, 0)  # the deadline that a timer was entered for, and when
         self._committed: deque[Entry] = deque()
         self._applying: Entry | None = None
         self._genesis = b""  # payload of the log's first entry that has one
@@ -83,30 +96,65 @@ class Replica:
             progress(entries[-1].index, last)
 
     def start(self, loaded: Loaded) -> None:
-        """Genesis in an empty log, a check of the configuration in another; then this gateway's incarnation.
+        """Checks the configuration against the log; genesis, where it is empty, and this gateway's incarnation follow
+        as soon as there is a leader, and in a log of one member at once.
 
         While the log has no room for these entries no input is taken (`why_not`) and later turns try again.
         Raises ConfigError when the file disagrees with the log, and what `turn` raises.
         """
+        self._loaded = loaded
         if self._genesis:
             check(loaded, self._genesis)
-        else:
-            self._first.append(whole(loaded))
-        self._first.append(inputs.gateway_lost(0) + inputs.gateway_start())  # so the new one is not lost
-        self._incarnations = self.exchange.last_incarnation
+        self.node.begin()
+        self._intake.ask_for_start()
         self._look_at_room()
-        while self.turn():
+        while self.turn() or (self.node.alone and self.node.accepting and not self.connections.incarnation):
             pass
+
+    # ---------------------------------------------------------------- other members
+
+    def opened(self, peer: int) -> None:
+        """There is a link to a member."""
+        self._unlinked_ns.pop(peer, None)
+        if peer == self.node.leader:
+            self._intake.again()
+
+    def closed(self, peer: int) -> None:
+        """The link to a member was closed."""
+        self._unlinked_ns[peer] = self._monotonic_ns()
+        self.node.link_closed(peer)
+
+    def message(self, message: Message) -> None:
+        """Raises what Node.step raises."""
+        self.node.step(message)
+
+    def forwarded(self, payload: bytes) -> None:
+        """Inputs of another member's gateway. Who does not lead drops them: they come again to the leader."""
+        if self.node.leader == self.me:
+            self.node.propose(payload)
+
+    def tick(self) -> None:
+        """Once a heartbeat interval, after what had arrived was handed over."""
+        self.node.tick()
+        if self.node.leader:
+            self._led_ns = self._monotonic_ns()
 
     # ---------------------------------------------------------------- running
 
     @property
     def timer_ns(self) -> int | None:
-        """Nanoseconds until the exchange's next deadline; None when it has none, or nothing can be entered for it."""
+        """Nanoseconds until the exchange's next deadline; None when it has none, or it is not for this member to
+        enter."""
         deadline = self.exchange.next_deadline_ns
-        if deadline is None or not self.connections.accepting:
+        if deadline is None or not self.connections.accepting or self.node.leader != self.me:
             return None
-        return deadline - self._log_ns - (self._monotonic_ns() - self._since_ns)
+        now = self._monotonic_ns()
+        timed, timed_ns = self._timed
+        if (
+            deadline == timed
+        ):  # it was entered, and the clock of the log is not there yet, or the entry is on its way
+            return timed_ns + TIMER_AGAIN_NS - now
+        return deadline - self._log_ns - (now - self._since_ns)
 
     def turn(self) -> bool:
         """One turn, or the next step of a long entry. True: there is more to do without waiting.
@@ -115,73 +163,145 @@ class Replica:
         """
         entry = self._applying
         if entry is None:
-            if not self._committed and not self._propose():
+            if not self._propose():
                 return self.connections.accepting and self.connections.pending
             entry = self._applying = self._committed.popleft()
             self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+        elif not self.node.alone:
+            self._turn_log()  # Raft goes on between the steps of a long entry
         done = self.exchange.step(STEP)
         self._keep()
         if done:
             self._applying = None
             self._publish(self.exchange.feed.take())
-            if not self.connections.incarnation:
-                self._look_for_start(entry)
+            self._applied(entry)
         self._look_at_room()
-        return not done or bool(self._committed) or bool(self._first) or self.connections.pending
+        return not done or bool(self._committed) or self.connections.pending
 
     def _propose(self) -> bool:
         """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
+        node, connections = self.node, self.connections
         self.light = False
-        if not self.connections.accepting:
+        if not connections.accepting:
             self._look_at_room()
-        if self.connections.accepting:
-            payload = self.connections.take_payload() if self.connections.pending else b""
-            if not payload and self._time_is_due():
-                payload = inputs.timer()
+        if connections.accepting:
+            payload = connections.take_payload() if connections.pending else b""
             if payload:
-                self.node.propose(payload)
+                if node.alone:
+                    node.propose(payload)
+                else:
+                    self._intake.offer(connections.gateway_number, payload)
                 self.light = len(payload) <= LIGHT
                 self.turns += 1
-        elif self._first and not self.node.queued_bytes:  # an entry each
-            self.node.propose(self._first.popleft())
-        if self.node.queued_bytes:
-            self._committed.extend(self._turn_log())
+            elif self._time_is_due():
+                node.propose(inputs.timer())
+                self._timed = (self.exchange.next_deadline_ns, self._monotonic_ns())
+        if self._prepared_term != node.term:
+            self._prepare()
+        self._intake.follow()
+        if node.queued_bytes or not node.alone or not node.leader:
+            self._turn_log()
         return bool(self._committed)
+
+    def _prepare(self) -> None:
+        """What a new leader has to enter, once it has applied everything of the terms before its own."""
+        node, exchange = self.node, self.exchange
+        if node.leader != self.me or exchange.applied_term != node.term:
+            return
+        self._prepared_term = node.term
+        if not self._genesis:
+            assert self._loaded is not None
+            node.propose(whole(self._loaded))
+        members = node.membership.ids
+        for incarnation, member, _, _ in exchange.gateways():
+            if member not in members:
+                node.propose(inputs.gateway_lost(incarnation))
 
     def _look_at_room(self) -> None:
         """Whether the next turn takes input: looked at after the answers of this one."""
         self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
-        if self.why_not is None and not self.connections.incarnation:
+        if self.why_not is None and not (self.connections.incarnation and self._genesis):
             self.why_not = "the log does not hold the start of this gateway yet"
-        self.connections.accepting = self.why_not is None
+        self.connections.accepting = self.why_not is None and not self._intake.full
 
     def rest(self) -> None:
-        """Now and then: what has nothing to write proves its last batch. Raises what Node.turn raises."""
+        """Now and then: what has nothing to write proves its last batch; who is out of reach too long is given up.
+        Raises what Node.turn raises."""
         if not self.node.queued_bytes:
-            self._committed.extend(self._turn_log())
+            self._turn_log()
+        if not self.node.alone:
+            self._give_up_gateways()
+            if self.connections.incarnation and self._monotonic_ns() - self._led_ns >= PATIENCE_NS:
+                self._abandon("no leader is known since two seconds: too few members can be reached")
+        self._look_at_room()
+
+    def _give_up_gateways(self) -> None:
+        """The leader, for the gateways of members without a link: their sessions are disconnected."""
+        if self.node.leader != self.me or self._prepared_term != self.node.term:
+            return
+        now = self._monotonic_ns()
+        for incarnation, member, _, _ in self.exchange.gateways():
+            if member == self.me or member in self._links.linked:
+                continue
+            if now - self._unlinked_ns.setdefault(member, now) >= PATIENCE_NS:
+                self.node.propose(inputs.gateway_lost(incarnation))
+                self._unlinked_ns[member] = now  # and again, if that is lost
+
+    def _abandon(self, why: str) -> None:
+        """Closes this gateway's clients; they may come again when it has another incarnation."""
+        self.connections.events.append(("clients closed", {"why": why}))
+        self.connections.close_all()
+        self.connections.incarnation = 0
+        self.connections.forget_payload()
+        self._intake.ask_for_start()
         self._look_at_room()
 
     def _time_is_due(self) -> bool:
         timer_ns = self.timer_ns
         return timer_ns is not None and timer_ns <= 0
 
-    def _turn_log(self) -> list[Entry]:
-        entries = self.node.turn()
+    def _turn_log(self) -> None:
+        node = self.node
+        entries = node.turn()
+        if node.messages:
+            for message in node.messages:
+                self._links.send(message)
+            node.messages.clear()
         if entries:
             self._log_ns = entries[-1].timestamp_ns
             self._since_ns = self._monotonic_ns()
-        return entries
+            self._committed.extend(entries)
 
-    def _look_for_start(self, entry: Entry) -> None:
-        """Of an entry just applied: whether it is the genesis, or gave this gateway its incarnation."""
+    def _applied(self, entry: Entry) -> None:
+        """Looks at what an entry means for this gateway."""
+        connections = self.connections
         if not self._genesis:
             self._look_for_genesis([entry])
-        if self.exchange.last_incarnation > self._incarnations:
-            self.connections.comp_id = self.exchange.comp_id
-            self.connections.incarnation = self.exchange.last_incarnation
+            connections.comp_id = self.exchange.comp_id
+            if self._genesis and self._loaded is not None:
+                check(self._loaded, self._genesis)
+        if self.node.alone and connections.incarnation:
+            return
+        if not connections.incarnation:
+            self._look_for_start()
+            return
+        last_number = self.exchange.last_number(connections.incarnation)
+        if last_number < 0:
+            self._abandon("the exchange counted this gateway as lost")
+        else:
+            self._intake.applied(last_number)
+
+    def _look_for_start(self) -> None:
+        for incarnation, member, nonce, _ in self.exchange.gateways():
+            if (member, nonce) == (self.me, self._intake.nonce):
+                self.connections.comp_id = self.exchange.comp_id
+                self.connections.gateway_number = 0
+                self.connections.incarnation = incarnation
+                self._intake.started()
 
     def _look_for_genesis(self, entries: list[Entry]) -> None:
-        self._genesis = next((bytes(entry.payload) for entry in entries if entry.payload), b"")
+        for entry in entries:
+            self._genesis = self._genesis or inputs.genesis_of(bytes(entry.payload))
         self.instruments = [
             inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
         ]

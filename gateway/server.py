@@ -8,6 +8,7 @@ Everything runs on the loop's one thread; ZeroMQ's own I/O threads move bytes.
 import asyncio
 import gc
 import os
+import random
 import signal
 import socket
 import time
@@ -29,14 +30,17 @@ from zmq.backend.cython import _zmq
 from gateway import descriptors, zeromq
 from gateway.admin import Admin
 from gateway.answering import Answering
-from gateway.config import Loaded, Network
+from gateway.config import Cluster, ConfigError, Loaded, Network
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
+from gateway.member_links import MemberLinks
 from gateway.replica import Replica
 from gateway.subscribers import Subscribers
 from replication.disk import RealDisk
 from replication.files import LogError
+from replication.membership import Member, Membership, Refused
 from replication.node import Node
+from replication.raft import Diverged, Timing
 from replication.segments import SEGMENT_NAME
 from replication.wal import Cut
 
@@ -56,6 +60,8 @@ KEEPALIVE = {
     "INTVL": 20,
     "CNT": 3,
 }  # a FIX client behind a dead network is gone after two minutes
+HAND_OVER_SECONDS = 0.5  # a leader that stops waits for another so long at most
+LET_GO_SECONDS = 0.05  # and then lets what it knows of the last orders reach its clients
 AWAKE_NS = 150_000  # how long the loop looks again before it sleeps, after a light turn
 
 
@@ -90,7 +96,9 @@ class TcpSession(asyncio.Protocol):
 class Server:
     """Everything between the operating system and a Replica, for one process."""
 
-    def __init__(self, loaded: Loaded, directory: Path, trace: FilteringBoundLogger) -> None:
+    def __init__(
+        self, loaded: Loaded, directory: Path, trace: FilteringBoundLogger, first_start: bool
+    ) -> None:
         self._loaded = loaded
         self._directory = directory
         self._trace = trace
@@ -103,6 +111,7 @@ class Server:
         self._awake = False
         self._awake_until_ns = 0
         self._started_ns = time.monotonic_ns()
+        self._stopping = False
         self._why_not: str | None = None
         self._descriptors = descriptors.raise_limit()
         self._crowded = False
@@ -124,7 +133,20 @@ class Server:
         self._admin_socket = self._socket(zmq.ROUTER, affinity=2)
         zeromq.load(_zmq.__file__)
         self._disk = RealDisk(str(directory))
-        self._node = Node.open(self._disk, clock=Clock())
+        cluster = loaded.config.cluster
+        self._tick_seconds = cluster.heartbeat_ms / 1000
+        self._node = Node.open(
+            self._disk,
+            clock=Clock(),
+            me=cluster.member,
+            below=random.randrange,
+            timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
+            birth=birth_of(cluster) if first_start else None,
+            cluster=bytes.fromhex(cluster.id) or None,
+        )
+        self._links = MemberLinks(
+            cluster, self._disk, self._node, trace, self._tell_people, self.schedule, self._member_failed
+        )
         self._egress = EgressFile(self._disk.open("egress", create=True))
         self._replica = Replica(
             self._node,
@@ -133,6 +155,9 @@ class Server:
             self._publisher(),
             os.sched_yield,
             time.monotonic_ns,
+            cluster.member,
+            self._links,
+            lambda: random.getrandbits(64) | 1,
         )
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
@@ -188,6 +213,15 @@ class Server:
         self._replica.recover(progress)
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
+        try:
+            peers = await self._links.listen(self._replica)
+        except OSError as error:
+            raise Stopped(
+                f"{self._loaded.file}: cluster.members: {error.filename}: {error.strerror}"
+            ) from None
+        if peers is not None:
+            self._tick()
+            self._loop.add_reader(self._node.sync_descriptor, self.schedule)
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._signalled)
         write_endpoints(self._directory, endpoints)
@@ -251,14 +285,53 @@ class Server:
             return bind(f"tcp://{host}:0")
 
     def _signalled(self) -> None:
-        if self._finished.done():
+        if self._stopping:
             os._exit(130)  # asked twice: at once. What was acknowledged is on disk
         self.stop()
 
     def stop(self) -> None:
-        """A clean stop: at the end of this iteration of the loop."""
+        """A clean stop: at the end of this iteration of the loop; of a leader when another one leads, if there is one
+        that can."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if not self._node.alone:
+            with suppress(Refused):
+                self._trace.info("handing over", to=self._node.transfer())
+                self._loop.call_later(HAND_OVER_SECONDS, self._end)
+                self.schedule()
+                return
+        self._end()
+
+    def _end(self) -> None:
         if not self._finished.done():
             self._finished.set_result(None)
+
+    def _member_failed(self, error: Exception) -> None:
+        if isinstance(error, Diverged | LogError | OSError):
+            self._trace.error("stopped by a message", error=str(error))
+            self._fail(Stopped(str(error)))
+        else:
+            self._broken(self._loop, {"exception": error})
+
+    def _tell_people(self, what: str) -> None:
+        self._say(what)
+
+    def _tick(self) -> None:
+        """Once a heartbeat interval; what has arrived meanwhile is stepped first, in this iteration of the loop."""
+        if self._finished.done():
+            return
+        self._loop.call_later(self._tick_seconds, self._tick)
+        self._loop.call_soon(self._time_passed)
+
+    def _time_passed(self) -> None:
+        if self._finished.done():
+            return
+        self._replica.tick()
+        self._links.update()
+        if self._stopping and self._node.leader not in (0, self._node.me):
+            self._loop.call_later(LET_GO_SECONDS, self._end)
+        self.schedule()
 
     def _fail(self, error: BaseException) -> None:
         if not self._finished.done():
@@ -279,6 +352,7 @@ class Server:
         for made in (self._fix, self._feed, self._snapshot, self._admin_socket):
             self._loop.remove_reader(descriptor(made))
             made.close()
+        self._links.close()
         self._context.term()
         self._egress.close()
         self._node.close()
@@ -325,7 +399,7 @@ class Server:
         connections = self._connections
         try:
             more = self._replica.turn()
-        except (LogError, OSError) as error:
+        except (LogError, OSError, Diverged, ConfigError) as error:
             self._trace.error("the log failed", error=str(error))
             self._fail(Stopped(str(error)))
             return
@@ -395,7 +469,7 @@ class Server:
         self._look_at_descriptors()
         try:
             self._replica.rest()
-        except (LogError, OSError) as error:
+        except (LogError, OSError, Diverged) as error:
             self._fail(Stopped(str(error)))
             return
         self._tell_intake()
@@ -463,6 +537,11 @@ class Clock:
     wall_ns = staticmethod(time.time_ns)
 
 
+def birth_of(cluster: Cluster) -> Membership:
+    """What the log of a new cluster begins with, the same at each member."""
+    return Membership(tuple(Member(id, at, voter=True) for id, at in sorted(cluster.addresses().items())))
+
+
 def describe(cut: Cut) -> str:
     if cut.last_index < cut.first_index:
         return f"the log ended with the remains of a write that never ended, after entry {cut.last_index}: cut off"
@@ -516,14 +595,16 @@ def serve(
     trace: FilteringBoundLogger,
     say: Callable[[str], None],
     ready: Callable[[dict[str, str | int]], None],
+    first_start: bool = False,
 ) -> None:
-    """Runs an exchange on `directory` until it is stopped. Raises Stopped, ConfigError, LogError (for people)."""
+    """Runs a replica on `directory` until it is stopped. first_start: an empty log begins a new cluster of the
+    configured members. Raises Stopped, ConfigError, LogError (for people)."""
     if (limit := descriptors.raise_limit()) < descriptors.LEAST:
         raise Stopped(
             f"this process may open {limit} files; an exchange needs {descriptors.LEAST} or more: ulimit -n 1024"
         )
 
     async def main() -> None:
-        await Server(loaded, directory, trace).run(say, ready)
+        await Server(loaded, directory, trace, first_start).run(say, ready)
 
     uvloop.run(main())

@@ -25,8 +25,13 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--data", "data", type=DIRECTORY, help="Where the log lies. Default: ~/.local/state/quorumbook."
 )
-def serve(config_file: Path | None, data: Path | None) -> None:
-    """Run an exchange until it is stopped (Ctrl-C).
+@click.option(
+    "--first-start",
+    is_flag=True,
+    help="Begin a new cluster of the configured members, in an empty directory. Once, at each of them.",
+)
+def serve(config_file: Path | None, data: Path | None, first_start: bool) -> None:
+    """Run an exchange, or one replica of it, until it is stopped (Ctrl-C).
 
     Prints one line that begins `ready` when clients may connect.
     """
@@ -42,7 +47,12 @@ def serve(config_file: Path | None, data: Path | None) -> None:
         with ExitStack() as stack:
             trace = open_trace(loaded, directory, stack)
             server.serve(
-                loaded, directory, trace, click.echo, lambda endpoints: say_ready(directory, endpoints)
+                loaded,
+                directory,
+                trace,
+                click.echo,
+                lambda endpoints: say_ready(directory, endpoints),
+                first_start,
             )
     except (ConfigError, LogError, server.Stopped) as error:
         raise click.ClickException(str(error)) from None

@@ -15,16 +15,17 @@ class Clock(Protocol):
 
 
 class LeaderClock:
-    """max(last timestamp, anchor + monotonic clock): never goes back, never jumps while one leader leads.
+    """max(last timestamp, anchor + monotonic clock): never goes back, never stands, never jumps while one leader leads.
 
-    The anchor is taken from the wall clock at election; afterwards it is slewed towards it, never stepped.
+    The anchor is taken at election, from the wall clock or the last timestamp, whichever is later; afterwards it is
+    slewed towards the wall clock, never stepped.
     """
 
     def __init__(self, clock: Clock, last_ns: int) -> None:
         self._clock = clock
         self._last_ns = last_ns
         self._reviewed_ns = clock.monotonic_ns()
-        self._anchor_ns = clock.wall_ns() - self._reviewed_ns
+        self._anchor_ns = max(clock.wall_ns(), last_ns) - self._reviewed_ns
 
     def stamp(self) -> int:
         now = self._clock.monotonic_ns()

@@ -51,10 +51,10 @@ class Node:
         self._log = log
         self._clock = clock
         self._max_entry_bytes = max_entry_bytes
-        self._me = me
+        self.me = me
         self._below = below
         self._timing = timing
-        self._memberships = [(0, of_one())]
+        self.memberships = [(0, of_one())]
         self._terms: list[tuple[int, int]] = []  # (first index, term)
         self._rest: list[Entry] | None = None  # what a start found that may not be committed
         self._raft: Raft | None = None  # exists when the log was read
@@ -116,7 +116,7 @@ class Node:
                 yield [entry for entry in entries if entry.index <= known]
         if starting:
             self._rest = rest
-            if self._is_alone(self._memberships[-1][1]) and rest:
+            if self._is_alone(self.memberships[-1][1]) and rest:
                 yield rest
 
     def _pass_over(self, entries: list[Entry]) -> None:
@@ -126,10 +126,10 @@ class Node:
                 self._terms.append((entry.index, entry.term))
             changed = membership.decode(entry.payload)
             if changed is not None:
-                self._memberships.append((entry.index, changed))
+                self.memberships.append((entry.index, changed))
 
     def _is_alone(self, members: Membership) -> bool:
-        return members.ids == {self._me}
+        return members.ids == {self.me}
 
     def committed(self, from_index: int = 1) -> Iterator[Entry]:
         """As `committed_pieces`, one by one, from `from_index`."""
@@ -144,7 +144,7 @@ class Node:
         assert self._rest is not None
         log = self._log
         position = log.position
-        alone = self._is_alone(self._memberships[-1][1])
+        alone = self._is_alone(self.memberships[-1][1])
         end = position.index if alone else log.commit_index
         window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
         if not alone:
@@ -152,11 +152,11 @@ class Node:
         self._given_index = end
         cut = log.promised
         self._raft = Raft(
-            self._me,
+            self.me,
             log.hard_state,
             window,
             0 if alone else end,
-            self._memberships,
+            self.memberships,
             self._clock,
             self._below,
             self._timing,
@@ -202,7 +202,7 @@ class Node:
         self._log.poll()
         if self._raft is None:
             self.begin()
-        if self._is_alone(self._running.membership):
+        if self.alone:
             return self._turn_alone(self._running)
         return self._turn_together(self._running)
 
@@ -369,6 +369,11 @@ class Node:
         return leading.progress if leading is not None else {}
 
     @property
+    def alone(self) -> bool:
+        """Whether this is the only member, and nothing is on its way that others took part in."""
+        return self._raft is not None and self._is_alone(self._raft.membership) and not self._log.syncing
+
+    @property
     def leader(self) -> int:
         """The member that leads, as far as is known here; 0 = nobody."""
         return self._raft.leader if self._raft is not None else 0
@@ -385,6 +390,16 @@ class Node:
     @property
     def cluster(self) -> bytes:
         return self._log.cluster
+
+    @property
+    def directory(self) -> bytes:
+        """16 random bytes, made with the data directory."""
+        return self._log.directory
+
+    @property
+    def starts(self) -> int:
+        """How often the data directory was opened to be written to."""
+        return self._log.starts
 
     @property
     def last_index(self) -> int:
@@ -405,7 +420,7 @@ class Node:
             return "leader"
         if raft.candidacy is not None:
             return "candidate"
-        return "follower" if self._me in raft.membership.voters else "learner"
+        return "follower" if self.me in raft.membership.voters else "learner"
 
     @property
     def term(self) -> int:

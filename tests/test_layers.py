@@ -18,6 +18,8 @@ ALLOWED = {
 EDGE = {
     "gateway/server.py",
     "gateway/server_commands.py",
+    "gateway/cluster_command.py",
+    "gateway/member_links.py",
     "gateway/descriptors.py",
     "gateway/answering.py",
     "gateway/subscribers.py",

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from typing import cast
+from typing import ClassVar, cast
 
 from exchange import ManualClock
 from simulated_disk import SimulatedDisk
@@ -13,6 +13,7 @@ from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica
 from replication.files import File
+from replication.messages import Message
 from replication.node import Node
 from replication.wal import DATA, batch_end
 
@@ -63,6 +64,18 @@ class Scratch:
     def reserve(self, size: int) -> None: ...
 
 
+class NoLinks:
+    """Of a cluster of one."""
+
+    linked: ClassVar[set[int]] = set()
+
+    def send(self, message: Message) -> None:
+        raise AssertionError("there is nobody to send to")
+
+    def forward(self, to: int, payload: bytes) -> None:
+        raise AssertionError("there is nobody to forward to")
+
+
 class Life:
     """One life of an exchange on a disk that has room for `segments` segments."""
 
@@ -82,7 +95,15 @@ class Life:
         self.node = Node.open(disk, clock=clock, segment_bytes=segment_bytes, max_entry_bytes=ENTRY_BYTES)
         egress = EgressFile(cast(File, Scratch()))
         self.replica = Replica(
-            self.node, egress, Connections, lambda messages: None, lambda: None, clock.monotonic_ns
+            self.node,
+            egress,
+            Connections,
+            lambda messages: None,
+            lambda: None,
+            clock.monotonic_ns,
+            1,
+            NoLinks(),
+            lambda: disk.chance.randrange(1, 1 << 64),
         )
         self.replica.recover(lambda index, last: None)
         self.replica.start(parse(config, "my.toml"))

@@ -1,0 +1,93 @@
+"""What one gateway has proposed and not seen applied yet, and whom it proposes to.
+
+The fence (gateway/DESIGN.md) takes the inputs of a gateway in the order of their numbers, each once. So whatever may
+have been lost on its way, with a leader or a link, is proposed again, all of it, in order: what lies in the log twice
+takes effect once.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway import inputs
+from replication.messages import Message
+from replication.node import Node
+
+WAITING_BYTES = 4 << 20  # proposed and not applied: beyond it nothing more is taken from clients
+
+
+class Links(Protocol):
+    """To the other members."""
+
+    @property
+    def linked(self) -> set[int]:
+        """The members that there is a link to."""
+
+    def send(self, message: Message) -> None: ...
+
+    def forward(self, to: int, payload: bytes) -> None: ...
+
+
+class Intake:
+    """nonce: gives a random number, 1 to 2**64 - 1."""
+
+    def __init__(self, node: Node, me: int, links: Links, nonce: Callable[[], int]) -> None:
+        self._node = node
+        self._me = me
+        self._links = links
+        self._new_nonce = nonce
+        self.nonce = 0  # of the start that this gateway asked for; 0 = none yet
+        self._start = b""
+        self._waiting: deque[tuple[int, bytes]] = deque()  # (number of an input not before its last, payload)
+        self._waiting_bytes = 0
+        self._told = (0, 0)  # (term, leader) that everything was proposed to
+
+    @property
+    def full(self) -> bool:
+        return self._waiting_bytes >= WAITING_BYTES
+
+    def ask_for_start(self) -> None:
+        """A new incarnation; what waits is of the old one, and dropped."""
+        self.nonce = self._new_nonce()
+        self._start = inputs.gateway_start(self._me, self.nonce)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self.again()
+
+    def started(self) -> None:
+        """The incarnation is there."""
+        self._start = b""
+
+    def offer(self, last_number: int, payload: bytes) -> None:
+        """Proposes inputs of this gateway. last_number: that of the last of them, or of a later one."""
+        self._waiting.append((last_number, payload))
+        self._waiting_bytes += len(payload)
+        if self._told == (self._node.term, self._node.leader):
+            self._propose(payload)
+
+    def applied(self, last_number: int) -> None:
+        """Inputs up to this one have been applied."""
+        while self._waiting and self._waiting[0][0] <= last_number:
+            self._waiting_bytes -= len(self._waiting.popleft()[1])
+
+    def again(self) -> None:
+        """Something may have been lost on the way."""
+        self._told = (0, 0)
+
+    def follow(self) -> None:
+        """Proposes what waits, in order, to a leader that has not got it."""
+        leader = (self._node.term, self._node.leader)
+        if leader == self._told or not leader[1]:
+            return
+        self._told = leader
+        if self._start:
+            self._propose(self._start)
+        for _, payload in self._waiting:
+            self._propose(payload)
+
+    def _propose(self, payload: bytes) -> None:
+        leader = self._node.leader
+        if leader == self._me:
+            self._node.propose(payload)
+        elif leader:
+            self._links.forward(leader, payload)

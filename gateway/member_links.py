@@ -1,0 +1,151 @@
+"""The links to the other members, for a server: sockets, TLS, and what comes by them into the replica."""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.config import Cluster, ConfigError
+from replication.acquaintances import Acquaintances
+from replication.disk import RealDisk
+from replication.messages import Message
+from replication.node import Node
+from replication.peers import Peers
+from replication.wire import Hello
+
+if TYPE_CHECKING:
+    from gateway.replica import Replica
+
+
+class MemberLinks:
+    """Nothing at all for a cluster of one that has no addresses.
+
+    schedule: a turn is due. failed: called with what Replica.message raises.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        disk: RealDisk,
+        node: Node,
+        trace: FilteringBoundLogger,
+        say: Callable[[str], None],
+        schedule: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._cluster = cluster
+        self._node = node
+        self._trace = trace
+        self._say = say
+        self._schedule = schedule
+        self._failed = failed
+        self._replica: Replica
+        self._run = os.urandom(16)
+        self._known: object = None
+        self._peers: Peers | None = None
+        if cluster.members:
+            self._peers = Peers(cluster.member, self, self._hello, Acquaintances(disk), tls_contexts(cluster))
+
+    def _hello(self, to: int) -> Hello:
+        node = self._node
+        return Hello(node.cluster, self._cluster.member, to, node.directory, node.starts, self._run)
+
+    async def listen(self, replica: "Replica") -> str | None:
+        """Where; None: nowhere. Raises OSError."""
+        self._replica = replica
+        if self._peers is None:
+            return None
+        address = self._cluster.addresses()[self._cluster.member]
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, int(port)))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, address) from None
+        await self._peers.listen(listener)
+        self.update()
+        return address
+
+    def update(self) -> None:
+        """Goes by the membership; before there is one, by the configuration."""
+        membership = self._node.membership
+        if self._peers is None or membership is self._known:
+            return
+        self._known = membership
+        members = self._cluster.addresses()
+        if self._cluster.member in membership.ids:
+            members = {id: address or members.get(id, "") for id, address, _ in membership.members}
+        members.pop(self._cluster.member, None)
+        self._peers.update(members)
+
+    # ---------------------------------------------------------------- for the replica
+
+    @property
+    def linked(self) -> set[int]:
+        return self._peers.linked if self._peers is not None else set()
+
+    def send(self, message: Message) -> None:
+        if self._peers is not None:
+            self._peers.send(message)
+
+    def forward(self, to: int, payload: bytes) -> None:
+        if self._peers is not None:
+            self._peers.forward(to, payload)
+
+    def close(self) -> None:
+        if self._peers is not None:
+            self._peers.close()
+
+    # ---------------------------------------------------------------- from the peers
+
+    def opened(self, peer: int) -> None:
+        self._trace.info("linked", member=peer)
+        self._replica.opened(peer)
+
+    def closed(self, peer: int) -> None:
+        self._trace.warning("link closed", member=peer)
+        self._replica.closed(peer)
+
+    def message(self, message: Message) -> None:
+        try:
+            self._replica.message(message)
+        except Exception as error:
+            self._failed(error)
+
+    def inputs(self, peer: int, payload: bytes) -> None:
+        self._replica.forwarded(payload)
+
+    def received(self) -> None:
+        self._schedule()
+
+    def trouble(self, peer: int, what: str) -> None:
+        self._trace.warning("peer", member=peer, what=what)
+        self._say(what)
+
+
+def tls_contexts(cluster: Cluster) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
+    """For dialling and accepting: both sides show a certificate that the authority signed. None: plain. Raises
+    ConfigError."""
+    if not cluster.certificate:
+        return None
+    contexts = []
+    for protocol in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER):
+        context = ssl.SSLContext(protocol)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False  # the authority signs members only, and the hello says which one it is
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_cert_chain(cluster.certificate, cluster.key)
+            context.load_verify_locations(cluster.authority)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"cluster.certificate, cluster.key, cluster.authority: {error}: they must be PEM files, the key that "
+                "of the certificate"
+            ) from None
+        contexts.append(context)
+    return contexts[0], contexts[1]
