@@ -44,6 +44,7 @@ def cluster(replicas: int, data: Path | None) -> None:
     files = sorted(directory.glob("replica*.toml"))
     if len(files) != replicas:
         click.echo(f"{directory} holds a cluster of {len(files)} replicas: these are started")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop this stop the replicas, too
     processes = {file: start(file, first) for file in files}
     try:
         if wait_until_ready(processes):

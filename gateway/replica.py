@@ -136,8 +136,6 @@ class Replica:
     def tick(self) -> None:
         """Once a heartbeat interval, after what had arrived was handed over."""
         self.node.tick()
-        if self.node.leader:
-            self._led_ns = self._monotonic_ns()
 
     # ---------------------------------------------------------------- running
 
@@ -231,7 +229,10 @@ class Replica:
             self._turn_log()
         if not self.node.alone:
             self._give_up_gateways()
-            if self.connections.incarnation and self._monotonic_ns() - self._led_ns >= PATIENCE_NS:
+            now = self._monotonic_ns()
+            if self.node.leader:
+                self._led_ns = now
+            elif self.connections.incarnation and now - self._led_ns >= PATIENCE_NS:
                 self._abandon("no leader is known since two seconds: too few members can be reached")
         self._look_at_room()
 

@@ -18,7 +18,7 @@ from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
-from replication.wal import DATA, Cut, batch_end
+from replication.wal import DATA, Cut, batch_end, beginning
 from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
@@ -54,8 +54,9 @@ class Node:
         self.me = me
         self._below = below
         self._timing = timing
-        self.memberships = [(0, of_one())]
+        self._memberships = [(0, of_one())]
         self._terms: list[tuple[int, int]] = []  # (first index, term)
+        self._known_hash = beginning(log.cluster).hash  # of the last entry that a start knows to be committed
         self._rest: list[Entry] | None = None  # what a start found that may not be committed
         self._raft: Raft | None = None  # exists when the log was read
         self._given_index = 0  # through which entries were given to be applied
@@ -116,17 +117,19 @@ class Node:
                 yield [entry for entry in entries if entry.index <= known]
         if starting:
             self._rest = rest
-            if self._is_alone(self.memberships[-1][1]) and rest:
+            if self._is_alone(self._memberships[-1][1]) and rest:
                 yield rest
 
     def _pass_over(self, entries: list[Entry]) -> None:
         """What Raft has to know of the log."""
         for entry in entries:
+            if entry.index <= self._log.commit_index:
+                self._known_hash = entry.chain_hash
             if not self._terms or self._terms[-1][1] != entry.term:
                 self._terms.append((entry.index, entry.term))
             changed = membership.decode(entry.payload)
             if changed is not None:
-                self.memberships.append((entry.index, changed))
+                self._memberships.append((entry.index, changed))
 
     def _is_alone(self, members: Membership) -> bool:
         return members.ids == {self.me}
@@ -144,11 +147,12 @@ class Node:
         assert self._rest is not None
         log = self._log
         position = log.position
-        alone = self._is_alone(self.memberships[-1][1])
+        alone = self._is_alone(self._memberships[-1][1])
         end = position.index if alone else log.commit_index
-        window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
-        if not alone:
-            window.recovered(self._rest)
+        rest = [] if alone else self._rest
+        before = self._known_hash if rest else position.hash
+        window = Window(self._terms, position.index, position.timestamp_ns, before, log.read_from)
+        window.recovered(rest)
         self._given_index = end
         cut = log.promised
         self._raft = Raft(
@@ -156,7 +160,7 @@ class Node:
             log.hard_state,
             window,
             0 if alone else end,
-            self.memberships,
+            self._memberships,
             self._clock,
             self._below,
             self._timing,

@@ -1,0 +1,240 @@
+"""A client of the simulated cluster: FIX by hand, so that nothing of the product judges itself.
+
+It enters, replaces and cancels orders, loses its connection, comes back at any replica with its next sequence number,
+asks for what it missed and repeats what it is asked for. It remembers every numbered message that it ever got.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cluster_world import Transport, World
+
+MS = 1_000_000
+ADMIN = {"0", "1", "2", "4", "5", "A"}
+OF_A_TRANSMISSION = {"8", "9", "10", "43", "52", "122"}  # fields that another one of the same message may change
+
+Fields = list[tuple[str, str]]
+
+
+def build(fields: Fields) -> bytes:
+    body = "".join(f"{tag}={value}\x01" for tag, value in fields)
+    text = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
+    return text + b"10=%03d\x01" % (sum(text) % 256)
+
+
+def split(data: bytes) -> tuple[list[bytes], bytes]:
+    """Whole messages, and the rest."""
+    found = []
+    while (at := data.find(b"\x0110=")) >= 0 and len(data) >= at + 8:
+        found.append(data[: at + 8])
+        data = data[at + 8 :]
+    return found, data
+
+
+def parse(message: bytes) -> Fields:
+    return [
+        (tag, value) for tag, _, value in (part.partition("=") for part in message.decode().split("\x01")[:-1])
+    ]
+
+
+class Client:
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.arrives = self.leaves = 0  # when the last bytes each way do: they keep their order
+        self.transport: Transport | None = None
+        self.logged_on = False
+        self.next_out = 1
+        self.next_in = 1
+        self.sent: dict[int, Fields] = {}  # application messages by MsgSeqNum
+        self.got: dict[int, Fields] = {}  # numbered messages by MsgSeqNum
+        self.open: dict[str, str] = {}  # ClOrdID -> symbol, of orders that may rest
+        self.answered: dict[str, int] = {}  # ClOrdID -> how often it was accepted or rejected
+        self.requests = 0
+        self._rest = b""
+        self._asked_until = 0
+        self._tried = 0
+        world.at(world.now + world.chance.randrange(100 * MS), self.act)
+
+    # ---------------------------------------------------------------- acting
+
+    def act(self) -> None:
+        """Now and then: connects, sends something."""
+        world, chance = self.world, self.world.chance
+        world.at(world.now + chance.randrange(2 * MS, 60 * MS), self.act)
+        if self.transport is None:
+            if world.now >= self._tried:
+                self.connect()
+        elif self.logged_on:
+            if world.sending:
+                for _ in range(chance.choice((1, 1, 1, 3, 8))):
+                    self.request()
+                if chance.random() < 0.004:
+                    world.count("hung up")
+                    self.hang_up()
+        elif world.now - self._tried > 4_000 * MS:
+            self.hang_up()  # no answer to the Logon
+
+    def connect(self) -> None:
+        world = self.world
+        self._tried = world.now + 50 * MS
+        host = world.chance.choice(list(world.hosts.values()))
+        self.transport = host.connect(self)
+        if self.transport is None:
+            return
+        self._rest = b""
+        self._tried = world.now
+        world.count("logon")
+        self._admin("A", [("98", "0"), ("108", "5")])
+
+    def hang_up(self) -> None:
+        assert self.transport is not None
+        self.transport.host.hung_up(self.transport)
+        self.transport = None
+        self.logged_on = False
+
+    def request(self) -> None:
+        chance = self.world.chance
+        self.requests += 1
+        id = f"{self.name}-{self.requests}"
+        kind = chance.random()
+        if self.open and kind < 0.25:
+            old = chance.choice(sorted(self.open))
+            fields = [("41", old), ("11", id), ("55", self.open[old]), ("54", "1"), ("60", self._time())]
+            self._application("F", fields)
+            return
+        side = chance.choice("12")
+        symbol = chance.choice(("AAPL", "MSFT"))
+        price = 100 + chance.randrange(-5, 6)
+        order = [("55", symbol), ("54", side), ("60", self._time()), ("38", str(chance.randrange(1, 50)))]
+        order += [("40", "2"), ("44", str(price))]
+        if self.open and kind < 0.35:
+            old = chance.choice(sorted(self.open))
+            order[0] = ("55", self.open[old])
+            self._application("G", [("41", old), ("11", id), *order])
+            return
+        self.open[id] = symbol
+        self._application("D", [("11", id), *order, ("59", chance.choice("013"))])
+
+    def _time(self) -> str:
+        return "20260101-00:00:00.000"
+
+    def _application(self, kind: str, fields: Fields) -> None:
+        self.sent[self.next_out] = [("35", kind), *fields]
+        self._send(kind, self.next_out, fields)
+        self.next_out += 1
+
+    def _admin(self, kind: str, fields: Fields) -> None:
+        self._send(kind, self.next_out, fields)
+        self.next_out += 1
+
+    def _send(self, kind: str, number: int, fields: Fields, *, again: bool = False) -> None:
+        head = [("35", kind), ("49", self.name), ("56", "QUORUMBOOK"), ("34", str(number)), ("52", self._time())]
+        if again:
+            head += [("43", "Y"), ("122", self._time())]
+        if self.transport is not None:
+            self.transport.host.sent(self.transport, build([*head, *fields]))
+
+    # ---------------------------------------------------------------- listening
+
+    def lost(self, transport: "Transport") -> None:
+        if transport is self.transport:
+            self.transport = None
+            self.logged_on = False
+            self._tried = self.world.now + self.world.chance.randrange(200 * MS)
+
+    def received(self, transport: "Transport", data: bytes) -> None:
+        if transport is not self.transport:
+            return
+        messages, self._rest = split(self._rest + data)
+        for message in messages:
+            if transport is self.transport:
+                self._message(parse(message))
+
+    def _message(self, fields: Fields) -> None:
+        values = dict(fields)
+        kind, number = values["35"], int(values["34"])
+        again = values.get("43") == "Y"
+        if kind == "5" and not self.logged_on:
+            return  # refused: not numbered
+        if kind == "4" and number <= self.next_in:
+            self._gap_filled(number, int(values["36"]))
+            return
+        if kind == "2":  # asked at once, whatever is missing here
+            self._repeat(int(values["7"]))
+        if not again and kind == "A":
+            self.logged_on = True
+        if number > self.next_in:
+            if self.world.now >= self._asked_until:
+                self._asked_until = self.world.now + 500 * MS
+                self.world.count("resend asked")
+                self._admin("2", [("7", str(self.next_in)), ("16", "0")])
+            if kind == "5":
+                self.hang_up()
+            return
+        if number < self.next_in:
+            self._same_again(number, fields, again)
+            return
+        self.next_in += 1
+        self._asked_until = 0
+        self._take(number, kind, fields)
+        if kind == "1":
+            self._admin("0", [("112", values["112"])])
+        if kind == "5":
+            self.hang_up()
+
+    def _same_again(self, number: int, fields: Fields, again: bool) -> None:
+        from cluster_world import Violation
+
+        if not again:
+            raise Violation(f"{self.name}: message {number} came twice: {fields}")
+        known = self.got.get(number)
+        if known is not None and stable(known) != stable(fields):
+            raise Violation(f"{self.name}: message {number} came again as another one: {known} {fields}")
+
+    def _take(self, number: int, kind: str, fields: Fields) -> None:
+        self.got[number] = fields
+        if kind in ("8", "9", "3", "j"):
+            values = dict(fields)
+            id = values.get("11", "")
+            if kind != "8" or values["150"] in "085 4":
+                self.answered[id] = self.answered.get(id, 0) + (kind != "8" or values["150"] != "4")
+            if kind == "8" and values["39"] in ("2", "4", "8"):
+                self.open.pop(id, None)
+            if kind == "8" and values["150"] == "5":
+                symbol = self.open.pop(values["41"], None)
+                if symbol is not None:
+                    self.open[id] = symbol
+
+    def _gap_filled(self, number: int, next_number: int) -> None:
+        """Admin messages that are not sent again."""
+        if number <= self.next_in:
+            self.next_in = max(self.next_in, next_number)
+
+    def _repeat(self, begin: int) -> None:
+        """Application messages again, a gap fill for the others."""
+        self.world.count("repeated what was missed")
+        number = begin
+        while number < self.next_out:
+            fields = self.sent.get(number)
+            if fields is not None:
+                self._send(fields[0][1], number, fields[1:], again=True)
+                number += 1
+                continue
+            end = number
+            while end < self.next_out and end not in self.sent:
+                end += 1
+            self._send("4", number, [("123", "Y"), ("36", str(end))], again=True)
+            number = end
+
+    def done(self) -> bool:
+        """Everything that it sent is answered, and nothing is missing."""
+        return self.logged_on and not self.missing()
+
+    def missing(self) -> list[str]:
+        ids = [dict(fields)["11"] for fields in self.sent.values()]
+        return [id for id in ids if id not in self.answered]
+
+
+def stable(fields: Fields) -> Fields:
+    return [field for field in fields if field[0] not in OF_A_TRANSMISSION]

@@ -1,0 +1,586 @@
+"""A cluster of real replicas with clients, in one process, under virtual time; a seed decides everything.
+
+Each host runs the real Replica, Node, Log and Connections on a simulated disk; only sockets and clocks are false. The
+network keeps what TCP keeps, order within a link, and besides loses, delays and repeats Raft's messages. What has to
+hold is checked at every step (judge.py has what is checked at the end).
+"""
+
+import heapq
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from cluster_client import Client
+from simulated_disk import Crash, Inode, SimulatedDisk, SimulatedFile
+
+from gateway.config import parse
+from gateway.connections import Connections
+from gateway.egress_file import EgressFile
+from gateway.replica import Replica
+from replication.membership import Member, Membership, Refused
+from replication.messages import Entry, Message
+from replication.node import Node
+from replication.raft import Timing
+from replication.wire import FRAME, decode_message, encode_message
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+SEGMENT_BYTES = 160 << 10
+ENTRY_BYTES = 128 << 10
+CLUSTER = bytes(range(16))
+CONFIG = """
+[exchange]
+cancel_on_disconnect = true
+grace_ms = 1500
+[[instruments]]
+symbol = "AAPL"
+[[instruments]]
+symbol = "MSFT"
+"""
+
+
+class HostClock:
+    """Of one machine: it drifts, and somebody sets its wall clock."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.drift = world.chance.uniform(0.999, 1.001)
+        self.wall_offset_ns = world.chance.randrange(-2 * SECOND, 2 * SECOND)
+
+    def monotonic_ns(self) -> int:
+        return 10 * SECOND + int(self._world.now * self.drift)
+
+    def wall_ns(self) -> int:
+        return 1_700_000_000 * SECOND + self._world.now + self.wall_offset_ns
+
+
+class Transport:
+    """A client's connection as its gateway sees it."""
+
+    def __init__(self, host: "Host", client: Client) -> None:
+        self.host = host
+        self.client = client
+        self.number = 0
+        self.open = True
+
+    def write(self, data: bytes) -> None:
+        if self.open:
+            world = self.host.world
+            delay = world.delay()
+            self.client.arrives = max(self.client.arrives + 1, world.now + delay)
+            world.at(self.client.arrives, lambda: self.client.received(self, bytes(data)))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            world = self.host.world
+            self.client.arrives = max(self.client.arrives + 1, world.now + world.delay())
+            world.at(self.client.arrives, lambda: self.client.lost(self))
+
+    abort = close
+
+
+class Host:
+    """One machine: its disk survives, its process comes and goes."""
+
+    def __init__(self, world: "World", id: int) -> None:
+        self.world = world
+        self.id = id
+        self.disk = SimulatedDisk(world.chance.randrange(1 << 32))
+        self.clock = HostClock(world)
+        self.replica: Replica | None = None
+        self.life = 0  # events of an earlier one are void
+        self.frozen: list[Callable[[], None]] | None = None  # what waits while the process stands still
+        self.scheduled = False
+        self.transports: list[Transport] = []
+
+    # ---------------------------------------------------------------- coming and going
+
+    def start(self) -> None:
+        world = self.world
+        self.life += 1
+        disk = self.disk
+        disk.sync_may_end = lambda: False
+        birth = world.birth if self.id in world.birth.ids and not disk.names() else None
+        try:
+            node = Node.open(
+                disk,
+                clock=self.clock,
+                segment_bytes=SEGMENT_BYTES,
+                max_entry_bytes=ENTRY_BYTES,
+                me=self.id,
+                below=lambda n: world.chance.randrange(n),
+                timing=Timing(10 * MS, 100 * MS),
+                birth=birth,
+                cluster=CLUSTER,
+            )
+            self._watch(node, disk)
+            replica = Replica(
+                node,
+                EgressFile(SimulatedFile(disk, "egress", Inode(), writable=True)),
+                Connections,
+                lambda messages: None,
+                lambda: None,
+                self.clock.monotonic_ns,
+                self.id,
+                self,
+                lambda: world.chance.randrange(1, 1 << 64),
+            )
+            self.replica = replica
+            replica.recover(lambda index, last: None)
+            replica.start(parse(CONFIG, "sim.toml"))
+        except Crash:
+            self.die(power=True)
+            return
+        world.count("start")
+        life = self.life
+        self.tick(life)
+        self.rest(life)
+
+    def _watch(self, node: Node, disk: SimulatedDisk) -> None:
+        """What a node gives to be applied is judged at once; its syncs take their time."""
+        turn, begin_sync = node.turn, disk.begin_sync
+
+        def watched() -> list[Entry]:
+            entries = turn()
+            self.world.committed(self, entries)
+            return entries
+
+        def slow(file: SimulatedFile) -> None:
+            begin_sync(file)
+            life = self.life
+            self.world.at(self.world.now + self.world.sync_time(), lambda: self.run(life, self._synced))
+
+        node.turn = watched  # type: ignore[method-assign]
+        disk.begin_sync = slow  # type: ignore[method-assign]
+
+    def _synced(self) -> None:
+        self.disk.sync_may_end = lambda: True
+        self.turn()
+        self.disk.sync_may_end = lambda: False
+
+    def die(self, *, power: bool) -> None:
+        """The process is killed, or the machine loses power: then nobody is told that its links are closed."""
+        world = self.world
+        world.count("power lost" if power else "killed")
+        self.replica = None
+        self.life += 1
+        self.frozen = None
+        self.scheduled = False
+        self.disk = self.disk.lose_power() if power else self.disk.kill()
+        for transport in self.transports:
+            transport.close()
+        self.transports.clear()
+        for link in world.links_of(self.id):
+            link.break_off(silent=power)
+
+    def run(self, life: int, what: Callable[[], None]) -> None:
+        """Something happens to the process, unless it is another one by now; a frozen one sees it later."""
+        if life != self.life or self.replica is None:
+            return
+        if self.frozen is not None:
+            self.frozen.append(lambda: self.run(life, what))
+            return
+        try:
+            what()
+        except Crash:
+            self.die(power=self.world.chance.random() < 0.7)
+            return
+        self.world.check(self)
+
+    def freeze(self, duration: int) -> None:
+        if self.replica is None or self.frozen is not None:
+            return
+        self.world.count("frozen")
+        self.frozen = []
+        life = self.life
+
+        def thaw() -> None:
+            if life == self.life and self.frozen is not None:
+                waiting, self.frozen = self.frozen, None
+                for what in waiting:
+                    what()
+
+        self.world.at(self.world.now + duration, thaw)
+
+    # ---------------------------------------------------------------- the loop
+
+    def tick(self, life: int) -> None:
+        if life == self.life and self.replica is not None:
+            self.world.at(self.world.now + 10 * MS, lambda: self.tick(life))
+            self.run(life, self._ticked)
+
+    def _ticked(self) -> None:
+        assert self.replica is not None
+        self.replica.tick()
+        self.turn()
+
+    def rest(self, life: int) -> None:
+        if life == self.life and self.replica is not None:
+            self.world.at(self.world.now + 250 * MS, lambda: self.rest(life))
+            self.run(life, self.replica.rest)
+            self.schedule()
+
+    def schedule(self) -> None:
+        if not self.scheduled:
+            self.scheduled = True
+            life = self.life
+            self.world.at(self.world.now + 20_000, lambda: self.run(life, self.turn))
+
+    def turn(self) -> None:
+        self.scheduled = False
+        replica = self.replica
+        assert replica is not None
+        replica.connections.now_ns = self.clock.wall_ns()
+        more = replica.turn()
+        if replica.connections.behind:
+            more |= replica.connections.pump()
+        if more:
+            self.schedule()
+        replica.connections.events.clear()
+
+    # ---------------------------------------------------------------- clients
+
+    def connect(self, client: Client) -> Transport | None:
+        """None: refused."""
+        replica = self.replica
+        if replica is None or self.frozen is not None:
+            return None
+        transport = Transport(self, client)
+        replica.connections.now_ns = self.clock.wall_ns()
+        transport.number = replica.connections.open(cast(Any, transport))
+        if not transport.number:
+            return None
+        self.transports.append(transport)
+        return transport
+
+    def sent(self, transport: Transport, data: bytes) -> None:
+        """Bytes of a client are on their way."""
+        life = self.life
+        client = transport.client
+        client.leaves = max(client.leaves + 1, self.world.now + self.world.delay())
+
+        def arrive() -> None:
+            assert self.replica is not None
+            if transport.open:
+                self.replica.connections.now_ns = self.clock.wall_ns()
+                self.replica.connections.received(transport.number, data)
+                self.schedule()
+
+        self.world.at(client.leaves, lambda: self.run(life, arrive))
+
+    def hung_up(self, transport: Transport) -> None:
+        """By the client."""
+        life = self.life
+        transport.open = False
+
+        def gone() -> None:
+            assert self.replica is not None
+            self.replica.connections.closed(transport.number)
+            self.schedule()
+
+        self.world.at(self.world.now + self.world.delay(), lambda: self.run(life, gone))
+
+    # ---------------------------------------------------------------- links, as the replica sees them
+
+    @property
+    def linked(self) -> set[int]:
+        return {link.other(self.id) for link in self.world.links_of(self.id) if link.up}
+
+    def send(self, message: Message) -> None:
+        self.world.link(self.id, message.to).send_message(self.id, message)
+
+    def forward(self, to: int, payload: bytes) -> None:
+        self.world.link(self.id, to).send_inputs(self.id, payload)
+
+
+class Link:
+    """Between two hosts: what is sent arrives in order, or the link breaks. Raft's messages besides may be lost,
+    delayed beyond others and repeated."""
+
+    def __init__(self, world: "World", a: int, b: int) -> None:
+        self.world = world
+        self.ends = (a, b)
+        self.up = False
+        self.generation = 0
+        self.cut: set[int] = set()  # senders whose bytes do not come through
+        self._held: dict[int, deque[Callable[[], None]]] = {a: deque(), b: deque()}
+        self._arrives = {a: 0, b: 0}
+
+    def other(self, id: int) -> int:
+        return self.ends[1] if id == self.ends[0] else self.ends[0]
+
+    def try_to_open(self) -> None:
+        hosts = [self.world.hosts[id] for id in self.ends]
+        if self.up or self.cut or any(host.replica is None or host.frozen is not None for host in hosts):
+            return
+        self.up = True
+        self.generation += 1
+        for host in hosts:
+            replica = host.replica
+            assert replica is not None
+            peer = self.other(host.id)
+            host.run(host.life, lambda replica=replica, peer=peer: replica.opened(peer))  # type: ignore[misc]
+
+    def break_off(self, *, silent: bool = False) -> None:
+        """silent: neither end is told before it finds out by itself, after some seconds."""
+        if not self.up:
+            return
+        self.up = False
+        self.generation += 1
+        for held in self._held.values():
+            held.clear()
+        for id in self.ends:
+            host = self.world.hosts[id]
+            if host.replica is not None:
+                wait = 3 * SECOND if silent else self.world.delay()
+                self.world.at(
+                    self.world.now + wait,
+                    lambda host=host, life=host.life: host.run(  # type: ignore[misc]
+                        life, lambda: host.replica.closed(self.other(host.id))
+                    ),
+                )
+
+    def send_inputs(self, sender: int, payload: bytes) -> None:
+        self._deliver(sender, lambda replica: replica.forwarded(payload), ordered=True)
+
+    def send_message(self, sender: int, message: Message) -> None:
+        world, chance = self.world, self.world.chance
+        if world.faulty and chance.random() < world.loss:
+            world.count("message lost")
+            return
+        body = b"".join(bytes(piece) for piece in encode_message(message))[FRAME.size :]
+        ordered = not (world.faulty and chance.random() < world.loss)
+        self._deliver(sender, lambda replica: replica.message(decode_message(body)), ordered=ordered)
+        if world.faulty and chance.random() < world.loss:
+            world.count("message repeated")
+            self._deliver(sender, lambda replica: replica.message(decode_message(body)), ordered=False)
+
+    def _deliver(self, sender: int, what: Callable[[Replica], None], *, ordered: bool) -> None:
+        if not self.up:
+            return
+        world = self.world
+        receiver = world.hosts[self.other(sender)]
+        generation, life = self.generation, receiver.life
+
+        def happen() -> None:
+            assert receiver.replica is not None
+            what(receiver.replica)
+            receiver.schedule()
+
+        def arrive() -> None:
+            if generation != self.generation:
+                return
+            if sender in self.cut:
+                self._held[sender].append(lambda: receiver.run(life, happen))
+            else:
+                receiver.run(life, happen)
+
+        when = world.now + world.delay()
+        if ordered:
+            when = self._arrives[sender] = max(when, self._arrives[sender] + 1)
+        else:
+            when += world.chance.randrange(100 * MS)
+        world.at(when, arrive)
+
+    def partition(self, senders: set[int]) -> None:
+        self.cut = senders
+
+    def heal(self) -> None:
+        """What was held comes through at last, or the link had been given up meanwhile."""
+        if not self.cut:
+            return
+        cut, self.cut = self.cut, set()
+        if self.world.chance.random() < 0.5:
+            self.break_off()
+            return
+        for sender in cut:
+            held = self._held[sender]
+            while held:
+                held.popleft()()
+
+
+class Violation(AssertionError):
+    """The cluster broke a promise."""
+
+
+class World:
+    """loss: how likely a message of Raft is lost, repeated, or overtaken."""
+
+    def __init__(self, seed: int, members: int = 3, clients: int = 5) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.now = 0
+        self.loss = self.chance.choice((0.0, 0.0, 0.01, 0.05))
+        self.faulty = True
+        self.sending = True  # clients enter requests
+        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self.counts: Counter[str] = Counter()
+        self.leaders: dict[int, int] = {}  # by term
+        self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
+        self.hashes: dict[int, str] = {}  # state hash by index
+        self.trace: Callable[[str], None] | None = None
+        self.birth = Membership(
+            tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1))
+        )
+        self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
+        ids = sorted(self.hosts)
+        self._links = {(a, b): Link(self, a, b) for a in ids for b in ids if a < b}
+        self.clients = [Client(self, f"CLIENT{number}") for number in range(clients)]
+        for host in self.hosts.values():
+            host.start()
+        self.every(20 * MS, self._open_links)
+
+    # ---------------------------------------------------------------- time
+
+    def at(self, when: int, what: Callable[[], None]) -> None:
+        self._sequence += 1
+        heapq.heappush(self._events, (max(when, self.now), self._sequence, what))
+
+    def every(self, period: int, what: Callable[[], None]) -> None:
+        def again() -> None:
+            self.at(self.now + period, again)
+            what()
+
+        self.at(self.now, again)
+
+    def run(self, until: int, done: Callable[[], bool] = lambda: False) -> bool:
+        """False: it was not done in time."""
+        while self._events and self._events[0][0] <= until:
+            self.now, _, what = heapq.heappop(self._events)
+            what()
+            if done():
+                return True
+        self.now = max(self.now, until)
+        return False
+
+    def delay(self) -> int:
+        return self.chance.randrange(50_000, 2 * MS)
+
+    def sync_time(self) -> int:
+        return self.chance.randrange(100_000, 3 * MS)
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
+        if self.trace is not None:
+            self.trace(f"{self.now / 1e9:9.4f} {what}")
+
+    # ---------------------------------------------------------------- links
+
+    def link(self, a: int, b: int) -> Link:
+        return self._links[min(a, b), max(a, b)]
+
+    def links_of(self, id: int) -> list[Link]:
+        return [link for link in self._links.values() if id in link.ends]
+
+    @property
+    def links(self) -> list[Link]:
+        return list(self._links.values())
+
+    def _open_links(self) -> None:
+        for link in self._links.values():
+            link.try_to_open()
+
+    # ---------------------------------------------------------------- checks
+
+    def committed(self, host: Host, entries: list[Entry]) -> None:
+        """Committed entries never change, and are the same everywhere."""
+        for entry in entries:
+            own = (entry.term, entry.chain_hash)
+            if entry.index == len(self.log) + 1:
+                self.log.append(own)
+            elif entry.index > len(self.log) or self.log[entry.index - 1] != own:
+                raise Violation(f"entry {entry.index} of term {entry.term} at host {host.id} is another one")
+
+    def check(self, host: Host) -> None:
+        replica = host.replica
+        assert replica is not None
+        node, exchange = replica.node, replica.exchange
+        if node.role == "leader" and self.leaders.setdefault(node.term, host.id) != host.id:
+            raise Violation(f"hosts {host.id} and {self.leaders[node.term]} both lead term {node.term}")
+        index = exchange.applied_index
+        if index % 16 == 0 and index and exchange.between_entries:
+            found = exchange.state_hash()
+            if self.hashes.setdefault(index, found) != found:
+                raise Violation(f"the state at entry {index} is another one at host {host.id}")
+
+    # ---------------------------------------------------------------- faults
+
+    def leader(self) -> Host | None:
+        leaders = [host for host in self.hosts.values() if host.replica and host.replica.node.role == "leader"]
+        return max(leaders, key=lambda host: cast(Replica, host.replica).node.term, default=None)
+
+    def up(self) -> list[Host]:
+        return [host for host in self.hosts.values() if host.replica is not None]
+
+    def disturb(self) -> None:
+        """One fault. At most a minority of hosts is down at a time, or all of them lose power."""
+        chance = self.chance
+        host = self.leader() if chance.random() < 0.5 else None
+        host = host or chance.choice(list(self.hosts.values()))
+        most = (len(self.hosts) - 1) // 2
+        kind = chance.choice(("kill", "power", "crash", "freeze", "cut", "cut", "transfer", "clock", "all"))
+        down = len(self.hosts) - len(self.up())
+        if kind in ("kill", "power", "crash"):
+            if host.replica is None or down >= most:
+                return
+            if kind == "crash":
+                host.disk.crash_at = host.disk.operations + chance.randrange(40)
+            else:
+                host.die(power=kind == "power")
+            self.at(self.now + chance.randrange(4 * SECOND), lambda: self.restart(host))
+        elif kind == "all" and chance.random() < 0.3:
+            self.count("all lost power")
+            for other in self.up():
+                other.die(power=True)
+                self.at(self.now + chance.randrange(SECOND), lambda other=other: self.restart(other))  # type: ignore[misc]
+        elif kind == "freeze":
+            host.freeze(chance.randrange(20 * MS, 3 * SECOND))
+        elif kind == "cut":
+            self._cut(host)
+        elif kind == "transfer" and host.replica is not None:
+            try:
+                host.replica.node.transfer(chance.choice(sorted(self.hosts)))
+                self.count("transfer")
+            except Refused:
+                pass
+        elif kind == "clock":
+            self.count("clock set")
+            host.clock.wall_offset_ns = chance.randrange(-3600 * SECOND, 3600 * SECOND)
+
+    def _cut(self, host: Host) -> None:
+        chance = self.chance
+        links = self.links_of(host.id)
+        if chance.random() < 0.4:
+            links = [chance.choice(links)]
+        one_way = chance.random() < 0.3
+        self.count("cut one way" if one_way else "cut off")
+        for link in links:
+            link.partition({host.id} if one_way else set(link.ends))
+            self.at(self.now + chance.randrange(30 * MS, 4 * SECOND), link.heal)
+
+    def restart(self, host: Host) -> None:
+        if host.replica is None:
+            host.start()
+            if host.replica is None:
+                self.at(self.now + 100 * MS, lambda: self.restart(host))
+
+    def end_faults(self) -> None:
+        self.faulty = False
+        for link in self.links:
+            link.heal()
+        for host in self.hosts.values():
+            host.disk.crash_at = -1
+            if host.replica is None:
+                self.restart(host)
