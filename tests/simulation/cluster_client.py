@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 MS = 1_000_000
 ADMIN = {"0", "1", "2", "4", "5", "A"}
-OF_A_TRANSMISSION = {"8", "9", "10", "43", "52", "122"}  # fields that another one of the same message may change
+OF_A_TRANSMISSION = {
+    "8",
+    "9",
+    "10",
+    "43",
+    "52",
+    "122",
+}  # fields that another one of the same message may change
 
 Fields = list[tuple[str, str]]
 
@@ -33,7 +40,8 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 def parse(message: bytes) -> Fields:
     return [
-        (tag, value) for tag, _, value in (part.partition("=") for part in message.decode().split("\x01")[:-1])
+        (tag, value)
+        for tag, _, value in (part.partition("=") for part in message.decode().split("\x01")[:-1])
     ]
 
 
@@ -129,7 +137,13 @@ class Client:
         self.next_out += 1
 
     def _send(self, kind: str, number: int, fields: Fields, *, again: bool = False) -> None:
-        head = [("35", kind), ("49", self.name), ("56", "QUORUMBOOK"), ("34", str(number)), ("52", self._time())]
+        head = [
+            ("35", kind),
+            ("49", self.name),
+            ("56", "QUORUMBOOK"),
+            ("34", str(number)),
+            ("52", self._time()),
+        ]
         if again:
             head += [("43", "Y"), ("122", self._time())]
         if self.transport is not None:

@@ -51,7 +51,11 @@ def healthy(world: World) -> bool:
 
 def state(world: World) -> str:
     hosts = [
-        (host.id, host.replica and (host.replica.node.role, host.replica.exchange.applied_index, host.replica.why_not))
+        (
+            host.id,
+            host.replica
+            and (host.replica.node.role, host.replica.exchange.applied_index, host.replica.why_not),
+        )
         for host in world.hosts.values()
     ]
     clients = [(client.name, client.logged_on, client.missing()) for client in world.clients]

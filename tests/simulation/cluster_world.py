@@ -119,7 +119,7 @@ class Host:
                 segment_bytes=SEGMENT_BYTES,
                 max_entry_bytes=ENTRY_BYTES,
                 me=self.id,
-                below=lambda n: world.chance.randrange(n),
+                below=world.chance.randrange,
                 timing=Timing(10 * MS, 100 * MS),
                 birth=birth,
                 cluster=CLUSTER,
@@ -431,9 +431,7 @@ class World:
         self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
         self.hashes: dict[int, str] = {}  # state hash by index
         self.trace: Callable[[str], None] | None = None
-        self.birth = Membership(
-            tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1))
-        )
+        self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
         ids = sorted(self.hosts)
         self._links = {(a, b): Link(self, a, b) for a in ids for b in ids if a < b}
@@ -518,7 +516,9 @@ class World:
     # ---------------------------------------------------------------- faults
 
     def leader(self) -> Host | None:
-        leaders = [host for host in self.hosts.values() if host.replica and host.replica.node.role == "leader"]
+        leaders = [
+            host for host in self.hosts.values() if host.replica and host.replica.node.role == "leader"
+        ]
         return max(leaders, key=lambda host: cast(Replica, host.replica).node.term, default=None)
 
     def up(self) -> list[Host]:
