@@ -478,8 +478,10 @@ cdef class Exchange:
         writer.open_section(GATEWAYS)
         for i in range(self.gateway_count):
             image = <GatewayImage*> writer.text.reserve(sizeof(GatewayImage))
-            image.last_number = self.gateways[i].last_number
-            image.lost = self.gateways[i].lost
+            image.last_number = self.table[i].last_number
+            image.nonce = self.table[i].nonce
+            image.lost = self.table[i].lost
+            image.member = self.table[i].member
         return writer.close_section(self.gateway_count)
 
     cdef int _read_gateways(self, SnapshotReader reader) except -1:
@@ -488,12 +490,14 @@ cdef class Exchange:
         reader.enter(GATEWAYS)
         while reader.left:
             memcpy(&image, reader.record(GATEWAYS, sizeof(GatewayImage)), sizeof(GatewayImage))
-            if image.lost > 1 or image.reserved:
+            if image.lost > 1:
                 reader.wrong(b"a gateway that cannot be")
-            self._gateway_start()
-            made = &self.gateways[self.gateway_count - 1]
+            self._gateway_start(0, 0)
+            made = &self.table[self.gateway_count - 1]
             made.last_number = image.last_number
+            made.nonce = image.nonce
             made.lost = image.lost
+            made.member = image.member
         return 0
 
     # ------------------------------------------------------------ what can be seen of it

@@ -47,10 +47,11 @@ cdef struct StateImage:         # 136 bytes
     uint8_t reserved
     uint8_t comp_id[64]
 
-cdef struct GatewayImage:       # 16 bytes
+cdef struct GatewayImage:       # 24 bytes
     uint64_t last_number
+    uint64_t nonce
     uint32_t lost
-    uint32_t reserved
+    uint32_t member
 
 cdef struct InstrumentImage:    # 88 bytes
     int64_t price_increment
