@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 PACKAGES := engine replication gateway
 SOURCES := $(wildcard $(foreach package,$(PACKAGES),$(package)/*.pyx $(package)/*.pxd)) setup.py pyproject.toml
 
-.PHONY: run test test-long sanitize lint build clean bench docs
+.PHONY: run test test-long sim sanitize lint build clean bench docs
 
 build: $(STAMP)
 
@@ -37,6 +37,10 @@ test: build lint
 
 test-long: build
 	$(BIN)/pytest -q -n 2 --dist loadgroup
+
+# Lives of simulated clusters until stopped; SEED=n lives one again, with a trace.
+sim: build
+	cd tests/simulation && PYTHONPATH=. ../../$(BIN)/python simulate.py $(SEED)
 
 # The suite with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled modules, in a copy under build/.
 sanitize:

@@ -381,8 +381,11 @@ class Server:
 
     def _drain(self) -> None:
         self._connections.now_ns = time.time_ns()
-        self._router.drain(FRAMES)
-        self.schedule()
+        if self._connections.accepting:
+            self._router.drain(FRAMES)
+            self.schedule()
+        else:
+            self._router.readable()  # takes the edge: the descriptor would wake the loop for ever. A turn looks again
 
     # ---------------------------------------------------------------- a turn
 

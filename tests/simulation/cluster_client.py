@@ -69,15 +69,15 @@ class Client:
     def act(self) -> None:
         """Now and then: connects, sends something."""
         world, chance = self.world, self.world.chance
-        world.at(world.now + chance.randrange(2 * MS, 60 * MS), self.act)
+        world.at(world.now + chance.randrange(5 * MS, 150 * MS), self.act)
         if self.transport is None:
             if world.now >= self._tried:
                 self.connect()
         elif self.logged_on:
             if world.sending:
-                for _ in range(chance.choice((1, 1, 1, 3, 8))):
+                for _ in range(chance.choice((1, 1, 1, 2, 5))):
                     self.request()
-                if chance.random() < 0.004:
+                if chance.random() < 0.01:
                     world.count("hung up")
                     self.hang_up()
         elif world.now - self._tried > 4_000 * MS:

@@ -10,7 +10,10 @@ from gateway.exchange import Exchange
 from gateway.fix import encode_records
 
 INPUTS, FAULTS = 500, 10  # what a seed has to have at least to count
-MESSAGE = 1  # kind of egress record
+FAULT_KINDS = (
+    "all lost power", "clock set", "cut off", "cut one way", "frozen", "killed", "power lost", "transfer",
+)  # fmt: skip
+MESSAGE, CLOSE = 1, 3  # kinds of egress records
 
 
 def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
@@ -22,8 +25,9 @@ def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
     world.run(SECOND)
     while faults or sum(client.requests for client in world.clients) < INPUTS:
         if faults:
+            before = faults_of(world)
             world.disturb()
-            faults -= 1
+            faults -= faults_of(world) > before
         world.run(world.now + world.chance.randrange(10 * MS, 1_500 * MS))
         if world.now > 300 * SECOND:
             raise Violation("the work is not done after five minutes")
@@ -33,11 +37,16 @@ def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
     if not world.run(world.now + 120 * SECOND, lambda: healthy(world)):
         raise Violation(f"not healthy two minutes after the last fault: {state(world)}")
     judge(world)
+    world.counts["faults"] = faults_of(world)
     world.counts["inputs"] = sum(client.requests for client in world.clients)
     world.counts["terms"] = len(world.leaders)
     skipped = [host.replica.exchange.skipped_inputs for host in world.up() if host.replica]
     world.counts["skipped inputs"] = max(skipped)
     return world.counts
+
+
+def faults_of(world: World) -> int:
+    return sum(world.counts[kind] for kind in FAULT_KINDS)
 
 
 def healthy(world: World) -> bool:
@@ -93,6 +102,8 @@ def applied_again(host: Host) -> tuple[Exchange, dict[str, dict[int, list[tuple[
                 message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
                 fields = parse(split(message)[0][0])
                 said.setdefault(names[session], {})[int(dict(fields)["34"])] = fields
+            if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
+                host.world.counts["takeovers"] += 1
             at += size
     return exchange, said
 

@@ -149,7 +149,7 @@ class Host:
 
     def _watch(self, node: Node, disk: SimulatedDisk) -> None:
         """What a node gives to be applied is judged at once; its syncs take their time."""
-        turn, begin_sync = node.turn, disk.begin_sync
+        turn, begin_sync, truncate = node.turn, disk.begin_sync, node._log.truncate
 
         def watched() -> list[Entry]:
             entries = turn()
@@ -161,6 +161,11 @@ class Host:
             life = self.life
             self.world.at(self.world.now + self.world.sync_time(), lambda: self.run(life, self._synced))
 
+        def counted(stays: int) -> None:
+            self.world.count("truncations")
+            truncate(stays)
+
+        node._log.truncate = counted  # type: ignore[method-assign]
         node.turn = watched  # type: ignore[method-assign]
         disk.begin_sync = slow  # type: ignore[method-assign]
 

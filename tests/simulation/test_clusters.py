@@ -1,0 +1,36 @@
+"""Lives of simulated clusters under faults: nothing acknowledged is lost, nothing happens twice."""
+
+from collections import Counter
+
+import pytest
+from cluster_life import FAULTS, INPUTS, live
+from simulate import members_of, unseen
+
+SEEDS = 24
+PARTS = 4
+
+
+def lives(seeds: range) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for seed in seeds:
+        counts = live(seed, members_of(seed))
+        assert counts["inputs"] >= INPUTS
+        assert counts["faults"] >= FAULTS
+        totals += counts
+    return totals
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_clusters_keep_their_promises(part: int) -> None:
+    lives(range(part * SEEDS // PARTS, (part + 1) * SEEDS // PARTS))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_many_clusters_keep_their_promises_and_everything_occurs() -> None:
+    totals = lives(range(1000, 1400))
+    assert not unseen(totals)
+
+
+def test_a_seed_decides_everything() -> None:
+    assert live(7, 3) == live(7, 3)
