@@ -15,18 +15,25 @@ from replication.messages import Message
 class Candidacy:
     """The votes, or pre-votes, that one member has got for one term."""
 
-    def __init__(self, me: int, term: int, *, pre: bool, forced: bool = False) -> None:
+    def __init__(self, term: int, *, pre: bool, forced: bool = False, unanimous: bool = False) -> None:
         self.term = term
         self.pre = pre
         self.forced = forced
-        self._granted = {me}
+        self.unanimous = unanimous  # the pre-vote was: promises that nobody can keep stand in nobody's way
+        self._granted: set[int] = set()
+        self._reserved: set[int] = set()
         self._denied: set[int] = set()
 
-    def count(self, voter: int, granted: bool) -> None:
-        (self._granted if granted else self._denied).add(voter)
+    def count(self, voter: int, *, granted: bool, reserved: bool) -> None:
+        """reserved: the voter may have promised, and lost, an entry that the candidate has not."""
+        (self._denied if not granted else self._reserved if reserved else self._granted).add(voter)
 
     def won(self, membership: Membership) -> bool:
-        return len(self._granted & membership.voters) >= membership.quorum
+        return len(self._granted & membership.voters) >= membership.quorum or self.won_by_all(membership)
+
+    def won_by_all(self, membership: Membership) -> bool:
+        """Every voter would follow: so nobody has what some of them have lost, and it cannot be waited for."""
+        return membership.voters <= self._granted | self._reserved
 
     def lost(self, membership: Membership) -> bool:
         return len(membership.voters - self._denied) < membership.quorum

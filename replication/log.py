@@ -15,7 +15,7 @@ from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, 
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import read_pieces
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
-from replication.state import STATE_NAME, check_term, no_state, read_state, write_state
+from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
 from replication.truncation import give_up
 
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -84,7 +84,6 @@ class Log:
                 log._write_state(state._replace(stays=None))
                 names = Names(disk)
             log._recover(names)
-            log._count_start()
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from error
         return log
@@ -185,8 +184,8 @@ class Log:
         if known is None or (known.term, known.last_index) < (cut.term, cut.last_index):
             self._write_state(self._state._replace(cut=cut))
 
-    def _count_start(self) -> None:
-        """What a copy of the directory, or an older state of it, is known by."""
+    def count_start(self) -> None:
+        """What a copy of the directory, or an older state of it, is known by. Raises LogFailed."""
         state = self._state
         directory = (
             state.directory if any(state.directory) else self._disk.unique()
@@ -201,15 +200,10 @@ class Log:
             self._state = self._state._replace(cut=None)
 
     def _write_state(self, state: wal.State) -> None:
-        state = state._replace(sequence=state.sequence + 1)
-        file = self._disk.open(STATE_NAME)
         try:
-            write_state(file, state)
+            self._state = write_state_of(self._disk, state)
         except OSError as error:
-            raise self._fail(file, error) from error
-        finally:
-            file.close()
-        self._state = state
+            raise self._fail(self._disk.path(STATE_NAME), error) from error
 
     # ------------------------------------------------------------ appending
 
@@ -245,7 +239,7 @@ class Log:
         try:
             file = self._disk.open(segment_name(self._header.number + 1))
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
         self._file.close()
         self._sealed.append(self._header.number)
         before = self._place.position
@@ -269,7 +263,7 @@ class Log:
                 self._file.pwrite(wal.encode_segment(self._header), 0)
             self._file.pwrite(batch, place.offset)
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
         self._place = after
         return entries
 
@@ -278,7 +272,7 @@ class Log:
         try:
             self._file.sync()
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
         self.proven_index = self._place.position.index
         self._proof_due = True
 
@@ -296,7 +290,7 @@ class Log:
             if not self._disk.sync_done():
                 return False
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
         self.syncing = False
         self.proven_index = self._syncing_index
         self._proof_due = True
@@ -315,7 +309,7 @@ class Log:
             kept = give_up(self._disk, stays)
             self._file = self._disk.open(segment_name(kept.header.number))
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
         self._header, self._place = kept
         self._sealed = [number for number in self._sealed if number < kept.header.number]
         self._next_size, self._retry_ns = 0, 0
@@ -335,11 +329,11 @@ class Log:
             try:
                 self._file.pwrite(wal.encode_proof(number, self._place.position), wal.proof_offset(number))
             except OSError as error:
-                raise self._fail(self._file, error) from error
+                raise self._fail(self._file.path, error) from error
         self._proof_due = False
 
-    def _fail(self, file: File, error: OSError) -> LogFailed:
-        self._failed = LogFailed(file.path, error)
+    def _fail(self, path: str, error: OSError) -> LogFailed:
+        self._failed = LogFailed(path, error)
         self._broken = str(self._failed)
         return self._failed
 
@@ -420,7 +414,7 @@ class Log:
         try:
             self._file.pwrite(note, wal.SUCCESSOR_OFFSET)
         except OSError as error:
-            raise self._fail(self._file, error) from error
+            raise self._fail(self._file.path, error) from error
 
     # ------------------------------------------------------------ reading
 

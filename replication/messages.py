@@ -65,9 +65,9 @@ class Message(NamedTuple):
     commit: int = 0  # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it
     rejected: bool = False  # answers
     forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
-    number: int = (
-        0  # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: `index` rejected
-    )
+    # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: the index that was rejected.
+    # PRE_VOTE_ANSWER: 1 = only if all voters consent. VOTE: 1 = all did.
+    number: int = 0
     hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
     entries: Sequence[Entry] = ()
 

@@ -18,6 +18,7 @@ from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
+from replication.salvage import salvage
 from replication.wal import DATA, Cut, batch_end, beginning
 from replication.window import Window
 
@@ -79,8 +80,10 @@ class Node:
         timing: Timing = Timing(),  # noqa: B008 (immutable)
         birth: Membership | None = None,
         cluster: bytes | None = None,
+        repair: bool = False,
     ) -> "Node":
-        """Locks the directory and recovers. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
+        """Locks the directory and recovers. repair: what was durable here and is lost or damaged now is given up, and
+        comes again from the other members. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
         if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
             raise ValueError(f"a segment of {segment_bytes} bytes cannot hold an entry of {max_entry_bytes}")
         try:
@@ -88,6 +91,8 @@ class Node:
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from None
         try:
+            if repair:
+                salvage(disk)
             log = Log.open(disk, clock, segment_bytes, cluster)
             if birth is not None and log.position.index == 0:
                 log.save(HardState(1, 0))
@@ -146,6 +151,7 @@ class Node:
                 pass
         assert self._rest is not None
         log = self._log
+        log.count_start()
         position = log.position
         alone = self._is_alone(self._memberships[-1][1])
         end = position.index if alone else log.commit_index

@@ -230,13 +230,11 @@ class Raft:
 
     @property
     def may_stand(self) -> bool:
-        """A voter by the newest membership, or while its removal is not committed; and nothing that it promised is
-        missing from its log."""
-        if self.me not in self.membership.voters:
-            committed = [kept for index, kept in self.memberships if index <= self.commit_index]
-            if not committed or self.me not in committed[-1].voters:
-                return False
-        return self.membership.voters == {self.me} or self._promised <= self._last
+        """A voter by the newest membership, or while its removal is not committed."""
+        if self.me in self.membership.voters:
+            return True
+        committed = [kept for index, kept in self.memberships if index <= self.commit_index]
+        return bool(committed) and self.me in committed[-1].voters
 
     @property
     def _last(self) -> tuple[int, int]:
@@ -251,23 +249,36 @@ class Raft:
         if forced:
             self._campaign(forced=True)
             return
-        self.candidacy = Candidacy(self.me, self.hard.term + 1, pre=True)
-        if self.candidacy.won(self.membership):
-            self._campaign()
-            return
-        self._ask(Kind.PRE_VOTE)
+        self.candidacy = Candidacy(self.hard.term + 1, pre=True)
+        self.candidacy.count(self.me, granted=True, reserved=self._promised > self._last)
+        if not self._decided():
+            self._ask(Kind.PRE_VOTE)
 
-    def _campaign(self, *, forced: bool = False) -> None:
+    def _campaign(self, *, forced: bool = False, unanimous: bool = False) -> None:
         """A new term, and a vote for itself (paper 5.2)."""
         self.hard = HardState(self.hard.term + 1, self.me)
         self._deferred.clear()
         self._owed = None
-        self.candidacy = Candidacy(self.me, self.hard.term, pre=False, forced=forced)
+        self.candidacy = Candidacy(self.hard.term, pre=False, forced=forced, unanimous=unanimous)
+        self.candidacy.count(self.me, granted=True, reserved=False)
         self._wait_for_silence()
-        if self.candidacy.won(self.membership):
-            self._lead()
-        else:
+        if not self._decided():
             self._ask(Kind.VOTE)
+
+    def _decided(self) -> bool:
+        """Whether the candidacy is won, or lost; what follows."""
+        standing = self.candidacy
+        assert standing is not None
+        if standing.won(self.membership):
+            if standing.pre:
+                self._campaign(unanimous=standing.won_by_all(self.membership))
+            else:
+                self._lead()
+            return True
+        if standing.lost(self.membership):
+            self.candidacy = None
+            return True
+        return False
 
     def _ask(self, kind: Kind) -> None:
         assert self.candidacy is not None
@@ -280,6 +291,7 @@ class Raft:
                 index=index,
                 log_term=term,
                 forced=self.candidacy.forced,
+                number=self.candidacy.unanimous,
             )
 
     def _lead(self) -> None:
@@ -336,8 +348,12 @@ class Raft:
             self.send(Kind.VOTE_ANSWER, m.sender, rejected=True)
 
     def _reaches(self, m: Message) -> bool:
-        """Whether the candidate's log is up to date (paper 5.4.1), with what this member promised and lost."""
-        return (m.log_term, m.index) >= max(self._last, self._promised)
+        """Whether the candidate's log is up to date (paper 5.4.1)."""
+        return (m.log_term, m.index) >= self._last
+
+    def _breaks_promise(self, m: Message) -> bool:
+        """Whether the candidate has not what this member may have acknowledged, and lost."""
+        return (m.log_term, m.index) < self._promised
 
     def _pre_vote(self, m: Message) -> None:
         granted = m.term > self.hard.term and self._reaches(m)
@@ -348,7 +364,7 @@ class Raft:
                 return
             granted = False
         if granted:
-            self.send(Kind.PRE_VOTE_ANSWER, m.sender, term=m.term)
+            self.send(Kind.PRE_VOTE_ANSWER, m.sender, term=m.term, number=self._breaks_promise(m))
             return
         self.send(Kind.PRE_VOTE_ANSWER, m.sender, rejected=True)
         if self.candidacy is None and not self.hears_leader and not self._reaches(m):
@@ -362,6 +378,8 @@ class Raft:
 
     def _vote(self, m: Message) -> None:
         granted = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender) and self._reaches(m)
+        if self._breaks_promise(m) and not m.number:
+            granted = False
         if granted:
             self.hard = HardState(self.hard.term, m.sender)
             self._wait_for_silence()
@@ -373,14 +391,8 @@ class Raft:
             return
         if not m.rejected and m.term != standing.term:
             return  # for an earlier candidacy
-        standing.count(m.sender, not m.rejected)
-        if standing.won(self.membership):
-            if standing.pre:
-                self._campaign()
-            else:
-                self._lead()
-        elif standing.lost(self.membership):
-            self.candidacy = None
+        standing.count(m.sender, granted=not m.rejected, reserved=bool(m.number))
+        self._decided()
 
     # ---------------------------------------------------------------- following
 

@@ -17,6 +17,17 @@ def write_state(file: File, state: wal.State) -> None:
         file.sync()
 
 
+def write_state_of(disk: Disk, state: wal.State) -> wal.State:
+    """The next state of a directory; as it was written. Raises OSError."""
+    state = state._replace(sequence=state.sequence + 1)
+    file = disk.open(STATE_NAME)
+    try:
+        write_state(file, state)
+    finally:
+        file.close()
+    return state
+
+
 def read_state(disk: Disk) -> wal.State:
     try:
         file = disk.open(STATE_NAME, write=False)

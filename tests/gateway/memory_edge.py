@@ -47,8 +47,12 @@ class MemoryEdge:
     opened: int = 0
 
     def start(self, *genesis: bytes) -> None:
-        """The first entry of an empty log, or of a server that starts again."""
-        self.entry(*genesis, inputs.gateway_lost(), inputs.gateway_start())
+        """The first entry of an empty log."""
+        self._start_gateway(*genesis, inputs.gateway_lost())
+
+    def _start_gateway(self, *before: bytes) -> None:
+        """A member's new gateway: what it had before is lost."""
+        self.entry(*before, inputs.gateway_start(member=1, nonce=self.exchange.last_incarnation + 1))
         self.incarnation = self.exchange.last_incarnation
         self.gateway_number = 0
 
@@ -56,7 +60,7 @@ class MemoryEdge:
         """The server is killed and starts again: connections are gone, a new term begins."""
         self.connections.clear()
         self.term += 1
-        self.start()
+        self._start_gateway()
 
     def entry(self, *items: bytes) -> None:
         """One log entry with these inputs; routes what comes out."""

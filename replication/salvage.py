@@ -1,0 +1,60 @@
+"""Repairing a log that lost or damaged what had been durable, where other members have it still.
+
+What is whole from the first entry on stays; everything after it is given up, and comes again from the leader. Until
+then the member remembers what it may have promised (State.cut): it votes only for logs that reach that entry (raft.py).
+A log of one member has nobody to be repaired from and is never touched.
+"""
+
+from replication import wal
+from replication.archive import BLOCKS, END, END_MAGIC, SKIPPABLE
+from replication.files import Disk, LogDamaged
+from replication.reader import read_pieces
+from replication.segments import Names, packed_name, segment_name
+from replication.state import read_state, write_state_of
+from replication.truncation import give_up
+
+
+def salvage(disk: Disk) -> tuple[int, wal.Cut]:
+    """The last entry that stays, and the range that was lost. The directory must be locked.
+
+    Raises LogDamaged, LostData when term and vote are not there: then this member's promises are lost. OSError.
+    """
+    state = read_state(disk)
+    stays = whole_through(disk, state.cluster)
+    index, term = max((stays, 0), *traces(disk))
+    cut = wal.Cut(stays + 1, index, term)
+    if state.cut is not None and (state.cut.term, state.cut.last_index) > (cut.term, cut.last_index):
+        cut = state.cut
+    state = write_state_of(disk, state._replace(cut=cut, stays=stays))
+    give_up(disk, stays)
+    write_state_of(disk, state._replace(stays=None))
+    return stays, cut
+
+
+def whole_through(disk: Disk, cluster: bytes) -> int:
+    """The last entry before which no byte is wrong."""
+    index = 0
+    try:
+        for entries in read_pieces(disk, verify=True, cluster=cluster):
+            index = entries[-1].index
+    except LogDamaged:
+        pass
+    return index
+
+
+def traces(disk: Disk) -> list[tuple[int, int]]:
+    """(index, term) of the last entry of every batch and segment that left a trace, in any order."""
+    found = [(0, 0)]
+    names = Names(disk)
+    for number in names.raw:
+        file = disk.open(segment_name(number), write=False)
+        data = file.pread(file.size(), 0)
+        file.close()
+        found += [(batch.last_index, batch.term) for batch in wal.batch_headers(data, wal.DATA)]
+    for number in names.all - set(names.raw):
+        file = disk.open(packed_name(number), write=False)
+        end = wal.unsealed(END, END_MAGIC, file.pread(BLOCKS, 0), SKIPPABLE.size + wal.SEGMENT_BYTES)
+        file.close()
+        if end is not None:
+            found.append((end[1], end[2]))  # type: ignore[arg-type]
+    return found
