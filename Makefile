@@ -24,7 +24,7 @@ $(STAMP): $(BIN)/python $(SOURCES)
 	@touch $(STAMP)
 
 run: build
-	@$(BIN)/quorumbook serve
+	@$(BIN)/quorumbook cluster
 
 lint: build
 	$(BIN)/ruff check .

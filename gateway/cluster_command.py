@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from gateway.config import ConfigError, default_directory, read_endpoints
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+FIRST_PORT = 7610
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 
 
@@ -59,11 +61,10 @@ def cluster(replicas: int, data: Path | None) -> None:
 
 def configure(directory: Path, replicas: int) -> None:
     """Writes a configuration for each replica."""
-    ports = free_ports(replicas * (1 + len(PORTS)))
-    members = ", ".join(f'"{id} 127.0.0.1:{ports[id - 1]}"' for id in range(1, replicas + 1))
+    ports = free_ports(replicas)
+    members = ", ".join(f'"{id} 127.0.0.1:{own[-1]}"' for id, own in enumerate(ports, 1))
     identity = secrets.token_hex(16)
-    for id in range(1, replicas + 1):
-        own = ports[replicas + (id - 1) * len(PORTS) :]
+    for id, own in enumerate(ports, 1):
         network = "\n".join(f"{name} = {port}" for name, port in zip(PORTS, own, strict=False))
         (directory / f"replica{id}.toml").write_text(
             f"""\
@@ -81,13 +82,23 @@ directory = "{directory / f"replica{id}"}"
         )
 
 
-def free_ports(count: int) -> list[int]:
-    """TCP ports of the loopback interface that nobody has now."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+def free_ports(replicas: int) -> list[list[int]]:
+    """Ports of the loopback interface for each replica, for PORTS and then its peers: 7610 and on, 7620 and on, ...;
+    when somebody has one of them, any that are free."""
+    usual = [[FIRST_PORT + 10 * id + at for at in range(len(PORTS) + 1)] for id in range(replicas)]
+    for given in (usual, [[0] * (len(PORTS) + 1)] * replicas):
+        listeners: list[socket.socket] = []
+        try:
+            for port in chain.from_iterable(given):
+                listeners.append(socket.create_server(("127.0.0.1", port)))
+            found = iter([listener.getsockname()[1] for listener in listeners])
+            return [[next(found) for _ in own] for own in given]
+        except OSError:
+            continue
+        finally:
+            for listener in listeners:
+                listener.close()
+    raise OSError("no free ports on 127.0.0.1")
 
 
 def directory_of(file: Path) -> Path:
@@ -136,13 +147,17 @@ def introduce(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
         places = read_endpoints(directory_of(file))
         click.echo(f"  {file.stem}  FIX {places['fix_zmq']} (ZeroMQ)  {places['fix_tcp']} (TCP)")
         click.echo(f"            feed {places['feed']}    kill it: kill -9 {process.pid}")
-    directories = [directory_of(file) for file in processes]
-    flow = directories[0].parent / "day.csv.zst"
+    directory = directory_of(next(iter(processes))).parent
+    flow = directory / "day.csv.zst"
+    at = "" if directory == default_directory() / "cluster" else f" --data {directory}"
     click.echo(f"""\
 Try in another terminal:
   {own} generate --out {flow}
-  {own} play {flow} --symbol AAPL --data {directories[0]}
-  {own} status --data {directories[0]}
+  {own} play {flow} --symbol AAPL{at}
+  {own} watch AAPL{at}
+  {own} order buy AAPL 100 190.00{at}
+  {own} status{at}
+  {own} replay {directory_of(next(iter(processes)))} --verify
 Stop with Ctrl-C; start again on the same data and everything is as it was.""")
     pairs = (
         f"{file.stem}={msgspec.json.encode(process.pid).decode()}" for file, process in processes.items()

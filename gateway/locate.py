@@ -5,6 +5,7 @@ says where it listens; `--connect ENDPOINT` names its FIX endpoint directly.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ class Place:
 
     def __init__(self, connect: str | None, data: Path | None) -> None:
         self.connect = connect
-        self.directory = (data or default_directory()).absolute()
+        self.directory = replica_in((data or default_directory()).absolute())
         if connect is not None:
             address(connect)
         self.endpoints: dict[str, Any] = {}
@@ -123,6 +124,21 @@ class Place:
             hint = "; give --data with its directory to have its own symbols" if self.assumed else ""
             raise ConfigError(f"unknown symbol {symbol!r}; {whose} has {', '.join(instruments)}{hint}")
         return instruments[symbol]
+
+
+def replica_in(directory: Path) -> Path:
+    """A data directory as it is; of a directory that `quorumbook cluster` made, or has in it, one of the replicas that
+    run."""
+    if (directory / "endpoints.json").exists():
+        return directory
+    for above in (directory, directory / "cluster"):
+        for file in sorted(above.glob("replica*.toml")):
+            try:
+                os.kill(read_endpoints(file.with_suffix(""))["pid"], 0)
+            except (ConfigError, OSError):
+                continue
+            return file.with_suffix("")
+    return directory
 
 
 @contextmanager

@@ -37,7 +37,7 @@ from gateway.member_links import MemberLinks
 from gateway.replica import Replica
 from gateway.subscribers import Subscribers
 from replication.disk import RealDisk
-from replication.files import LogError
+from replication.files import LogDamaged, LogError
 from replication.membership import Member, Membership, Refused
 from replication.node import Node
 from replication.raft import Diverged, Timing
@@ -97,7 +97,12 @@ class Server:
     """Everything between the operating system and a Replica, for one process."""
 
     def __init__(
-        self, loaded: Loaded, directory: Path, trace: FilteringBoundLogger, first_start: bool
+        self,
+        loaded: Loaded,
+        directory: Path,
+        trace: FilteringBoundLogger,
+        first_start: bool = False,
+        repair: bool = False,
     ) -> None:
         self._loaded = loaded
         self._directory = directory
@@ -143,6 +148,7 @@ class Server:
             timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
             birth=birth_of(cluster) if first_start else None,
             cluster=bytes.fromhex(cluster.id) or None,
+            repair=repair,
         )
         self._links = MemberLinks(
             cluster, self._disk, self._node, trace, self._tell_people, self.schedule, self._member_failed
@@ -210,7 +216,12 @@ class Server:
             what = describe(cut)
             self._trace.warning(what, **cut._asdict())
             say(what)
-        self._replica.recover(progress)
+        try:
+            self._replica.recover(progress)
+        except LogDamaged:
+            self._egress.close()
+            self._node.close()
+            raise
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
         try:
@@ -608,6 +619,15 @@ def serve(
         )
 
     async def main() -> None:
-        await Server(loaded, directory, trace, first_start).run(say, ready)
+        try:
+            await Server(loaded, directory, trace, first_start).run(say, ready)
+        except LogDamaged as damage:
+            cluster = loaded.config.cluster
+            if len(cluster.members) < 2:
+                raise
+            trace.error("damaged", what=str(damage))
+            say(f"{damage.path}, offset {damage.offset}: {damage.what}")
+            say("what is whole before it stays; the rest comes again from the other members")
+            await Server(loaded, directory, trace, repair=True).run(say, ready)
 
     uvloop.run(main())

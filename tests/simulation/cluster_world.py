@@ -18,6 +18,7 @@ from gateway.config import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica
+from replication.files import LogDamaged
 from replication.membership import Member, Membership, Refused
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -113,32 +114,11 @@ class Host:
         disk.sync_may_end = lambda: False
         birth = world.birth if self.id in world.birth.ids and not disk.names() else None
         try:
-            node = Node.open(
-                disk,
-                clock=self.clock,
-                segment_bytes=SEGMENT_BYTES,
-                max_entry_bytes=ENTRY_BYTES,
-                me=self.id,
-                below=world.chance.randrange,
-                timing=Timing(10 * MS, 100 * MS),
-                birth=birth,
-                cluster=CLUSTER,
-            )
-            self._watch(node, disk)
-            replica = Replica(
-                node,
-                EgressFile(SimulatedFile(disk, "egress", Inode(), writable=True)),
-                Connections,
-                lambda messages: None,
-                lambda: None,
-                self.clock.monotonic_ns,
-                self.id,
-                self,
-                lambda: world.chance.randrange(1, 1 << 64),
-            )
-            self.replica = replica
-            replica.recover(lambda index, last: None)
-            replica.start(parse(CONFIG, "sim.toml"))
+            try:
+                self._come_up(disk, birth, repair=False)
+            except LogDamaged:
+                world.count("repairs")
+                self._come_up(disk, birth, repair=True)
         except Crash:
             self.die(power=True)
             return
@@ -146,6 +126,36 @@ class Host:
         life = self.life
         self.tick(life)
         self.rest(life)
+
+    def _come_up(self, disk: SimulatedDisk, birth: Membership | None, *, repair: bool) -> None:
+        world = self.world
+        node = Node.open(
+            disk,
+            clock=self.clock,
+            segment_bytes=SEGMENT_BYTES,
+            max_entry_bytes=ENTRY_BYTES,
+            me=self.id,
+            below=world.chance.randrange,
+            timing=Timing(10 * MS, 100 * MS),
+            birth=birth,
+            cluster=CLUSTER,
+            repair=repair,
+        )
+        self._watch(node, disk)
+        replica = Replica(
+            node,
+            EgressFile(SimulatedFile(disk, "egress", Inode(), writable=True)),
+            Connections,
+            lambda messages: None,
+            lambda: None,
+            self.clock.monotonic_ns,
+            self.id,
+            self,
+            lambda: world.chance.randrange(1, 1 << 64),
+        )
+        replica.recover(lambda index, last: None)
+        self.replica = replica
+        replica.start(parse(CONFIG, "sim.toml"))
 
     def _watch(self, node: Node, disk: SimulatedDisk) -> None:
         """What a node gives to be applied is judged at once; its syncs take their time."""
@@ -168,6 +178,14 @@ class Host:
         node._log.truncate = counted  # type: ignore[method-assign]
         node.turn = watched  # type: ignore[method-assign]
         disk.begin_sync = slow  # type: ignore[method-assign]
+
+    def is_whole(self) -> bool:
+        """Whether it has everything that it ever promised."""
+        return (
+            self.replica is not None
+            and self.replica.node._log.promised is None
+            and self.replica.exchange.applied_index == len(self.world.log)
+        )
 
     def _synced(self) -> None:
         self.disk.sync_may_end = lambda: True
@@ -435,6 +453,7 @@ class World:
         self.leaders: dict[int, int] = {}  # by term
         self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
         self.hashes: dict[int, str] = {}  # state hash by index
+        self.rotten: Host | None = None  # the last machine whose disk lost something
         self.trace: Callable[[str], None] | None = None
         self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
@@ -535,15 +554,19 @@ class World:
         host = self.leader() if chance.random() < 0.5 else None
         host = host or chance.choice(list(self.hosts.values()))
         most = (len(self.hosts) - 1) // 2
-        kind = chance.choice(("kill", "power", "crash", "freeze", "cut", "cut", "transfer", "clock", "all"))
+        kind = chance.choice(
+            ("kill", "power", "crash", "rot", "freeze", "cut", "cut", "transfer", "clock", "all")
+        )
         down = len(self.hosts) - len(self.up())
-        if kind in ("kill", "power", "crash"):
+        if kind in ("kill", "power", "crash", "rot"):
             if host.replica is None or down >= most:
                 return
             if kind == "crash":
                 host.disk.crash_at = host.disk.operations + chance.randrange(40)
             else:
                 host.die(power=kind == "power")
+                if kind == "rot":
+                    self._rot(host)
             self.at(self.now + chance.randrange(4 * SECOND), lambda: self.restart(host))
         elif kind == "all" and chance.random() < 0.3:
             self.count("all lost power")
@@ -563,6 +586,20 @@ class World:
         elif kind == "clock":
             self.count("clock set")
             host.clock.wall_offset_ns = chance.randrange(-3600 * SECOND, 3600 * SECOND)
+
+    def _rot(self, host: Host) -> None:
+        """A bit of what is durable turns over while the machine is down. The budget: one machine at a time has lost
+        something, until it has everything again."""
+        if self.rotten is not None and not self.rotten.is_whole():
+            return
+        files = [name for name in host.disk.files if ".segment" in name]
+        data = host.disk.files[self.chance.choice(sorted(files))].cached
+        written = [at for at in range(0, len(data), 7) if data[at]]
+        if written:
+            self.rotten = host
+            at = self.chance.choice(written)
+            data[at] ^= 1 << self.chance.randrange(8)
+            self.count("rotten")
 
     def _cut(self, host: Host) -> None:
         chance = self.chance

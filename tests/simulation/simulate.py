@@ -22,6 +22,7 @@ EXPECTED = (
     "message repeated",
     "power lost",
     "repeated what was missed",
+    "repairs",
     "resend asked",
     "skipped inputs",
     "takeovers",
