@@ -1,0 +1,208 @@
+"""A cluster of Rafts in memory: logs that lose on a crash what is not synced, clocks that move when told, and a network
+that is a list of messages. Nothing here is random or looks at the time: who drives it decides everything.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+from replication import membership
+from replication.membership import Member, Membership
+from replication.messages import Entry, HardState, Message, Proposal
+from replication.raft import Raft, Timing
+from replication.window import Window
+
+GENESIS = bytes(32)
+STRANGER = Membership(())  # what a member goes by before it has got a log
+
+
+class LocalClock:
+    """One member's own time."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000_000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+
+class MemoryLog:
+    """What a member has on its disk: entries of which the first `synced` survive a crash, and the hard state."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.synced = 0
+        self.hard = HardState(0, 0)
+        self.promised = (0, 0)  # (term, index) of an entry that was synced here, and was lost
+        self.changes: list[int] = []  # indices of entries that are memberships
+
+    def write(self, proposals: list[Proposal]) -> list[Entry]:
+        return [self.append(p.index, p.term, p.timestamp_ns, b"".join(p.pieces)) for p in proposals]
+
+    def append(self, index: int, term: int, timestamp_ns: int, payload: bytes) -> Entry:
+        assert index == len(self.entries) + 1
+        previous = self.entries[-1].chain_hash if self.entries else GENESIS
+        text = b"%d %d %d " % (index, term, timestamp_ns)
+        chain_hash = hashlib.sha256(previous + text + payload).digest()
+        self.entries.append(Entry(index, term, timestamp_ns, memoryview(payload), chain_hash))
+        if membership.decode(payload) is not None:
+            self.changes.append(index)
+        return self.entries[-1]
+
+    def give_up(self, stays: int) -> None:
+        """Durably, as Ready demands."""
+        del self.entries[stays:]
+        self.changes = [index for index in self.changes if index <= stays]
+        self.synced = min(self.synced, stays)
+
+    def lose(self, stays: int) -> None:
+        """What must not happen, and does: durable entries are gone."""
+        last = self.entries[self.synced - 1]
+        self.promised = max(self.promised, (last.term, last.index))
+        self.give_up(stays)
+
+
+class Replica:
+    """One member: a Raft, its disk, its clock. Obeys Ready."""
+
+    def __init__(self, cluster: "Cluster", id: int, born: Membership) -> None:
+        self.cluster = cluster
+        self.id = id
+        self.born = born
+        self.clock = LocalClock()
+        self.disk = MemoryLog()
+        self.up = False
+        self.start()
+
+    def start(self) -> None:
+        """Everything that the disk has is durable by now."""
+        entries = self.disk.entries
+        self.disk.synced = len(entries)
+        terms = [entry.term for entry in entries]
+        runs = [(i, term) for i, term in enumerate(terms, 1) if i == 1 or term != terms[i - 2]]
+        log = Window(runs, len(entries), entries[-1].timestamp_ns if entries else 0, GENESIS, self._fetch)
+        log.recovered(entries)
+        found = [(index, membership.decode(entries[index - 1].payload)) for index in self.disk.changes]
+        self.raft = self.cluster.raft_class(
+            self.id,
+            self.disk.hard,
+            log,
+            0,
+            [(0, self.born), *((index, changed) for index, changed in found if changed is not None)],
+            self.clock,
+            lambda n: self.cluster.below(self.id, n),
+            Timing(),
+            self.disk.promised,
+        )
+        self.up = True
+        self.syncing = False
+        self.applied = 0
+        self.turn()
+
+    def _fetch(self, index: int, max_bytes: int) -> list[Entry]:
+        return self.disk.entries[index - 1 : index + 3]
+
+    def crash(self, survive: int = 0) -> None:
+        """survive: how many of the entries that are not synced reached the disk all the same."""
+        self.up = False
+        self.disk.give_up(self.disk.synced + survive)
+
+    def turn(self) -> None:
+        """Does what Raft wants done, short of the sync."""
+        raft, disk = self.raft, self.disk
+        ready = raft.ready(writing=not self.syncing)
+        if ready.hard_state is not None:
+            disk.hard = ready.hard_state
+        if ready.stays is not None:
+            disk.give_up(ready.stays)
+        if ready.proposals:
+            raft.written(disk.write(list(ready.proposals)))
+            self.syncing = True
+        self._out()
+
+    def sync(self) -> None:
+        if self.syncing:
+            self.syncing = False
+            self.disk.synced = len(self.disk.entries)
+            self.raft.synced(self.disk.synced)
+            self._out()
+
+    def _out(self) -> None:
+        for message in self.raft.take_messages():
+            self.cluster.post(message)
+        self.raft.log.shrink(min(self.raft.commit_index, self.disk.synced))
+        if self.disk.promised[1] and self.raft.commit_index >= self.disk.promised[1]:
+            self.disk.promised = (0, 0)
+        self.cluster.watch(self)
+
+    def step(self, message: Message) -> None:
+        self.raft.step(message)
+        self.turn()
+
+    def tick(self, ns: int) -> None:
+        """This member's time passes."""
+        self.clock.now_ns += ns
+        if self.up:
+            self.raft.tick()
+            self.turn()
+
+
+def voters(ids: range) -> Membership:
+    return Membership(tuple(Member(id, f"host{id}", voter=True) for id in ids))
+
+
+class Cluster:
+    """watch(replica) is called whenever a member has changed. below(id, n) is what the member gets for a random number.
+    sent: every message and whether it was lost at once, until somebody takes it."""
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        below: Callable[[int, int], int],
+        watch: Callable[[Replica], None],
+        raft_class: type[Raft] = Raft,
+    ) -> None:
+        self.below = below
+        self.watch = watch
+        self.raft_class = raft_class
+        self.network: list[Message] = []
+        self.cut: set[tuple[int, int]] = set()  # (sender, to): messages are lost
+        self.sent: list[tuple[Message, bool]] = []
+        self.replicas: dict[int, Replica] = {}
+        born = voters(range(1, size + 1))
+        for id in sorted(born.ids):
+            self.join(id, born)
+
+    def join(self, id: int, born: Membership = STRANGER) -> None:
+        self.replicas[id] = Replica(self, id, born)
+
+    @property
+    def up(self) -> list[Replica]:
+        return [replica for replica in self.replicas.values() if replica.up]
+
+    @property
+    def leaders(self) -> list[Replica]:
+        return [replica for replica in self.up if replica.raft.leading is not None]
+
+    def post(self, message: Message) -> None:
+        lost = (message.sender, message.to) in self.cut or message.to not in self.replicas
+        self.sent.append((message, lost))
+        if not lost:
+            self.network.append(message)
+
+    def deliver(self, message: Message) -> None:
+        """One that is taken from the network already."""
+        replica = self.replicas[message.to]
+        if replica.up:
+            replica.step(message)
+
+    def partition(self, *groups: set[int]) -> None:
+        """Only members of one group reach each other; what is on its way between groups is lost."""
+        group_of = {id: number for number, group in enumerate(groups) for id in group}
+        self.cut = {
+            (a, b) for a in self.replicas for b in self.replicas if group_of.get(a) != group_of.get(b)
+        }
+        self.network = [m for m in self.network if (m.sender, m.to) not in self.cut]
