@@ -90,7 +90,7 @@ class Raft:
 
     def ready(self, *, writing: bool = True) -> Ready:
         """What is to be done now. writing: whether entries may be given up and written (no sync is under way)."""
-        if writing and self.leading is not None:
+        if self.leading is not None:
             self.leading.replicate()
         hard = self.hard if self.hard != self._saved else None
         self._saved = self.hard
