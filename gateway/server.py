@@ -38,7 +38,7 @@ from gateway.replica import Replica
 from gateway.subscribers import Subscribers
 from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
-from replication.membership import Member, Membership, Refused
+from replication.membership import Member, Membership, Refused, of_one
 from replication.node import Node
 from replication.raft import Diverged, Timing
 from replication.segments import SEGMENT_NAME
@@ -146,6 +146,7 @@ class Server:
             me=cluster.member,
             below=random.randrange,
             timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
+            origin=of_one() if len(cluster.members) < 2 else Membership(()),
             birth=birth_of(cluster) if first_start else None,
             cluster=bytes.fromhex(cluster.id) or None,
             repair=repair,

@@ -33,9 +33,9 @@ class Node:
     Start: `open`, apply `committed_pieces()`, then call `turn`. In a cluster of one the first turn begins a new term
     and gives its no-op. After LogFailed the process must stop: nothing here works any more.
 
-    me: this member's id. birth: what the empty log of a new cluster begins with, the same at each of its members;
-    without it member 1 is a cluster of one, and any other waits to be added. below: below(n) is a random number
-    0 <= r < n.
+    me: this member's id. origin: the membership of a log that names none: of_one() for a cluster of one, no members for
+    a member of a larger one, which waits to be added. birth: what the empty log of a new cluster begins with, the same
+    at each of its members. below: below(n) is a random number 0 <= r < n.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Node:
         me: int,
         below: Callable[[int], int],
         timing: Timing,
+        origin: Membership,
     ) -> None:
         self._disk = disk
         self._log = log
@@ -55,7 +56,7 @@ class Node:
         self.me = me
         self._below = below
         self._timing = timing
-        self._memberships = [(0, of_one())]
+        self._memberships = [(0, origin)]
         self._terms: list[tuple[int, int]] = []  # (first index, term)
         self._known_hash = beginning(log.cluster).hash  # of the last entry that a start knows to be committed
         self._rest: list[Entry] | None = None  # what a start found that may not be committed
@@ -78,6 +79,7 @@ class Node:
         me: int = 1,
         below: Callable[[int], int] = lambda n: 0,
         timing: Timing = Timing(),  # noqa: B008 (immutable)
+        origin: Membership = of_one(),  # noqa: B008
         birth: Membership | None = None,
         cluster: bytes | None = None,
         repair: bool = False,
@@ -98,7 +100,7 @@ class Node:
                 log.save(HardState(1, 0))
                 log.append([Proposal(1, 1, 0, (membership.encode(birth),))], 0)
                 log.sync()
-            return cls(disk, log, clock, max_entry_bytes, me, below, timing)
+            return cls(disk, log, clock, max_entry_bytes, me, below, timing, origin)
         except LogError:
             disk.close()
             raise

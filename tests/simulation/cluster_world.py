@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from cluster_client import Client
-from simulated_disk import Crash, Inode, SimulatedDisk, SimulatedFile
+from simulated_disk import Crash, SimulatedDisk, SimulatedFile
 
 from gateway.config import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica
-from replication.files import LogDamaged
+from replication.files import File, LogDamaged
 from replication.membership import Member, Membership, Refused
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -91,6 +91,28 @@ class Transport:
     abort = close
 
 
+class Resends:
+    """The egress store's file: no part of what is durable, and begun anew with every start."""
+
+    path = "egress"
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def truncate(self, size: int) -> None:
+        pass
+
+    def reserve(self, size: int) -> None:
+        pass
+
+    def pwrite(self, data: bytes, offset: int) -> None:
+        self._data[len(self._data) :] = bytes(max(0, offset - len(self._data)))
+        self._data[offset : offset + len(data)] = data
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return bytes(self._data[offset : offset + size])
+
+
 class Host:
     """One machine: its disk survives, its process comes and goes."""
 
@@ -137,6 +159,7 @@ class Host:
             me=self.id,
             below=world.chance.randrange,
             timing=Timing(10 * MS, 100 * MS),
+            origin=Membership(()),
             birth=birth,
             cluster=CLUSTER,
             repair=repair,
@@ -144,7 +167,7 @@ class Host:
         self._watch(node, disk)
         replica = Replica(
             node,
-            EgressFile(SimulatedFile(disk, "egress", Inode(), writable=True)),
+            EgressFile(cast(File, Resends())),
             Connections,
             lambda messages: None,
             lambda: None,
