@@ -60,7 +60,8 @@ class MemoryEdge:
         """The server is killed and starts again: connections are gone, a new term begins."""
         self.connections.clear()
         self.term += 1
-        self._start_gateway()
+        strangers = [number for number, member, *_ in self.exchange.gateways() if member != 1]
+        self._start_gateway(*map(inputs.gateway_lost, strangers))
 
     def entry(self, *items: bytes) -> None:
         """One log entry with these inputs; routes what comes out."""
