@@ -264,7 +264,8 @@ class SimulatedDisk:
                 names.pop(old, None)
             if new and inode is not None:
                 names[new] = inode
-        survivors = {id(inode): inode.lose_power(self.chance) for inode in {*names.values()}}
+        inodes = {id(inode): inode for inode in names.values()}  # in an order that the seed decides
+        survivors = {key: inode.lose_power(self.chance) for key, inode in inodes.items()}
         return SimulatedDisk(
             self.chance.randrange(1 << 32), {name: survivors[id(i)] for name, i in names.items()}
         )
