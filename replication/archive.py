@@ -12,7 +12,8 @@ import zstandard
 
 from replication import wal
 from replication.files import Disk, File, LogDamaged, LostData
-from replication.segments import TEMPORARY, packed_name, raw_pieces, segment_name
+from replication.messages import Entry
+from replication.segments import TEMPORARY, Piece, packed_name, raw_pieces, segment_name
 
 LEVEL = 1
 SKIPPABLE = struct.Struct("<II")  # zstd's skippable frame: magic, length
@@ -127,12 +128,13 @@ def open_packed(file: File) -> wal.SegmentHeader | None:
     return wal.decode_segment(data[SKIPPABLE.size :])
 
 
-def unpack(file: File) -> Iterator[tuple[int, bytes]]:
-    """(offset of the block in the file, the batches it holds), to the end that the head names. Raises
-    LostData."""
+def unpack(file: File, start: int = wal.DATA) -> Iterator[tuple[int, bytes]]:
+    """(offset of the block in the file, the batches it holds), to the end that the head names; from the batch on that
+    stood at `start` in the raw segment. Raises LostData."""
     fields = wal.unsealed(END, END_MAGIC, file.pread(BLOCKS, 0), SKIPPABLE.size + wal.SEGMENT_BYTES)
     assert fields is not None, "open_packed has read it"
     left: int = fields[0]  # type: ignore[assignment]
+    skip = start - wal.DATA
     decompressor = zstandard.ZstdDecompressor()
     at = BLOCKS
     while left > 0:
@@ -140,16 +142,52 @@ def unpack(file: File) -> Iterator[tuple[int, bytes]]:
         if len(head) < BLOCK_BYTES or SKIPPABLE.unpack_from(head) != (BLOCK_MAGIC, wal.CRC.size + BLOCK.size):
             raise LostData(file.path, at, "the head of a compressed piece is damaged or missing")
         packed, unpacked = BLOCK.unpack_from(head, SKIPPABLE.size + wal.CRC.size)
-        frame = file.pread(packed, at + BLOCK_BYTES)
-        body = head[SKIPPABLE.size + wal.CRC.size :] + frame
-        if (
-            len(frame) < packed
-            or wal.CRC.unpack_from(head, SKIPPABLE.size)[0] != wal.crc32c(body)
-            or unpacked > left
-        ):
-            raise LostData(file.path, at, "the checksum of a compressed piece does not match")
-        yield at, decompressor.decompress(frame, max_output_size=unpacked)
+        if unpacked > skip:
+            frame = file.pread(packed, at + BLOCK_BYTES)
+            body = head[SKIPPABLE.size + wal.CRC.size :] + frame
+            if (
+                len(frame) < packed
+                or wal.CRC.unpack_from(head, SKIPPABLE.size)[0] != wal.crc32c(body)
+                or unpacked > left
+            ):
+                raise LostData(file.path, at, "the checksum of a compressed piece does not match")
+            yield at, decompressor.decompress(frame, max_output_size=unpacked)[skip:]
+        skip = max(0, skip - unpacked)
         at += BLOCK_BYTES + packed
         left -= unpacked
     if file.size() != at:
         raise LostData(file.path, at, "the compressed segment should end here")
+
+
+def segment_pieces(
+    disk: Disk, number: int, place: wal.Place | None = None, *, verify: bool
+) -> Iterator[Piece]:
+    """The batches of a segment, raw or compressed, from `place` on (None: from its first), many at a time. Raises
+    LostData where they end wrongly, after it gave what is whole before that; OSError."""
+    packed = False
+    try:
+        file = disk.open(segment_name(number), write=False)
+    except FileNotFoundError:
+        packed = True
+        file = disk.open(packed_name(number), write=False)
+    try:
+        header = open_packed(file) if packed else wal.decode_segment(file.pread(wal.DATA, 0))
+        if header is None:
+            raise LostData(file.path, 0, "the segment header is damaged")
+        place = place or wal.first_place(header)
+        yield from packed_pieces(file, place, verify) if packed else raw_pieces(file, header, place, verify)
+    except wal.Bad as bad:
+        raise LostData(file.path, bad.offset, bad.what) from None
+    finally:
+        file.close()
+
+
+def packed_pieces(file: File, place: wal.Place, verify: bool) -> Iterator[Piece]:
+    """As raw_pieces, of a compressed segment. Raises Bad, LostData."""
+    for _, data in unpack(file, place.offset):
+        entries: list[Entry] = []
+        start = place.offset
+        place, _ = wal.decode_whole(data, 0, place, entries, verify=verify)
+        yield Piece(entries, data, place.offset - start, place)
+        if place.offset - start < len(data):
+            raise wal.Bad(place.offset, f"the batch after entry {place.position.index} is damaged")

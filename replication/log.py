@@ -8,7 +8,7 @@ does not.
 from collections.abc import Iterator, Sequence
 
 from replication import wal
-from replication.archive import compress
+from replication.archive import compress, segment_pieces
 from replication.clock import Clock
 from replication.feeding import Feeding
 from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
@@ -80,8 +80,9 @@ class Log:
                 )
             log = cls(disk, clock, segment_bytes, state)
             if state.stays is not None:
+                log._write_state(state)  # a killed process may have left it where only the cache knows
                 give_up(disk, state.stays)
-                log._write_state(state._replace(stays=None))
+                log._write_state(log._state._replace(stays=None))
                 names = Names(disk)
             log._recover(names)
         except OSError as error:
@@ -122,7 +123,7 @@ class Log:
             )
         tail = wal.recover_tail(file.path, data, header)
         last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
-        self.commit_index = last.commit_index if last else 0
+        self.commit_index = last.commit_index if last else last_commit(disk, number - 1)
         check_term(disk, self._state, tail.place.position.term)
         cut = tail.cut
         if reserved:
@@ -185,7 +186,8 @@ class Log:
             self._write_state(self._state._replace(cut=cut))
 
     def count_start(self) -> None:
-        """What a copy of the directory, or an older state of it, is known by. Raises LogFailed."""
+        """What a copy of the directory, or an older state of it, is known by. Before anything is appended: a killed
+        process may have left term, vote and `stays` where only the cache knows. Raises LogFailed."""
         state = self._state
         directory = (
             state.directory if any(state.directory) else self._disk.unique()
@@ -299,7 +301,7 @@ class Log:
     def truncate(self, stays: int) -> None:
         """Gives up every entry after `stays`, durably. Raises LogFailed, LostData, LogDamaged."""
         assert not self.syncing
-        assert self.commit_index <= stays < self._place.position.index
+        assert self.commit_index <= stays < self.proven_index == self._place.position.index
         if self._job is not None:
             self._disk.hurry()
             self._finish(self._job)
@@ -471,6 +473,16 @@ def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None
         return file, data, wal.decode_segment(data)
     except wal.Bad as bad:
         raise LogDamaged(file.path, bad.offset, bad.what) from None
+
+
+def last_commit(disk: Disk, number: int) -> int:
+    """What the last batch of sealed segment `number` says of commitment; 0 when there is no such segment."""
+    commit_index = 0
+    if number:
+        for piece in segment_pieces(disk, number, verify=False):
+            copy = wal.decode_batch_header(piece.data, piece.length - wal.BATCH_BYTES)
+            commit_index = copy.commit_index if copy else commit_index
+    return commit_index
 
 
 def is_unfinished(name: str) -> bool:

@@ -6,14 +6,13 @@ says durably which stay before the first of the others goes. The segment that ho
 again as a new file and renamed, because a batch cannot be shortened in place without a moment in which it is torn.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from replication import wal
-from replication.archive import read_header, unpack
+from replication.archive import read_header, segment_pieces
 from replication.files import Disk, LogDamaged, LostData
 from replication.messages import Entry, Proposal
-from replication.segments import TEMPORARY, Names, Piece, packed_name, raw_pieces, segment_name
+from replication.segments import TEMPORARY, Names, Piece, packed_name, segment_name
 
 
 class Kept(NamedTuple):
@@ -52,15 +51,13 @@ def rewrite(disk: Disk, header: wal.SegmentHeader, stays: int) -> wal.Place:
     batches = [wal.encode_segment(header).ljust(wal.DATA, b"\0")]
     damage: LogDamaged | None = None
     try:
-        for piece in pieces_of(disk, header):
+        for piece in segment_pieces(disk, header.number, verify=True):
             if piece.place.position.index <= stays:
                 batches.append(piece.data[: piece.length])
                 place = piece.place
                 continue
-            kept = [entry for entry in piece.entries if entry.index <= stays]
-            if kept:
-                batch, place = one_batch(kept, place)
-                batches.append(batch)
+            rest, place = beginning_of(piece, place, stays)
+            batches += rest
             break
     except LogDamaged as found:
         damage = found
@@ -83,29 +80,23 @@ def rewrite(disk: Disk, header: wal.SegmentHeader, stays: int) -> wal.Place:
     return place
 
 
-def pieces_of(disk: Disk, header: wal.SegmentHeader) -> Iterator[Piece]:
-    """The batches of a segment, raw or compressed. Raises LostData where they end wrongly."""
-    place = wal.first_place(header)
-    try:
-        file = disk.open(segment_name(header.number), write=False)
-    except FileNotFoundError:
-        file = disk.open(packed_name(header.number), write=False)
-        for _, data in unpack(file):
-            entries: list[Entry] = []
-            start = place.offset
-            place, _ = wal.decode_whole(data, 0, place, entries, verify=True)
-            yield Piece(entries, data, place.offset - start, place)
-        return
-    try:
-        yield from raw_pieces(file, header, place, True)
-    except wal.Bad as bad:
-        raise LostData(file.path, bad.offset, bad.what) from None
-    finally:
-        file.close()
-
-
-def one_batch(entries: list[Entry], place: wal.Place) -> tuple[bytes, wal.Place]:
-    """The entries as one batch at `place`."""
-    proposals = [Proposal(e.index, e.term, e.timestamp_ns, (e.payload,)) for e in entries]
-    batch, _, after = wal.encode_batch(place, proposals, place.position.index)
-    return batch, after
+def beginning_of(piece: Piece, place: wal.Place, stays: int) -> tuple[list[bytes], wal.Place]:
+    """The batches of a piece that begins at `place`, up to entry `stays`, and the place after them. A batch of which
+    only a part stays is laid out again; what it says of commitment stays true."""
+    batches: list[bytes] = []
+    at = 0
+    while (head := wal.decode_batch_header(piece.data, at)) is not None and head.first_index <= stays:
+        entries: list[Entry] = []
+        after = wal.decode_batch(piece.data, at, place, entries, verify=False)
+        assert after is not None, "the piece holds whole batches"
+        length = after.offset - place.offset
+        batch = piece.data[at : at + length]
+        if head.last_index > stays:
+            kept = [
+                Proposal(e.index, e.term, e.timestamp_ns, (e.payload,)) for e in entries if e.index <= stays
+            ]
+            batch, _, after = wal.encode_batch(place, kept, head.commit_index)
+        batches.append(batch)
+        at += length
+        place = after
+    return batches, place

@@ -8,12 +8,15 @@ from unittest.mock import patch
 import pytest
 import test_crashes
 import test_damage
+import test_truncation
 from exchange import Violation, crash_and_judge, operations_of
 from simulated_disk import SimulatedDisk
 
-from replication import wal
-from replication.files import LogError, LostData
+from replication import log as log_module
+from replication import truncation, wal
+from replication.files import Disk, LogError, LostData
 from replication.log import Log
+from replication.state import write_state_of
 
 FOUND = (AssertionError, Violation, LogError, pytest.fail.Exception)
 
@@ -92,6 +95,83 @@ def do_not_note_the_reserved_segment() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def give_up_without_saying_so_first() -> Iterator[None]:
+    def silent(disk: Disk, state: wal.State) -> wal.State:
+        return write_state_of(disk, state._replace(stays=None))
+
+    with patch.object(log_module, "write_state_of", silent):
+        yield
+
+
+@contextmanager
+def go_on_giving_up_what_only_the_cache_says() -> Iterator[None]:
+    honest = Log._write_state
+
+    def lazy(log: Log, state: wal.State) -> None:
+        if state != log._state:
+            honest(log, state)
+
+    with patch.object(Log, "_write_state", lazy):
+        yield
+
+
+@contextmanager
+def rename_the_shortened_segment_without_a_directory_sync() -> Iterator[None]:
+    honest = SimulatedDisk.sync_directory
+
+    def forgetful(disk: SimulatedDisk) -> None:
+        replaced = [new for new, old, _ in disk.pending_names if old and new in disk.durable_names]
+        if not any(".segment" in name for name in replaced):
+            honest(disk)
+
+    with patch.object(SimulatedDisk, "sync_directory", forgetful):
+        yield
+
+
+@contextmanager
+def call_what_precedes_a_shortened_batch_committed() -> Iterator[None]:
+    class Bold:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(wal, name)
+
+        def encode_batch(self, place: wal.Place, proposals: Any, commit_index: int) -> Any:
+            return wal.encode_batch(place, proposals, place.position.index)
+
+    with patch.object(truncation, "wal", Bold()):
+        yield
+
+
+@contextmanager
+def compress_what_may_be_given_up() -> Iterator[None]:
+    with patch.object(Log, "_may_compress", property(lambda log: len(log._sealed) > 0)):
+        yield
+
+
+@contextmanager
+def forget_a_promise_that_is_only_present() -> Iterator[None]:
+    honest = Log.settle
+
+    def hasty(log: Log, commit_index: int) -> None:
+        honest(log, commit_index)
+        if log.promised is not None and log.promised.last_index <= log.position.index:
+            log._state = log._state._replace(cut=None)
+
+    with patch.object(Log, "settle", hasty):
+        yield
+
+
+@contextmanager
+def take_a_sync_that_was_begun_for_done() -> Iterator[None]:
+    def pretend(log: Log) -> bool:
+        log.syncing = False
+        log.proven_index = log.position.index
+        return True
+
+    with patch.object(Log, "finish_sync", pretend), patch.object(SimulatedDisk, "begin_sync"):
+        yield
+
+
 class Anything(int):
     """A checksum that agrees with every other."""
 
@@ -122,6 +202,11 @@ def crashes() -> None:
             crash_and_judge(seed, crash_at)
 
 
+def crashes_of_followers() -> None:
+    for seed in range(8):
+        test_truncation.test_a_crash_at_every_operation_of_a_follower(seed)
+
+
 def flips() -> None:
     for name in (test_damage.LAST, test_damage.FILES[0]):
         test_damage.test_a_flipped_byte_is_reported(name)
@@ -143,6 +228,22 @@ def failed_syncs() -> None:
         (no_proof_after_a_sync, flips),
         (trust_the_cache_after_a_failed_sync, failed_syncs),
         (do_not_note_the_reserved_segment, test_damage.test_the_last_two_segments_are_missed_too),
+        (give_up_without_saying_so_first, crashes_of_followers),
+        (
+            go_on_giving_up_what_only_the_cache_says,
+            test_truncation.test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations,
+        ),
+        (rename_the_shortened_segment_without_a_directory_sync, crashes_of_followers),
+        (call_what_precedes_a_shortened_batch_committed, crashes_of_followers),
+        (take_a_sync_that_was_begun_for_done, crashes_of_followers),
+        (
+            compress_what_may_be_given_up,
+            test_truncation.test_a_sealed_segment_is_compressed_only_when_all_of_it_is_committed,
+        ),
+        (
+            forget_a_promise_that_is_only_present,
+            test_truncation.test_a_cut_is_a_promise_until_an_entry_past_it_is_committed,
+        ),
     ],
     ids=lambda item: item.__name__,
 )
