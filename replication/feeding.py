@@ -1,7 +1,7 @@
 """Reading the log from any entry on, for followers that are behind what is kept in memory.
 
-A reading that goes on where the last one ended costs no search: each follower has a place in the log. The files may be
-compressed meanwhile: what is open stays readable.
+The loop waits for it, so it never looks through a whole segment: it begins at the nearest place it knows, and a reading
+that goes on where another ended costs no search. The files may be compressed meanwhile: what is open stays readable.
 """
 
 from bisect import bisect_right
@@ -9,29 +9,44 @@ from collections import deque
 from collections.abc import Iterator
 
 from replication import wal
-from replication.archive import open_packed, read_header, unpack
+from replication.archive import read_header, segment_pieces
 from replication.files import Disk, LogDamaged, LostData
 from replication.messages import Entry
-from replication.segments import Names, packed_name, raw_pieces, segment_name
+from replication.segments import segment_name
 
-READERS = 8  # places that are remembered
+READERS = 8  # readings that may go on
+APART = 1 << 20  # bytes between two places that are known, at least: a few milliseconds of reading
 
 
 class Feeding:
-    """Invalid after entries were given up: make another."""
+    """Invariant: the places known of a segment are those of batches in it, rising."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._before: list[int] = []  # index before the first entry of segments 1, 2, 3, ...
+        self._before: dict[int, int] = {}  # by segment: the index before its first entry
+        self._places: dict[int, list[wal.Place]] = {}  # by segment
         self._readers: dict[int, tuple[deque[Entry], Iterator[list[Entry]]]] = {}  # by the next index
 
-    def read(self, index: int, max_bytes: int) -> list[Entry]:
-        """At least one entry, from `index` on; it must be there. Raises LostData, LogDamaged."""
+    def pass_by(self, number: int, place: wal.Place) -> None:
+        """A batch of segment `number` stands at `place`, or will."""
+        known = self._places.setdefault(number, [])
+        if not known or place.offset - known[-1].offset >= APART:
+            known.append(place)
+
+    def give_up(self, stays: int) -> None:
+        """Entries after `stays` are not there any more."""
+        self._readers.clear()
+        self._before = {number: before for number, before in self._before.items() if before <= stays}
+        for number, places in self._places.items():
+            self._places[number] = [place for place in places if place.position.index <= stays]
+
+    def read(self, index: int, max_bytes: int, last_segment: int) -> list[Entry]:
+        """At least one entry, from `index` on, which must be there. Raises LostData, LogDamaged, OSError."""
         left, reader = self._readers.pop(index, (deque(), iter(())))
         if not left:
             left.extend(next(reader, []))
         if not left:  # a new reader, or one that had come to the end
-            reader = self._from(index)
+            reader = self._from(index, last_segment)
             left.extend(next(reader, []))
         if not left:
             raise LostData(self._disk.path(""), 0, f"entry {index} cannot be found")
@@ -49,50 +64,26 @@ class Feeding:
         self._readers[index + len(found)] = (left, reader)
         return found
 
-    def _from(self, index: int) -> Iterator[list[Entry]]:
-        self._look_for_segments()
-        number = bisect_right(self._before, index - 1)
-        while True:
-            for entries in segment_entries(self._disk, number):
-                if entries and entries[-1].index >= index:
-                    yield [entry for entry in entries if entry.index >= index]
+    def _from(self, index: int, last_segment: int) -> Iterator[list[Entry]]:
+        number = bisect_right(range(1, last_segment + 1), index - 1, key=self._index_before)
+        places = self._places.get(number, [])
+        known = bisect_right(places, index - 1, key=lambda place: place.position.index)
+        place = places[known - 1] if known else None
+        while number <= last_segment:
+            for piece in segment_pieces(self._disk, number, place, verify=False):
+                if piece.place.position.index >= index:
+                    yield piece.entries[max(0, index - piece.entries[0].index) :]
             number += 1
-            self._look_for_segments()
-            if number > len(self._before):
-                return
+            place = None
 
-    def _look_for_segments(self) -> None:
-        last = Names(self._disk).last
-        for number in range(len(self._before) + 1, last + 1):
+    def _index_before(self, number: int) -> int:
+        if number not in self._before:
+            path = self._disk.path(segment_name(number))
             try:
                 header = read_header(self._disk, number)
             except wal.Bad as bad:
-                raise LogDamaged(self._disk.path(segment_name(number)), bad.offset, bad.what) from None
+                raise LogDamaged(path, bad.offset, bad.what) from None
             if header is None:
-                return  # reserved
-            self._before.append(header.before.index)
-
-
-def segment_entries(disk: Disk, number: int) -> Iterator[list[Entry]]:
-    """The whole entries of one segment, raw or compressed, many at a time."""
-    try:
-        file = disk.open(segment_name(number), write=False)
-    except FileNotFoundError:
-        file = disk.open(packed_name(number), write=False)
-        header = open_packed(file)
-        if header is None:
-            raise LostData(file.path, 0, "the segment header is damaged") from None
-        place = wal.first_place(header)
-        for _, data in unpack(file):
-            entries: list[Entry] = []
-            place, _ = wal.decode_whole(data, 0, place, entries, verify=False)
-            yield entries
-        return
-    header = wal.decode_segment(file.pread(wal.DATA, 0))
-    if header is None:
-        raise LostData(file.path, 0, "the segment header is damaged")
-    try:
-        for piece in raw_pieces(file, header, wal.first_place(header), False):
-            yield piece.entries
-    except wal.Bad as bad:
-        raise LostData(file.path, bad.offset, bad.what) from None
+                raise LostData(path, 0, "the segment header is damaged")
+            self._before[number] = header.before.index
+        return self._before[number]

@@ -283,6 +283,7 @@ class Log:
         up."""
         assert not self.syncing
         self._disk.begin_sync(self._file)
+        self._feeding.pass_by(self._header.number, self._place)
         self.syncing = True
         self._syncing_index = self._place.position.index
 
@@ -315,7 +316,7 @@ class Log:
         self._header, self._place = kept
         self._sealed = [number for number in self._sealed if number < kept.header.number]
         self._next_size, self._retry_ns = 0, 0
-        self._feeding = Feeding(self._disk)
+        self._feeding.give_up(stays)
         self.proven_index = stays
         self._proof_due = True
         self._write_state(self._state._replace(stays=None))
@@ -422,11 +423,19 @@ class Log:
 
     def pieces(self) -> Iterator[list[Entry]]:
         """The durable entries, many at a time, each verified. Raises LogDamaged."""
-        return read_pieces(self._disk, verify=True, cluster=self._header.cluster, through=self.proven_index)
+        return read_pieces(
+            self._disk,
+            verify=True,
+            cluster=self._header.cluster,
+            through=self.proven_index,
+            pass_by=self._feeding.pass_by,
+        )
 
     def read_from(self, index: int, max_bytes: int) -> list[Entry]:
-        """Entries from `index` on, at least one. Raises LostData, LogDamaged."""
-        return self._feeding.read(index, max_bytes)
+        """Entries from `index` on, which must be there: at least one, then as many as fit. Raises LostData,
+        LogDamaged, OSError."""
+        begun = self._header.number - (self._place.number == 1)
+        return self._feeding.read(index, max_bytes, begun)
 
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""

@@ -28,15 +28,17 @@ def read_pieces(
     cluster: bytes | None = None,
     through: int | None = None,
     unfinished: Callable[[str], None] = lambda what: None,
+    pass_by: Callable[[int, wal.Place], None] = lambda number, place: None,
 ) -> Iterator[list[Entry]]:
     """Every whole entry, in order, many at a time; with `verify` every byte of the segments and the hash chain are
     checked.
 
     `cluster`: whose log it has to be; None = the first segment says it. `through`: the last index wanted, which must
     be there. `unfinished` is told, for people, when the log ends with a batch that is not whole and that nothing
-    proves. Raises LostData and LogDamaged; LogError when the directory holds no log.
+    proves. `pass_by` is told at which places, by segment, batches begin. Raises LostData and LogDamaged; LogError when
+    the directory holds no log.
     """
-    return disk.ahead(_read(disk, verify, cluster, through, unfinished), PIECES_AHEAD)
+    return disk.ahead(_read(disk, verify, cluster, through, unfinished, pass_by), PIECES_AHEAD)
 
 
 def check_pieces(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[list[Entry]]:
@@ -62,6 +64,7 @@ def _read(
     cluster: bytes | None,
     through: int | None,
     unfinished: Callable[[str], None],
+    pass_by: Callable[[int, wal.Place], None],
 ) -> Iterator[list[Entry]]:
     check_there(disk)
     position: wal.Position | None = None
@@ -69,6 +72,7 @@ def _read(
     while True:
         segment = _Segment(disk, number, cluster, position, verify)
         for entries in segment.pieces():
+            pass_by(number, segment.place)
             if through is not None and entries and entries[-1].index >= through:
                 yield [entry for entry in entries if entry.index <= through]
                 return
