@@ -1,0 +1,108 @@
+"""Rafts that each leave one rule out."""
+
+from typing import Any
+
+from replication.leading import Leading
+from replication.membership import Membership, encode
+from replication.messages import Kind, Message, Ready
+from replication.raft import Raft
+
+
+class VotesAreNotPersisted(Raft):
+    def ready(self, *, writing: bool = True) -> Ready:
+        ready = super().ready(writing=writing)
+        return ready._replace(hard_state=ready.hard_state and ready.hard_state._replace(vote=0))
+
+
+class VotesTwice(Raft):
+    def _vote(self, m: Message) -> None:
+        self.hard = self.hard._replace(vote=0)
+        super()._vote(m)
+
+
+class VotesForAnyLog(Raft):
+    def _reaches(self, m: Message) -> bool:
+        return True
+
+
+class AcknowledgesBeforeTheSync(Raft):
+    def _acknowledge(self, leader: int, index: int) -> None:
+        self.send(Kind.APPEND_ANSWER, leader, index=index)
+
+
+class KeepsMembershipsThatWereGivenUp(Raft):
+    def _give_up(self, stays: int) -> None:
+        kept = list(self.memberships)
+        super()._give_up(stays)
+        self.memberships, self.membership = kept, kept[-1][1]
+
+
+class ForgetsWhatItPromised(Raft):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args[:8])
+
+
+class BrokenLeading(Raft):
+    """Leads in a way of its own."""
+
+    way: type[Leading]
+
+    def _lead(self) -> None:
+        self.candidacy = None
+        self.leader = self.me
+        self.leading = self.way(self)
+        self.leading.beat()
+
+
+class CommitsOlderTermsByCounting(BrokenLeading):
+    class way(Leading):
+        def commit(self) -> None:
+            first, self.first_index = self.first_index, 0
+            super().commit()
+            self.first_index = first
+
+
+class CountsItsUnsyncedEntries(BrokenLeading):
+    class way(Leading):
+        def commit(self) -> None:
+            log = self._raft.log
+            synced, log.synced_index = log.synced_index, log.written_index
+            super().commit()
+            log.synced_index = synced
+
+
+class HeartbeatsCommitWhatIsNotThere(BrokenLeading):
+    class way(Leading):
+        def _heartbeat(self, id: int) -> None:
+            commit = self.progress[id].told_commit = self._raft.commit_index
+            self._raft.send(Kind.HEARTBEAT, id, commit=commit, number=self._round)
+
+
+class AnswersReadsAtOnce(BrokenLeading):
+    class way(Leading):
+        def read(self, member: int, ticket: int) -> None:
+            if member == self._raft.me:
+                self._raft.reads.append((ticket, self._raft.commit_index))
+            else:
+                self._raft.send(Kind.READ_ANSWER, member, index=self._raft.commit_index, number=ticket)
+
+
+class ChangesTwoAtOnce(BrokenLeading):
+    class way(Leading):
+        def change(self, changed: Membership) -> int:
+            raft = self._raft
+            if raft.commit_index < self.first_index:
+                return super().change(changed)
+            index = self.propose((encode(changed),))
+            raft.adopt(index, changed)
+            return index
+
+
+class ChangesBeforeItsFirstCommit(BrokenLeading):
+    class way(Leading):
+        def change(self, changed: Membership) -> int:
+            first, self.first_index = self.first_index, 0
+            try:
+                return super().change(changed)
+            finally:
+                self.first_index = first

@@ -1,0 +1,28 @@
+"""Every rule that a Raft leaves out is missed: some life of a cluster shows it soon."""
+
+import pytest
+import raft_broken
+from raft_plots import anything
+from raft_world import live
+
+from replication.raft import Raft
+
+TRIES = 120  # lives; the hardest to find shows in one of ten
+BROKEN = [
+    thing
+    for thing in vars(raft_broken).values()
+    if isinstance(thing, type) and issubclass(thing, Raft) and thing not in (Raft, raft_broken.BrokenLeading)
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_the_world_finds(broken: type[Raft]) -> None:
+    assert any(breaks(broken, seed) for seed in range(TRIES))
+
+
+def breaks(broken: type[Raft], seed: int) -> bool:
+    try:
+        live(seed, anything, raft_class=broken)
+    except AssertionError:
+        return True
+    return False
