@@ -148,7 +148,7 @@ class Leading:
         index = matches[len(matches) - raft.membership.quorum]
         if index >= self.first_index and index > raft.commit_index:
             raft.committed(index)
-            if self._early_reads:
+            if self._early_reads and raft.leading is self:
                 early, self._early_reads = self._early_reads, []
                 for member, ticket in early:
                     self.read(member, ticket)
