@@ -15,11 +15,10 @@ from replication.messages import Message
 class Candidacy:
     """The votes, or pre-votes, that one member has got for one term."""
 
-    def __init__(self, term: int, *, pre: bool, forced: bool = False, unanimous: bool = False) -> None:
+    def __init__(self, term: int, *, pre: bool, forced: bool = False) -> None:
         self.term = term
         self.pre = pre
         self.forced = forced
-        self.unanimous = unanimous  # the pre-vote was: promises that nobody can keep stand in nobody's way
         self._granted: set[int] = set()
         self._reserved: set[int] = set()
         self._denied: set[int] = set()
@@ -29,10 +28,10 @@ class Candidacy:
         (self._denied if not granted else self._reserved if reserved else self._granted).add(voter)
 
     def won(self, membership: Membership) -> bool:
-        return len(self._granted & membership.voters) >= membership.quorum or self.won_by_all(membership)
-
-    def won_by_all(self, membership: Membership) -> bool:
-        """Every voter would follow: so nobody has what some of them have lost, and it cannot be waited for."""
+        """By a quorum; or by every voter, with reservations: then nobody has what some have lost, and as who voted
+        acknowledges nothing of an older term any more, nobody will have it."""
+        if len(self._granted & membership.voters) >= membership.quorum:
+            return True
         return membership.voters <= self._granted | self._reserved
 
     def lost(self, membership: Membership) -> bool:

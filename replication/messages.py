@@ -66,7 +66,7 @@ class Message(NamedTuple):
     rejected: bool = False  # answers
     forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
     # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: the index that was rejected.
-    # PRE_VOTE_ANSWER: 1 = only if all voters consent. VOTE: 1 = all did.
+    # PRE_VOTE_ANSWER, VOTE_ANSWER: 1 = it counts only if all voters consent.
     number: int = 0
     hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
     entries: Sequence[Entry] = ()

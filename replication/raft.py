@@ -250,20 +250,16 @@ class Raft:
             self._campaign(forced=True)
             return
         self.candidacy = Candidacy(self.hard.term + 1, pre=True)
-        self.candidacy.count(self.me, granted=True, reserved=self._promised > self._last)
-        if not self._decided():
-            self._ask(Kind.PRE_VOTE)
+        self._canvass(Kind.PRE_VOTE)
 
-    def _campaign(self, *, forced: bool = False, unanimous: bool = False) -> None:
+    def _campaign(self, *, forced: bool = False) -> None:
         """A new term, and a vote for itself (paper 5.2)."""
         self.hard = HardState(self.hard.term + 1, self.me)
         self._deferred.clear()
         self._owed = None
-        self.candidacy = Candidacy(self.hard.term, pre=False, forced=forced, unanimous=unanimous)
-        self.candidacy.count(self.me, granted=True, reserved=False)
+        self.candidacy = Candidacy(self.hard.term, pre=False, forced=forced)
         self._wait_for_silence()
-        if not self._decided():
-            self._ask(Kind.VOTE)
+        self._canvass(Kind.VOTE)
 
     def _decided(self) -> bool:
         """Whether the candidacy is won, or lost; what follows."""
@@ -271,7 +267,7 @@ class Raft:
         assert standing is not None
         if standing.won(self.membership):
             if standing.pre:
-                self._campaign(unanimous=standing.won_by_all(self.membership))
+                self._campaign()
             else:
                 self._lead()
             return True
@@ -280,8 +276,12 @@ class Raft:
             return True
         return False
 
-    def _ask(self, kind: Kind) -> None:
+    def _canvass(self, kind: Kind) -> None:
+        """Its own vote first, which may be enough."""
         assert self.candidacy is not None
+        self.candidacy.count(self.me, granted=True, reserved=self._promised > self._last)
+        if self._decided():
+            return
         term, index = self._last
         for id in sorted(self.membership.voters - {self.me}):
             self.send(
@@ -291,7 +291,6 @@ class Raft:
                 index=index,
                 log_term=term,
                 forced=self.candidacy.forced,
-                number=self.candidacy.unanimous,
             )
 
     def _lead(self) -> None:
@@ -378,12 +377,10 @@ class Raft:
 
     def _vote(self, m: Message) -> None:
         granted = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender) and self._reaches(m)
-        if self._breaks_promise(m) and not m.number:
-            granted = False
         if granted:
             self.hard = HardState(self.hard.term, m.sender)
             self._wait_for_silence()
-        self.send(Kind.VOTE_ANSWER, m.sender, rejected=not granted)
+        self.send(Kind.VOTE_ANSWER, m.sender, rejected=not granted, number=self._breaks_promise(m))
 
     def _vote_answer(self, m: Message) -> None:
         standing = self.candidacy

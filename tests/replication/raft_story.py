@@ -391,15 +391,16 @@ def text(m: Message, newest: int) -> str:
 def body(m: Message) -> str:
     place = f"{m.index}@{m.log_term}"
     verdict = "denies" if m.rejected else "grants"
+    reservation = ", with a reservation" if m.number else ""
     match m.kind:
         case Kind.PRE_VOTE:
             return f"pre-vote for term {m.term}, last {place}"
         case Kind.VOTE:
             return f"vote for term {m.term}, last {place}" + (", forced" if m.forced else "")
         case Kind.PRE_VOTE_ANSWER:
-            return f"{verdict} pre-vote"
+            return f"{verdict} pre-vote{reservation}"
         case Kind.VOTE_ANSWER:
-            return f"{verdict} vote"
+            return f"{verdict} vote{reservation}"
         case Kind.APPEND:
             return f"append after {place}: {runs(m)}, commit {m.commit}"
         case Kind.APPEND_ANSWER if m.rejected:
