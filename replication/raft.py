@@ -207,8 +207,9 @@ class Raft:
             self._deferred.clear()
             self._owed = None
         if self.leading is not None:
-            self.leading = None
-            self._give_up(self.log.written_index)  # nobody has seen what was not even written
+            before, self.leading = self.leading.first_index - 1, None
+            # Nobody has seen what it proposed and did not even write; what it was given before may be committed.
+            self._give_up(max(self.log.written_index, before))
         self.candidacy = None
         self.leader = leader
         self._wait_for_silence()
