@@ -19,7 +19,7 @@ from replication.messages import Buffer, Entry, HardState, Message, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
 from replication.salvage import salvage
-from replication.wal import DATA, Cut, batch_end, beginning
+from replication.wal import DATA, ENTRY_BYTES, Cut, batch_end, beginning
 from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
@@ -322,11 +322,15 @@ class Node:
     def _write(self, raft: Raft, proposals: Sequence[Proposal]) -> None:
         """A batch of as many as fit; the others come with the next."""
         sizes: list[int] = []
+        room = (
+            self._max_entry_bytes
+        )  # for one entry there is always room in a segment; for several so much of it
         for proposal in proposals:
-            sizes.append(sum(map(len, proposal.pieces)))
-            if len(sizes) > 1 and sum(sizes) > self._max_entry_bytes:
-                del sizes[-1]
+            size = sum(map(len, proposal.pieces))
+            room -= size + ENTRY_BYTES + 8
+            if sizes and room < 0:
                 break
+            sizes.append(size)
         if self._log.make_room(sizes):
             raft.written(self._log.append(proposals[: len(sizes)], raft.commit_index))
             self._log.start_sync()

@@ -6,7 +6,7 @@ import pytest
 from cluster_life import FAULTS, INPUTS, live
 from simulate import members_of, unseen
 
-SEEDS = 4
+SEEDS = 8
 PARTS = 4
 
 
