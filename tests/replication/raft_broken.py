@@ -37,6 +37,13 @@ class KeepsMembershipsThatWereGivenUp(Raft):
         self.memberships, self.membership = kept, kept[-1][1]
 
 
+class GivesUpWhatItWasGivenWhenDeposed(Raft):
+    def follow(self, term: int, leader: int) -> None:
+        if self.leading is not None:
+            self.leading.first_index = 0
+        super().follow(term, leader)
+
+
 class ForgetsWhatItPromised(Raft):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args[:8])

@@ -12,7 +12,7 @@ from replication.membership import Refused
 
 def anything(world: World) -> Plot:
     """One plot after the other, for ever."""
-    usual = [crash, part, one_way, jump, transfer, cut_off_leader, lag]
+    usual = [crash, part, one_way, jump, transfer, cut_off_leader, lag, slow_disk]
     special = {
         "electing": [duel, duel, duel, older_term, quick_elections],
         "changing": [change, conflicting_changes],
@@ -91,6 +91,30 @@ def jump(world: World) -> Plot:
     """One member's process stands still, or its clock runs ahead."""
     some(world).tick(world.random.randrange(30, 400) * MS)
     yield
+
+
+def slow_disk(world: World) -> Plot:
+    """A member knows of commitments that it could not write yet when it comes to lead, and is deposed."""
+    yield from settled(world)
+    leader = a_leader(world)
+    slow = world.random.choice(
+        [replica for replica in world.cluster.replicas.values() if replica is not leader]
+    )
+    world.slow_disk = slow.id
+    world.idle = True
+    for _ in range(3):
+        world.propose(leader)
+        yield from wait(4)
+    world.crash(leader)
+    yield from wait(4)  # its last words are heard
+    for replica in world.cluster.up:
+        replica.raft.link_closed(leader.id)
+    lose_patience(slow)
+    yield from until(lambda: slow.raft.leading is not None, 20)
+    world.isolate(slow)
+    yield from until(lambda: slow.raft.leading is None, 60)
+    world.heal()
+    world.slow_disk, world.idle = 0, False
 
 
 def transfer(world: World) -> Plot:

@@ -41,6 +41,8 @@ class World:
         self.nature = self.random.choice(NATURES)
         self.faults = True
         self.slowness = USUAL_SLOWNESS  # how likely a message is not to arrive in a step
+        self.slow_disk = 0  # the member whose syncs do not end
+        self.idle = False  # whether nothing is proposed but by plots
         self.fallible: set[int] = set()  # members that crash, once, when they have given their vote
         self._late: list[tuple[int, Message]] = []
         self._step = 0
@@ -59,10 +61,10 @@ class World:
             replica.tick(ns)
         self._deliver()
         for replica in self.cluster.up:
-            if self.chance(0.6):
+            if replica.id != self.slow_disk and self.chance(0.6):
                 replica.sync()
                 replica.turn()
-            if replica.raft.proposing and self.chance(0.3):
+            if not self.idle and self.chance(0.3):
                 self.propose(replica)
             self._read(replica)
 
@@ -150,6 +152,7 @@ class World:
             self.step()
         self.faults = False
         self.slowness = USUAL_SLOWNESS
+        self.slow_disk, self.idle = 0, False
         self.heal()
         self._late.clear()
         for replica in self.cluster.replicas.values():
@@ -174,7 +177,7 @@ def live(
     """A whole life. What takes megabytes elsewhere takes a few bytes in it: appends, windows, what is in memory."""
     with ExitStack() as limits:
         limits.enter_context(mock.patch.object(leading, "MESSAGE_BYTES", 5))
-        limits.enter_context(mock.patch.object(progress, "IN_FLIGHT_MESSAGES", 4))
+        limits.enter_context(mock.patch.object(progress, "IN_FLIGHT_MESSAGES", 4 + seed % 2 * 60))
         limits.enter_context(mock.patch.object(window, "KEEP_BYTES", 40))
         world = World(seed, raft_class)
         world.run(plots, steps)
