@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.member_admin import MemberAdmin, NotLeading
 from gateway.replica import Replica
+from replication import membership
 
 MOST_SESSIONS = 1_000
 """So many are listed in one answer: making it holds the loop up."""
@@ -18,6 +20,8 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     command: str
     symbol: str = ""
     levels: int = 10
+    member: int = 0
+    address: str = ""
 
 
 class Refused(Exception):
@@ -27,13 +31,19 @@ class Refused(Exception):
 class Admin:
     """Answers requests about one replica.
 
-    stop: called for the command `stop`. process: what only the running process knows, for `status`.
+    members: answers what concerns the cluster. stop: called for the command `stop`. process: what only the running
+    process knows, for `status`.
     """
 
     def __init__(
-        self, replica: Replica, stop: Callable[[], None], process: Callable[[], dict[str, Any]]
+        self,
+        replica: Replica,
+        members: MemberAdmin,
+        stop: Callable[[], None],
+        process: Callable[[], dict[str, Any]],
     ) -> None:
         self._replica = replica
+        self._members = members
         self._process = process
         self._stop = stop
         self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
@@ -43,16 +53,26 @@ class Admin:
             "depth": self.depth,
             "state_hash": self.state_hash,
             "stop": self.stopped,
+            "transfer": lambda request: members.transfer(request.member),
+            "add": lambda request: members.add(request.member, request.address),
+            "promote": lambda request: members.promote(request.member),
+            "remove": lambda request: members.remove(request.member),
         }
 
     def answer(self, frame: bytes) -> bytes:
-        """Never raises for a bad request: {"error": ...} says what is wrong."""
+        """Never raises for a bad request: {"error": ...} says what is wrong; with `leader`, whom to ask instead (0 =
+        nobody is known to lead); with `again`, that the same request may be taken in a moment."""
         try:
             request = msgspec.json.decode(frame, type=Request)
             command = self._commands.get(request.command)
             if command is None:
                 raise Refused(f"command {request.command!r}; allowed: {', '.join(self._commands)}")
             return msgspec.json.encode(command(request))
+        except NotLeading as error:
+            return msgspec.json.encode({"error": str(error), "leader": error.leader})
+        except membership.Refused as error:
+            again = {"again": True} if isinstance(error, membership.NotNow) else {}
+            return msgspec.json.encode({"error": str(error), **again})
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, Refused) as error:
             return msgspec.json.encode({"error": str(error)})
 
@@ -77,6 +97,7 @@ class Admin:
             "sessions": sessions,
             "sessions_connected": connected,
             "connections": replica.connections.counts(),
+            **self._members.status(),
             **self._process(),
         }
 

@@ -14,7 +14,10 @@ COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
     "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
-    "status": ("gateway.server_commands", "Show how a running exchange is."),
+    "status": ("gateway.status_command", "Show how a running exchange, or every replica of a cluster, is."),
+    "transfer": ("gateway.member_commands", "Hand the leadership of a cluster to another replica."),
+    "add": ("gateway.member_commands", "Add a replica to a cluster."),
+    "remove": ("gateway.member_commands", "Remove a replica from a cluster."),
     "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
     "match": ("gateway.match_command", "Play a flow file through the engine in this process."),
     "replay": ("gateway.replay_command", "Re-apply an exchange's log."),
@@ -30,6 +33,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Exchange": ("serve", "cluster", "config", "status", "replay"),
+    "Members": ("transfer", "add", "remove"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
     "Market": ("book", "watch"),

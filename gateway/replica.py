@@ -137,6 +137,11 @@ class Replica:
         """Once a heartbeat interval, after what had arrived was handed over."""
         self.node.tick()
 
+    @property
+    def linked(self) -> set[int]:
+        """The members that there is a link to."""
+        return self._links.linked
+
     # ---------------------------------------------------------------- running
 
     @property

@@ -33,6 +33,7 @@ from gateway.answering import Answering
 from gateway.config import Cluster, ConfigError, Loaded, Network
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
+from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
 from gateway.replica import Replica
 from gateway.subscribers import Subscribers
@@ -171,7 +172,8 @@ class Server:
         self._connections.outlet = self._router
         self._subscribers = Subscribers(self._feed, self._replica.exchange.feed, self._dropped)
         self._snapshots = Answering(self._snapshot, self._snapshot_of, SNAPSHOTS)
-        admin = Admin(self._replica, self.stop, self._process)
+        members = MemberAdmin(self._replica, cluster, self.schedule)
+        admin = Admin(self._replica, members, self.stop, self._process)
         self._admins = Answering(self._admin_socket, admin.answer, 1)
 
     def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:

@@ -1,4 +1,4 @@
-"""The commands `serve`, `config` and `status`. Heavy modules are imported when a command runs."""
+"""The commands `serve` and `config`. Heavy modules are imported when a command runs."""
 
 import os
 import sys
@@ -108,24 +108,3 @@ Stop with Ctrl-C; start again on the same data and everything is as it was.""")
 def config() -> None:
     """Print a commented configuration file with every key at its default."""
     click.echo(complete_file(), nl=False)
-
-
-@click.command()
-@click.option("--data", "data", type=DIRECTORY, help="The exchange's data directory.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(data: Path | None, as_json: bool) -> None:
-    """Show how a running exchange is."""
-    import msgspec
-
-    from gateway.locate import Place, explained
-
-    with explained():
-        place = Place(None, data)
-        answer = place.ask({"command": "status"})
-        sessions = [] if as_json else place.ask({"command": "sessions"})["sessions"]
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
-        return
-    from gateway.status import picture
-
-    click.echo(picture(answer, sessions))

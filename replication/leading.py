@@ -7,7 +7,7 @@ index), 10.2.1 (writing to the leader's disk in parallel).
 from typing import TYPE_CHECKING
 
 from replication.clock import LeaderClock
-from replication.membership import Membership, Refused, encode, listed
+from replication.membership import Membership, NotNow, Refused, encode, listed
 from replication.messages import Buffer, Kind, Message, Proposal
 from replication.progress import Flow, Progress
 
@@ -64,11 +64,11 @@ class Leading:
         """Proposes a membership, which holds from now on; the index of its entry. Raises Refused."""
         raft = self._raft
         if raft.commit_index < self.first_index:  # Ongaro's correction of 2015
-            raise Refused("this leader has committed nothing of its own term yet: try again in a moment")
+            raise NotNow("this leader has committed nothing of its own term yet: try again in a moment")
         if raft.memberships[-1][0] > raft.commit_index:
-            raise Refused("another change of the membership is not committed yet: try again in a moment")
+            raise NotNow("another change of the membership is not committed yet: try again in a moment")
         if self.transfer_to:
-            raise Refused("the leadership is being handed over: try again in a moment")
+            raise NotNow("the leadership is being handed over: try again in a moment")
         index = self.propose((encode(changed),))
         raft.adopt(index, changed)
         return index

@@ -19,7 +19,11 @@ FORMAT = 1
 
 
 class Refused(Exception):
-    """A change that cannot be made (now); the text is for people."""
+    """A change that cannot be made; the text is for people."""
+
+
+class NotNow(Refused):
+    """The same change may be taken in a moment."""
 
 
 class Member(NamedTuple):

@@ -49,6 +49,9 @@ EDGE = {
     "gateway/book_commands.py",
     "gateway/bench_command.py",
     "gateway/locate.py",
+    "gateway/replicas.py",
+    "gateway/status_command.py",
+    "gateway/member_commands.py",
 }
 OUTSIDE = {
     "zmq",

@@ -10,16 +10,23 @@ from test_exchange_properties import GENESIS, World
 
 from gateway import admin, inputs
 from gateway.admin import Admin
+from gateway.config import Cluster
+from gateway.member_admin import MemberAdmin
 from gateway.replica import Replica
+from replication.membership import of_one
 
 
 def admin_of(edge: MemoryEdge) -> Admin:
-    node = SimpleNamespace(role="leader", term=1, last_index=1, chain_hash=b"")
+    node = SimpleNamespace(
+        role="leader", term=1, last_index=1, chain_hash=b"", cluster=bytes(16), me=1, leader=1, commit_index=1,
+        membership=of_one(), progress={},
+    )  # fmt: skip
     connections = SimpleNamespace(incarnation=1, counts=dict)
     replica = SimpleNamespace(
-        exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0
+        exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0, linked=set()
     )
-    return Admin(cast(Replica, replica), lambda: None, dict)
+    members = MemberAdmin(cast(Replica, replica), Cluster(), lambda: None)
+    return Admin(cast(Replica, replica), members, lambda: None, dict)
 
 
 def ask(edge: MemoryEdge, command: str) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""What `quorumbook status` shows of a cluster: the replicas' answers side by side, for people and as one object."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Answer = dict[str, Any]
+HASH_CHARACTERS = 12  # of a state hash in the table; --json has it whole
+HEADINGS = ("id", "address", "role", "vote", "term", "commit", "applied", "lag", "clients", "state")
+LEFT = ("address", "role", "vote", "state")  # the others are numbers
+
+
+def newest(statuses: Sequence[Answer]) -> Answer:
+    """Of the one that knows most of the membership: the leader, or who has the newest term and most of the log."""
+    return max(statuses, key=lambda one: (one["term"], one["role"] == "leader", one["last_index"]))
+
+
+def replicas(statuses: Sequence[Answer], states: Mapping[int, Answer]) -> list[Answer]:
+    """Every member, and every replica that answers and is none; those that do not answer have no `status`.
+
+    states: by member, what it answered to `state_hash`.
+    """
+    best = newest(statuses)
+    answering = {one["member"]: one for one in statuses}
+    known = {one["id"]: one for one in best["membership"]}
+    return [
+        {
+            "id": id,
+            "address": known[id]["address"] if id in known else "",
+            "vote": "no member" if id not in known else "voter" if known[id]["voter"] else "learner",
+            "lag": lag(best, answering[id]) if id in answering else None,
+            "state": states.get(id),
+            "status": answering.get(id),
+        }
+        for id in sorted(known.keys() | answering.keys())
+    ]
+
+
+def lag(best: Answer, status: Answer) -> int | None:
+    """How many entries that the leader knows to be committed are not applied here; None when no leader answers."""
+    if best["role"] != "leader":
+        return None
+    return int(max(0, best["commit_index"] - status["applied_index"]))
+
+
+def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> str:
+    """The table. unreached: what is to be said of replicas that did not answer."""
+    rows = [row(one) for one in found]
+    widths = [max(len(name), *(len(cells[at]) for cells in rows)) for at, name in enumerate(HEADINGS)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            f"{cell:<{width}}" if name in LEFT else f"{cell:>{width}}"
+            for name, cell, width in zip(HEADINGS, cells, widths, strict=True)
+        )
+        return ("  " + "  ".join(padded)).rstrip()
+
+    lines = [f"cluster {cluster}", line(HEADINGS), *map(line, rows), *verdict(found)]
+    return "\n".join([*lines, *(f"  not reached: {why}" for why in unreached)])
+
+
+def row(one: Answer) -> tuple[str, ...]:
+    status, state = one["status"], one["state"]
+    if status is None:
+        return (str(one["id"]), one["address"] or "-", "not reached", one["vote"], *"-" * 6)
+    clients = status["connections"]["tcp"] + status["connections"]["zeromq"]
+    hashed = f"{state['state_hash'][:HASH_CHARACTERS]} at {state['applied_index']:,}" if state else "-"
+    return (
+        str(one["id"]),
+        one["address"] or "-",
+        status["role"],
+        one["vote"],
+        str(status["term"]),
+        f"{status['commit_index']:,}",
+        f"{status['applied_index']:,}",
+        "?" if one["lag"] is None else f"{one['lag']:,}",
+        f"{clients:,}",
+        hashed,
+    )
+
+
+def verdict(found: Sequence[Answer]) -> Iterator[str]:
+    """Whether replicas that have applied the same entries have the same state."""
+    hashes: dict[int, dict[int, str]] = {}  # entry -> member -> hash
+    for one in found:
+        if one["state"]:
+            hashes.setdefault(one["state"]["applied_index"], {})[one["id"]] = one["state"]["state_hash"]
+    for index, by_member in sorted(hashes.items()):
+        members = ", ".join(map(str, by_member))
+        if len(set(by_member.values())) > 1:
+            yield (
+                f"  DIFFERENT STATES at entry {index:,} of members {members}: stop the cluster, keep its directories, "
+                "and compare them with quorumbook verify"
+            )
+        elif len(by_member) > 1:
+            yield f"  one state at entry {index:,}: members {members}"

@@ -1,0 +1,204 @@
+"""The replicas of a cluster as an operator's command finds them, and questions to all of them at once."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+import zmq
+
+from gateway.client_link import address
+from gateway.config import ConfigError, default_directory, read_endpoints
+
+ANSWER_SECONDS = 2.0
+LEADER_SECONDS = 10.0  # for an election, and for what stands in the way of a change
+AGAIN_SECONDS = 0.1
+
+Answer = dict[str, Any]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Replica(NamedTuple):
+    """Where a replica may be asked."""
+
+    where: str  # its data directory, or its admin endpoint
+    admin: str  # the endpoint; empty: it does not run
+    why: str = ""  # then: for people
+
+
+class Replied(NamedTuple):
+    replica: Replica
+    answer: Answer  # empty when there is none
+    why: str = ""  # then: for people
+
+
+def where_replicas_are(command: Command) -> Command:
+    """The options --data and --connect, each as often as wanted."""
+    directory = click.Path(file_okay=False, path_type=Path)
+    for option in (
+        click.option(
+            "--connect", "connect", multiple=True, metavar="ENDPOINT",
+            help="A replica's admin endpoint; repeat for others.",
+        ),
+        click.option(
+            "--data", "data", multiple=True, type=directory, help="A replica's data directory; repeat for others."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def find(data: Sequence[Path], connect: Sequence[str]) -> list[Replica]:
+    """The replicas that these name, each once. A directory of `quorumbook cluster`, or one of its replicas', stands for
+    all of that cluster. Without any the default directory. Raises ValueError for what is no endpoint."""
+    named = list(data) if data or connect else [default_directory()]
+    directories = dict.fromkeys(one for directory in named for one in beside(directory.absolute()))
+    return [*map(in_directory, directories), *map(at_endpoint, connect)]
+
+
+def beside(directory: Path) -> list[Path]:
+    """The data directories of the cluster that `quorumbook cluster` made here, or that this one is of: it comes first."""
+    own = directory.parent / f"{directory.name}.toml"
+    above = [directory.parent] if own.exists() else [directory, directory / "cluster"]
+    if not (directory / "endpoints.json").exists() or own.exists():
+        for place in above:
+            found = [file.with_suffix("") for file in sorted(place.glob("replica*.toml"))]
+            if found:
+                return sorted(found, key=lambda one: one != directory)
+    return [directory]
+
+
+def in_directory(directory: Path) -> Replica:
+    try:
+        endpoints = read_endpoints(directory)
+        os.kill(endpoints["pid"], 0)
+    except ConfigError as error:
+        return Replica(str(directory), "", str(error))
+    except ProcessLookupError:
+        return Replica(
+            str(directory), "", f"{directory}: process {endpoints['pid']} has ended without cleaning up"
+        )
+    except PermissionError:
+        pass  # it lives, and is another user's
+    return Replica(str(directory), str(endpoints["admin"]))
+
+
+def at_endpoint(endpoint: str) -> Replica:
+    _, host, port = address(endpoint)
+    return Replica(endpoint, f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}")
+
+
+def ask_all(replicas: Sequence[Replica], request: Answer) -> list[Replied]:
+    """One question to each, all at the same time; in the same order. An answer that is an error counts as one."""
+    sockets: dict[zmq.Socket[bytes], int] = {}
+    replies = [Replied(one, {}, one.why) for one in replicas]
+    poller = zmq.Poller()
+    try:
+        for at, one in enumerate(replicas):
+            if one.admin:
+                socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+                socket.linger = 0
+                sockets[socket] = at
+                socket.connect(one.admin)
+                socket.send(json.dumps(request).encode())
+                poller.register(socket, zmq.POLLIN)
+                replies[at] = Replied(one, {}, f"{one.admin}: no answer within {ANSWER_SECONDS:.0f} s")
+        until = time.monotonic() + ANSWER_SECONDS
+        waiting = len(sockets)
+        while waiting and (left := until - time.monotonic()) > 0:
+            for ready, _ in poller.poll(int(left * 1000) + 1):
+                poller.unregister(ready)
+                waiting -= 1
+                at = sockets[ready]
+                answer: Answer = json.loads(ready.recv())
+                replies[at] = Replied(replicas[at], answer, str(answer.get("error", "")))
+    finally:
+        for socket in sockets:
+            socket.close()
+    return replies
+
+
+class Cluster:
+    """What a command asks of a cluster. The directories are looked at anew each time: a replica may be started again.
+
+    Raises ConfigError, for people.
+    """
+
+    def __init__(self, data: Sequence[Path], connect: Sequence[str]) -> None:
+        self._data = data
+        self._connect = connect
+
+    def ask_all(self, request: Answer) -> list[Replied]:
+        return ask_all(find(self._data, self._connect), request)
+
+    def statuses(self) -> list[Answer]:
+        """Of those that answer."""
+        replies = self.ask_all({"command": "status"})
+        found = [reply.answer for reply in replies if not reply.why]
+        if not found:
+            raise ConfigError("; ".join(reply.why for reply in replies))
+        return found
+
+    def leader(self) -> Answer:
+        """The leader's status, when there is one and it can be asked."""
+        return self._led(lambda replica, status: status)
+
+    def ask_leader(self, command: str, **fields: Any) -> Answer:
+        """The leader's answer; one that does not lead any more, or cannot take it now, is asked again for a while."""
+
+        def ask(replica: Replica, _: Answer) -> Answer | None:
+            (reply,) = ask_all([replica], {"command": command, **fields})
+            if not reply.why:
+                return reply.answer
+            if "leader" in reply.answer or reply.answer.get("again"):
+                self._why = reply.why
+                return None
+            raise ConfigError(reply.why)
+
+        return self._led(ask)
+
+    def _led(self, use: Callable[[Replica, Answer], Answer | None]) -> Answer:
+        until = time.monotonic() + LEADER_SECONDS
+        self._why = ""
+        while True:
+            replies = self.ask_all({"command": "status"})
+            reached = [reply for reply in replies if not reply.why]
+            if not reached:
+                raise ConfigError("; ".join(reply.why for reply in replies))
+            leading = [reply for reply in reached if reply.answer["role"] == "leader"]
+            if leading:
+                newest = max(leading, key=lambda reply: int(reply.answer["term"]))
+                answer = use(newest.replica, newest.answer)
+                if answer is not None:
+                    return answer
+            else:
+                self._why = unled([reply.answer for reply in reached])
+            if time.monotonic() > until:
+                raise ConfigError(self._why)
+            time.sleep(AGAIN_SECONDS)
+
+
+def unled(statuses: Sequence[Answer]) -> str:
+    """Why no leader can be asked, for people."""
+    newest = max(statuses, key=lambda status: int(status["term"]))
+    if newest["leader"]:
+        return (
+            f"member {newest['leader']} leads, and is not among the replicas that were asked: give its --data or "
+            "--connect (its admin endpoint), too"
+        )
+    return (
+        "no replica that answers knows a leader: more than half of the voters must run and reach each other"
+    )
+
+
+def wait_for(true: Callable[[], bool], seconds: float) -> bool:
+    """Whether it became true within this time."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(AGAIN_SECONDS)
+    return True

@@ -1,0 +1,67 @@
+"""The command `status`: one exchange, or every replica of a cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import cluster_status
+from gateway.locate import explained
+from gateway.replicas import Replied, ask_all, find, where_replicas_are
+
+HASHED_ORDERS = 50_000
+"""A replica with more open orders is not asked for its state hash, for which it stands still some 0.5 µs an order: a
+leader that is silent for long is deposed. `quorumbook verify` computes it without any."""
+LOOKS = 5  # for a moment at which all have applied the same entries
+
+
+@click.command()
+@where_replicas_are
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(data: Sequence[Path], connect: Sequence[str], as_json: bool) -> None:
+    """Show how a running exchange is; of a cluster every replica that can be found."""
+    import msgspec
+
+    with explained():
+        replies = ask_all(find(data, connect), {"command": "status"})
+        reached = [reply for reply in replies if not reply.why]
+        if not reached:
+            raise click.ClickException("; ".join(reply.why for reply in replies))
+        statuses = [reply.answer for reply in reached]
+        states = state_hashes(reached)
+        found = cluster_status.replicas(statuses, states)
+        one = statuses[0]
+        unreached = [reply.why for reply in replies if reply.why]
+    if as_json:
+        click.echo(
+            msgspec.json.format(msgspec.json.encode({**one, "replicas": found, "not_reached": unreached}))
+        )
+        return
+    if len(found) > 1 or unreached:
+        click.echo(
+            cluster_status.picture(found, cluster_status.newest(statuses)["cluster"], unreached) + "\n"
+        )
+    click.echo(picture_of(reached[0]))
+
+
+def picture_of(reply: Replied) -> str:
+    """One replica's own answer."""
+    from gateway.status import picture
+
+    (sessions,) = ask_all([reply.replica], {"command": "sessions"})
+    return picture(reply.answer, sessions.answer.get("sessions", []))
+
+
+def state_hashes(reached: Sequence[Replied]) -> dict[int, dict[str, Any]]:
+    """By member; at one entry when there is a moment at which all have applied the same ones."""
+    asked = {
+        one.answer["member"]: one.replica for one in reached if one.answer["live_orders"] <= HASHED_ORDERS
+    }
+    states: dict[int, dict[str, Any]] = {}
+    for _ in range(LOOKS):
+        replies = ask_all(list(asked.values()), {"command": "state_hash"})
+        states = {member: one.answer for member, one in zip(asked, replies, strict=True) if not one.why}
+        if len(states) == len(asked) and len({one["applied_index"] for one in states.values()}) < 2:
+            break
+    return states
