@@ -25,17 +25,7 @@ def transfer(member: int | None, data: Sequence[Path], connect: Sequence[str]) -
     Clients see a pause of a few milliseconds.
     """
     with explained():
-        cluster = Cluster(data, connect)
-        before = cluster.leader()
-        to = cluster.ask_leader("transfer", member=member or 0)["to"]
-        if not wait_for(
-            lambda: any(leads(status, to, before) for status in cluster.statuses()), TRANSFER_SECONDS
-        ):
-            raise ConfigError(
-                f"member {to} did not take over within {TRANSFER_SECONDS:.0f} s; look at quorumbook status, and try "
-                "again"
-            )
-    click.echo(f"member {to} leads; before it was member {before['member']}")
+        hand_over(Cluster(data, connect), member or 0)
 
 
 @click.command()
@@ -71,10 +61,28 @@ def add(member: int, address: str, learner: bool, data: Sequence[Path], connect:
 def remove(member: int, data: Sequence[Path], connect: Sequence[str]) -> None:
     """Remove a member for good. Its id is never used again.
 
-    It goes on running, without a say and without clients, until it is stopped; its directory is of no more use.
+    The leader hands over first. A removed member goes on running, without a say and without clients, until it is
+    stopped; its directory is of no more use.
     """
     with explained():
-        changed(Cluster(data, connect), f"member {member} is removed", "remove", member)
+        cluster = Cluster(data, connect)
+        status = cluster.leader()
+        if status["member"] == member and len(status["membership"]) > 1:
+            hand_over(cluster, 0)
+        changed(cluster, f"member {member} is removed", "remove", member)
+
+
+def hand_over(cluster: Cluster, member: int) -> None:
+    """Returns when another leads. member: 0 = the one that has most of the log. Raises ConfigError."""
+    before = cluster.leader()
+    to = cluster.ask_leader("transfer", member=member)["to"]
+    if not wait_for(
+        lambda: any(leads(status, to, before) for status in cluster.statuses()), TRANSFER_SECONDS
+    ):
+        raise ConfigError(
+            f"member {to} did not take over within {TRANSFER_SECONDS:.0f} s; look at quorumbook status, and try again"
+        )
+    click.echo(f"member {to} leads; before it was member {before['member']}")
 
 
 def leads(status: dict[str, Any], member: int, before: dict[str, Any]) -> bool:

@@ -60,7 +60,7 @@ def find(data: Sequence[Path], connect: Sequence[str]) -> list[Replica]:
 
 
 def beside(directory: Path) -> list[Path]:
-    """The data directories of the cluster that `quorumbook cluster` made here, or that this one is of: it comes first."""
+    """The data directories of the cluster that `quorumbook cluster` made here, or that this one is of, it first."""
     own = directory.parent / f"{directory.name}.toml"
     above = [directory.parent] if own.exists() else [directory, directory / "cluster"]
     if not (directory / "endpoints.json").exists() or own.exists():

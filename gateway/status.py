@@ -24,6 +24,7 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     storage, links = status["storage"], status["connections"]
     yield "accepting", "yes" if status["accepting"] else f"NO: {status['why_not']}"
     yield "role", f"{status['role']}, term {status['term']}"
+    yield "cluster", f"{status['cluster']}, member {status['member']} of {len(status['membership'])}"
     yield "log", f"entry {status['applied_index']:,} applied of {status['last_index']:,}"
     yield "chain hash", status["chain_hash"]
     yield "input number", f"{status['input_number']:,} ({status['skipped_inputs']:,} inputs skipped)"

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar, cast
 
-from replication.files import File, Job, LogInUse, LogUnavailable
+from replication.files import File, Job, LogDamaged, LogInUse, LogUnavailable
 from replication.messages import Entry
-from replication.reader import check_pieces, read_pieces
+from replication.reader import check_pieces, check_there, read_pieces
+from replication.state import read_state
 from replication.sync_thread import SyncThread
 
 T = TypeVar("T")
@@ -234,6 +235,19 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
     finally:
         stopped.set()
         thread.join()
+
+
+def cluster_of(directory: str) -> bytes | None:
+    """The cluster that the log in `directory` is of; None when that cannot be read. Raises LogError when there is no
+    log."""
+    disk = RealDisk(directory, create=False)
+    try:
+        check_there(disk)
+        return read_state(disk).cluster
+    except LogDamaged:
+        return None
+    finally:
+        disk.close()
 
 
 def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
