@@ -122,4 +122,5 @@ def told(comparison: Comparison) -> Iterator[str]:
         for name, entry in entries.items():
             yield f"  {name}: entry {index:,} of term {entry.term} has hash {entry.hash.hex()}"
     elif len(comparison.sides) - len(comparison.damaged) > 1:
-        yield f"the same up to entry {comparison.common_index:,}"
+        left_out = ", the damaged left out" if comparison.damaged else ""
+        yield f"the same up to entry {comparison.common_index:,}{left_out}"

@@ -1,0 +1,88 @@
+"""Replicas in processes of their own on loopback, and the operator's commands on them."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from exchange_process import CONFIG, ExchangeProcess, wait_until
+
+
+def free_addresses(count: int) -> list[str]:
+    """Different ones: all are taken before the first is let go."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return found
+
+
+def config_of(cluster: str, member: int, addresses: dict[int, str]) -> str:
+    members = ", ".join(f'"{id} {address}"' for id, address in addresses.items())
+    return f'{CONFIG}\n[cluster]\nid = "{cluster}"\nmember = {member}\nmembers = [{members}]\n'
+
+
+class ClusterProcesses:
+    """`members` by id. Ends with the `with` block, however that ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.members: dict[int, ExchangeProcess] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for member in self.members.values():
+            member.kill()
+
+    def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
+        """A replica on an empty directory; returns when it is ready."""
+        made = self.members[id] = ExchangeProcess(self._directory / f"member{id}", config=config)
+        made.command += arguments
+        return made.start()
+
+    def begin(self, count: int) -> None:
+        """A new cluster; returns when one leads it and all take input."""
+        addresses = dict(enumerate(free_addresses(count), 1))
+        for id in addresses:
+            self.start(id, config_of("ab" * 16, id, addresses), "--first-start")
+        wait_until(lambda: all(one.ask(command="status")["accepting"] for one in self.members.values()))
+
+    def run(self, *arguments: str, ids: Iterable[int] = ()) -> "subprocess.CompletedProcess[str]":
+        """A command that is told of these members; of all of them when none is named."""
+        told = [self.members[id] for id in ids] or list(self.members.values())
+        data = [text for one in told for text in ("--data", str(one.data))]
+        return told[0].run(*arguments, *data)
+
+    def succeed(self, *arguments: str, ids: Iterable[int] = ()) -> str:
+        done = self.run(*arguments, ids=ids)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def fail(self, *arguments: str, ids: Iterable[int] = ()) -> str:
+        """The one line that says why."""
+        done = self.run(*arguments, ids=ids)
+        assert done.returncode == 1, done.stdout + done.stderr
+        (line,) = done.stderr.splitlines()
+        return line
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.succeed("status", "--json"))
+        return found
+
+    def leader(self) -> int:
+        """Waits until there is one that leads."""
+        leading: list[int] = []
+
+        def led() -> bool:
+            for id, one in self.members.items():
+                if not one.has_ended() and one.ask(command="status")["role"] == "leader":
+                    leading.append(id)
+            return bool(leading)
+
+        wait_until(led)
+        return leading[-1]

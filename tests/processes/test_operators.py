@@ -1,0 +1,153 @@
+"""The operator's commands on real clusters: status, transfer, add, remove, verify."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster_processes import ClusterProcesses, config_of, free_addresses
+from exchange_process import CONFIG, wait_until
+from fix_client import FixClient
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
+    with ClusterProcesses(tmp_path) as made:
+        yield made
+
+
+def order(cluster: ClusterProcesses, id: int, name: str, side: str) -> str:
+    """An order of 10 at 10.00; how often it was filled at once."""
+    with FixClient("tcp", cluster.members[id].port("fix_tcp"), f"{name}-{id}") as client:
+        client.logon()
+        client.send_bytes(client.order(name, side, 10, "10.00"))
+        kinds = [client.expect("8")[150]]
+        if side == "sell":
+            kinds.append(client.expect("8")[150])
+        return "".join(map(str, kinds))
+
+
+def of_one_state(cluster: ClusterProcesses) -> bool:
+    """Whether all replicas have answered with the hash of the same entry; it is asserted to be one."""
+    states = [one["state"] for one in cluster.status()["replicas"] if one["status"]]
+    if None in states or len({state["applied_index"] for state in states}) > 1:
+        return False
+    assert len({state["state_hash"] for state in states}) == 1
+    return True
+
+
+def test_status_shows_every_replica_and_transfer_changes_who_leads(cluster: ClusterProcesses) -> None:
+    cluster.begin(3)
+    assert order(cluster, 2, "first", "buy") == "0"
+    first = cluster.leader()
+    follower, other = (id for id in cluster.members if id != first)
+    wait_until(lambda: of_one_state(cluster))
+    shown = cluster.succeed("status")
+    assert len(re.findall(r"^ +[123]  127\.0\.0\.1:\d+ +(?:leader|follower) +voter ", shown, re.M)) == 3
+    assert "one state at entry" in shown
+    leading = cluster.members[first].ask(command="status")
+    assert {one["voter"] for one in leading["membership"]} == {True}
+    assert leading["followers"].keys() == {str(follower), str(other)}
+    assert leading["linked"] == sorted((follower, other))
+    assert cluster.members[follower].ask(command="status")["followers"] == {}
+
+    refused = cluster.members[follower].ask(command="transfer")
+    assert refused == {"error": f"member {follower} does not lead: member {first} leads", "leader": first}
+    line = cluster.fail("transfer", ids=[follower])
+    assert line.startswith(f"quorumbook: member {first} leads, and is not among")
+    assert cluster.fail("transfer", str(first)) == f"quorumbook: member {first} is the leader"
+    assert "member 9 is no voter; the voters are 1, 2, 3" in cluster.fail("transfer", "9")
+    cluster.succeed("transfer", str(other))
+    assert cluster.leader() == other
+    assert order(cluster, first, "second", "sell") == "0F"
+
+    cluster.members[first].kill()
+    shown = cluster.succeed("status")
+    assert re.search(rf"^ +{first}  \S+ +not reached +voter ", shown, re.M)
+    assert shown.count("not reached:") == 1
+
+
+def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProcesses) -> None:
+    alone = cluster.start(1, CONFIG)
+    assert order(cluster, 1, "before", "buy") == "0"
+    addresses = dict(enumerate(free_addresses(3), 1))
+    identity = alone.ask(command="status")["cluster"]
+    assert identity in cluster.succeed("status")
+    assert f'[cluster] id = "{identity}", member = 1' in cluster.fail("add", "2", addresses[2])
+
+    alone.stop()
+    (alone.directory / "config.toml").write_text(config_of(identity, 1, {1: addresses[1]}))
+    alone.start()
+    two = cluster.start(2, config_of(identity, 2, addresses))
+    assert two.ask(command="status")["role"] == "learner"
+    assert cluster.succeed("add", "2", addresses[2], "--learner") == "member 2 is a learner\n"
+    assert alone.ask(command="status")["membership"] == [
+        {"id": 1, "address": addresses[1], "voter": True},
+        {"id": 2, "address": addresses[2], "voter": False},
+    ]
+    assert "member 2 is there already: a learner" in cluster.fail("add", "2", addresses[2], "--learner")
+    assert "member 2 is a voter" in cluster.succeed("add", "2", addresses[2])
+    three = cluster.start(3, config_of(identity, 3, addresses))
+    assert "member 3 is a voter" in cluster.succeed("add", "3", addresses[3])
+    wait_until(lambda: three.ask(command="status")["accepting"])
+    wait_until(lambda: of_one_state(cluster))
+
+    said = cluster.succeed("remove", "1")
+    assert re.search(r"member [23] leads; before it was member 1\n", said)
+    assert said.endswith("member 1 is removed\n")
+    alone.stop()
+    del cluster.members[1]
+    assert cluster.leader() in (2, 3)
+    assert order(cluster, 3, "after", "sell") == "0F"
+    assert "member 1 is not of this cluster" in cluster.fail("remove", "1")
+    assert "member id 1 was used before" in cluster.fail("add", "1", addresses[1])
+
+
+def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> None:
+    cluster.begin(3)
+    first = cluster.leader()
+    dead, living = (id for id in cluster.members if id != first)
+    cluster.members[dead].kill()
+    wait_until(lambda: cluster.members[first].ask(command="status")["linked"] == [living])
+    assert f"of these only {first} can be reached" in cluster.fail("remove", str(living))
+    cluster.succeed("remove", str(dead))
+    assert cluster.members[first].ask(command="status")["accepting"]
+
+
+def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcesses, tmp_path: Path) -> None:
+    cluster.begin(3)
+    assert order(cluster, 1, "first", "buy") == "0"
+    assert order(cluster, 2, "second", "sell") == "0F"
+    wait_until(lambda: of_one_state(cluster))
+    some = cluster.members[1]
+    data = [str(one.data) for one in cluster.members.values()]
+    state = some.ask(command="state_hash")
+    running = some.run("verify", *data, "--entry", "3")
+    assert running.returncode == 0, running.stdout + running.stderr
+    assert f"the same up to entry {state['applied_index']}" in running.stdout
+    assert f"state hash at entry {state['applied_index']}: {state['state_hash']}" in running.stdout
+    (kept,) = re.findall(rf"^entry 3 of cluster {'ab' * 16} has hash ([0-9a-f]{{64}})$", running.stdout, re.M)
+    held = some.run("verify", data[2], "--entry", "3", "--hash", kept)
+    assert (held.returncode, held.stdout.splitlines()[-1]) == (0, "the given hash holds")
+    other = kept[:-1] + ("0" if kept[-1] != "0" else "1")
+    broken = some.run("verify", data[2], "--entry", "3", "--hash", other)
+    assert (broken.returncode, "DOES NOT HOLD" in broken.stdout) == (1, True)
+
+    for one in cluster.members.values():
+        one.stop()
+    copy = tmp_path / "copy"
+    shutil.copytree(data[1], copy)
+    segment = copy / "00000001.segment"
+    text = bytearray(segment.read_bytes())
+    where = text.index(b"AAPL", 8192)
+    text[where] ^= 0x40
+    segment.write_bytes(text)
+    compared = some.run("verify", data[0], str(copy), data[2])
+    assert compared.returncode == 1
+    (offset,) = re.findall(
+        rf"^{copy}: .*DAMAGED: {segment}, offset (\d+): .*entry \d+", compared.stdout, re.M
+    )
+    assert 0 <= where - int(offset) < 4096
+    assert "the damaged left out" in compared.stdout
+    assert "Traceback" not in compared.stderr
