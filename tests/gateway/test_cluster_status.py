@@ -1,0 +1,69 @@
+"""The table of `quorumbook status`, from answers of replicas."""
+
+from typing import Any
+
+from gateway.cluster_status import newest, picture, replicas
+
+MEMBERS = [
+    {"id": 1, "address": "127.0.0.1:1", "voter": True},
+    {"id": 2, "address": "127.0.0.1:2", "voter": True},
+    {"id": 4, "address": "127.0.0.1:4", "voter": False},
+]
+
+
+def status(
+    member: int, role: str, term: int = 5, commit: int = 90, applied: int = 90, **more: Any
+) -> dict[str, Any]:
+    return {
+        "member": member,
+        "role": role,
+        "term": term,
+        "commit_index": commit,
+        "applied_index": applied,
+        "last_index": commit,
+        "membership": MEMBERS,
+        "connections": {"tcp": 2, "zeromq": 1},
+        **more,
+    }  # fmt: skip
+
+
+def state(index: int, text: str) -> dict[str, Any]:
+    return {"applied_index": index, "state_hash": text * 64}
+
+
+def cells(text: str, id: int) -> str:
+    (line,) = [line for line in text.splitlines() if line.split()[:1] == [str(id)]]
+    return " ".join(line.split())
+
+
+def test_every_member_has_a_line_and_who_is_none_has_one_too() -> None:
+    removed = status(3, "candidate", term=4, applied=50, membership=[])
+    found = replicas([removed, status(1, "leader"), status(4, "learner", applied=70)], {1: state(90, "a")})
+    text = picture(found, "c1", ["it does not run"])
+    assert text.splitlines()[0] == "cluster c1"
+    assert cells(text, 1) == "1 127.0.0.1:1 leader voter 5 90 90 0 3 aaaaaaaaaaaa at 90"
+    assert cells(text, 2) == "2 127.0.0.1:2 not reached voter - - - - - -"
+    assert cells(text, 3) == "3 - candidate no member 4 90 50 40 3 -"
+    assert cells(text, 4) == "4 127.0.0.1:4 learner learner 5 90 70 20 3 -"
+    assert text.endswith("not reached: it does not run")
+
+
+def test_without_a_leader_nobody_knows_the_lag() -> None:
+    found = replicas([status(1, "candidate"), status(2, "follower")], {})
+    assert [one["lag"] for one in found] == [None, None, None]
+    assert cells(picture(found, "c1", []), 2) == "2 127.0.0.1:2 follower voter 5 90 90 ? 3 -"
+
+
+def test_the_leader_of_the_newest_term_is_believed() -> None:
+    deposed, leader = status(1, "leader", term=5, commit=99), status(2, "leader", term=6, commit=95)
+    assert newest([deposed, status(4, "learner", term=6, commit=99), leader]) is leader
+
+
+def test_states_are_compared_at_the_same_entry_only() -> None:
+    statuses = [status(1, "leader"), status(2, "follower"), status(4, "learner")]
+    same = picture(replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(89, "b")}), "c1", [])
+    assert "one state at entry 90: members 1, 2" in same
+    assert "DIFFERENT" not in same
+    other = picture(replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}), "c1", [])
+    assert "DIFFERENT STATES at entry 90 of members 1, 2, 4" in other
+    assert "one state" not in other
