@@ -1,0 +1,68 @@
+"""Which replicas an operator's command asks."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.replicas import beside, find, in_directory, unled
+
+
+def cluster_in(directory: Path) -> list[Path]:
+    """As `quorumbook cluster` lays it out."""
+    made = [directory / f"replica{id}" for id in (1, 2, 3)]
+    for one in made:
+        one.mkdir(parents=True)
+        one.with_suffix(".toml").touch()
+    return made
+
+
+def runs(directory: Path, pid: int) -> None:
+    (directory / "endpoints.json").write_text(json.dumps({"admin": "tcp://127.0.0.1:1", "pid": pid}))
+
+
+def test_a_cluster_on_one_machine_is_found_by_its_directory_and_by_each_replica(tmp_path: Path) -> None:
+    one, two, three = cluster_in(tmp_path / "cluster")
+    assert beside(tmp_path / "cluster") == [one, two, three]
+    assert beside(tmp_path) == [one, two, three]
+    runs(two, os.getpid())
+    assert beside(two) == [two, one, three]
+    assert [Path(replica.where) for replica in find([two, one], [])] == [two, one, three]
+
+
+def test_a_directory_of_one_replica_stands_for_itself(tmp_path: Path) -> None:
+    own = tmp_path / "data"
+    cluster_in(own / "cluster")
+    runs(own, os.getpid())
+    (tmp_path / "data.toml").touch()
+    assert beside(own) == [own]
+
+
+def test_a_replica_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
+    assert "no exchange runs" in in_directory(tmp_path).why
+    ended = os.spawnlp(os.P_NOWAIT, "true", "true")
+    os.waitpid(ended, 0)
+    runs(tmp_path, ended)
+    assert in_directory(tmp_path).admin == ""
+    assert f"process {ended} has ended" in in_directory(tmp_path).why
+    runs(tmp_path, os.getpid())
+    assert in_directory(tmp_path).admin == "tcp://127.0.0.1:1"
+
+
+def test_endpoints_are_asked_besides_directories_and_must_be_some(tmp_path: Path) -> None:
+    runs(tmp_path, os.getpid())
+    assert [one.admin for one in find([tmp_path], ["127.0.0.1:2", "tcp://[::1]:3"])] == [
+        "tcp://127.0.0.1:1",
+        "tcp://127.0.0.1:2",
+        "tcp://[::1]:3",
+    ]
+    with pytest.raises(ValueError, match="endpoint"):
+        find([], ["nowhere"])
+
+
+def test_a_leader_that_cannot_be_asked_is_named_as_the_newest_term_knows_it() -> None:
+    assert "member 3 leads" in unled([{"term": 4, "leader": 2}, {"term": 5, "leader": 3}])
+    assert "no replica that answers knows a leader" in unled(
+        [{"term": 4, "leader": 2}, {"term": 5, "leader": 0}]
+    )
