@@ -15,6 +15,7 @@ from gateway.config import ConfigError, default_directory, read_endpoints
 
 ANSWER_SECONDS = 2.0
 LEADER_SECONDS = 10.0  # for an election, and for what stands in the way of a change
+ELSEWHERE_SECONDS = 2.0  # for an election, when the leader that is known is not among those that are asked
 AGAIN_SECONDS = 0.1
 
 Answer = dict[str, Any]
@@ -161,7 +162,7 @@ class Cluster:
         return self._led(ask)
 
     def _led(self, use: Callable[[Replica, Answer], Answer | None]) -> Answer:
-        until = time.monotonic() + LEADER_SECONDS
+        began = time.monotonic()
         self._why = ""
         while True:
             replies = self.ask_all({"command": "status"})
@@ -174,9 +175,11 @@ class Cluster:
                 answer = use(newest.replica, newest.answer)
                 if answer is not None:
                     return answer
+                patience = LEADER_SECONDS
             else:
                 self._why = unled([reply.answer for reply in reached])
-            if time.monotonic() > until:
+                patience = ELSEWHERE_SECONDS if any(r.answer["leader"] for r in reached) else LEADER_SECONDS
+            if time.monotonic() > began + patience:
                 raise ConfigError(self._why)
             time.sleep(AGAIN_SECONDS)
 

@@ -1,22 +1,28 @@
 """Replicas in processes of their own on loopback, and the operator's commands on them."""
 
 import json
+import random
 import socket
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from exchange_process import CONFIG, ExchangeProcess, wait_until
 
+BELOW_EPHEMERAL = range(20_000, 32_000)
+"""Linux gives nobody a port of these unasked: what is free here stays free until it is used."""
+
 
 def free_addresses(count: int) -> list[str]:
-    """Different ones: all are taken before the first is let go."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
-    for listener in listeners:
-        listener.close()
+    found: list[str] = []
+    for port in random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(f"127.0.0.1:{port}")
+        if len(found) == count:
+            break
     return found
 
 
