@@ -9,14 +9,17 @@ from replica_life import SEGMENT_BYTES, Life
 from simulated_disk import SimulatedDisk
 
 from gateway.admin import Admin
+from gateway.config import Cluster
 from gateway.exchange import Exchange
+from gateway.member_admin import MemberAdmin
 from replication.files import LogUnavailable
 
 
 def waits(life: Life) -> None:
     """No input is taken, and it says why; who only reads is served."""
     replica = life.replica
-    status = msgspec.json.decode(Admin(replica, lambda: None, dict).answer(b'{"command": "status"}'))
+    members = MemberAdmin(replica, Cluster(), lambda: None)
+    status = msgspec.json.decode(Admin(replica, members, lambda: None, dict).answer(b'{"command": "status"}'))
     assert status["accepting"] is False
     assert "cannot be reserved: No space left" in status["why_not"]
     assert status["incarnation"] == 0
