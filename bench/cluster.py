@@ -55,7 +55,7 @@ class Cluster:
         self.wait_until_equal()
 
     def status(self, file: Path) -> dict[str, Any]:
-        return Place(None, cluster_command.directory_of(file)).ask({"command": "status"})
+        return Place((), cluster_command.directory_of(file)).ask({"command": "status"})
 
     def fix(self, file: Path, transport: str) -> str:
         endpoints = read_endpoints(cluster_command.directory_of(file))

@@ -103,6 +103,6 @@ def tell(market: Feed, reader: FeedReader, ended: Event) -> None:
 
 def joined(symbol: str, data: Path | None) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
-    place = Place(None, data)
+    place = Place((), data)
     place.instrument(symbol)
     return feed(place.other("feed"), place.other("snapshot"), symbol)

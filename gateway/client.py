@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from gateway.client_core import (
     BACKLOG_REPORTS,
-    BACKOFF_SECONDS,
     UNREAD_REPORTS,
     Core,
     Endpoint,
@@ -237,41 +236,39 @@ class Client:
     def _log_on(self) -> None:
         """Connect and log on; tries every endpoint in turn until the time-out."""
         core = self._core
-        end = time.monotonic() + self._timeout
-        attempt = 0
+        search = core.search(time.monotonic())
         while True:
+            endpoint = ""
             try:
-                core.begin(open_link(core.endpoint(), left(end)))
-                if self._logged_on(end):
-                    core.reset = False
-                    return
-                problem: Exception = TimeoutError(core.unanswered())
-            except (ConnectError, LogonRefused) as error:
+                endpoint = core.endpoint()
+                self._try(endpoint, search.patience(time.monotonic(), len(core.endpoints)))
+                core.reset = False
+                return
+            except (ConnectError, LogonRefused, TimeoutError) as error:
                 problem = error
             core.drop()
-            pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-            attempt += 1
-            if time.monotonic() + pause >= end or (attempt >= len(core.endpoints) and core.hopeless(problem)):
-                raise problem
-            time.sleep(pause)
+            time.sleep(search.failed(endpoint, problem, time.monotonic(), len(core.endpoints)))
 
-    def _logged_on(self, end: float) -> bool:
-        """Wait for the answer to the Logon. LogonRefused when it is refused for good."""
+    def _try(self, endpoint: str, patience: float) -> None:
+        """One connection and its Logon; again at once with the number that the exchange expects."""
         core = self._core
-        while time.monotonic() < end and core.link is not None:
-            core.absorb(core.link.pump(min(1.0, end - time.monotonic())))
+        end = time.monotonic() + patience
+        while True:
+            link = open_link(endpoint, max(end - time.monotonic(), 0.1))
+            endpoint = link.endpoint
+            core.begin(link)
+            while core.session.state is State.LOGON and not core.broken():
+                if time.monotonic() >= end:
+                    raise TimeoutError(core.unanswered(patience))
+                core.absorb(link.pump(max(min(1.0, end - time.monotonic()), 0.0)))
             if core.session.state is State.ACTIVE:
-                return True
+                return
             failure = core.session.failure
-            if failure is not None:
-                core.drop()
-                if core.refused(failure):
-                    core.begin(open_link(core.endpoint(again=True), left(end)))
-                    continue
-                raise failure
-            if core.broken():
+            if failure is None:
                 raise ConnectError(core.hung_up())
-        return False
+            core.drop()
+            if not core.refused(failure):
+                raise failure
 
     def _keep_alive(self) -> None:
         """The quiet thread: heartbeats, and reading so that the exchange is not kept waiting."""
@@ -320,9 +317,9 @@ def connect(
     """Log on to an exchange as `comp_id` and return a `Client`.
 
     endpoint: `tcp://host:port` (the client finds out whether ZeroMQ or plain FIX answers there),
-        `zmq+tcp://`, `fix+tcp://`; or several, tried in turn, now and when the connection is lost; or a
-        function that says where the exchange is now.
-    timeout: seconds to wait for a connection, a Logon, the answer to a request.
+        `zmq+tcp://`, `fix+tcp://`; or those of several replicas, tried in turn, now and when the connection is lost;
+        or a function that says where the exchange is now.
+    timeout: seconds to wait for a Logon, with however many endpoints; for the answer to a request.
     on_report: called with each report, inside the program's own calls; otherwise they wait for `reports()`.
     options: see `Options`.
 
@@ -330,8 +327,3 @@ def connect(
     for an argument that is wrong, with what is allowed.
     """
     return Client(Core(endpoint, comp_id, timeout, options), checked_callback(on_report))
-
-
-def left(end: float) -> float:
-    """Seconds until the monotonic time `end`, at least a tenth."""
-    return max(end - time.monotonic(), 0.1)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.client_core import (
-    BACKOFF_SECONDS,
     UNREAD_REPORTS,
     Core,
     Endpoint,
@@ -238,11 +237,12 @@ class AsyncClient:
     async def _log_on(self) -> None:
         """Connect and log on; tries every endpoint in turn until the time-out."""
         core = self._core
-        end = self._loop.time() + self._timeout
-        attempt = 0
+        search = core.search(self._loop.time())
         while True:
+            endpoint = ""
             try:
-                await self._try(end)
+                endpoint = core.endpoint()
+                await self._try(endpoint, search.patience(self._loop.time(), len(core.endpoints)))
                 core.reset = False
                 self._watch()
                 self._loop.call_soon(self._drain)
@@ -250,25 +250,20 @@ class AsyncClient:
             except (ConnectError, LogonRefused, TimeoutError) as error:
                 problem = error
             core.drop()
-            pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-            attempt += 1
-            hopeless = attempt >= len(core.endpoints) and core.hopeless(problem)
-            if hopeless or self._loop.time() + pause >= end:
-                raise problem
-            await asyncio.sleep(pause)
+            await asyncio.sleep(search.failed(endpoint, problem, self._loop.time(), len(core.endpoints)))
 
-    async def _try(self, end: float) -> None:
+    async def _try(self, endpoint: str, patience: float) -> None:
         """One connection and its Logon; again at once with the number that the exchange expects."""
         core = self._core
-        again = False
+        end = self._loop.time() + patience
         while True:
-            left = max(end - self._loop.time(), 0.1)
-            core.begin(await asyncio.to_thread(open_link, core.endpoint(again), left))
-            again = True
-            while core.link is not None and core.session.state is State.LOGON and not core.broken():
+            link = await asyncio.to_thread(open_link, endpoint, max(end - self._loop.time(), 0.1))
+            endpoint = link.endpoint
+            core.begin(link)
+            while core.session.state is State.LOGON and not core.broken():
                 if self._loop.time() >= end:
-                    raise TimeoutError(core.unanswered())
-                core.absorb(core.link.pump(0.0))
+                    raise TimeoutError(core.unanswered(patience))
+                core.absorb(link.pump(0.0))
                 await asyncio.sleep(0.001)
             if core.session.state is State.ACTIVE:
                 return

@@ -14,13 +14,13 @@ import numpy as np
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, Link, address
 from gateway.client_orders import Order, Orders, Pending, identifier, known
+from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
 
 BACKLOG_REPORTS = 1_000_000
 """When so many reports wait for the program, no more are read until it takes some."""
 UNREAD_REPORTS = 100_000
 """So many of the last reports are kept for `reports()`."""
-BACKOFF_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Clock:
@@ -55,8 +55,9 @@ class Memory:
         fresh.replace(self.path)
 
 
-Endpoint = str | Sequence[str] | Callable[[], str]
-"""Where the exchange is: an endpoint, several to try in turn, or a function asked before every connection."""
+Endpoint = str | Sequence[str] | Callable[[], str | Sequence[str]]
+"""Where the exchange is: an endpoint, those of several replicas to try in turn, or a function asked before every
+connection."""
 
 
 class Options(TypedDict, total=False):
@@ -110,13 +111,16 @@ class Core:
         self.batching = False
         self._turn = -1
 
-    def endpoint(self, again: bool = False) -> str:
-        """The endpoint to try next: each in turn, or the last one again."""
-        if callable(self._where) and not again:
+    def endpoint(self) -> str:
+        """The endpoint to try next: each in turn."""
+        if callable(self._where):
             self.endpoints = checked_endpoints(self._where())
-        if not again:
-            self._turn += 1
+        self._turn += 1
         return self.endpoints[self._turn % len(self.endpoints)]
+
+    def search(self, now: float) -> Search:
+        """For an endpoint, beginning now."""
+        return Search(now, self.timeout, waits=self.session.ever_active)
 
     def begin(self, link: Link) -> None:
         """Log on over a new connection."""
@@ -189,19 +193,15 @@ class Core:
         here = self.link.endpoint if self.link is not None else "the endpoint"
         return f"{here} closed the connection during the Logon; is it a FIX endpoint (fix_tcp or fix_zmq)?"
 
-    def unanswered(self) -> str:
-        """Why a Logon that got no answer may have got none."""
+    def unanswered(self, seconds: float) -> str:
+        """Why a Logon that got no answer for so long may have got none."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
         if self.session.decoder.garbled:
             return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
         return (
-            f"nobody answers the Logon at {here} within {self.timeout:g} s; "
+            f"nobody answers the Logon at {here} within {seconds:.2g} s; "
             "is it a FIX endpoint (fix_tcp or fix_zmq)?"
         )
-
-    def hopeless(self, problem: Exception) -> bool:
-        """A first connection that nobody answers will not get better; a lost one may come back."""
-        return isinstance(problem, ConnectError) and not self.session.ever_active
 
     def remember(self) -> None:
         """Write the numbers down, if there is a place for them."""

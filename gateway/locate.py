@@ -1,17 +1,17 @@
 """Where the exchange is: for the commands that talk to one.
 
 `--data DIR` (or the default directory) names a running exchange's data directory, whose endpoints.json
-says where it listens; `--connect ENDPOINT` names its FIX endpoint directly.
+says where it listens; `--connect ENDPOINT` names its FIX endpoint directly. Of a cluster both name all replicas that a
+session may go on at.
 """
 
 import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import zmq
@@ -19,56 +19,81 @@ import zmq
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints
+from gateway.replicas import beside, in_directory
 
 ANSWER_MS = 5000
 
 Instruments = dict[str, tuple[Decimal, Decimal]]
 """Symbol to price and quantity increment."""
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def where_to_log_on(command: Command) -> Command:
+    """The options --connect, as often as wanted, and --data."""
+    for option in (
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="The data directory of the exchange, or of one of its replicas.",
+        ),
+        click.option(
+            "--connect",
+            "endpoints",
+            multiple=True,
+            metavar="ENDPOINT",
+            help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:5001; repeat for those of other replicas.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 class Place:
-    """A running exchange, found by its data directory or by a FIX endpoint."""
+    """A running exchange, found by the data directory of one of its replicas or by their FIX endpoints."""
 
-    def __init__(self, connect: str | None, data: Path | None) -> None:
-        self.connect = connect
-        self.directory = replica_in((data or default_directory()).absolute())
-        if connect is not None:
-            address(connect)
+    def __init__(self, connect: Sequence[str], data: Path | None) -> None:
+        self.connect = list(connect)
+        for endpoint in self.connect:
+            address(endpoint)
+        self._directories = beside((data or default_directory()).absolute())
+        self.directory = next(iter(self._running()), self._directories[0])
         self.endpoints: dict[str, Any] = {}
         try:
             self.endpoints = read_endpoints(self.directory)
         except ConfigError:
-            if connect is None:
+            if not connect:
                 raise
-        if connect is not None and data is None and not self._same():
+        if connect and data is None and not self._same():
             self.endpoints = {}  # the default directory is another exchange's
+
+    def _running(self) -> list[Path]:
+        return [directory for directory in self._directories if in_directory(directory).admin]
 
     def _same(self) -> bool:
         """Whether --connect leads to the exchange that the data directory belongs to."""
-        assert self.connect is not None
-        port = address(self.connect)[2]
+        ports = [address(endpoint)[2] for endpoint in self.connect]
         known = (self.endpoints.get(name) for name in ("fix_tcp", "fix_zmq"))
-        return any(port == address(endpoint)[2] for endpoint in known if endpoint)
+        return any(address(endpoint)[2] in ports for endpoint in known if endpoint)
 
-    def fix(self) -> str | Callable[[], str]:
+    def fix(self) -> list[str] | Callable[[], list[str]]:
         """Where to log on; asked again at every reconnect, since a restarted exchange may listen elsewhere."""
-        if self.connect is not None:
-            return self.connect
-        return self._fix_tcp
+        return self.connect or self._fix_tcp
 
-    def _fix_tcp(self) -> str:
+    def _fix_tcp(self) -> list[str]:
         """Plain TCP: when this process is killed the exchange knows at once, and the next one need not wait."""
         try:
-            return "fix+" + str(read_endpoints(self.directory)["fix_tcp"])
+            found = [read_endpoints(one) for one in self._running() or self._directories[:1]]
         except ConfigError as error:
             raise ConnectError(str(error)) from None  # while an exchange restarts the file is not there
+        return ["fix+" + str(one["fix_tcp"]) for one in found]
 
     def memory(self, comp_id: str) -> Path:
-        """The file that remembers this session's numbers between commands."""
+        """The file that remembers this session's numbers between commands; one for all replicas."""
         name = re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"%{ord(found[0]):02x}", comp_id) + ".json"
-        if self.connect is None:
-            return self.directory / "clients" / name
-        _, host, port = address(self.connect)
+        if not self.connect:
+            alone = len(self._directories) == 1
+            return (self.directory if alone else self.directory.parent) / "clients" / name
+        _, host, port = address(self.connect[0])
         return default_directory() / "clients" / f"{host.replace('/', '%2f')}-{port}" / name
 
     def other(self, name: str) -> str:
@@ -124,21 +149,6 @@ class Place:
             hint = "; give --data with its directory to have its own symbols" if self.assumed else ""
             raise ConfigError(f"unknown symbol {symbol!r}; {whose} has {', '.join(instruments)}{hint}")
         return instruments[symbol]
-
-
-def replica_in(directory: Path) -> Path:
-    """A data directory as it is; of a directory that `quorumbook cluster` made, or has in it, one of the replicas that
-    run."""
-    if (directory / "endpoints.json").exists():
-        return directory
-    for above in (directory, directory / "cluster"):
-        for file in sorted(above.glob("replica*.toml")):
-            try:
-                os.kill(read_endpoints(file.with_suffix(""))["pid"], 0)
-            except (ConfigError, OSError):
-                continue
-            return file.with_suffix("")
-    return directory
 
 
 @contextmanager

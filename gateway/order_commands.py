@@ -20,7 +20,7 @@ from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
 from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce
-from gateway.locate import Place, explained
+from gateway.locate import Place, explained, where_to_log_on
 
 Command = Callable[..., None]
 COLUMNS = {
@@ -40,8 +40,7 @@ def session_options(command: Command) -> Command:
     """--as, --connect, --data, --json."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
-        click.option("--data", type=click.Path(path_type=Path), help="The exchange's data directory."),
-        click.option("--connect", "endpoint", help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:5001."),
+        where_to_log_on,
         click.option(
             "--as", "comp_id", default="CLI", show_default=True, help="SenderCompID of the session."
         ),
@@ -52,11 +51,11 @@ def session_options(command: Command) -> Command:
 
 @contextmanager
 def session(
-    comp_id: str, endpoint: str | None, data: Path | None
+    comp_id: str, endpoints: tuple[str, ...], data: Path | None
 ) -> Iterator[tuple[Client, Place, list[Report]]]:
     """A logged-on session and the reports of what happened since its last command."""
     with explained():
-        place = Place(endpoint, data)
+        place = Place(endpoints, data)
         memory = place.memory(comp_id)
         missed: list[Report] = []
         mine: set[str] = set()
@@ -120,7 +119,7 @@ def order(
     account: str,
     cl_ord_id: str | None,
     comp_id: str,
-    endpoint: str | None,
+    endpoints: tuple[str, ...],
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -129,7 +128,7 @@ def order(
         raise click.UsageError("a limit order needs a PRICE")
     if ord_type == "market" and price is not None:
         raise click.UsageError("a market order has no PRICE")
-    with session(comp_id, endpoint, data) as (client, place, missed):
+    with session(comp_id, endpoints, data) as (client, place, missed):
         if not place.connect:
             place.instrument(symbol)
         enter = client.buy if side == "buy" else client.sell
@@ -150,9 +149,11 @@ def order(
 @click.command("cancel")
 @click.argument("cl_ord_id", metavar="CLORDID")
 @session_options
-def cancel(cl_ord_id: str, comp_id: str, endpoint: str | None, data: Path | None, as_json: bool) -> None:
+def cancel(
+    cl_ord_id: str, comp_id: str, endpoints: tuple[str, ...], data: Path | None, as_json: bool
+) -> None:
     """Cancel the open order CLORDID of this session."""
-    with session(comp_id, endpoint, data) as (client, _, missed):
+    with session(comp_id, endpoints, data) as (client, _, missed):
         found = find(client, cl_ord_id)
         answer = client.cancel(found)
         show([found], missed, as_json)
@@ -169,14 +170,14 @@ def replace(
     quantity: str | None,
     price: str | None,
     comp_id: str,
-    endpoint: str | None,
+    endpoints: tuple[str, ...],
     data: Path | None,
     as_json: bool,
 ) -> None:
     """Change the total quantity or the price of the open order CLORDID of this session."""
     if quantity is None and price is None:
         raise click.UsageError("give --qty, --price or both")
-    with session(comp_id, endpoint, data) as (client, _, missed):
+    with session(comp_id, endpoints, data) as (client, _, missed):
         found = find(client, cl_ord_id)
         answer = client.replace(found, quantity=quantity, price=price)
         show([found], missed, as_json)
@@ -185,9 +186,9 @@ def replace(
 
 @click.command("orders")
 @session_options
-def orders(comp_id: str, endpoint: str | None, data: Path | None, as_json: bool) -> None:
+def orders(comp_id: str, endpoints: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """List the open orders of this session."""
-    with session(comp_id, endpoint, data) as (client, _, missed):
+    with session(comp_id, endpoints, data) as (client, _, missed):
         show(client.orders(), missed, as_json)
 
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from gateway.client import Client, connect
 from gateway.flow import FlowRow
 from gateway.flow_files import FillsWriter, read_blocks
-from gateway.locate import Place, explained
+from gateway.locate import Place, explained, where_to_log_on
 from gateway.play import Answers, FlowRequests
 from gateway.reasons import reason_text
 
@@ -26,6 +26,8 @@ WINDOW = 1024
 """Requests on their way at a time."""
 PATIENCE_SECONDS = 60.0
 """How long the exchange may be away before `play` gives up."""
+HEARTBEAT_SECONDS = 2
+"""A replica that stands still is given up after 2.4 of these, and another one tried."""
 PERCENTILES = (50, 90, 99, 99.9, 100)
 
 
@@ -45,29 +47,28 @@ def parts(increment: Decimal) -> tuple[int, int]:
     type=click.FloatRange(min=0, min_open=True),
     help="Requests per second; as fast as answers come.",
 )
-@click.option("--connect", "endpoint", help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:5001.")
-@click.option("--data", type=click.Path(path_type=Path), help="The exchange's data directory.")
+@where_to_log_on
 @click.option("--as", "comp_id", help="SenderCompID. Default: a new one every time.")
 def play(
     flow: Path,
     symbol: str,
     fills: Path | None,
     rate: float | None,
-    endpoint: str | None,
+    endpoints: tuple[str, ...],
     data: Path | None,
     comp_id: str | None,
 ) -> None:
     """Play FLOW into a running exchange over FIX and print latency percentiles.
 
-    The k-th entry of flow id N gets the ClOrdID N.k. An exchange that restarts meanwhile is waited for: every
-    request counts once.
+    The k-th entry of flow id N gets the ClOrdID N.k. When the replica that it is connected to
+    ends, it goes on at the next; when none is there, they are waited for. Every request counts once.
     """
     if str(flow) == "-":
         raise click.ClickException(
             "play reads a flow twice, to check all of it first: give a file instead of -"
         )
     with explained():
-        place = Place(endpoint, data)
+        place = Place(endpoints, data)
         price, quantity = place.instrument(symbol)
         if place.assumed:
             click.echo(
@@ -82,7 +83,9 @@ def play(
         comp_id = comp_id or "PLAY-" + np.base_repr(time.time_ns() // 1_000_000, 36)
         with (
             FillsWriter(fills) if fills else nullcontext() as writer,
-            connect(place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=10) as client,
+            connect(
+                place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS
+            ) as client,
         ):
             player = Player(client, requests, rate)
             started = time.perf_counter()

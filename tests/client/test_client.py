@@ -1,6 +1,8 @@
 """The blocking and the asyncio client against a small scripted exchange, over both transports."""
 
 import asyncio
+import re
+import socket
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,7 +16,7 @@ from gateway.client_async import connect_async
 from gateway.client_link import ConnectError, address
 from gateway.client_session import LogonRefused, SessionError
 from gateway.client_types import REQUEST, ExecType, MsgType, OrdStatus, Side, TimeInForce
-from tests.client.acceptor import Acceptor
+from tests.client.acceptor import Acceptor, Relay
 
 
 @pytest.fixture
@@ -170,6 +172,53 @@ def test_heartbeats_keep_a_quiet_client_alive(exchange: Acceptor) -> None:
 def test_several_endpoints_are_tried_in_turn(exchange: Acceptor) -> None:
     with connect(["fix+tcp://127.0.0.1:1", exchange.tcp], "T") as client:
         assert client.buy("AAPL", 1, 1).open
+
+
+def test_an_endpoint_that_keeps_silent_leaves_time_for_the_others(exchange: Acceptor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        silent = f"fix+tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with connect([silent, exchange.tcp], "T", timeout=3) as client:
+            assert client.buy("AAPL", 1, 1).open
+
+        async def story() -> None:
+            async with await connect_async([silent, exchange.tcp], "U", timeout=3) as client:
+                assert (await client.buy("AAPL", 1, 1)).open
+
+        asyncio.run(story())
+
+
+def test_when_no_endpoint_answers_each_is_named_with_its_reason() -> None:
+    dead = "fix+tcp://127.0.0.1:1"
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        silent = f"fix+tcp://127.0.0.1:{mute.getsockname()[1]}"
+        for failing in (connect, lambda *a, **o: asyncio.run(connect_async(*a, **o))):
+            with pytest.raises(ConnectError) as caught:
+                failing([dead, silent], "T", timeout=0.6)
+            assert re.fullmatch(
+                rf"none of 2 endpoints takes a Logon: no exchange answers at {re.escape(dead)} \(Connection refused\); "
+                rf"nobody answers the Logon at {re.escape(silent)} within 0\.\d+ s; is it a FIX endpoint .*",
+                str(caught.value),
+            )
+
+
+def test_the_session_goes_on_at_the_next_endpoint(exchange: Acceptor) -> None:
+    """The same session behind two ports, as two replicas have it; the first is cut off."""
+    with Relay(exchange.tcp) as first, connect([first.endpoint, exchange.tcp], "T") as client:
+        order = client.buy("AAPL", 1, 1)
+        exchange.mute = True
+        client.send(rows(100))
+        first.close()
+        exchange.fill("T", order.cl_ord_id, 1)
+        exchange.mute = False
+        seen: list[int] = []
+        end = time.monotonic() + 10
+        while len(seen) < 101 and time.monotonic() < end:
+            for reports in client.receive(timeout=0.2):
+                seen += reports.batch.array["msg_seq_num"][reports.start : reports.stop].tolist()
+    account = exchange.accounts["T"]
+    assert [int(request[34]) for request in account.taken] == list(range(2, 103))
+    assert len(seen) == 101
+    assert seen == sorted(set(seen))
 
 
 def test_errors_say_what_to_do(exchange: Acceptor) -> None:

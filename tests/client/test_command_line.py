@@ -323,7 +323,7 @@ def test_an_endpoint_alone_does_not_tell_the_exchanges_own_symbols(tmp_path: Pat
     with pytest.raises(
         ConfigError, match=r"an exchange with the default configuration has AAPL.*give --data"
     ):
-        Place("fix+tcp://127.0.0.1:1", tmp_path).instrument("OWN")
+        Place(["fix+tcp://127.0.0.1:1"], tmp_path).instrument("OWN")
 
 
 def test_play_says_which_increments_it_assumes(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Where the commands that log on look for an exchange."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.client_link import ConnectError
+from gateway.config import ConfigError
+from gateway.locate import Place
+
+
+def runs(directory: Path, port: int, pid: int) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    places = {"admin": "tcp://127.0.0.1:1", "fix_tcp": f"tcp://127.0.0.1:{port}", "pid": pid}
+    (directory / "endpoints.json").write_text(json.dumps(places))
+
+
+@pytest.fixture
+def ended() -> int:
+    """The id of a process that is no more."""
+    pid = os.spawnlp(os.P_NOWAIT, "true", "true")
+    os.waitpid(pid, 0)
+    return pid
+
+
+def cluster_in(directory: Path, pids: list[int]) -> None:
+    """As `quorumbook cluster` lays it out."""
+    for id, pid in enumerate(pids, 1):
+        runs(directory / f"replica{id}", id, pid)
+        (directory / f"replica{id}.toml").touch()
+
+
+def test_a_session_may_go_on_at_every_replica_that_runs_on_this_machine(tmp_path: Path, ended: int) -> None:
+    cluster_in(tmp_path, [ended, os.getpid(), os.getpid()])
+    for named in (tmp_path, tmp_path / "replica1", tmp_path / "replica2"):
+        place = Place((), named)
+        assert place.directory == tmp_path / "replica2"
+        where = place.fix()
+        assert callable(where)
+        assert where() == ["fix+tcp://127.0.0.1:2", "fix+tcp://127.0.0.1:3"]
+        assert place.memory("A/B") == tmp_path / "clients" / "A%2fB.json"
+        runs(tmp_path / "replica3", 9, os.getpid())
+        assert where() == ["fix+tcp://127.0.0.1:2", "fix+tcp://127.0.0.1:9"]
+        runs(tmp_path / "replica3", 3, os.getpid())
+    assert Place((), tmp_path / "replica3").directory == tmp_path / "replica3"
+
+
+def test_an_exchange_of_one_keeps_its_sessions_with_its_data(tmp_path: Path) -> None:
+    runs(tmp_path / "data", 5, os.getpid())
+    place = Place((), tmp_path / "data")
+    assert place.memory("ME") == tmp_path / "data" / "clients" / "ME.json"
+    where = place.fix()
+    assert callable(where)
+    (tmp_path / "data" / "endpoints.json").unlink()
+    with pytest.raises(ConnectError, match="no exchange runs on"):
+        where()
+    with pytest.raises(ConfigError, match="no exchange runs on"):
+        Place((), tmp_path / "data")
+
+
+def test_endpoints_are_used_as_they_are_given(tmp_path: Path) -> None:
+    place = Place(["10.0.0.1:1", "tcp://10.0.0.2:2"], tmp_path)
+    assert place.fix() == ["10.0.0.1:1", "tcp://10.0.0.2:2"]
+    assert place.memory("ME").parent.name == "10.0.0.1-1"
+    with pytest.raises(ValueError, match="endpoint"):
+        Place(["10.0.0.1:1", "nowhere"], tmp_path)
