@@ -5,6 +5,7 @@ import random
 import socket
 import subprocess
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -54,8 +55,12 @@ class ClusterProcesses:
     def begin(self, count: int) -> None:
         """A new cluster; returns when one leads it and all take input."""
         addresses = dict(enumerate(free_addresses(count), 1))
-        for id in addresses:
+
+        def start(id: int) -> None:
             self.start(id, config_of("ab" * 16, id, addresses), "--first-start")
+
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(start, addresses))
         wait_until(lambda: all(one.ask(command="status")["accepting"] for one in self.members.values()))
 
     def run(self, *arguments: str, ids: Iterable[int] = ()) -> "subprocess.CompletedProcess[str]":
@@ -79,6 +84,21 @@ class ClusterProcesses:
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.succeed("status", "--json"))
         return found
+
+    def running(self) -> dict[int, ExchangeProcess]:
+        return {id: one for id, one in self.members.items() if not one.has_ended()}
+
+    def wait_for_one_state(self) -> dict[str, Any]:
+        """Until all that run have applied the same entries: the state, which must be one. Nobody may trade."""
+        found: list[dict[str, Any]] = []
+
+        def at_one_entry() -> bool:
+            found[:] = [one.ask(command="state_hash") for one in self.running().values()]
+            return len({state["applied_index"] for state in found}) == 1
+
+        wait_until(at_one_entry)
+        assert len({state["state_hash"] for state in found}) == 1, found
+        return found[0]
 
     def leader(self) -> int:
         """Waits until there is one that leads."""

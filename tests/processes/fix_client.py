@@ -84,6 +84,8 @@ class FixClient(FixLink):
         if kind == "A" and message.get(141) == "Y":
             self.next_in = 1
         if number < self.next_in:
+            if kind == "5":
+                return  # a Logon was refused, outside the session
             assert message.get(43) == "Y", f"{message} repeats a number without PossDup"
             return
         if number > self.next_in:
@@ -103,11 +105,13 @@ class FixClient(FixLink):
                 return message
             assert message[35] in "0124", f"{message} instead of a message of type {kind}"
 
-    def logon(self, *fields: tuple[int, object], heartbeat: int = 30) -> Message:
-        """Connects and logs on; raises Closed when it is refused."""
+    def logon(
+        self, *fields: tuple[int, object], heartbeat: int = 30, seconds: float = PATIENCE_SECONDS
+    ) -> Message:
+        """Connects and logs on; raises Closed when it is refused, TimeoutError without an answer."""
         self.connect()
         self.send("A", (98, 0), (108, heartbeat), *fields)
-        answer = self.receive()
+        answer = self.receive(seconds)
         if answer[35] == "5":
             raise Closed(answer.get(58, ""))
         assert answer[35] == "A", answer

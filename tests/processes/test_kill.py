@@ -6,73 +6,15 @@ Kill leaves the page cache, so this shows recovery, not the sync: see test_sync.
 import random
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from answers import every_answer
 from exchange_process import ExchangeProcess
-from fix_client import Closed, FixClient, Message
+from fix_client import FixClient, Message
+from traders import Trader, check
 
-WINDOW = 64  # orders in flight, a client
 LOAD_SECONDS = (0.05, 0.8)
-
-
-class Trader(FixClient):
-    """Sends orders on both sides around one price, keeps a window of them in flight, until the exchange is gone."""
-
-    def __init__(self, transport: str, comp_id: str, seed: int) -> None:
-        super().__init__(transport, 0, comp_id)
-        self.random = random.Random(seed)
-        self.serial = 0
-        self.names: list[str] = []
-        self.answers = 0
-        self.looked_at = 0
-
-    def some_order(self) -> bytes:
-        self.serial += 1
-        name = f"{self.comp_id}-{self.serial}"
-        self.names.append(name)
-        price = f"{100 + self.random.randint(-3, 3) / 100:.2f}"
-        return self.order(name, self.random.choice(("buy", "sell")), self.random.randint(1, 9), price)
-
-    def load(self) -> None:
-        """Until the connection ends."""
-        try:
-            while True:
-                behind = len(self.names) - self.acknowledged()
-                if behind < WINDOW:
-                    self.send_bytes(
-                        b"".join(self.some_order() for _ in range(self.random.randint(1, WINDOW - behind)))
-                    )
-                self.receive(1)
-        except (Closed, TimeoutError, OSError):
-            return
-
-    def acknowledged(self) -> int:
-        """How many orders have an answer."""
-        self.answers += sum(message.get(150) in ("0", "8") for message in self.received[self.looked_at :])
-        self.looked_at = len(self.received)
-        return self.answers
-
-    def accepted(self) -> list[Message]:
-        return [message for message in self.received if message.get(150) in ("0", "8")]
-
-
-def check(traders: list[Trader]) -> None:
-    """Every order is acknowledged once; every fill has two sides, once each; quantities add up."""
-    sides: Counter[str] = Counter()
-    for trader in traders:
-        acknowledged = Counter(message[11] for message in trader.accepted())
-        assert acknowledged == Counter(trader.names)
-        filled: Counter[str] = Counter()
-        fills = [message for message in trader.received if message.get(150) == "F"]
-        assert len({(fill[880], fill[851]) for fill in fills}) == len(fills), "a fill was reported twice"
-        for fill in fills:
-            sides[fill[880]] += 1
-            filled[fill[11]] += int(fill[32])
-            assert int(fill[14]) == filled[fill[11]]
-    assert set(sides.values()) <= {2}
 
 
 def log_on(exchange: ExchangeProcess, traders: list[Trader]) -> None:

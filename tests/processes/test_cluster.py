@@ -1,0 +1,159 @@
+"""Clusters of real processes under load: what kills, freezes, lost majorities and handovers leave of it.
+
+What was acknowledged is there once, on every replica; sessions go on at another one.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster_processes import ClusterProcesses
+from exchange_process import wait_until
+from fix_client import Closed, FixClient
+from traders import Rover, check, trading, wait_for_more
+
+MORE = 100  # orders that each client has acknowledged before something happens, and after it
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
+    """Three replicas, one of them leads."""
+    with ClusterProcesses(tmp_path) as made:
+        made.begin(3)
+        yield made
+
+
+@pytest.fixture
+def rovers(cluster: ClusterProcesses) -> Iterator[list[Rover]]:
+    """A client of each transport at each replica, logged on."""
+    made = [
+        Rover(cluster, home, transport, 10 * home + len(transport), silence)
+        for home in cluster.members
+        for transport, silence in (("tcp", 200), ("zmq", 3))
+    ]
+    for rover in made:
+        rover.arrive()
+    yield made
+    for rover in made:
+        rover.close()
+
+
+def check_all(cluster: ClusterProcesses, rovers: list[Rover], directory: Path) -> None:
+    """What clients were told, and that every replica has just that."""
+    check(rovers)
+    cluster.wait_for_one_state()
+    trades = {fill[880] for rover in rovers for fill in rover.received if fill.get(150) == "F"}
+    some = cluster.members[1]
+    replayed = some.run("replay", str(some.data), "--verify", "--fills", str(directory / "fills.csv"))
+    assert replayed.returncode == 0, replayed.stderr
+    assert len((directory / "fills.csv").read_text().splitlines()) == 1 + len(trades)
+
+
+def test_a_leader_is_killed_under_load_and_comes_back(
+    cluster: ClusterProcesses, rovers: list[Rover], tmp_path: Path
+) -> None:
+    leader = cluster.leader()
+    with trading(rovers):
+        wait_for_more(rovers, MORE)
+        cluster.members[leader].kill()
+        wait_for_more(rovers, MORE)
+        cluster.members[leader].start()
+        wait_for_more(rovers, MORE)
+    check_all(cluster, rovers, tmp_path)
+    for rover in rovers:
+        if rover.home != leader and rover.transport == "tcp":
+            assert rover.visited == [rover.home], "a survivor's client lost its connection"
+        elif rover.home == leader:
+            assert len(rover.visited) == 2
+            assert rover.visited[1] != leader
+
+
+def test_a_leader_that_stood_still_follows_and_nothing_of_its_epoch_is_sent(
+    cluster: ClusterProcesses, rovers: list[Rover], tmp_path: Path
+) -> None:
+    leader = cluster.leader()
+    frozen = cluster.members[leader]
+    others = {id: one for id, one in cluster.members.items() if id != leader}
+    with FixClient("tcp", frozen.port("fix_tcp"), "MOVER") as old, FixClient("tcp", 0, "MOVER") as new:
+        old.logon(heartbeat=0)
+        old.send_bytes(old.order("kept", "buy", 1, "1.00"))
+        assert old.expect("8")[150] == "0"
+        with trading([rover for rover in rovers if rover.home != leader]):
+            frozen.signal(signal.SIGSTOP)
+            led = time.monotonic()
+            wait_until(lambda: any(one.ask(command="status")["role"] == "leader" for one in others.values()))
+            print(f"another led {time.monotonic() - led:.3f} s after the leader stood still")
+            new.next_out, new.next_in, new.sent = old.next_out, old.next_in, dict(old.sent)
+            old.send_bytes(old.order("fenced", "buy", 1, "1.00"))  # it waits where nobody reads
+            new.port = next(iter(others.values())).port("fix_tcp")
+            new.logon(heartbeat=0)
+            new.send_bytes(new.order("taken", "buy", 1, "1.00"))
+            assert new.expect("8")[11] == "taken"
+            frozen.signal(signal.SIGCONT)
+            with pytest.raises(Closed):
+                print("the old connection got", old.receive())
+            wait_until(lambda: frozen.ask(command="status")["role"] == "follower")
+            wait_until(lambda: bool(frozen.ask(command="status")["accepting"]))
+        new.send("AF", (584, "mine"), (585, 7))
+        assert {new.expect("8")[11] for _ in range(2)} == {"kept", "taken"}
+    check_all(cluster, rovers, tmp_path)
+
+
+@pytest.mark.parametrize("comes_back", ["leader", "follower"])
+def test_one_of_three_acknowledges_nothing_and_takes_its_clients_again_when_there_are_two(
+    cluster: ClusterProcesses, comes_back: str
+) -> None:
+    leader = cluster.leader()
+    survivor, other = (id for id in cluster.members if id != leader)
+    one = cluster.members[survivor]
+    clients = [FixClient(transport, one.port(f"fix_{transport}"), transport) for transport in ("tcp", "zmq")]
+    for client in clients:
+        client.logon(heartbeat=0)
+        client.send_bytes(client.order("before", "buy", 1, "1.00"))
+        assert client.expect("8")[11] == "before"
+    for id in (leader, other):
+        cluster.members[id].kill()
+    for client in clients:
+        client.send_bytes(client.order("between", "buy", 1, "1.00"))
+    for client in clients:
+        with pytest.raises(Closed):
+            print(f"{client.comp_id} got", client.receive())
+    status = one.ask(command="status")
+    assert (status["role"], status["accepting"], status["leader"]) != ("leader", True, survivor)
+    for client in clients:
+        with pytest.raises((Closed, TimeoutError)):
+            print(f"{client.comp_id} got", client.logon(heartbeat=0, seconds=0.5))
+    cluster.members[leader if comes_back == "leader" else other].start()
+    for client in clients:
+        with client:
+            client.logon(heartbeat=0)
+            client.catch_up()
+            client.send("AF", (584, "mine"), (585, 7))
+            wait_until(lambda client=client: client.receive().get(912) == "Y")
+            new = [message[11] for message in client.received if message.get(150) == "0"]
+            known = [message[11] for message in client.received if message.get(150) == "I"]
+            assert new == ["before", "between"]
+            assert sorted(known) == ["before", "between"]
+    cluster.wait_for_one_state()
+
+
+def test_a_planned_handover_rejects_and_loses_nothing(
+    cluster: ClusterProcesses, rovers: list[Rover], tmp_path: Path
+) -> None:
+    first = cluster.leader()
+    with trading(rovers):
+        wait_for_more(rovers, MORE)
+        cluster.succeed("transfer")
+        second = cluster.leader()
+        assert second != first
+        wait_for_more(rovers, MORE)
+        assert [rover.visited for rover in rovers] == [[rover.home] for rover in rovers]
+        assert cluster.members[second].stop() == 0
+        wait_for_more(rovers, MORE)
+        cluster.members[second].start()
+    check_all(cluster, rovers, tmp_path)
+    assert not [message for rover in rovers for message in rover.accepted() if message[150] == "8"]
+    for rover in rovers:
+        assert len(rover.visited) == (2 if rover.home == second else 1)
