@@ -52,15 +52,22 @@ class ClusterProcesses:
         made.command += arguments
         return made.start()
 
-    def begin(self, count: int) -> None:
-        """A new cluster; returns when one leads it and all take input."""
-        addresses = dict(enumerate(free_addresses(count), 1))
+    def begin(self, count: int, *, keep_ports: bool = False) -> None:
+        """A new cluster; returns when one leads it and all take input. keep_ports: plain FIX is served at the same
+        port after a restart."""
+        found = free_addresses(2 * count)
+        addresses = dict(enumerate(found[:count], 1))
+        ports = {id: found[-id].rpartition(":")[2] for id in addresses}
 
         def start(id: int) -> None:
-            self.start(id, config_of("ab" * 16, id, addresses), "--first-start")
+            config = config_of("ab" * 16, id, addresses)
+            if keep_ports:
+                config = config.replace("fix_tcp = 0", f"fix_tcp = {ports[id]}")
+            self.start(id, config, "--first-start")
 
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(start, addresses))
+        self.members = dict(sorted(self.members.items()))
         wait_until(lambda: all(one.ask(command="status")["accepting"] for one in self.members.values()))
 
     def run(self, *arguments: str, ids: Iterable[int] = ()) -> "subprocess.CompletedProcess[str]":
