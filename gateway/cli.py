@@ -18,6 +18,7 @@ COMMANDS = {
     "transfer": ("gateway.member_commands", "Hand the leadership of a cluster to another replica."),
     "add": ("gateway.member_commands", "Add a replica to a cluster."),
     "remove": ("gateway.member_commands", "Remove a replica from a cluster."),
+    "snapshot": ("gateway.snapshot_command", "Make a snapshot of a replica, which may run meanwhile."),
     "verify": ("gateway.verify_command", "Compare the logs and states of replicas."),
     "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
     "match": ("gateway.match_command", "Play a flow file through the engine in this process."),
@@ -33,7 +34,7 @@ COMMANDS = {
     "bench": ("gateway.bench_command", "Measure speed beside its floors."),
 }
 GROUPS = {
-    "Exchange": ("serve", "cluster", "config", "status", "replay", "verify"),
+    "Exchange": ("serve", "cluster", "config", "status", "snapshot", "replay", "verify"),
     "Members": ("transfer", "add", "remove"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),

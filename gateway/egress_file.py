@@ -7,7 +7,7 @@ MARGIN = 16 << 20  # bytes that are free ahead while input is taken
 
 
 class EgressFile:
-    """What EgressStore reads and writes. Starts empty: the store is made again from the log.
+    """What EgressStore reads and writes. Starts empty: the store is made again from a snapshot and the log.
 
     A turn can outgrow the margin (a mass cancel of a million orders); if the disk is full at that moment the write
     raises OSError and the process stops, with nothing lost.
@@ -15,9 +15,13 @@ class EgressFile:
 
     def __init__(self, file: File) -> None:
         self._file = file
+        self.empty()
+
+    def empty(self) -> None:
+        """For another store. Raises OSError."""
         self._end = 0
         self._reserved = 0
-        file.truncate(0)
+        self._file.truncate(0)
 
     def pwrite(self, data: memoryview, offset: int) -> None:
         self._file.pwrite(data, offset)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from gateway import inputs
+from gateway import inputs, replica_snapshot
 from gateway.config import Loaded
 from gateway.connections import Connections
 from gateway.egress import EgressStore
@@ -19,6 +19,7 @@ from gateway.genesis import check, whole
 from gateway.intake import Intake, Links
 from replication.messages import Entry, Message
 from replication.node import Node
+from replication.snapshots import Snapshot
 
 LIGHT = 4096  # payload bytes of an entry of a few inputs
 STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
@@ -83,9 +84,21 @@ class Replica:
 
     # ---------------------------------------------------------------- start-up
 
-    def recover(self, progress: Callable[[int, int], None]) -> None:
-        """Applies the log again, from its first entry. progress: called with (index, last index) now and then."""
+    def recover(
+        self, progress: Callable[[int, int], None], passed_over: Callable[[str], None] = lambda what: None
+    ) -> None:
+        """Goes on from the newest snapshot that can be used, and applies the log again behind it. progress: called with
+        (index, last index) now and then; passed_over: why a snapshot was not used, for people."""
         last = self.node.last_index
+        for snapshot in self.node.snapshots(passed_over):
+            try:
+                self._restore(snapshot)
+            except ValueError as error:
+                passed_over(f"{snapshot.name}: {error}")
+                continue
+            self.node.start_from(snapshot)
+            progress(snapshot.index, last)
+            break
         for entries in self.node.committed_pieces():
             self.exchange.begin_all(entries)
             while not self.exchange.step(STEP):
@@ -94,6 +107,16 @@ class Replica:
             if not self._genesis:
                 self._look_for_genesis(entries)
             progress(entries[-1].index, last)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Raises ValueError when it is none that this program reads; OSError."""
+        self._egress.empty()
+        self._genesis, self.exchange, self._store = replica_snapshot.restore(
+            self.node.state_of(snapshot), self._egress
+        )
+        self.exchange.feed.ignore(b"")
+        self.connections.store = self._store
+        self._read_instruments()
 
     def start(self, loaded: Loaded) -> None:
         """Checks the configuration against the log; genesis, where it is empty, and this gateway's incarnation follow
@@ -308,6 +331,9 @@ class Replica:
     def _look_for_genesis(self, entries: list[Entry]) -> None:
         for entry in entries:
             self._genesis = self._genesis or inputs.genesis_of(bytes(entry.payload))
+        self._read_instruments()
+
+    def _read_instruments(self) -> None:
         self.instruments = [
             inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
         ]

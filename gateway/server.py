@@ -220,11 +220,12 @@ class Server:
             self._trace.warning(what, **cut._asdict())
             say(what)
         try:
-            self._replica.recover(progress)
+            self._replica.recover(progress, self._passed_over)
         except LogDamaged:
             self._egress.close()
             self._node.close()
             raise
+        self._subscribers.feed = self._replica.exchange.feed  # a snapshot's, perhaps
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
         try:
@@ -250,6 +251,11 @@ class Server:
             await self._finished
         finally:
             self._close()
+
+    def _passed_over(self, what: str) -> None:
+        """A snapshot cannot be used."""
+        self._trace.warning("snapshot passed over", what=what)
+        self._say(what)
 
     async def _listen(self, say: Callable[[str], None]) -> dict[str, str | int]:
         network = self._loaded.config.network

@@ -31,7 +31,7 @@ Peer = tuple[int, Any]  # descriptor and address: a descriptor alone is used aga
 
 
 class Subscribers:
-    """Reads the XPUB; `dropped` hears of each peer that loses its link."""
+    """Reads the XPUB; `dropped` hears of each peer that loses its link. feed: may be replaced by another exchange's."""
 
     def __init__(
         self, publisher: zmq.Socket[bytes], feed: FeedTopics, dropped: Callable[[Any], None]
@@ -39,7 +39,7 @@ class Subscribers:
         publisher.setsockopt(zmq.MAXMSGSIZE, MOST_BYTES)
         publisher.rcvhwm = WAITING
         self._publisher = publisher
-        self._feed = feed
+        self.feed = feed
         self._dropped = dropped
         self._fruitless: dict[Peer, int] = {}
 
@@ -57,8 +57,8 @@ class Subscribers:
                 return False
             what, prefix = frame.bytes[:1], frame.bytes[1:]
             if what == b"\0":
-                self._feed.ignore(prefix)
-            elif what != b"\1" or not self._feed.listen(prefix):
+                self.feed.ignore(prefix)
+            elif what != b"\1" or not self.feed.listen(prefix):
                 with suppress(zmq.ZMQError, OSError):  # the link has gone already
                     self._count(frame.get(zmq.SRCFD))
         return True

@@ -182,6 +182,14 @@ def segment_pieces(
         file.close()
 
 
+def commits(disk: Disk, number: int) -> Iterator[int]:
+    """What batches of a segment say of commitment, rising. Raises LostData, OSError."""
+    for piece in segment_pieces(disk, number, verify=False):
+        last = wal.decode_batch_header(piece.data, piece.length - wal.BATCH_BYTES)  # the second copy
+        if last is not None:
+            yield last.commit_index
+
+
 def packed_pieces(file: File, place: wal.Place, verify: bool) -> Iterator[Piece]:
     """As raw_pieces, of a compressed segment. Raises Bad, LostData."""
     for _, data in unpack(file, place.offset):

@@ -118,8 +118,8 @@ class RealDisk:
     def sync_directory(self) -> None:
         os.fsync(self._descriptor)
 
-    def lock(self) -> None:
-        descriptor = os.open(self.path(LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def lock(self, name: str = LOCK_NAME) -> None:
+        descriptor = os.open(self.path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

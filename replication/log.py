@@ -7,13 +7,13 @@ does not.
 
 from collections.abc import Iterator, Sequence
 
-from replication import wal
-from replication.archive import compress, segment_pieces
+from replication import snapshots, wal
+from replication.archive import commits, compress
 from replication.clock import Clock
 from replication.feeding import Feeding
 from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
-from replication.reader import read_pieces
+from replication.reader import begins_after, read_pieces
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
 from replication.truncation import give_up
@@ -37,6 +37,7 @@ class Log:
         self.cut: wal.Cut | None = None  # what this start removed
         self.proven_index = 0  # through which a sync has completed
         self.commit_index = 0  # through which entries are known to be committed
+        self.begins_after = 0  # the index before its first entry; what came before is in a snapshot only
         self.syncing = False  # a sync is under way beside the loop
         self._syncing_index = 0  # what it makes durable
         self._proof_due = False  # the last batch's proof is not written
@@ -78,6 +79,12 @@ class Log:
                     f"{disk.path('')}: the directory holds a log of cluster {state.cluster.hex()}; this replica is "
                     f"configured for cluster {cluster.hex()}. Give it a directory of its own"
                 )
+            if names.first > 1 and not snapshots.names(disk):
+                raise LostData(
+                    disk.path(segment_name(1)),
+                    0,
+                    "the segment is missing, and no snapshot holds what was in it",
+                )
             log = cls(disk, clock, segment_bytes, state)
             if state.stays is not None:
                 log._write_state(state)  # a killed process may have left it where only the cache knows
@@ -95,7 +102,7 @@ class Log:
         disk = self._disk
         reserved = b""
         file, data, header = load(disk, number)
-        if header is None and number > 1:
+        if header is None and number > names.first:
             reserved, reserved_file = data, file
             number -= 1
             file, data, header = load(disk, number)
@@ -123,7 +130,9 @@ class Log:
             )
         tail = wal.recover_tail(file.path, data, header)
         last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
-        self.commit_index = last.commit_index if last else last_commit(disk, number - 1)
+        self.begins_after = begins_after(disk)
+        commit_index = last.commit_index if last else last_commit(disk, number - 1, names)
+        self.commit_index = max(commit_index, self.begins_after)
         check_term(disk, self._state, tail.place.position.term)
         cut = tail.cut
         if reserved:
@@ -421,12 +430,14 @@ class Log:
 
     # ------------------------------------------------------------ reading
 
-    def pieces(self) -> Iterator[list[Entry]]:
-        """The durable entries, many at a time, each verified. Raises LogDamaged."""
+    def pieces(self, after: wal.Position | None = None) -> Iterator[list[Entry]]:
+        """The durable entries, those after a snapshot's position or all, many at a time, each verified. Raises
+        LostData, LogDamaged; LogError when the snapshot is of another history."""
         return read_pieces(
             self._disk,
             verify=True,
             cluster=self._header.cluster,
+            after=after,
             through=self.proven_index,
             pass_by=self._feeding.pass_by,
         )
@@ -484,14 +495,9 @@ def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None
         raise LogDamaged(file.path, bad.offset, bad.what) from None
 
 
-def last_commit(disk: Disk, number: int) -> int:
+def last_commit(disk: Disk, number: int, names: Names) -> int:
     """What the last batch of sealed segment `number` says of commitment; 0 when there is no such segment."""
-    commit_index = 0
-    if number:
-        for piece in segment_pieces(disk, number, verify=False):
-            copy = wal.decode_batch_header(piece.data, piece.length - wal.BATCH_BYTES)
-            commit_index = copy.commit_index if copy else commit_index
-    return commit_index
+    return max(commits(disk, number), default=0) if number >= names.first else 0
 
 
 def is_unfinished(name: str) -> bool:

@@ -12,14 +12,15 @@ from contextlib import suppress
 
 from replication import membership
 from replication.clock import Clock
-from replication.files import Disk, LogError, LogFailed, LogUnavailable
+from replication.files import Disk, LogError, LogFailed, LogUnavailable, LostData
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
 from replication.salvage import salvage
-from replication.wal import DATA, ENTRY_BYTES, Cut, batch_end, beginning
+from replication.snapshots import Snapshot, newest_first, state_of
+from replication.wal import DATA, ENTRY_BYTES, Cut, Position, batch_end, beginning
 from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
@@ -30,8 +31,9 @@ IN_DOUBT_BYTES = 16 << 20  # not yet committed: no more is proposed
 class Node:
     """Not thread-safe: one loop calls it.
 
-    Start: `open`, apply `committed_pieces()`, then call `turn`. In a cluster of one the first turn begins a new term
-    and gives its no-op. After LogFailed the process must stop: nothing here works any more.
+    Start: `open`; if one of `snapshots()` can be used, restore its state and `start_from` it; apply
+    `committed_pieces()`, then call `turn`. In a cluster of one the first turn begins a new term and gives its no-op.
+    After LogFailed the process must stop: nothing here works any more.
 
     me: this member's id. origin: the membership of a log that names none: of_one() for a cluster of one, no members for
     a member of a larger one, which waits to be added. birth: what the empty log of a new cluster begins with, the same
@@ -58,6 +60,7 @@ class Node:
         self._timing = timing
         self._memberships = [(0, origin)]
         self._terms: list[tuple[int, int]] = []  # (first index, term)
+        self._after: Position | None = None  # where the snapshot stands that this start began with
         self._known_hash = beginning(log.cluster).hash  # of the last entry that a start knows to be committed
         self._rest: list[Entry] | None = None  # what a start found that may not be committed
         self._raft: Raft | None = None  # exists when the log was read
@@ -107,13 +110,40 @@ class Node:
 
     # ------------------------------------------------------------ starting
 
+    def snapshots(self, passed_over: Callable[[str], None]) -> Iterator[Snapshot]:
+        """What a start may begin with, the newest first; each was read whole. passed_over: told, for people, of each
+        that is damaged."""
+        return newest_first(self._disk, passed_over)
+
+    def state_of(self, snapshot: Snapshot) -> Iterator[bytes]:
+        """The application's bytes, in pieces. Raises LogDamaged, OSError."""
+        return state_of(self._disk, snapshot.name)
+
+    def start_from(self, snapshot: Snapshot) -> None:
+        """The state was restored from it: a start goes on behind it. Raises LostData, LogError."""
+        header, log = snapshot.header, self._log
+        path = self._disk.path(snapshot.name)
+        if header.cluster != log.cluster:
+            raise LogError(f"{path}: the snapshot is of cluster {header.cluster.hex()}; take it away")
+        if log.position.index < snapshot.index:
+            ends = log.position.index
+            what = f"the log ends with entry {ends}; a snapshot shows that {snapshot.index} were committed"
+            raise LostData(path, 0, what)
+        log.settle(max(log.commit_index, snapshot.index))
+        self._after = header.position
+        self._terms = list(header.terms)
+        self._known_hash = header.position.hash
+        if header.membership is not None:
+            self._memberships = [(header.membership_index, header.membership)]
+
     def committed_pieces(self) -> Iterator[list[Entry]]:
-        """The entries that are known to be committed, from the first, many at a time, verified: what a start applies.
-        Of a cluster of one that is every entry. Raises LostData, LogDamaged."""
+        """The entries that are known to be committed, from the first (or from the snapshot that the start began with)
+        on, many at a time, verified: what a start applies. Of a cluster of one that is every entry. Raises LostData,
+        LogDamaged; LogError when the snapshot is of another history."""
         starting = self._raft is None
         known = self._log.commit_index if starting else self.commit_index
         rest: list[Entry] = []
-        for entries in self._log.pieces():
+        for entries in self._log.pieces(self._after):
             if starting:
                 self._pass_over(entries)
             if entries[-1].index <= known:

@@ -1,4 +1,5 @@
-"""Reading the log from its beginning: raw and compressed segments, of a stopped or a running exchange.
+"""Reading the log, from its beginning or from a snapshot on: raw and compressed segments, of a stopped or a running
+exchange.
 
 A running one appends, begins segments and compresses them meanwhile. What it has synced is never moved: what
 looks wrong at the end of the last segment is looked at again, and is damage only when nothing has been added
@@ -9,9 +10,10 @@ Only what a write leaves that never ended, a batch that nothing proves at the ve
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from replication import wal
-from replication.archive import open_packed, read_header, unpack
+from replication.archive import commits, open_packed, read_header, unpack
 from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
 from replication.segments import Names, packed_name, raw_pieces, segment_name
@@ -26,6 +28,7 @@ def read_pieces(
     *,
     verify: bool,
     cluster: bytes | None = None,
+    after: wal.Position | None = None,
     through: int | None = None,
     unfinished: Callable[[str], None] = lambda what: None,
     pass_by: Callable[[int, wal.Place], None] = lambda number, place: None,
@@ -33,20 +36,24 @@ def read_pieces(
     """Every whole entry, in order, many at a time; with `verify` every byte of the segments and the hash chain are
     checked.
 
-    `cluster`: whose log it has to be; None = the first segment says it. `through`: the last index wanted, which must
+    `cluster`: whose log it has to be; None = the first segment says it. `after`: where a snapshot stands: only what
+    follows it is wanted, and the log's own hash there must be the snapshot's (LogError: it is not); segments that end
+    before it are not looked at. None = from entry 1. `through`: the last index wanted, which must
     be there. `unfinished` is told, for people, when the log ends with a batch that is not whole and that nothing
     proves. `pass_by` is told at which places, by segment, batches begin. Raises LostData and LogDamaged; LogError when
     the directory holds no log.
     """
-    return disk.ahead(_read(disk, verify, cluster, through, unfinished, pass_by), PIECES_AHEAD)
+    return disk.ahead(_read(disk, verify, cluster, after, through, unfinished, pass_by), PIECES_AHEAD)
 
 
-def check_pieces(disk: Disk, unfinished: Callable[[str], None]) -> Iterator[list[Entry]]:
+def check_pieces(
+    disk: Disk, unfinished: Callable[[str], None], after: wal.Position | None = None
+) -> Iterator[list[Entry]]:
     """As `read_pieces`, with every byte of every file of the log checked, `state` included."""
     check_there(disk)
     state = check_state(disk)
     last = 0
-    for entries in read_pieces(disk, verify=True, cluster=state.cluster, unfinished=unfinished):
+    for entries in read_pieces(disk, verify=True, cluster=state.cluster, after=after, unfinished=unfinished):
         yield entries
         last = entries[-1].term
     if last > state.hard.term:  # perhaps the exchange was started again meanwhile
@@ -58,35 +65,105 @@ def check_there(disk: Disk) -> None:
         raise LogError(f"{disk.path('')}: there is no log here")
 
 
+def committed_through(disk: Disk) -> int:
+    """What the log itself says is committed; a running exchange may know of a little more."""
+    names = Names(disk)
+    for number in range(names.last, names.first - 1, -1):
+        found: int | None = None
+        with suppress(LostData, FileNotFoundError):  # reserved only; or its last batch is being written
+            for index in commits(disk, number):
+                found = index
+        if found is not None:
+            return found
+    return begins_after(disk)
+
+
+def begins_after(disk: Disk) -> int:
+    """The index before the log's first entry: 0, unless what came before is in a snapshot only, all of it committed.
+    Raises LostData, LogDamaged."""
+    first = Names(disk).first
+    if first == 1:
+        return 0
+    path = disk.path(segment_name(first))
+    try:
+        header = read_header(disk, first)
+    except wal.Bad as bad:
+        raise LogDamaged(path, bad.offset, bad.what) from None
+    if header is None:
+        raise LostData(path, 0, "the segment header is damaged")
+    return header.before.index
+
+
+def segment_of(disk: Disk, index: int) -> int:
+    """The segment in which the entry after `index` stands, or will. Raises LogDamaged; LogError when no segment reaches
+    so far back."""
+    names = Names(disk)
+    for number in range(names.last, names.first - 1, -1):
+        try:
+            header = read_header(disk, number)
+        except FileNotFoundError:
+            continue
+        except wal.Bad as bad:
+            raise LogDamaged(disk.path(segment_name(number)), bad.offset, bad.what) from None
+        if header is not None and header.before.index <= index:
+            return number
+    raise LogError(
+        f"{disk.path('')}: the log begins behind entry {index + 1}, which a reading from there on needs"
+    )
+
+
 def _read(
     disk: Disk,
     verify: bool,
     cluster: bytes | None,
+    after: wal.Position | None,
     through: int | None,
     unfinished: Callable[[str], None],
     pass_by: Callable[[int, wal.Place], None],
 ) -> Iterator[list[Entry]]:
     check_there(disk)
     position: wal.Position | None = None
-    number = 1
+    number = 1 if after is None else segment_of(disk, after.index)
     while True:
-        segment = _Segment(disk, number, cluster, position, verify)
+        segment = _Segment(disk, number, cluster, position, verify, after)
         for entries in segment.pieces():
             pass_by(number, segment.place)
-            if through is not None and entries and entries[-1].index >= through:
-                yield [entry for entry in entries if entry.index <= through]
+            last = segment.place.position.index
+            wanted = entries
+            if after is not None and entries and entries[0].index <= after.index:
+                wanted = _behind(disk, after, entries)
+            if through is not None and last > through:
+                wanted = [entry for entry in wanted if entry.index <= through]
+            if wanted:
+                yield wanted
+            if through is not None and last >= through:
                 return
-            if entries:
-                yield entries
         cluster, position = segment.header.cluster, segment.place.position
         if segment.last:
             break
         number += 1
     if segment.unfinished:
         unfinished(segment.unfinished)
-    if through is not None and position.index < through:
+    through = max(through or 0, after.index if after else 0)
+    if position.index < through:
         at = segment.place.offset
         raise LostData(segment.path, at, f"the log ends with entry {position.index}; {through} were durable")
+
+
+def _behind(disk: Disk, after: wal.Position, entries: list[Entry]) -> list[Entry]:
+    """What follows a snapshot. Raises LogError when that is not of this log."""
+    at = after.index - entries[0].index
+    if at < len(entries) and entries[at].chain_hash != after.hash:
+        raise other_history(disk, after)
+    return entries[at + 1 :]
+
+
+def other_history(disk: Disk, after: wal.Position) -> LogError:
+    return LogError(
+        f"{disk.path('')}: the snapshot at entry {after.index} and the log differ: that entry has another chain hash "
+        "in the log. One of the two is of another history, or damaged: take the snapshot away if the log is whole "
+        "(quorumbook verify says so), or restore the directory from a copy"
+    )
 
 
 def written_from(file: File, offset: int) -> int | None:
@@ -102,7 +179,13 @@ class _Segment:
     """Reads one segment; afterwards `place` is its end and `last` says whether the log ends here."""
 
     def __init__(
-        self, disk: Disk, number: int, cluster: bytes | None, position: wal.Position | None, verify: bool
+        self,
+        disk: Disk,
+        number: int,
+        cluster: bytes | None,
+        position: wal.Position | None,
+        verify: bool,
+        after: wal.Position | None,
     ) -> None:
         self._disk = disk
         self._number = number
@@ -131,8 +214,12 @@ class _Segment:
             raise LostData(
                 self.path, 0, "the segment belongs to another log: its header names another cluster"
             )
-        if position is None:
+        if position is None and number == 1:
             position = wal.beginning(header.cluster)
+        elif position is None:
+            position = header.before  # what came before it was given up for a snapshot
+            if after is not None and position.index == after.index and position != after:
+                raise other_history(disk, after)
         if header.before != position:
             raise LostData(
                 self.path, 0, f"the segment follows entry {header.before.index}; the one before it ends with "

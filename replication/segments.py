@@ -32,6 +32,7 @@ class Names:
         self._disk = disk
         self.raw = sorted(int(match[1]) for match in found if not match[2])
         self.all = {int(match[1]) for match in found}
+        self.first = min(self.all, default=1)  # above 1: what came before is in a snapshot only
         self.last = max(self.all, default=0)
         if 0 in self.all:
             raise LogDamaged(
@@ -39,9 +40,9 @@ class Names:
             )
 
     def check_complete(self) -> None:
-        """Raises LostData unless segments 1 to the last are there, and the last is not compressed: the
-        segment after a compressed one always exists."""
-        for number in range(1, self.last + 2):
+        """Raises LostData unless all segments from the first to the last are there, and the last is not compressed:
+        the segment after a compressed one always exists."""
+        for number in range(self.first, self.last + 2):
             if number not in self.all and (number <= max(1, self.last) or self.last not in self.raw):
                 raise LostData(self._disk.path(segment_name(number)), 0, "the segment is missing")
 

@@ -50,6 +50,7 @@ EDGE = {
     "gateway/bench_command.py",
     "gateway/locate.py",
     "gateway/replicas.py",
+    "gateway/snapshot_command.py",
     "gateway/verify_command.py",
     "gateway/status_command.py",
     "gateway/member_commands.py",

@@ -1,0 +1,129 @@
+"""Snapshots of real exchanges: made beside one that trades, and what a start makes of them."""
+
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from exchange_process import ExchangeProcess
+from fix_client import FixClient
+
+
+def snapshots(directory: Path) -> list[Path]:
+    return sorted(directory.glob("snapshot-*[0-9]"))
+
+
+def trade(exchange: ExchangeProcess, name: str, orders: int) -> None:
+    """Orders of a session of its own, some of which trade."""
+    with FixClient("tcp", exchange.port("fix_tcp"), name) as client:
+        client.logon()
+        for n in range(orders):
+            price = f"{10 + n % 3}.00"
+            client.send_bytes(client.order(f"{name}{n}", "buy" if n % 2 else "sell", 1 + n % 5, price))
+        client.settle()
+
+
+def state(exchange: ExchangeProcess) -> str:
+    return str(exchange.ask(command="state_hash")["state_hash"])
+
+
+def test_one_is_made_while_orders_flow_and_leads_to_the_state_of_the_log(exchange: ExchangeProcess) -> None:
+    trading = threading.Thread(target=trade, args=(exchange, "BUSY", 3_000))
+    trading.start()
+    made = []
+    try:
+        while trading.is_alive():
+            made.append(exchange.run("snapshot", "--data", str(exchange.data)))
+    finally:
+        trading.join()
+    assert all(one.returncode == 0 for one in made), made
+    trade(exchange, "LAST", 5)
+    last = exchange.run("snapshot", "--data", str(exchange.data))
+    found = re.fullmatch(r"snapshot at entry ([\d,]+): [\d,]+ bytes, \d+\.\d\d s\n", last.stdout)
+    assert found, last
+    assert exchange.stop() == 0
+    kept = snapshots(exchange.data)
+    assert len(kept) == 2
+    assert kept[-1].name == f"snapshot-{int(found[1].replace(',', '')):020}"
+
+    exchange.start()
+    from_snapshot = exchange.ask(command="sessions"), exchange.ask(command="state_hash")["applied_index"]
+    hashes = [state(exchange)]
+    exchange.kill()
+    for path in kept:
+        path.rename(path.with_name(f"not-{path.name}"))
+    exchange.start()
+    assert (
+        exchange.ask(command="status")["applied_index"] > from_snapshot[1]
+    )  # every start has entries of its own
+    replayed = exchange.run("replay", str(exchange.data), "--to", str(from_snapshot[1]))
+    assert hashes[0] in replayed.stdout
+
+
+def test_messages_from_before_the_snapshot_are_resent_after_it(exchange: ExchangeProcess) -> None:
+    trade(exchange, "ALICE", 20)
+    assert exchange.run("snapshot", "--data", str(exchange.data)).returncode == 0
+    exchange.kill()
+    exchange.start()
+    with FixClient("tcp", exchange.port("fix_tcp"), "ALICE") as alice:
+        numbers = next(
+            one for one in exchange.ask(command="sessions")["sessions"] if one["comp_id"] == "ALICE"
+        )
+        alice.next_out = numbers["inbound"]
+        alice.logon()
+        alice.catch_up()
+        resent = [one for one in alice.received if one[35] == "8"]
+    assert {one[43] for one in resent} == {"Y"}
+    assert {one[11] for one in resent} == {f"ALICE{n}" for n in range(20)}
+
+
+def test_a_damaged_snapshot_is_told_and_not_used(exchange: ExchangeProcess) -> None:
+    trade(exchange, "ALICE", 5)
+    exchange.run("snapshot", "--data", str(exchange.data))
+    before = exchange.ask(command="sessions")
+    exchange.kill()
+    (path,) = snapshots(exchange.data)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    exchange.start()
+    assert any(path.name in line and "not used" in line for line in exchange.output)
+    assert path.name in (exchange.data / "trace.jsonl").read_text()
+    after = exchange.ask(command="sessions")["sessions"]
+    assert [one["outbound"] for one in after] == [one["outbound"] for one in before["sessions"]]
+
+
+def test_two_at_once_do_not_hurt_each_other(exchange: ExchangeProcess) -> None:
+    trade(exchange, "ALICE", 200)
+    command = [
+        sys.executable,
+        "-c",
+        "from gateway.cli import main; main()",
+        "snapshot",
+        "--data",
+        str(exchange.data),
+    ]
+    both = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=exchange.environment
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        said, complained = process.communicate(timeout=60)
+        if process.returncode:
+            assert complained == (
+                f"quorumbook: {exchange.data}: another process makes a snapshot of it already\n"
+            )
+        else:
+            assert said.startswith(("snapshot at entry", "nothing was committed since"))
+    assert {process.returncode for process in both} <= {0, 1}
+    assert 0 in {process.returncode for process in both}
+    assert len(snapshots(exchange.data)) == 1
+
+
+def test_there_must_be_a_log(exchange: ExchangeProcess, tmp_path: Path) -> None:
+    refused = exchange.run("snapshot", "--data", str(tmp_path))
+    assert refused.returncode == 1
+    assert refused.stderr == f"quorumbook: {tmp_path}: there is no log here\n"
