@@ -22,8 +22,9 @@ def applied(cluster: ClusterProcesses) -> int:
     return max(int(one.ask(command="status")["input_number"]) for one in cluster.running().values())
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_the_fills_are_the_recorded_ones_on_every_replica(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "rate"), [(2, 6000), pytest.param(10, 1500, marks=pytest.mark.slow)])
+def test_the_fills_are_the_recorded_ones_on_every_replica(tmp_path: Path, kills: int, rate: int) -> None:
+    """rate: requests a second, few enough that a killed replica is back before the next is killed."""
     flow = SAMPLES / "lobster" / "AAPL_L50_0930-1010.orders.csv.gz"
     if not flow.exists():
         pytest.skip(f"the real flow {flow} is not here (its terms forbid a copy in the repository)")
@@ -36,7 +37,8 @@ def test_the_fills_are_the_recorded_ones_on_every_replica(tmp_path: Path, kills:
         connect = [
             text for one in cluster.members.values() for text in ("--connect", one.endpoints["fix_tcp"])
         ]
-        command = ["play", str(flow), "--symbol", "AAPL", "--fills", str(tmp_path / "played.csv"), *connect]
+        command = ["play", str(flow), "--symbol", "AAPL", "--rate", str(rate), *connect]
+        command += ["--fills", str(tmp_path / "played.csv")]
         some = cluster.members[1]
         playing = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", *command],
