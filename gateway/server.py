@@ -229,7 +229,7 @@ class Server:
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
         try:
-            peers = await self._links.listen(self._replica)
+            peers = self._links.listen(self._replica)
         except OSError as error:
             raise Stopped(
                 f"{self._loaded.file}: cluster.members: {error.filename}: {error.strerror}"

@@ -34,6 +34,8 @@ from replication.wire import (
 WAITING_BYTES = 64 << 20  # for one peer that does not read
 RETRY_SECONDS = 0.05
 HELLO_SECONDS = 5
+BACKLOG = 64
+KEYS = "all members use TLS or none does, with certificates of one authority"
 
 
 class Receiver(Protocol):
@@ -60,7 +62,8 @@ class _Link(asyncio.Protocol):
     def __init__(self, peers: "Peers", peer: int) -> None:
         self.peer = peer  # 0 until its hello came
         self.ready = False  # hellos were exchanged
-        self.refused = ""
+        self.refused = ""  # why, by either side
+        self.ended: Exception | None = None  # what ended it, where that is known
         self.transport: asyncio.Transport
         self._peers = peers
         self._frames = Frames()
@@ -112,6 +115,7 @@ class _Link(asyncio.Protocol):
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = exc
         self._peers.lost(self)
 
 
@@ -139,13 +143,40 @@ class Peers:
         self._dialling: set[int] = set()
         self._told: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
-        self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._welcoming: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def listen(self, listener: socket.socket) -> None:
-        self._server = await self._loop.create_server(
-            lambda: _Link(self, 0), sock=listener, ssl=self._tls[1] if self._tls else None, backlog=64
-        )
+    def listen(self, listener: socket.socket) -> None:
+        """listener: bound. Accepts from now on."""
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        self._accepting = self._loop.create_task(self._accept(listener))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        with listener:
+            while True:
+                try:
+                    made, address = await self._loop.sock_accept(listener)
+                except OSError:  # no descriptor is left
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                task = self._loop.create_task(self._welcome(made, address[0]))
+                self._welcoming.add(task)
+                task.add_done_callback(self._welcoming.discard)
+
+    async def _welcome(self, made: socket.socket, host: str) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: _Link(self, 0),
+                made,
+                ssl=self._tls[1] if self._tls else None,
+                ssl_handshake_timeout=HELLO_SECONDS if self._tls else None,
+            )
+        except OSError as error:
+            self._tell(
+                0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})"
+            )
 
     def update(self, members: dict[int, str]) -> None:
         """Goes by these members: dials whom it should, hangs up on who is no member any more."""
@@ -171,17 +202,24 @@ class Peers:
                         ssl=self._tls[0] if self._tls else None,
                         server_hostname="" if self._tls else None,
                     )
-                except (OSError, ssl.SSLError) as error:
+                except OSError as error:
                     if isinstance(error, ssl.SSLError):
-                        self._tell(id, f"member {id} at {self.members[id]}: {error}")
+                        self._tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
                     link = None
                 await asyncio.sleep(RETRY_SECONDS)
                 if link is not None and not link.ready:
                     await asyncio.sleep(HELLO_SECONDS if not link.transport.is_closing() else 1)
                     if not link.ready:
-                        link.transport.abort()
+                        self._give_up(id, link)
         finally:
             self._dialling.discard(id)
+
+    def _give_up(self, id: int, link: _Link) -> None:
+        if not link.refused:
+            ended = link.ended or "the connection ended"
+            why = ended if link.transport.is_closing() else f"nothing came for {HELLO_SECONDS} s"
+            self._tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
+        link.transport.abort()
 
     def _tell(self, id: int, what: str) -> None:
         if self._told.get(id) != what:
@@ -195,6 +233,7 @@ class Peers:
         why = self._dislike(link, hello)
         if why is not None:
             self._tell(hello.sender, f"{link.name} was refused: {why}")
+            link.refused = why
             link.refuse(why)
             return
         answer = link.peer == 0
@@ -264,8 +303,8 @@ class Peers:
 
     def close(self) -> None:
         self._closed = True
-        if self._server is not None:
-            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
         for link in list(self._links.values()):
             with suppress(OSError):
                 link.transport.close()

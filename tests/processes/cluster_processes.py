@@ -4,7 +4,7 @@ import json
 import random
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +25,11 @@ def free_addresses(count: int) -> list[str]:
         if len(found) == count:
             break
     return found
+
+
+def free_members(count: int) -> dict[int, str]:
+    """Addresses of members 1, 2, 3, ..."""
+    return dict(enumerate(free_addresses(count), 1))
 
 
 def config_of(cluster: str, member: int, addresses: dict[int, str]) -> str:
@@ -52,20 +57,16 @@ class ClusterProcesses:
         made.command += arguments
         return made.start()
 
-    def begin(self, count: int, *, keep_ports: bool = False) -> None:
-        """A new cluster; returns when one leads it and all take input. keep_ports: plain FIX is served at the same
-        port after a restart."""
-        found = free_addresses(2 * count)
-        addresses = dict(enumerate(found[:count], 1))
-        ports = {id: found[-id].rpartition(":")[2] for id in addresses}
+    def begin(
+        self, addresses: dict[int, str], changed: Callable[[int, str], str] = lambda id, config: config
+    ) -> None:
+        """A new cluster; returns when one leads it and all take input. changed: what a member's configuration is made
+        of the usual one."""
 
         def start(id: int) -> None:
-            config = config_of("ab" * 16, id, addresses)
-            if keep_ports:
-                config = config.replace("fix_tcp = 0", f"fix_tcp = {ports[id]}")
-            self.start(id, config, "--first-start")
+            self.start(id, changed(id, config_of("ab" * 16, id, addresses)), "--first-start")
 
-        with ThreadPoolExecutor(count) as pool:
+        with ThreadPoolExecutor(len(addresses)) as pool:
             list(pool.map(start, addresses))
         self.members = dict(sorted(self.members.items()))
         wait_until(lambda: all(one.ask(command="status")["accepting"] for one in self.members.values()))

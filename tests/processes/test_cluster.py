@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_processes import ClusterProcesses
+from cluster_processes import ClusterProcesses, free_members
 from exchange_process import wait_until
 from fix_client import Closed, FixClient
 from traders import Rover, check, trading, wait_for_more
@@ -21,7 +21,7 @@ MORE = 100  # orders that each client has acknowledged before something happens,
 def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
     """Three replicas, one of them leads."""
     with ClusterProcesses(tmp_path) as made:
-        made.begin(3)
+        made.begin(free_members(3))
         yield made
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_processes import ClusterProcesses
+from cluster_processes import ClusterProcesses, free_addresses, free_members
 from exchange_process import PATIENCE_SECONDS, wait_until
 
 SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -33,7 +33,11 @@ def test_the_fills_are_the_recorded_ones_on_every_replica(tmp_path: Path, kills:
     )
     requests = len(gzip.decompress(flow.read_bytes()).splitlines()) - 1
     with ClusterProcesses(tmp_path) as cluster:
-        cluster.begin(3, keep_ports=True)
+        ports = free_addresses(3)  # found again at the same place after a restart
+        cluster.begin(
+            free_members(3),
+            lambda id, config: config.replace("fix_tcp = 0", f"fix_tcp = {ports[id - 1].rpartition(':')[2]}"),
+        )
         connect = [
             text for one in cluster.members.values() for text in ("--connect", one.endpoints["fix_tcp"])
         ]

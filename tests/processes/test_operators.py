@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_processes import ClusterProcesses, config_of, free_addresses
+from cluster_processes import ClusterProcesses, config_of, free_members
 from exchange_process import CONFIG, wait_until
 from fix_client import FixClient
 
@@ -38,7 +38,7 @@ def of_one_state(cluster: ClusterProcesses) -> bool:
 
 
 def test_status_shows_every_replica_and_transfer_changes_who_leads(cluster: ClusterProcesses) -> None:
-    cluster.begin(3)
+    cluster.begin(free_members(3))
     assert order(cluster, 2, "first", "buy") == "0"
     first = cluster.leader()
     follower, other = (id for id in cluster.members if id != first)
@@ -71,7 +71,7 @@ def test_status_shows_every_replica_and_transfer_changes_who_leads(cluster: Clus
 def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProcesses) -> None:
     alone = cluster.start(1, CONFIG)
     assert order(cluster, 1, "before", "buy") == "0"
-    addresses = dict(enumerate(free_addresses(3), 1))
+    addresses = free_members(3)
     identity = alone.ask(command="status")["cluster"]
     assert identity in cluster.succeed("status")
     assert f'[cluster] id = "{identity}", member = 1' in cluster.fail("add", "2", addresses[2])
@@ -105,7 +105,7 @@ def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProce
 
 
 def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> None:
-    cluster.begin(3)
+    cluster.begin(free_members(3))
     first = cluster.leader()
     dead, living = (id for id in cluster.members if id != first)
     cluster.members[dead].kill()
@@ -116,7 +116,7 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
 
 
 def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcesses, tmp_path: Path) -> None:
-    cluster.begin(3)
+    cluster.begin(free_members(3))
     assert order(cluster, 1, "first", "buy") == "0"
     assert order(cluster, 2, "second", "sell") == "0F"
     wait_until(lambda: of_one_state(cluster))

@@ -1,0 +1,201 @@
+"""Who does not belong to a cluster is refused, with a reason that people understand; the cluster trades on."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cluster_processes import ClusterProcesses, config_of, free_addresses, free_members
+from exchange_process import ExchangeProcess, wait_until
+from traders import Rover, check, trading, wait_for_more
+
+MORE = 20  # orders that each client has acknowledged after each attempt
+NONSENSE = [
+    b"GET / HTTP/1.1\r\nHost: member1\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),  # the beginning of TLS
+    b"\xff" * 4096,
+    bytes(4096),
+]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
+    with ClusterProcesses(tmp_path) as made:
+        made.begin(free_members(3))
+        yield made
+
+
+@contextmanager
+def undisturbed(cluster: ClusterProcesses) -> Iterator[list[Rover]]:
+    """A client at each member trades meanwhile, keeps its connection, and in the end all is as it should be."""
+    rovers = [Rover(cluster, id, "tcp", id) for id in cluster.members]
+    for rover in rovers:
+        rover.arrive()
+    with trading(rovers):
+        wait_for_more(rovers, MORE)
+        yield rovers
+        wait_for_more(rovers, MORE)
+    check(rovers)
+    assert [rover.visited for rover in rovers] == [[rover.home] for rover in rovers]
+    cluster.wait_for_one_state()
+    for rover in rovers:
+        rover.close()
+
+
+@contextmanager
+def stranger(directory: Path, config: str, *arguments: str) -> Iterator[ExchangeProcess]:
+    """A replica that is none of the cluster's."""
+    made = ExchangeProcess(directory, config=config)
+    made.command += arguments
+    with made:
+        yield made
+        assert not made.ask(command="status")["accepting"]
+
+
+def wait_for_words(one: ExchangeProcess, words: str) -> None:
+    wait_until(lambda: words in "".join(one.output))
+
+
+def addresses_of(cluster: ClusterProcesses) -> dict[int, str]:
+    status = cluster.members[1].ask(command="status")
+    return {one["id"]: one["address"] for one in status["membership"]}
+
+
+def speak_nonsense(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    for data in NONSENSE:
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+
+
+def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path: Path) -> None:
+    addresses = addresses_of(cluster)
+    (own,) = free_addresses(1)
+    swapped = addresses | {1: addresses[2], 2: addresses[1]}
+    three = cluster.members[3]
+    with undisturbed(cluster):
+        for id, address in addresses.items():
+            speak_nonsense(address)
+            wait_for_words(cluster.members[id], "speaks nonsense")
+        config = config_of("cd" * 16, 4, addresses | {4: own})
+        with stranger(tmp_path / "foreign", config, "--first-start") as one:
+            wait_for_words(one, f"its data is of cluster {'cd' * 16}, and this is cluster {'ab' * 16}")
+            wait_for_words(cluster.members[1], f"its data is of cluster {'cd' * 16}")
+        with stranger(tmp_path / "four", config_of("ab" * 16, 4, addresses | {4: own})) as one:
+            wait_for_words(one, "member 4 is not of this cluster: it was removed, or has to be added first")
+        with stranger(tmp_path / "swapped", config_of("ab" * 16, 4, swapped | {4: own})) as one:
+            wait_for_words(one, "member 4 looked for member 1 and found member 2")
+            wait_for_words(one, "the addresses of the configuration do not match")
+        with stranger(tmp_path / "twin", config_of("ab" * 16, 3, addresses | {3: own})) as one:
+            wait_for_words(one, "member 3 came back with another data directory than it had")
+        again = three.run(
+            "serve", "--config", str(three.directory / "config.toml"), "--data", str(three.data)
+        )
+        assert again.returncode == 1
+        assert f"{three.data}: in use by process {three.endpoints['pid']}" in again.stderr
+
+
+def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesses, tmp_path: Path) -> None:
+    """With another address; with a copy of its data; with no data, however it is started."""
+    three = cluster.members.pop(3)
+    file, copy = three.directory / "config.toml", tmp_path / "copy"
+    (other,) = free_addresses(1)
+    own = addresses_of(cluster)[3]
+    config = file.read_text()
+    three.stop()
+    shutil.copytree(three.data, copy)
+    wait_until(lambda: cluster.leader() in (1, 2))
+    with undisturbed(cluster):
+        file.write_text(config.replace(own, other))
+        refused = three.run("serve", "--config", str(file), "--data", str(three.data))
+        assert refused.returncode == 1
+        assert f"member 3 is at {other} by the configuration, and at {own} by the log" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+        file.write_text(config)
+        with three:
+            wait_until(lambda: bool(three.ask(command="status")["accepting"]))
+        shutil.rmtree(three.data)
+        copy.rename(three.data)
+        with three:
+            wait_for_words(
+                three, "came back with a copy or an older state of its data directory, or runs twice"
+            )
+            assert not three.ask(command="status")["accepting"]
+
+        begin = three.command.index("--first-start")
+        for command in (three.command, three.command[:begin] + three.command[begin + 1 :]):
+            shutil.rmtree(three.data)
+            three.command = command
+            with three:
+                wait_for_words(
+                    three, "the promises of member 3 are lost: remove it, and add it under a new id"
+                )
+                assert not three.ask(command="status")["accepting"]
+
+
+# ---------------------------------------------------------------- certificates
+
+
+def openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+class Authority:
+    """Signs certificates; all files lie in `directory`."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.certificate, self._key = directory / f"{name}.pem", directory / f"{name}.key"
+        openssl(
+            "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "30", "-subj", f"/CN={name}",
+            "-keyout", str(self._key), "-out", str(self.certificate),
+        )  # fmt: skip
+
+    def sign(self, name: str, trusts: "Authority | None" = None) -> str:
+        """The lines of a member's configuration that name its certificate. trusts: another authority than this."""
+        key, request, certificate = (self.directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+        openssl(
+            "req",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            str(key),
+            "-out",
+            str(request),
+        )
+        openssl(
+            "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
+            "-CAcreateserial", "-out", str(certificate), "-days", "30",
+        )  # fmt: skip
+        authority = (trusts or self).certificate
+        return f'certificate = "{certificate}"\nkey = "{key}"\nauthority = "{authority}"\n'
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_wrong_certificates(tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path / "ours", "ours"), Authority(tmp_path / "theirs", "theirs")
+    addresses = free_members(4)
+    members = {id: address for id, address in addresses.items() if id < 4}
+    with ClusterProcesses(tmp_path) as cluster:
+        cluster.begin(members, lambda id, config: config + ours.sign(f"member{id}"))
+        four = config_of("ab" * 16, 4, addresses)
+        with undisturbed(cluster):
+            with stranger(tmp_path / "foreign", four + theirs.sign("foreign")) as one:
+                wait_for_words(one, "certificate verify failed")
+            with stranger(tmp_path / "forged", four + theirs.sign("forged", trusts=ours)) as one:
+                wait_for_words(one, "says no hello")
+            wait_for_words(
+                cluster.members[1], "somebody at 127.0.0.1 has shown no certificate of this cluster"
+            )
+            with stranger(tmp_path / "plain", four) as one:
+                wait_for_words(one, "says no hello")
