@@ -373,6 +373,11 @@ cdef class Connections(Delivery):
         """What came in and was not taken: its gateway's incarnation is over."""
         self.payload.end = 0
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a connection."""
+        return self.held[<int>TCP] + self.held[<int>ZEROMQ] > 0
+
     def counts(self) -> dict[str, int]:
         """For `status`."""
         return {"tcp": self.held[<int>TCP], "zeromq": self.held[<int>ZEROMQ], "behind": self.behind_count,

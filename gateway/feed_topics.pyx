@@ -103,6 +103,11 @@ cdef class FeedTopics:
             self.prefixes[prefix] = None
         return True
 
+    @property
+    def listened_to(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self.prefixes)
+
     def ignore(self, bytes prefix not None):
         """The opposite of `listen`; a prefix that is not listened to is ignored already."""
         if prefix in self.prefixes:

@@ -46,6 +46,11 @@ class Intake:
     def full(self) -> bool:
         return self._waiting_bytes >= WAITING_BYTES
 
+    @property
+    def waits(self) -> bool:
+        """Whether something proposed is not applied yet."""
+        return bool(self._start or self._waiting)
+
     def ask_for_start(self) -> None:
         """A new incarnation; what waits is of the old one, and dropped."""
         self.nonce = self._new_nonce()

@@ -113,10 +113,12 @@ class MemberLinks:
     def opened(self, peer: int) -> None:
         self._trace.info("linked", member=peer)
         self._replica.opened(peer)
+        self._schedule()
 
     def closed(self, peer: int) -> None:
         self._trace.warning("link closed", member=peer)
         self._replica.closed(peer)
+        self._schedule()
 
     def message(self, message: Message) -> None:
         try:
@@ -128,7 +130,8 @@ class MemberLinks:
         self._replica.forwarded(payload)
 
     def received(self) -> None:
-        self._schedule()
+        if self._node.due:
+            self._schedule()
 
     def trouble(self, peer: int, what: str) -> None:
         self._trace.warning("peer", member=peer, what=what)

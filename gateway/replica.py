@@ -197,6 +197,7 @@ class Replica:
             self._turn_log()  # Raft goes on between the steps of a long entry
         done = self.exchange.step(STEP)
         self._keep()
+        self._send()
         if done:
             self._applying = None
             self._publish(self.exchange.feed.take())
@@ -249,6 +250,7 @@ class Replica:
         if self.why_not is None and not (self.connections.incarnation and self._genesis):
             self.why_not = "the log does not hold the start of this gateway yet"
         self.connections.accepting = self.why_not is None and not self._intake.full
+        self.node.be_lazy(not (self.connections.any or self._intake.waits or self.exchange.feed.listened_to))
 
     def rest(self) -> None:
         """Now and then: what has nothing to write proves its last batch; who is out of reach too long is given up.
@@ -262,6 +264,7 @@ class Replica:
                 self._led_ns = now
             elif self.connections.incarnation and now - self._led_ns >= PATIENCE_NS:
                 self._abandon("no leader is known since two seconds: too few members can be reached")
+        self._send()
         self._look_at_room()
 
     def _give_up_gateways(self) -> None:
@@ -290,16 +293,27 @@ class Replica:
         return timer_ns is not None and timer_ns <= 0
 
     def _turn_log(self) -> None:
-        node = self.node
-        entries = node.turn()
-        if node.messages:
-            for message in node.messages:
-                self._links.send(message)
-            node.messages.clear()
+        entries = self.node.turn()
+        if not entries or not self._first_answers(entries):
+            self._send()
         if entries:
             self._log_ns = entries[-1].timestamp_ns
             self._since_ns = self._monotonic_ns()
             self._committed.extend(entries)
+
+    def _first_answers(self, entries: list[Entry]) -> bool:
+        """Whether clients can be answered before the other members are told what is committed: it takes little time,
+        and nothing waits to be replicated."""
+        return sum(len(entry.payload) for entry in entries) <= LIGHT and not any(
+            message.entries for message in self.node.messages
+        )
+
+    def _send(self) -> None:
+        messages = self.node.messages
+        if messages:
+            for message in messages:
+                self._links.send(message)
+            messages.clear()
 
     def _applied(self, entry: Entry) -> None:
         """Looks at what an entry means for this gateway."""
@@ -346,6 +360,7 @@ class Replica:
                 return
             self.connections.dispatch(egress)
             self.connections.flush()
-            self._give_way()
+            if self.node.alone:
+                self._give_way()
             self._store.append(egress)
         self.exchange.clear_egress()

@@ -63,6 +63,7 @@ KEEPALIVE = {
 }  # a FIX client behind a dead network is gone after two minutes
 HAND_OVER_SECONDS = 0.5  # a leader that stops waits for another so long at most
 LET_GO_SECONDS = 0.05  # and then lets what it knows of the last orders reach its clients
+GARBAGE = 50_000  # new objects between two looks for garbage
 AWAKE_NS = 150_000  # how long the loop looks again before it sleeps, after a light turn
 
 
@@ -236,12 +237,13 @@ class Server:
             ) from None
         if peers is not None:
             self._tick()
-            self._loop.add_reader(self._node.sync_descriptor, self.schedule)
+            self._loop.add_reader(self._node.sync_descriptor, self._synced)
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._signalled)
         write_endpoints(self._directory, endpoints)
         gc.collect()
-        gc.freeze()  # what lives now lives for ever: collections look at what is new
+        gc.freeze()  # what lives now lives for ever: collections look at what is new,
+        gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
         self._trace.info("ready", **endpoints)
         self._tell_intake()
         ready(endpoints)
@@ -351,7 +353,8 @@ class Server:
         self._links.update()
         if self._stopping and self._node.leader not in (0, self._node.me):
             self._loop.call_later(LET_GO_SECONDS, self._end)
-        self.schedule()
+        if self._node.due:
+            self.schedule()
 
     def _fail(self, error: BaseException) -> None:
         if not self._finished.done():
@@ -415,6 +418,15 @@ class Server:
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
+    def _synced(self) -> None:
+        try:
+            self._node.take_sync()
+        except LogError as error:
+            self._log_failed(error)
+            return
+        if self._node.due:
+            self.schedule()
+
     def _turn(self) -> None:
         self._scheduled = False
         if self._finished.done():
@@ -423,8 +435,7 @@ class Server:
         try:
             more = self._replica.turn()
         except (LogError, OSError, Diverged, ConfigError) as error:
-            self._trace.error("the log failed", error=str(error))
-            self._fail(Stopped(str(error)))
+            self._log_failed(error)
             return
         if connections.behind:
             connections.now_ns = time.time_ns()
@@ -438,9 +449,13 @@ class Server:
             self._loop.call_soon(self._drain)
         if more:
             self.schedule()
-        elif self._replica.light:
+        elif self._replica.light and self._node.alone:
             self._stay_awake()
         self._arm()
+
+    def _log_failed(self, error: Exception) -> None:
+        self._trace.error("the log failed", error=str(error))
+        self._fail(Stopped(str(error)))
 
     def _try_again(self) -> None:
         self._retry = None

@@ -103,12 +103,13 @@ class Leading:
         self._heartbeat_at = raft.clock.monotonic_ns() + raft.timing.heartbeat_ns
         self._round += 1
         for id in self.progress:
-            self._heartbeat(id)
+            self._heartbeat(id, self._round)
 
-    def _heartbeat(self, id: int) -> None:
+    def _heartbeat(self, id: int, number: int) -> None:
+        """number: the round; 0 = it only tells the commit index, and wants no answer."""
         raft, peer = self._raft, self.progress[id]
         peer.told_commit = min(peer.match, raft.commit_index)
-        raft.send(Kind.HEARTBEAT, id, commit=peer.told_commit, number=self._round)
+        raft.send(Kind.HEARTBEAT, id, commit=peer.told_commit, number=number)
 
     # ---------------------------------------------------------------- replication
 
@@ -116,15 +117,19 @@ class Leading:
         """Sends what was written since, and the commit index to whom nothing else is about to tell it."""
         raft = self._raft
         for id, peer in self.progress.items():
-            while peer.may_send and (peer.next <= raft.log.written_index or peer.flow is Flow.PROBE):
-                self._append(id, peer)
-            if peer.told_commit < min(peer.match, raft.commit_index):
-                self._heartbeat(id)
+            self._feed(id, peer)
+            if not peer.lazy and peer.told_commit < min(peer.match, raft.commit_index):
+                self._heartbeat(id, 0)
+
+    def _feed(self, id: int, peer: Progress) -> None:
+        while peer.may_send and (peer.next <= self._raft.log.written_index or peer.flow is Flow.PROBE):
+            self._append(id, peer)
 
     def _append(self, id: int, peer: Progress) -> None:
         log = self._raft.log
         before = peer.next - 1
-        entries = log.read(peer.next, MESSAGE_BYTES) if peer.next <= log.written_index else []
+        more = peer.may_send and peer.next <= log.written_index
+        entries = log.read(peer.next, MESSAGE_BYTES) if more else []
         last = before + len(entries)
         peer.told_commit = min(self._raft.commit_index, last)
         self._raft.send(
@@ -160,21 +165,26 @@ class Leading:
         if peer is None:
             return  # a member no longer
         peer.heard_ns = self._raft.clock.monotonic_ns()
+        peer.lazy = m.lazy
         if m.kind is Kind.HEARTBEAT_ANSWER:
             self._beat_answered(m.sender, peer, m.number)
         elif m.rejected:
             peer.rejected(m.number, self._raft.log.last_not_above(m.index, m.log_term))
+            self._feed(m.sender, peer)
         elif m.index > self._raft.log.last_index:
             raise AssertionError(f"member {m.sender} has entry {m.index}, which its leader never wrote")
-        elif peer.acknowledged(m.index):
-            self.commit()
-            self._hand_over()
+        else:
+            if peer.acknowledged(m.index):
+                self.commit()
+                self._hand_over()
+            if self._raft.leading is self:
+                self._feed(m.sender, peer)
 
     def _beat_answered(self, id: int, peer: Progress, number: int) -> None:
         peer.answered_round = max(peer.answered_round, number)
         peer.paused = False
         if peer.flow is Flow.REPLICATE and peer.match < self._raft.log.written_index:
-            self._append(id, peer) if peer.may_send else peer.probe()
+            self._append(id, peer)  # if something was lost on the way, it says so
         self._answer_reads()
 
     # ---------------------------------------------------------------- read index

@@ -65,8 +65,12 @@ class Message(NamedTuple):
     commit: int = 0  # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it
     rejected: bool = False  # answers
     forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
-    # HEARTBEAT and its answer: the round. READ: the reader's ticket. APPEND_ANSWER: the index that was rejected.
-    # PRE_VOTE_ANSWER, VOTE_ANSWER: 1 = it counts only if all voters consent.
+    lazy: bool = (
+        False  # answers to a leader: nobody here waits to hear what is committed; the next append may say it
+    )
+    # HEARTBEAT and its answer: the round; 0: it only tells the commit index, and wants no answer. READ: the reader's
+    # ticket. APPEND_ANSWER: the index that was rejected. PRE_VOTE_ANSWER, VOTE_ANSWER: 1 = it counts only if all voters
+    # consent.
     number: int = 0
     hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
     entries: Sequence[Entry] = ()

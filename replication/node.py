@@ -235,6 +235,27 @@ class Node:
         """The link to a peer was closed by its end."""
         self._running.link_closed(peer)
 
+    def take_sync(self) -> None:
+        """The sync beside the loop may be done. Raises LogFailed."""
+        log = self._log
+        if log.syncing and log.finish_sync():
+            self._running.synced(log.proven_index)
+
+    @property
+    def due(self) -> bool:
+        """Whether a turn would do something, now that messages were stepped or a sync was taken."""
+        raft = self._running
+        return (
+            bool(self._queue)
+            or raft.due(writing=not self._log.syncing)
+            or self._given_index < min(raft.commit_index, raft.log.written_index)
+        )
+
+    def be_lazy(self, lazy: bool) -> None:
+        """Whether it is enough for this member to hear of commitment with the next append, or heartbeat: nobody waits
+        here. It spares a leader and this member a message for each commitment."""
+        self._running.lazy = lazy
+
     def turn(self) -> list[Entry]:
         """Makes what is queued durable and gives the entries that may now be applied, in order.
 
@@ -292,8 +313,7 @@ class Node:
 
     def _turn_together(self, raft: Raft) -> list[Entry]:
         log = self._log
-        if log.syncing and log.finish_sync():
-            raft.synced(log.proven_index)
+        self.take_sync()
         if raft.leading is None:
             self._drop()
         elif self._queue and not log.syncing and raft.proposing and self._in_doubt_bytes < IN_DOUBT_BYTES:

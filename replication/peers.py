@@ -74,7 +74,7 @@ class _Link(asyncio.Protocol):
         made = self.transport.get_extra_info("socket")
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._dialled:
-            self.transport.writelines(encode_hello(self._peers.hello(self._dialled)))
+            self.transport.write(encode_hello(self._peers.hello(self._dialled)))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -111,7 +111,7 @@ class _Link(asyncio.Protocol):
         # frames of kinds that a newer version has are passed over
 
     def refuse(self, why: str) -> None:
-        self.transport.writelines(frame(REFUSED_FRAME, why.encode()))
+        self.transport.write(frame(REFUSED_FRAME, why.encode()))
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -243,7 +243,7 @@ class Peers:
             old.transport.abort()
             self.receiver.closed(hello.sender)
         if answer:
-            link.transport.writelines(encode_hello(self.hello(hello.sender)))
+            link.transport.write(encode_hello(self.hello(hello.sender)))
         link.ready = True
         self._links[hello.sender] = link
         self._told.pop(hello.sender, None)
@@ -286,7 +286,7 @@ class Peers:
         """Inputs that the leader shall propose."""
         self._write(to, frame(INPUTS_FRAME, payload))
 
-    def _write(self, to: int, pieces: list[bytes | memoryview]) -> None:
+    def _write(self, to: int, data: bytes) -> None:
         link = self._links.get(to)
         if link is None:
             return
@@ -294,7 +294,7 @@ class Peers:
             self._tell(to, f"member {to} does not read what it is sent: the link is closed and begins again")
             link.transport.abort()
             return
-        link.transport.writelines(pieces)
+        link.transport.write(data)
 
     @property
     def linked(self) -> set[int]:

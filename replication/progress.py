@@ -25,6 +25,7 @@ class Progress:
         "answered_round",
         "flow",
         "heard_ns",
+        "lazy",
         "match",
         "next",
         "paused",
@@ -39,6 +40,7 @@ class Progress:
         self.heard_ns = now_ns
         self.answered_round = 0  # the last heartbeat round that it answered
         self.told_commit = 0  # the commit index that it was told
+        self.lazy = False  # it may hear that with the next append or heartbeat
         self._in_flight: deque[tuple[int, int]] = deque()  # (last index, bytes) of appends without an answer
         self._bytes = 0
 
@@ -52,7 +54,7 @@ class Progress:
         """An append with entries up to last_index is on its way."""
         if self.flow is Flow.PROBE:
             self.paused = True
-        else:
+        elif last_index >= self.next:
             self.next = last_index + 1
             self._in_flight.append((last_index, size))
             self._bytes += size

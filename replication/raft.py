@@ -74,6 +74,7 @@ class Raft:
         self.reads: list[
             tuple[int, int]
         ] = []  # (ticket, index): reads that are linearizable once applied to index
+        self.lazy = False  # nobody here waits to hear what is committed
         self._promised = promised
         self._below = below
         self._saved = hard
@@ -99,6 +100,14 @@ class Raft:
         stays, self._stays = self._stays, None
         return Ready(hard, stays, self.log.unwritten)
 
+    def due(self, *, writing: bool) -> bool:
+        """Whether `ready` or `take_messages` has something."""
+        return (
+            bool(self._out)
+            or self.hard is not self._saved
+            or (writing and (bool(self.log.unwritten) or self._stays is not None))
+        )
+
     def written(self, entries: Sequence[Entry]) -> None:
         """What the proposals of `ready` became. Raises Diverged."""
         if bad := self.log.written(entries):
@@ -122,7 +131,7 @@ class Raft:
             durable = min(owed, log.synced_index)
             if durable == owed:
                 self._owed = None
-            self.send(Kind.APPEND_ANSWER, leader, index=durable)
+            self.send(Kind.APPEND_ANSWER, leader, index=durable, lazy=self.lazy)
 
     def take_messages(self) -> list[Message]:
         out, self._out = self._out, []
@@ -412,7 +421,8 @@ class Raft:
             self._append(m)
         else:
             self.committed(min(m.commit, self.log.last_index))
-            self.send(Kind.HEARTBEAT_ANSWER, m.sender, number=m.number)
+            if m.number:
+                self.send(Kind.HEARTBEAT_ANSWER, m.sender, number=m.number, lazy=self.lazy)
 
     def _append(self, m: Message) -> None:
         log = self.log
@@ -456,7 +466,7 @@ class Raft:
 
     def _acknowledge(self, leader: int, index: int) -> None:
         if index <= self.log.synced_index:
-            self.send(Kind.APPEND_ANSWER, leader, index=index)
+            self.send(Kind.APPEND_ANSWER, leader, index=index, lazy=self.lazy)
         else:
             self._owed = (leader, index)
 
@@ -485,7 +495,7 @@ class Raft:
         while len(self.memberships) > 1 and self.memberships[1][0] <= index:
             del self.memberships[0]
         if self.leading is not None and self.me not in self.membership.voters and self._change_is_committed:
-            self.leading.replicate()  # who is left learns that it is committed
+            self.leading.beat()  # who is left learns that it is committed
             self.follow(self.hard.term, 0)
 
     @property

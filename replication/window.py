@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 from replication.messages import Entry, Proposal
 
@@ -153,7 +152,8 @@ class Window:
             return self._fetch(index, max_bytes)
         found: list[Entry] = []
         size = 0
-        for entry in islice(self._entries, index - self.first_index, None):
+        for back in range(index - self.written_index - 1, 0):  # from the end: a deque is searched from there
+            entry = self._entries[back]
             size += len(entry.payload)
             if found and size > max_bytes:
                 break
@@ -163,5 +163,5 @@ class Window:
     def between(self, after: int, through: int) -> list[Entry]:
         """The entries (after, through], in memory."""
         assert after + 1 >= self.first_index
-        start = after + 1 - self.first_index
-        return list(islice(self._entries, start, start + through - after))
+        entries, end = self._entries, self.written_index
+        return [entries[index - end - 1] for index in range(after + 1, through + 1)]

@@ -80,9 +80,9 @@ class CountsItsUnsyncedEntries(BrokenLeading):
 
 class HeartbeatsCommitWhatIsNotThere(BrokenLeading):
     class way(Leading):
-        def _heartbeat(self, id: int) -> None:
+        def _heartbeat(self, id: int, number: int) -> None:
             commit = self.progress[id].told_commit = self._raft.commit_index
-            self._raft.send(Kind.HEARTBEAT, id, commit=commit, number=self._round)
+            self._raft.send(Kind.HEARTBEAT, id, commit=commit, number=number)
 
 
 class AnswersReadsAtOnce(BrokenLeading):

@@ -23,7 +23,7 @@ from replication.membership import Member, Membership, Refused
 from replication.messages import Entry, Message
 from replication.node import Node
 from replication.raft import Timing
-from replication.wire import FRAME, decode_message, encode_message
+from replication.wire import FRAME_BYTES, decode_message, encode_message
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -405,7 +405,7 @@ class Link:
         if world.faulty and chance.random() < world.loss:
             world.count("message lost")
             return
-        body = b"".join(bytes(piece) for piece in encode_message(message))[FRAME.size :]
+        body = encode_message(message)[FRAME_BYTES:]
         ordered = not (world.faulty and chance.random() < world.loss)
         self._deliver(sender, lambda replica: replica.message(decode_message(body)), ordered=ordered)
         if world.faulty and chance.random() < world.loss:
