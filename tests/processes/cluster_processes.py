@@ -4,7 +4,7 @@ import json
 import random
 import socket
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -40,8 +40,9 @@ def config_of(cluster: str, member: int, addresses: dict[int, str]) -> str:
 class ClusterProcesses:
     """`members` by id. Ends with the `with` block, however that ends."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, namespaces: Mapping[int, str] | None = None) -> None:
         self._directory = directory
+        self._namespaces = namespaces or {}
         self.members: dict[int, ExchangeProcess] = {}
 
     def __enter__(self) -> Self:
@@ -53,7 +54,9 @@ class ClusterProcesses:
 
     def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
         """A replica on an empty directory; returns when it is ready."""
-        made = self.members[id] = ExchangeProcess(self._directory / f"member{id}", config=config)
+        made = self.members[id] = ExchangeProcess(
+            self._directory / f"member{id}", config=config, namespace=self._namespaces.get(id, "")
+        )
         made.command += arguments
         return made.start()
 

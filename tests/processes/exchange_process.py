@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fix_client import PATIENCE_SECONDS
+from namespaces import inside
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -45,8 +46,10 @@ class ExchangeProcess:
         config: str = CONFIG,
         wrapper: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
+        namespace: str = "",
     ) -> None:
         self.directory = directory
+        self.namespace = namespace
         self.data = directory / "data"
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "config.toml").write_text(config)
@@ -68,14 +71,15 @@ class ExchangeProcess:
     def start(self) -> Self:
         """Returns when it has printed its ready line; AssertionError with its output when it ends before."""
         self.output = []
-        self.process = subprocess.Popen(
-            self.command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment,
-            cwd=self.directory,
-        )
+        with inside(self.namespace):
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=self.environment,
+                cwd=self.directory,
+            )
         lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, args=(self.process, lines), daemon=True)
         self._reader.start()
@@ -144,7 +148,7 @@ class ExchangeProcess:
         """One request to the admin socket."""
         import zmq
 
-        with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        with inside(self.namespace), zmq.Context() as context, context.socket(zmq.DEALER) as socket:
             socket.linger = 0
             socket.connect(self.endpoints["admin"])
             socket.send_json(request)

@@ -2,12 +2,12 @@
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from cluster_processes import ClusterProcesses, config_of, free_addresses, free_members
 from exchange_process import ExchangeProcess, wait_until
 from traders import Rover, check, trading, wait_for_more
@@ -137,48 +137,6 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
                     three, "the promises of member 3 are lost: remove it, and add it under a new id"
                 )
                 assert not three.ask(command="status")["accepting"]
-
-
-# ---------------------------------------------------------------- certificates
-
-
-def openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
-class Authority:
-    """Signs certificates; all files lie in `directory`."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        self.certificate, self._key = directory / f"{name}.pem", directory / f"{name}.key"
-        openssl(
-            "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "30", "-subj", f"/CN={name}",
-            "-keyout", str(self._key), "-out", str(self.certificate),
-        )  # fmt: skip
-
-    def sign(self, name: str, trusts: "Authority | None" = None) -> str:
-        """The lines of a member's configuration that name its certificate. trusts: another authority than this."""
-        key, request, certificate = (self.directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
-        openssl(
-            "req",
-            "-newkey",
-            "ed25519",
-            "-nodes",
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            str(key),
-            "-out",
-            str(request),
-        )
-        openssl(
-            "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
-            "-CAcreateserial", "-out", str(certificate), "-days", "30",
-        )  # fmt: skip
-        authority = (trusts or self).certificate
-        return f'certificate = "{certificate}"\nkey = "{key}"\nauthority = "{authority}"\n'
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from cluster_processes import ClusterProcesses
 from exchange_process import PATIENCE_SECONDS, wait_until
 from fix_client import Closed, FixClient, Message
+from namespaces import inside
 
 WINDOW = 64  # orders in flight, a client
 LOGON_SECONDS = 3  # for the answer to a Logon: a replica that stands still has none
@@ -103,8 +105,10 @@ class Rover(Trader):
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                self.port = self._cluster.members[self._at].port(f"fix_{self.transport}")
-                self.logon(heartbeat=0, seconds=LOGON_SECONDS)
+                there = self._cluster.members[self._at]
+                self.port = there.port(f"fix_{self.transport}")
+                with inside(there.namespace):
+                    self.logon(heartbeat=0, seconds=LOGON_SECONDS)
                 self.catch_up()
             except (Closed, OSError):
                 assert time.monotonic() < until, f"{self.comp_id} found no replica that takes it"
@@ -157,3 +161,14 @@ def wait_for_more(rovers: Sequence[Rover], answers: int) -> None:
     """Until each has so many more orders acknowledged."""
     wanted = [rover.answers + answers for rover in rovers]
     wait_until(lambda: all(rover.answers >= least for rover, least in zip(rovers, wanted, strict=True)))
+
+
+def check_all(cluster: ClusterProcesses, rovers: Sequence[Rover], directory: Path) -> None:
+    """What clients were told, and that every replica has just that."""
+    check(rovers)
+    cluster.wait_for_one_state()
+    trades = {fill[880] for rover in rovers for fill in rover.received if fill.get(150) == "F"}
+    some = cluster.members[1]
+    replayed = some.run("replay", str(some.data), "--verify", "--fills", str(directory / "fills.csv"))
+    assert replayed.returncode == 0, replayed.stderr
+    assert len((directory / "fills.csv").read_text().splitlines()) == 1 + len(trades)
