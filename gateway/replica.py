@@ -24,7 +24,9 @@ from replication.snapshots import Snapshot
 LIGHT = 4096  # payload bytes of an entry of a few inputs
 STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
 TIMER_AGAIN_NS = 10_000_000  # between two entries for the time that passes
-PATIENCE_NS = 2_000_000_000  # without a leader, or a gateway without a link, before its clients are given up
+PATIENCE_NS = (
+    2_000_000_000  # without a leader, or with a gateway that keeps silent, before its clients are given up
+)
 
 
 class Replica:
@@ -55,8 +57,8 @@ class Replica:
         self.me = me
         self._intake = Intake(node, me, links, nonce)
         self._links = links
-        self._unlinked_ns: dict[int, int] = {}  # since when a member has no link
         self._led_ns = monotonic_ns()  # when a leader was last known
+        self._rested_ns = self._led_ns  # when `rest` was last called
         self._egress = egress
         self._store = EgressStore(egress)
         self.connections = connections(self._session, self._store)
@@ -138,13 +140,11 @@ class Replica:
 
     def opened(self, peer: int) -> None:
         """There is a link to a member."""
-        self._unlinked_ns.pop(peer, None)
         if peer == self.node.leader:
             self._intake.again()
 
     def closed(self, peer: int) -> None:
         """The link to a member was closed."""
-        self._unlinked_ns[peer] = self._monotonic_ns()
         self.node.link_closed(peer)
 
     def message(self, message: Message) -> None:
@@ -258,8 +258,10 @@ class Replica:
         if not self.node.queued_bytes:
             self._turn_log()
         if not self.node.alone:
-            self._give_up_gateways()
             now = self._monotonic_ns()
+            if now - self._rested_ns < PATIENCE_NS:  # who stood still itself could hear nobody
+                self._give_up_gateways(now - PATIENCE_NS)
+            self._rested_ns = now
             if self.node.leader:
                 self._led_ns = now
             elif self.connections.incarnation and now - self._led_ns >= PATIENCE_NS:
@@ -267,17 +269,14 @@ class Replica:
         self._send()
         self._look_at_room()
 
-    def _give_up_gateways(self) -> None:
-        """The leader, for the gateways of members without a link: their sessions are disconnected."""
+    def _give_up_gateways(self, since_ns: int) -> None:
+        """The leader, for the gateways of members that it has not heard since: their sessions are disconnected."""
         if self.node.leader != self.me or self._prepared_term != self.node.term:
             return
-        now = self._monotonic_ns()
+        progress = self.node.progress
         for incarnation, member, _, _ in self.exchange.gateways():
-            if member == self.me or member in self._links.linked:
-                continue
-            if now - self._unlinked_ns.setdefault(member, now) >= PATIENCE_NS:
+            if member != self.me and (member not in progress or progress[member].heard_ns < since_ns):
                 self.node.propose(inputs.gateway_lost(incarnation))
-                self._unlinked_ns[member] = now  # and again, if that is lost
 
     def _abandon(self, why: str) -> None:
         """Closes this gateway's clients; they may come again when it has another incarnation."""

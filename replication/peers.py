@@ -34,6 +34,8 @@ from replication.wire import (
 WAITING_BYTES = 64 << 20  # for one peer that does not read
 RETRY_SECONDS = 0.05
 HELLO_SECONDS = 5
+DIAL_SECONDS = 2
+DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link
 BACKLOG = 64
 KEYS = "all members use TLS or none does, with certificates of one authority"
 
@@ -73,6 +75,7 @@ class _Link(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         made = self.transport.get_extra_info("socket")
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
         if self._dialled:
             self.transport.write(encode_hello(self._peers.hello(self._dialled)))
 
@@ -195,13 +198,14 @@ class Peers:
             while not self._closed and id in self.members and id not in self._links:
                 host, _, port = self.members[id].rpartition(":")
                 try:
-                    _, link = await self._loop.create_connection(
-                        lambda: _Link(self, id),
-                        host.strip("[]"),
-                        int(port),
-                        ssl=self._tls[0] if self._tls else None,
-                        server_hostname="" if self._tls else None,
-                    )
+                    async with asyncio.timeout(DIAL_SECONDS):
+                        _, link = await self._loop.create_connection(
+                            lambda: _Link(self, id),
+                            host.strip("[]"),
+                            int(port),
+                            ssl=self._tls[0] if self._tls else None,
+                            server_hostname="" if self._tls else None,
+                        )
                 except OSError as error:
                     if isinstance(error, ssl.SSLError):
                         self._tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")

@@ -90,6 +90,26 @@ def test_a_leader_that_stood_still_follows_and_nothing_of_its_epoch_is_sent(
     check_all(cluster, rovers, tmp_path)
 
 
+def test_the_clients_of_a_follower_that_stands_still_count_as_disconnected(cluster: ClusterProcesses) -> None:
+    leader = cluster.leader()
+    follower = next(id for id in cluster.members if id != leader)
+    led, frozen = cluster.members[leader], cluster.members[follower]
+    with FixClient("tcp", frozen.port("fix_tcp"), "CAREFUL") as client:
+        client.logon((20003, "Y"), (20004, 0), heartbeat=0)
+        client.send_bytes(client.order("cancelled", "buy", 1, "1.00"))
+        assert client.expect("8")[150] == "0"
+        assert led.ask(command="depth", symbol="AAPL", levels=1)["bids"]
+        frozen.signal(signal.SIGSTOP)
+        wait_until(lambda: not led.ask(command="depth", symbol="AAPL", levels=1)["bids"])
+        frozen.signal(signal.SIGCONT)
+        with pytest.raises(Closed):
+            print("it got", client.receive())
+        client.logon(heartbeat=0)
+        client.catch_up()
+        assert [message[150] for message in client.received] == ["0", "4"]
+    cluster.wait_for_one_state()
+
+
 @pytest.mark.parametrize("comes_back", ["leader", "follower"])
 def test_one_of_three_acknowledges_nothing_and_takes_its_clients_again_when_there_are_two(
     cluster: ClusterProcesses, comes_back: str
