@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 PACKAGES := engine replication gateway
 SOURCES := $(wildcard $(foreach package,$(PACKAGES),$(package)/*.pyx $(package)/*.pxd)) setup.py pyproject.toml
 
-.PHONY: run test test-long sim sanitize lint build clean bench docs
+.PHONY: run test test-long sim sanitize lint build clean bench bench-long docs
 
 build: $(STAMP)
 
@@ -48,6 +48,10 @@ sanitize:
 
 bench: build
 	$(BIN)/python -m bench $(BENCH)
+
+# An hour of full load on three replicas: no election that nobody wanted.
+bench-long: build
+	$(BIN)/python -m bench.replicate --rounds 0 --messages 0 --seconds 3600
 
 docs: build
 	$(PIP) -qq --group docs

@@ -59,6 +59,7 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
     """Everything there is to run, in order."""
     repeat = ["--repeat", "2" if quick else "5"]
     sizes = ["--rounds", "300", "--messages", "50000", "--repeat", "2"] if quick else []
+    kills = ["--kills", "3", "--freezes", "1", "--transfers", "2", "--resting", "0", "--behind", "50000"]
     return [
         *match_runs(directory, quick, repeat),
         Run("memory", ["bench.match", "--memory"]),
@@ -66,6 +67,8 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
         Run("apply", ["bench.apply", *repeat]),
         Run("feed", ["bench.feed", *repeat]),
         Run("wire", ["bench.wire", *sizes]),
+        Run("replicate", ["bench.replicate", *sizes, *(["--seconds", "5"] if quick else [])]),
+        Run("failover", ["bench.failover", *(kills if quick else [])]),
     ]
 
 

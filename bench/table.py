@@ -22,6 +22,10 @@ FLASH1_REACH = 10.0  # million messages a second
 REPLAY_REACH = 3e6  # commands a second
 MANY_REACH = 200_000  # orders a second, 1,024 in flight
 ONE_REACH = 1.3  # times the floor
+REPLICATED_REACH = 150_000  # orders a second, 1,024 in flight
+BEHIND_SECONDS = 10
+FAILOVER_REACH = {"kill": (10, 60), "kill with": (30, 0), "freeze": (0, 300), "transfer": (0, 10)}
+"""Milliseconds: the median, the worst; 0 = any."""
 MATCH_REACH = {"W1": 40, "W2": 150, "W1, Python API": 500}  # ns
 ORDER_BYTES, INSTRUMENT_BYTES = 96, 4096
 INSTRUMENTS_REACH = 3.0  # times W1 of the same run
@@ -167,10 +171,72 @@ def replay_row(line: Line) -> Row:
     )
 
 
+def replicate_rows(line: Line) -> Iterator[Row]:
+    yield {
+        "one in flight": replicated_row,
+        "many in flight": many_replicated_row,
+        "false elections": elections_row,
+    }[line["what"]](line)
+
+
+def replicated_row(line: Line) -> Row:
+    """reach_us: what a client at a follower may wait for, by what one at the leader does."""
+    what = f"replicated, one in flight, {line['transport']}, client at the {line['client_at']}"
+    p50 = line["latency_us_p50"]
+    figure = f"p50 {p50:,.0f} µs, p99 {line['latency_us_p99']:,.0f} µs"
+    floor = f"p50 {line['floor_us_p50']:.0f} µs" if "floor_us_p50" in line else ""
+    ratio = f"{line['ratio']:.2f}" if floor else ""
+    if "reach_us" in line:
+        return Row(what, figure, f"{line['reach_us']:,.0f} µs", p50 <= line["reach_us"], floor, ratio)
+    return Row(
+        what, figure, f"{ONE_REACH} x floor", line["ratio"] <= ONE_REACH if floor else None, floor, ratio
+    )
+
+
+def many_replicated_row(line: Line) -> Row:
+    return Row(
+        f"replicated, {line['window']:,} in flight, {line['transport']}",
+        f"{line['rate']:,.0f}/s, p50 {line['latency_us_p50']:,.0f} µs, p99 {line['latency_us_p99']:,.0f} µs",
+        f"{REPLICATED_REACH:,}/s",
+        line["rate"] >= REPLICATED_REACH,
+        f"echo {line['echo_rate']:,.0f}/s",
+        f"{line['echo_rate'] / line['rate']:.1f}",
+    )
+
+
+def elections_row(line: Line) -> Row:
+    figure = f"{line['elections']} in {line['seconds']:.0f} s at {line['rate']:,}/s"
+    return Row("false elections under full load", figure, "0", line["elections"] == 0, "", "")
+
+
+def failover_rows(line: Line) -> Iterator[Row]:
+    if line["what"] == "behind":
+        figure = (
+            f"{line['seconds']:.1f} s; p99 {line['before_us_p99']:,.0f} then {line['during_us_p99']:,.0f} µs"
+        )
+        reached = line["seconds"] <= BEHIND_SECONDS and line["during_us_p99"] <= 2 * line["before_us_p99"]
+        what = f"a replica that is {line['commands']:,} commands behind"
+        yield Row(what, figure, f"{BEHIND_SECONDS} s, p99 x 2", reached, "", "")
+        return
+    median, worst = line["pause_ms_median"], line["pause_ms_worst"]
+    most, longest = FAILOVER_REACH.get(line["what"], FAILOVER_REACH["kill with"])
+    figure = f"median {median:.1f} ms, worst {worst:.1f} ms of {line['count']}"
+    floor = ratio = ""
+    if "closed_ms_median" in line:
+        figure += f"; reconnected {line['reconnected_ms_median']:.1f} ms"
+        floor = f"closed after {line['closed_ms_median']:.1f} ms"
+        ratio = f"{median / line['closed_ms_median']:.1f}"
+    limits = [f"{name} {limit} ms" for name, limit in (("median", most), ("worst", longest)) if limit]
+    reached = (not most or median <= most) and (not longest or worst <= longest)
+    yield Row(f"failover, {line['what']}", figure, ", ".join(limits), reached, floor, ratio)
+
+
 ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "memory": memory_rows,
     "fix": fix_rows,
     "apply": apply_rows,
     "feed": feed_rows,
     "wire": wire_rows,
+    "replicate": replicate_rows,
+    "failover": failover_rows,
 }

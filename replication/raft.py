@@ -206,6 +206,8 @@ class Raft:
                 if kept.term == self.hard.term:
                     self._pre_vote(kept.request)
             self._deferred.clear()
+            if wait == 0:
+                self.stand()  # before the next tick
 
     # ---------------------------------------------------------------- roles
 

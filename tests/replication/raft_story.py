@@ -265,6 +265,8 @@ class Player:
     def _elect(self, id: str) -> None:
         for replica in self.cluster.up:
             replica.raft.link_closed(replica.raft.leader)
+            replica.raft.candidacy = None  # of who is first in line
+            replica.raft.take_messages()
         raft = self.cluster.replicas[int(id)].raft
         for _ in range(2):  # who is a term behind learns it the first time
             if raft.leading is None:
