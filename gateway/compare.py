@@ -30,8 +30,8 @@ class Parting(NamedTuple):
 class Side:
     """One of the logs, as far as it was read."""
 
-    def __init__(self, pieces: Iterator[list[Entry]]) -> None:
-        self.last_index = 0
+    def __init__(self, pieces: Iterator[list[Entry]], begins: int) -> None:
+        self.begins = self.last_index = begins
         self.last = At(0, b"")
         self.damage: LogDamaged | None = None
         self._entries = (entry for piece in pieces for entry in piece)
@@ -50,17 +50,25 @@ class Side:
 
 class Comparison:
     """Reads all of every log. logs: by name, what read_log_pieces gives. common: called with the entries that all whole
-    logs have in common, in order, many at a time. kept: the index whose entry is wanted of every log; 0 = none.
+    logs have in common, in order, many at a time, from the first that all of them hold. kept: the index whose entry is
+    wanted of every log; 0 = none. begins: for each log the index before its first entry.
 
     Raises LogError for what is no log, and what `common` raises.
     """
 
     def __init__(
-        self, logs: Mapping[str, Iterator[list[Entry]]], common: Callable[[list[Entry]], None], kept: int = 0
+        self,
+        logs: Mapping[str, Iterator[list[Entry]]],
+        common: Callable[[list[Entry]], None],
+        kept: int = 0,
+        begins: Mapping[str, int] = {},
     ) -> None:
-        self.sides = {name: Side(pieces) for name, pieces in logs.items()}
+        self.sides = {name: Side(pieces, begins.get(name, 0)) for name, pieces in logs.items()}
         self.parting: Parting | None = None
-        self.common_index = 0  # up to here all logs are the same, those left out that are damaged before it
+        self._start = max(side.begins for side in self.sides.values())
+        self.common_index = (
+            self._start
+        )  # up to here all logs are the same, those left out that are damaged before it
         self.kept: dict[str, At] = {}
         self._common = common
         self._piece: list[Entry] = []
@@ -78,6 +86,8 @@ class Comparison:
             index += 1
             found: dict[str, Entry] = {}
             for name, side in list(reading.items()):
+                if side.begins >= index:
+                    continue
                 entry = side.next()
                 if entry is not None:
                     found[name] = entry
@@ -91,7 +101,7 @@ class Comparison:
             if len({entry.chain_hash for entry in found.values()}) > 1 and self.parting is None:
                 self.parting = Parting(index, {n: At(one.term, one.chain_hash) for n, one in found.items()})
                 together = False
-            if together and found:
+            if together and found and index > self._start:
                 self._agreed(next(iter(found.values())))
         self._flush()
 
@@ -115,7 +125,10 @@ def told(comparison: Comparison) -> Iterator[str]:
             yield f"{name}: whole up to entry {side.last_index:,}, then DAMAGED: {at}: {side.damage.what}"
         else:
             last = f"the last of term {side.last.term}, hash {side.last.hash.hex()}"
-            yield f"{name}: whole, {side.last_index:,} entries; {last}"
+            held = f"{side.last_index:,} entries"
+            if side.begins:
+                held = f"entries {side.begins + 1:,} to {side.last_index:,}, the ones before in snapshots"
+            yield f"{name}: whole, {held}; {last}"
     if comparison.parting is not None:
         index, entries = comparison.parting
         yield f"the logs part at entry {index:,}; before it they are the same"

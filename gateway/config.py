@@ -1,6 +1,6 @@
 """The configuration file: what it may say, its defaults, and errors that name file, key and what is allowed.
 
-[network], [storage] and [trace] are local to this process. [exchange] and
+[network], [storage], [log] and [trace] are local to this process. [exchange] and
 [[instruments]] are genesis values: they are the first entries of an empty log
 and stay what they are; a later file that says something else is refused.
 """
@@ -42,6 +42,16 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     directory: Annotated[
         str, Meta(description='a directory in quotes; "" = the default; --data overrides it')
     ] = ""
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    retention: Annotated[
+        str,
+        Meta(
+            pattern="^(all|snapshots)$",
+            description='"all", or "snapshots": what the older of the two newest snapshots holds is deleted',
+        ),
+    ] = "all"
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +146,7 @@ DEFAULT_INSTRUMENTS = (
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
     storage: Storage = Storage()
+    log: Log = Log()
     trace: Trace = Trace()
     cluster: Cluster = Cluster()
     exchange: Exchange = Exchange()
@@ -391,6 +402,7 @@ def read_endpoints(directory: Path) -> dict[str, Any]:
 COMMENTS = {
     "network": "Where this process listens. Not part of the log; may change from one start to the next.",
     "storage": "Where the log lies.",
+    "log": "How much of the log is kept.",
     "trace": "Diagnostics (never orders).",
     "cluster": "The replicas that hold one log between them. Without members: one replica, a cluster of its own.",
     "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"
@@ -404,7 +416,7 @@ COMMENTS = {
 def complete_file() -> str:
     """A commented file with every key at its default; it loads as it is."""
     lines = ["# Quorumbook configuration. Every key is shown with its default; all may be left out.", ""]
-    for section in ("network", "storage", "trace", "cluster", "exchange"):
+    for section in ("network", "storage", "log", "trace", "cluster", "exchange"):
         value = getattr(Config(), section)
         lines += [f"# {COMMENTS[section]}", f"[{section}]", *fields(value), ""]
     lines.append(f"# {COMMENTS['instruments']}")

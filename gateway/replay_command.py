@@ -33,22 +33,36 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
     from gateway.exchange import Exchange
     from gateway.flow import FILLS_HEADER
     from gateway.flow_files import create_text
-    from replication.disk import read_log_pieces
+    from gateway.replica_snapshot import restore_exchange
+    from replication.disk import opening_snapshot, read_log_pieces
     from replication.files import LogError
 
     exchange = Exchange()
-    exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
-    exchange.discards_egress = True
-    exchange.record_trades = fills is not None
-    entries, payload_bytes, chain_hash = 0, 0, b""
+    begins, after = 0, None
+    payload_bytes, chain_hash = 0, b""
     unfinished: list[str] = []
     began = time.perf_counter()
     try:
+        opening = opening_snapshot(str(directory))
+        if opening is not None:
+            _, exchange, _ = restore_exchange(opening[1])
+            after = opening[0].header.position
+            begins, chain_hash = after.index, after.hash
+        if last is not None and last < begins:
+            raise click.ClickException(
+                f"{directory}: the log begins with the snapshot at entry {begins}; --to {last} is before it"
+            )
+        exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
+        exchange.discards_egress = True
+        exchange.record_trades = fills is not None
+        entries = begins
         with ExitStack() as stack:
             out = stack.enter_context(create_text(fills)) if fills else None
             writer = FillsOut(out, FILLS_HEADER, symbol) if out else None
-            for piece in read_log_pieces(str(directory), verify, unfinished.append):
-                wanted = piece if last is None else piece[: last - entries]  # entries are numbered from 1
+            for piece in read_log_pieces(str(directory), verify, unfinished.append, after):
+                wanted = piece if last is None else piece[: last - entries]
+                if not wanted:
+                    break
                 apply(exchange, wanted, directory)
                 entries += len(wanted)
                 payload_bytes += sum([len(entry.payload) for entry in wanted])
@@ -59,6 +73,8 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
                     break
     except LogError as error:
         raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.ClickException(f"{directory}: the snapshot it begins with: {error}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
     if last is not None and exchange.applied_index < last:
@@ -72,8 +88,12 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
             f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
         )
     seconds = time.perf_counter() - began
+    if begins:
+        click.echo(
+            f"{'begins with':<15} the snapshot at entry {begins:,}: what came before is not in the log"
+        )
     for name, value in {
-        "entries": f"{entries:,}",
+        "entries": f"{entries - begins:,}",
         "inputs": f"{exchange.input_number:,}",
         "commands": f"{exchange.machine.commands:,}",
         "fills": f"{exchange.machine.trades:,}",

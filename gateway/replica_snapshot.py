@@ -37,6 +37,12 @@ def pieces(genesis: bytes, exchange: Exchange, store: EgressStore) -> Iterator[b
 def restore(source: Iterable[bytes], file: "ResendFile") -> Restored:
     """file: an empty one for the store; to be thrown away after a ValueError, which says what is wrong with the bytes.
     Raises OSError from it, and what the source raises."""
+    genesis, exchange, rest = restore_exchange(source)
+    return Restored(genesis, exchange, egress_snapshot.restore(file, rest))
+
+
+def restore_exchange(source: Iterable[bytes]) -> tuple[bytes, Exchange, Iterator[bytes]]:
+    """Genesis, the exchange, and what follows them: the messages. Raises ValueError, and what the source raises."""
     source = iter(source)
     data = bytearray()
     take(source, data, HEAD.size)
@@ -47,8 +53,7 @@ def restore(source: Iterable[bytes], file: "ResendFile") -> Restored:
     end = begin + exchange_bytes
     take(source, data, end)
     exchange = Exchange.restore(memoryview(data)[begin:end])
-    store = egress_snapshot.restore(file, chain([bytes(data[end:])], source))
-    return Restored(bytes(data[HEAD.size : begin]), exchange, store)
+    return bytes(data[HEAD.size : begin]), exchange, chain([bytes(data[end:])], source)
 
 
 def take(source: Iterator[bytes], data: bytearray, size: int) -> None:

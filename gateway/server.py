@@ -50,6 +50,7 @@ SNAPSHOTS = 16  # answered before others are looked at
 FRAME_BYTES = 1 << 20  # a larger ZeroMQ frame costs its sender the link
 RETRY_SECONDS = 0.005  # how often a connection that is behind is tried
 HOUSEKEEPING_SECONDS = 0.25
+SNAPSHOTS_SECONDS = 1.0  # how often it is looked whether another process made one
 HIGH_WATER = 256  # ZeroMQ frames waiting for one FIX peer, either way
 FEED_HIGH_WATER = (
     8_192  # feed messages of at most 8,240 bytes waiting for one subscriber; more are lost to it
@@ -125,6 +126,7 @@ class Server:
         self._say: Callable[[str], None]
         self._idle: Iterator[tuple[bytes, bytes]] = iter(())
         self._idle_next = 0.0
+        self._snapshots_next = 0.0
         self._visiting: set[Callable[[], bool]] = set()  # has a visit coming
         self._context = zmq.Context(io_threads=2)
         self._fix = self._socket(zmq.ROUTER, affinity=1)
@@ -152,6 +154,7 @@ class Server:
             birth=birth_of(cluster) if first_start else None,
             cluster=bytes.fromhex(cluster.id) or None,
             repair=repair,
+            discards=loaded.config.log.retention == "snapshots",
         )
         self._links = MemberLinks(
             cluster, self._disk, self._node, trace, self._tell_people, self.schedule, self._member_failed
@@ -507,11 +510,22 @@ class Server:
         self._look_at_descriptors()
         try:
             self._replica.rest()
+            self._look_at_snapshots()
         except (LogError, OSError, Diverged) as error:
             self._fail(Stopped(str(error)))
             return
         self._tell_intake()
         self.schedule()
+
+    def _look_at_snapshots(self) -> None:
+        """Once a second. Raises OSError."""
+        if time.monotonic() < self._snapshots_next:
+            return
+        self._snapshots_next = time.monotonic() + SNAPSHOTS_SECONDS
+        self._node.look_at_snapshots()
+        for what in self._node.notes:
+            self._trace.warning("snapshots", what=what)
+        self._node.notes.clear()
 
     def _tell_intake(self) -> None:
         why_not = self._replica.why_not

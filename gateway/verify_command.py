@@ -26,13 +26,12 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
     from gateway.compare import Comparison, told
     from gateway.exchange import Exchange
     from gateway.replay_command import apply
-    from replication.disk import read_log_pieces
+    from gateway.replica_snapshot import restore_exchange
+    from replication.disk import opening_snapshot, read_log_pieces
     from replication.files import LogError
 
     wanted = read_hash(claimed, kept)
     exchange = Exchange()
-    exchange.feed.ignore(b"")
-    exchange.discards_egress = True
     names = list(dict.fromkeys(map(str, directories)))
     unfinished: list[str] = []
 
@@ -41,12 +40,21 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
 
     try:
         cluster = one_cluster(names)
+        openings = {name: found for name in names if (found := opening_snapshot(name)) is not None}
+        after = {name: snapshot.header.position for name, (snapshot, _) in openings.items()}
+        if openings:  # what all logs hold begins with the last of these
+            _, exchange, _ = restore_exchange(max(openings.values(), key=lambda found: found[0].index)[1])
+        exchange.feed.ignore(b"")
+        exchange.discards_egress = True
         logs: dict[str, Iterator[list[Entry]]] = {
-            name: read_log_pieces(name, unfinished=unfinished.append) for name in names
+            name: read_log_pieces(name, unfinished=unfinished.append, after=after.get(name)) for name in names
         }
-        comparison = Comparison(logs, take, kept or 0)
+        begins = {name: position.index for name, position in after.items()}
+        comparison = Comparison(logs, take, kept or 0, begins)
     except LogError as error:
         raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.ClickException(f"a snapshot that a log begins with: {error}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror or error}") from None
     click.echo(f"cluster {cluster}")

@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar, cast
 
-from replication.files import File, Job, LogDamaged, LogInUse, LogUnavailable
+from replication.files import File, Job, LogDamaged, LogInUse, LogUnavailable, LostData
 from replication.messages import Entry
-from replication.reader import check_pieces, check_there, read_pieces
+from replication.reader import begins_after, check_pieces, check_there, read_pieces
+from replication.snapshots import Snapshot, newest_first, state_of
 from replication.state import read_state
 from replication.sync_thread import SyncThread
+from replication.wal import Position
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
@@ -96,6 +98,7 @@ class RealDisk:
         except OSError as error:
             raise LogUnavailable(self._directory, error) from None
         self._worker: ThreadPoolExecutor | None = None
+        self._aside: ThreadPoolExecutor | None = None
         self._hurry = threading.Event()
         self._syncs: SyncThread | None = None
 
@@ -139,7 +142,11 @@ class RealDisk:
     def unique(self) -> bytes:
         return os.urandom(16)
 
-    def start(self, work: Callable[[], T]) -> Job[T]:
+    def start(self, work: Callable[[], T], *, aside: bool = False) -> Job[T]:
+        if aside:
+            if self._aside is None:
+                self._aside = ThreadPoolExecutor(1, "snapshots")
+            return self._aside.submit(work)
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, "log")
         self._hurry.clear()
@@ -174,9 +181,10 @@ class RealDisk:
             self._syncs.close()
             self._syncs = None
         self._hurry.set()
-        if self._worker is not None:
-            self._worker.shutdown(cancel_futures=True)
-            self._worker = None
+        for worker in (self._worker, self._aside):
+            if worker is not None:
+                worker.shutdown(cancel_futures=True)
+        self._worker = self._aside = None
         for descriptor in (self._lock, self._descriptor):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -250,6 +258,21 @@ def cluster_of(directory: str) -> bytes | None:
         disk.close()
 
 
+def opening_snapshot(directory: str) -> tuple[Snapshot, Iterator[bytes]] | None:
+    """What stands for the entries that the log in `directory` does not hold any more, and its state in pieces; None: it
+    begins with entry 1. Raises LostData when no whole snapshot reaches so far, LogDamaged, LogError."""
+    disk = RealDisk(directory, create=False)
+    check_there(disk)
+    begins = begins_after(disk)
+    if begins == 0:
+        return None
+    what = f"the log begins behind entry {begins}, and no snapshot can be used"
+    for snapshot in reversed(list(newest_first(disk, lambda damage: None))):
+        if snapshot.index >= begins:
+            return snapshot, state_of(disk, snapshot.name)
+    raise LostData(disk.path(""), 0, what)
+
+
 def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
     """As `read_log_pieces`, one by one."""
     for entries in read_log_pieces(directory, verify):
@@ -257,20 +280,24 @@ def read_log(directory: str, verify: bool = True) -> Iterator[Entry]:
 
 
 def read_log_pieces(
-    directory: str, verify: bool = True, unfinished: Callable[[str], None] = lambda what: None
+    directory: str,
+    verify: bool = True,
+    unfinished: Callable[[str], None] = lambda what: None,
+    after: Position | None = None,
 ) -> Iterator[list[Entry]]:
     """The entries of the log in `directory`, of a stopped or a running exchange, many at a time; needs no lock and
     changes nothing.
 
-    With `verify` every byte of the log is checked, and the hash chain. `unfinished` is told, for people, when the
+    `after`: as read_pieces has it; a log that does not begin with entry 1 is read from its `opening_snapshot` on. With
+    `verify` every byte of the log is checked, and the hash chain. `unfinished` is told, for people, when the
     log ends with a batch that is not whole and that nothing proves. Raises LogDamaged with file and offset,
     LogError when there is no log.
     """
     disk = RealDisk(directory, create=False)
     try:
         if verify:
-            yield from check_pieces(disk, unfinished)
+            yield from check_pieces(disk, unfinished, after)
         else:
-            yield from read_pieces(disk, verify=False, unfinished=unfinished)
+            yield from read_pieces(disk, verify=False, after=after, unfinished=unfinished)
     finally:
         disk.close()

@@ -40,13 +40,17 @@ class Feeding:
         for number, places in self._places.items():
             self._places[number] = [place for place in places if place.position.index <= stays]
 
-    def read(self, index: int, max_bytes: int, last_segment: int) -> list[Entry]:
-        """At least one entry, from `index` on, which must be there. Raises LostData, LogDamaged, OSError."""
+    def begin_after(self, index: int) -> None:
+        """The segments that end at `index` or before it are to be removed."""
+        self._readers = {start: reader for start, reader in self._readers.items() if start > index}
+
+    def read(self, index: int, max_bytes: int, first_segment: int, last_segment: int) -> list[Entry]:
+        """At least one entry, from `index` on, which is in these segments. Raises LostData, LogDamaged, OSError."""
         left, reader = self._readers.pop(index, (deque(), iter(())))
         if not left:
             left.extend(next(reader, []))
         if not left:  # a new reader, or one that had come to the end
-            reader = self._from(index, last_segment)
+            reader = self._from(index, first_segment, last_segment)
             left.extend(next(reader, []))
         if not left:
             raise LostData(self._disk.path(""), 0, f"entry {index} cannot be found")
@@ -64,8 +68,9 @@ class Feeding:
         self._readers[index + len(found)] = (left, reader)
         return found
 
-    def _from(self, index: int, last_segment: int) -> Iterator[list[Entry]]:
-        number = bisect_right(range(1, last_segment + 1), index - 1, key=self._index_before)
+    def _from(self, index: int, first_segment: int, last_segment: int) -> Iterator[list[Entry]]:
+        numbers = range(first_segment, last_segment + 1)
+        number = first_segment - 1 + bisect_right(numbers, index - 1, key=self._index_before)
         places = self._places.get(number, [])
         known = bisect_right(places, index - 1, key=lambda place: place.position.index)
         place = places[known - 1] if known else None

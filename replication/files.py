@@ -70,8 +70,9 @@ class Disk(Protocol):
     def unique(self) -> bytes:
         """16 random bytes."""
 
-    def start(self, work: Callable[[], T]) -> Job[T]:
-        """Runs `work` beside the loop, one piece of work at a time."""
+    def start(self, work: Callable[[], T], *, aside: bool = False) -> Job[T]:
+        """Runs `work` beside the loop, one piece of work at a time. aside: in a queue of its own: snapshots do not wait
+        for the log's segments, nor those for them."""
 
     def rest(self) -> bool:
         """Called by such work between two pieces of writing: lets the loop's own syncs through. True:

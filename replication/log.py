@@ -14,6 +14,7 @@ from replication.feeding import Feeding
 from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import begins_after, read_pieces
+from replication.renewal import renew
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
 from replication.truncation import give_up
@@ -38,6 +39,7 @@ class Log:
         self.proven_index = 0  # through which a sync has completed
         self.commit_index = 0  # through which entries are known to be committed
         self.begins_after = 0  # the index before its first entry; what came before is in a snapshot only
+        self._first = 1  # segment
         self.syncing = False  # a sync is under way beside the loop
         self._syncing_index = 0  # what it makes durable
         self._proof_due = False  # the last batch's proof is not written
@@ -79,18 +81,20 @@ class Log:
                     f"{disk.path('')}: the directory holds a log of cluster {state.cluster.hex()}; this replica is "
                     f"configured for cluster {cluster.hex()}. Give it a directory of its own"
                 )
-            if names.first > 1 and not snapshots.names(disk):
-                raise LostData(
-                    disk.path(segment_name(1)),
-                    0,
-                    "the segment is missing, and no snapshot holds what was in it",
-                )
             log = cls(disk, clock, segment_bytes, state)
             if state.stays is not None:
                 log._write_state(state)  # a killed process may have left it where only the cache knows
                 give_up(disk, state.stays)
                 log._write_state(log._state._replace(stays=None))
                 names = Names(disk)
+            if state.renews is not None:
+                log._write_state(state)
+                renew(disk, state.cluster, state.renews, segment_bytes)
+                log._write_state(log._state._replace(renews=None))
+                names = Names(disk)
+            if names.first > 1 and not snapshots.names(disk):
+                what = "the segment is missing, and no snapshot holds what was in it"
+                raise LostData(disk.path(segment_name(1)), 0, what)
             log._recover(names)
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from error
@@ -130,6 +134,7 @@ class Log:
             )
         tail = wal.recover_tail(file.path, data, header)
         last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
+        self._first = names.first
         self.begins_after = begins_after(disk)
         commit_index = last.commit_index if last else last_commit(disk, number - 1, names)
         self.commit_index = max(commit_index, self.begins_after)
@@ -330,6 +335,32 @@ class Log:
         self._proof_due = True
         self._write_state(self._state._replace(stays=None))
 
+    def renew(self, index: int) -> None:
+        """Gives up every entry and goes on behind the snapshot at `index`, which is durable in this directory. Raises
+        LogFailed, LostData, LogDamaged."""
+        assert not self.syncing
+        self._disk.hurry()
+        if self._job is not None:
+            self._finish(self._job)
+        self._write_state(self._state._replace(renews=index))
+        try:
+            self._file.close()
+            renew(self._disk, self.cluster, index, self._segment_bytes)
+            number = Names(self._disk).last
+            self._file, _, header = load(self._disk, number)
+        except OSError as error:
+            raise self._fail(self._file.path, error) from error
+        assert header is not None, "it was made just now"
+        self._header, self._place = header, wal.first_place(header)
+        self._sealed.clear()
+        self._next_size, self._retry_ns = 0, 0
+        self._feeding = Feeding(self._disk)
+        self._first = number
+        self.begins_after = self.proven_index = index
+        self._proof_due = False
+        self.settle(index)
+        self._write_state(self._state._replace(renews=None))
+
     def prove(self) -> None:
         """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to
         write: a batch that follows says the same. The mark is durable with the next sync, or when the kernel
@@ -446,7 +477,19 @@ class Log:
         """Entries from `index` on, which must be there: at least one, then as many as fit. Raises LostData,
         LogDamaged, OSError."""
         begun = self._header.number - (self._place.number == 1)
-        return self._feeding.read(index, max_bytes, begun)
+        return self._feeding.read(index, max_bytes, self._first, begun)
+
+    @property
+    def compressed_below(self) -> int:
+        """Segments with lower numbers are not touched by the work beside the loop any more."""
+        return self._sealed[0] if self._sealed else self._header.number
+
+    def begin_with(self, first: wal.SegmentHeader) -> None:
+        """Segments before this one are to be removed: they are not read any more."""
+        assert first.before.index <= self.commit_index, "an entry that is not committed would go"
+        self._first = first.number
+        self.begins_after = first.before.index
+        self._feeding.begin_after(self.begins_after)
 
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""

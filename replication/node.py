@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from replication import membership
+from replication import membership, retention, snapshots
 from replication.clock import Clock
-from replication.files import Disk, LogError, LogFailed, LogUnavailable, LostData
+from replication.files import Disk, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Proposal
@@ -20,7 +20,7 @@ from replication.progress import Progress
 from replication.raft import Raft, Timing
 from replication.salvage import salvage
 from replication.snapshots import Snapshot, newest_first, state_of
-from replication.wal import DATA, ENTRY_BYTES, Cut, Position, batch_end, beginning
+from replication.wal import DATA, ENTRY_BYTES, Cut, Position, SegmentHeader, batch_end, beginning
 from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
@@ -50,6 +50,7 @@ class Node:
         below: Callable[[int], int],
         timing: Timing,
         origin: Membership,
+        discards: bool,
     ) -> None:
         self._disk = disk
         self._log = log
@@ -70,6 +71,12 @@ class Node:
         self._queue: deque[Buffer] = deque()
         self.queued_bytes = 0  # proposed and not yet in an entry
         self.messages: list[Message] = []  # to be sent, in this order, before anything else waits
+        self.notes: list[str] = []  # what is wrong with snapshots, for people
+        self._discards = discards
+        self._kept: list[Snapshot] = []  # the newest, read whole, newest first
+        self._looked_at: list[str] = []  # the names of those that were
+        self._looking: Job[tuple[list[Snapshot], SegmentHeader | None]] | None = None
+        self._removing: Job[None] | None = None
 
     @classmethod
     def open(
@@ -86,8 +93,10 @@ class Node:
         birth: Membership | None = None,
         cluster: bytes | None = None,
         repair: bool = False,
+        discards: bool = False,
     ) -> "Node":
-        """Locks the directory and recovers. repair: what was durable here and is lost or damaged now is given up, and
+        """Locks the directory and recovers. discards: entries that the older of two snapshots holds are removed, a
+        segment at a time. repair: what was durable here and is lost or damaged now is given up, and
         comes again from the other members. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
         if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
             raise ValueError(f"a segment of {segment_bytes} bytes cannot hold an entry of {max_entry_bytes}")
@@ -97,13 +106,13 @@ class Node:
             raise LogUnavailable(disk.path(""), error) from None
         try:
             if repair:
-                salvage(disk)
+                salvage(disk, segment_bytes)
             log = Log.open(disk, clock, segment_bytes, cluster)
             if birth is not None and log.position.index == 0:
                 log.save(HardState(1, 0))
                 log.append([Proposal(1, 1, 0, (membership.encode(birth),))], 0)
                 log.sync()
-            return cls(disk, log, clock, max_entry_bytes, me, below, timing, origin)
+            return cls(disk, log, clock, max_entry_bytes, me, below, timing, origin, discards)
         except LogError:
             disk.close()
             raise
@@ -113,7 +122,9 @@ class Node:
     def snapshots(self, passed_over: Callable[[str], None]) -> Iterator[Snapshot]:
         """What a start may begin with, the newest first; each was read whole. passed_over: told, for people, of each
         that is damaged."""
-        return newest_first(self._disk, passed_over)
+        for snapshot in newest_first(self._disk, passed_over):
+            if snapshot.index >= self._log.begins_after:  # the log goes on from there
+                yield snapshot
 
     def state_of(self, snapshot: Snapshot) -> Iterator[bytes]:
         """The application's bytes, in pieces. Raises LogDamaged, OSError."""
@@ -422,7 +433,60 @@ class Node:
         found, self._running.reads = self._running.reads, []
         return found
 
+    # ------------------------------------------------------------ snapshots
+
+    def look_at_snapshots(self) -> None:
+        """Now and then: another process may have made one. It is read beside the loop, and what may go of the log goes.
+        Raises OSError."""
+        if self._removing is not None:
+            if self._removing.done():
+                self._removed()
+            return
+        if self._looking is not None:
+            if self._looking.done():
+                self._looked()
+            return
+        names = snapshots.names(self._disk)[: snapshots.KEPT]
+        if names == self._looked_at:
+            return
+        self._looked_at = names
+        disk, known, damaged = self._disk, self._kept, self.notes.append
+        below = self._log.compressed_below if self._discards else 0
+
+        def look() -> tuple[list[Snapshot], SegmentHeader | None]:
+            found = retention.read_whole(disk, names, known, damaged)
+            return found, retention.first_to_keep(disk, found, below)
+
+        self._looking = disk.start(look, aside=True)
+
+    def _looked(self) -> None:
+        """Nobody may still read what goes now."""
+        assert self._looking is not None
+        job, self._looking = self._looking, None
+        try:
+            self._kept, first = job.result()
+        except (LogDamaged, OSError) as error:
+            self.notes.append(str(error))
+            return
+        if first is not None:
+            number = first.number
+            self._log.begin_with(first)
+            self._removing = self._disk.start(lambda: retention.remove(self._disk, number), aside=True)
+
+    def _removed(self) -> None:
+        assert self._removing is not None
+        job, self._removing = self._removing, None
+        try:
+            job.result()
+        except OSError as error:
+            self.notes.append(str(error))
+
     # ------------------------------------------------------------ what is known
+
+    @property
+    def begins_after(self) -> int:
+        """The index before the first entry that is in the log."""
+        return self._log.begins_after
 
     @property
     def membership(self) -> Membership:
@@ -515,6 +579,10 @@ class Node:
     def close(self) -> None:
         """Ends cleanly and unlocks the directory."""
         try:
+            for job in (self._looking, self._removing):
+                if job is not None:
+                    with suppress(LogDamaged, OSError):
+                        job.result()
             self._log.close()
         finally:
             self._disk.close()

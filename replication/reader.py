@@ -81,9 +81,15 @@ def committed_through(disk: Disk) -> int:
 def begins_after(disk: Disk) -> int:
     """The index before the log's first entry: 0, unless what came before is in a snapshot only, all of it committed.
     Raises LostData, LogDamaged."""
+    position = beginning_of(disk)
+    return position.index if position is not None else 0
+
+
+def beginning_of(disk: Disk) -> wal.Position | None:
+    """Where the log begins, when it does not begin with entry 1. Raises LostData, LogDamaged."""
     first = Names(disk).first
     if first == 1:
-        return 0
+        return None
     path = disk.path(segment_name(first))
     try:
         header = read_header(disk, first)
@@ -91,7 +97,7 @@ def begins_after(disk: Disk) -> int:
         raise LogDamaged(path, bad.offset, bad.what) from None
     if header is None:
         raise LostData(path, 0, "the segment header is damaged")
-    return header.before.index
+    return header.before
 
 
 def segment_of(disk: Disk, index: int) -> int:

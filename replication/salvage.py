@@ -1,41 +1,55 @@
 """Repairing a log that lost or damaged what had been durable, where other members have it still.
 
-What is whole from the first entry on stays; everything after it is given up, and comes again from the leader. Until
-then the member remembers what it may have promised (State.cut): it votes only for logs that reach that entry (raft.py).
+What is whole from the first entry, or from the newest whole snapshot on, stays; everything after it is given up, and
+comes again from the leader. Until then the member remembers what it may have promised (State.cut): it votes only for
+logs that reach that entry (raft.py).
 A log of one member has nobody to be repaired from and is never touched.
 """
 
-from replication import wal
+from replication import snapshots, wal
 from replication.archive import BLOCKS, END, END_MAGIC, SKIPPABLE
 from replication.files import Disk, LogDamaged
-from replication.reader import read_pieces
+from replication.reader import beginning_of, read_pieces
+from replication.renewal import renew
 from replication.segments import Names, packed_name, segment_name
 from replication.state import read_state, write_state_of
 from replication.truncation import give_up
 
 
-def salvage(disk: Disk) -> tuple[int, wal.Cut]:
-    """The last entry that stays, and the range that was lost. The directory must be locked.
+def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
+    """The last entry that stays, and the range that was lost. The directory must be locked. segment_bytes: of a segment
+    that has to be made.
 
     Raises LogDamaged, LostData when term and vote are not there: then this member's promises are lost. OSError.
     """
     state = read_state(disk)
-    stays = whole_through(disk, state.cluster)
+    snapshot = next((one.index for one in snapshots.newest_first(disk, lambda what: None)), 0)
+    log = whole_through(disk, state.cluster, snapshot)
+    stays = max(log, snapshot)
     index, term = max((stays, 0), *traces(disk))
     cut = wal.Cut(stays + 1, index, term)
     if state.cut is not None and (state.cut.term, state.cut.last_index) > (cut.term, cut.last_index):
         cut = state.cut
-    state = write_state_of(disk, state._replace(cut=cut, stays=stays))
-    give_up(disk, stays)
-    write_state_of(disk, state._replace(stays=None))
+    if log >= snapshot and log > 0:
+        state = write_state_of(disk, state._replace(cut=cut, stays=stays))
+        give_up(disk, stays)
+    else:
+        state = write_state_of(disk, state._replace(cut=cut, stays=None, renews=snapshot))
+        renew(disk, state.cluster, snapshot, segment_bytes)
+    write_state_of(disk, state._replace(stays=None, renews=None))
     return stays, cut
 
 
-def whole_through(disk: Disk, cluster: bytes) -> int:
-    """The last entry before which no byte is wrong."""
+def whole_through(disk: Disk, cluster: bytes, snapshot: int) -> int:
+    """The last entry of the log before which no byte of it is wrong; 0: there is none, or the log begins later than the
+    newest whole snapshot reaches."""
     index = 0
     try:
-        for entries in read_pieces(disk, verify=True, cluster=cluster):
+        after = beginning_of(disk)
+        if after is not None and after.index > snapshot:
+            return 0
+        index = after.index if after is not None else 0
+        for entries in read_pieces(disk, verify=True, cluster=cluster, after=after):
             index = entries[-1].index
     except LogDamaged:
         pass

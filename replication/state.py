@@ -58,12 +58,15 @@ def check_state(disk: Disk) -> wal.State:
         raise LogDamaged(file.path, min(len(data), SIZE), f"the file should end at {SIZE}")
     for start in range(0, SIZE, wal.SECTOR):
         slot = data[start : start + wal.SECTOR]
-        whole = wal.unsealed(wal.STATE, wal.STATE_MAGIC, slot, 0) is not None
-        record = wal.CRC.size + (wal.STATE if whole else wal.STATE_1).size
-        if not whole and wal.unsealed(wal.STATE_1, wal.STATE_MAGIC, slot, 0) is None:
+        record = next(
+            (one for one in wal.STATE_RECORDS if wal.unsealed(one, wal.STATE_MAGIC, slot, 0) is not None),
+            None,
+        )
+        if record is None:
             raise LogDamaged(file.path, start, "this copy of the term and the vote is damaged")
-        if not wal.blank(slot, record):
-            raise LogDamaged(file.path, start + wal.first_written(slot, record), "there should be zeros here")
+        end = wal.CRC.size + record.size
+        if not wal.blank(slot, end):
+            raise LogDamaged(file.path, start + wal.first_written(slot, end), "there should be zeros here")
     return state
 
 

@@ -29,7 +29,7 @@ from replication.files import LostData
 from replication.messages import Entry, HardState, Proposal
 
 VERSION = 1
-STATE_VERSION = 2
+STATE_VERSION = 3
 ZEROS = bytes(1 << 16)  # zeros are compared in pieces of this size
 SECTOR = 512
 PADDING = bytes(SECTOR)
@@ -50,9 +50,11 @@ ENTRY = struct.Struct("<IQQq32s")  # payload length, index, term, timestamp, cha
 PROOF = struct.Struct("<4sQQQ32s")  # magic number index term hash
 SUCCESSOR = struct.Struct("<4sQQ")  # magic number size
 STATE = struct.Struct(
-    "<4sIQ16sQQQQQ16sQQ"
-)  # magic version sequence cluster term vote | cut: first last term | directory starts stays
+    "<4sIQ16sQQQQQ16sQQQ"
+)  # magic version sequence cluster term vote | cut: first last term | directory starts stays renews
+STATE_2 = struct.Struct("<4sIQ16sQQQQQ16sQQ")  # of format version 2: up to what stays
 STATE_1 = struct.Struct("<4sIQ16sQQQQQ")  # of format version 1: up to the cut
+STATE_RECORDS = (STATE, STATE_2, STATE_1)
 RECORD = struct.Struct("<I" + ENTRY.format[1:])  # CRC and ENTRY
 LINK = struct.Struct("<QQq")  # index, term, timestamp: hashed between the previous hash and the payload
 
@@ -137,6 +139,7 @@ class State(NamedTuple):
     directory: bytes  # 16 random bytes, made with the directory
     starts: int  # how often it was opened to be written to
     stays: int | None  # entries after it are being given up (truncation.py)
+    renews: int | None = None  # all of the log is being given up for the snapshot at this entry (renewal.py)
 
 
 class Bad(Exception):
@@ -230,6 +233,7 @@ def encode_successor(number: int, size: int) -> bytes:
 def encode_state(state: State) -> bytes:
     cut = state.cut or Cut(0, 0, 0)
     stays = 0 if state.stays is None else state.stays + 1
+    renews = 0 if state.renews is None else state.renews + 1
     return sealed(
         STATE.pack(
             STATE_MAGIC,
@@ -241,6 +245,7 @@ def encode_state(state: State) -> bytes:
             state.directory,
             state.starts,
             stays,
+            renews,
         )
     )
 
@@ -309,13 +314,14 @@ def decode_state(data: bytes) -> State | None:
 
 def decode_slot(data: bytes, at: int) -> State | None:
     """One slot of `state`; None when it is not whole. Raises Bad for a version that is not known here."""
-    fields = unsealed(STATE, STATE_MAGIC, data, at) or unsealed(STATE_1, STATE_MAGIC, data, at)
+    found = (unsealed(record, STATE_MAGIC, data, at) for record in STATE_RECORDS)
+    fields = next(filter(None, found), None)
     if fields is None:
         return None
     version, sequence, cluster, term, vote, first, last, cut_term, *more = fields
-    if version not in (1, STATE_VERSION):
+    if version not in range(1, STATE_VERSION + 1):
         raise Bad(at + CRC.size + 4, f"state format version {version}; this program reads {STATE_VERSION}")
-    directory, starts, stays = more or (bytes(16), 0, 0)
+    directory, starts, stays, renews = [*more, *[bytes(16), 0, 0, 0][len(more) :]]
     return State(
         sequence,  # type: ignore[arg-type]
         cluster,  # type: ignore[arg-type]
@@ -324,6 +330,7 @@ def decode_slot(data: bytes, at: int) -> State | None:
         directory,  # type: ignore[arg-type]
         starts,  # type: ignore[arg-type]
         stays - 1 if stays else None,  # type: ignore[operator]
+        renews - 1 if renews else None,  # type: ignore[operator]
     )
 
 

@@ -43,6 +43,24 @@ def test_logs_of_different_lengths_have_the_shortest_in_common() -> None:
     assert "the same up to entry 3" in list(told(comparison))
 
 
+def test_what_a_log_does_not_hold_any_more_is_not_compared() -> None:
+    common: list[Entry] = []
+    logs = {
+        "all": pieces(log("abcdef")),
+        "rest": pieces(log("abcdefg")[3:]),
+        "other": pieces(log("abcdX")[2:]),
+    }
+    comparison = Comparison(logs, common.extend, 2, {"rest": 3, "other": 2})
+    assert comparison.parting is not None
+    assert comparison.parting.index == 5
+    assert [entry.index for entry in common] == [4]
+    assert comparison.common_index == 4
+    assert list(comparison.kept) == ["all"]
+    assert any(
+        line.startswith("rest: whole, entries 4 to 7, the ones before in") for line in told(comparison)
+    )
+
+
 def test_logs_part_at_the_first_entry_that_differs_even_behind_the_end_of_another() -> None:
     comparison, common = compared("abcdXf", "ab", "abcdYf")
     assert common == "ab"

@@ -56,6 +56,19 @@ def test_a_directory_of_another_cluster_is_refused_with_both_names(tmp_path: Pat
     assert start(tmp_path, cluster)[2] == 2
 
 
+def slots_of_version_2(cluster: bytes) -> bytes:
+    record = wal.STATE_2.pack(wal.STATE_MAGIC, 2, 7, cluster, 3, 1, 5, 6, 2, b"d" * 16, 9, 0)
+    return wal.sealed(record).ljust(wal.SECTOR, b"\0") * 2
+
+
+def test_the_state_of_format_version_2_is_read_and_written_again(tmp_path: Path) -> None:
+    cluster, _, _ = start(tmp_path)
+    (tmp_path / "state").write_bytes(slots_of_version_2(cluster))
+    state = check_state(RealDisk(str(tmp_path)))
+    assert (state.hard, state.cut, state.starts, state.renews) == (HardState(3, 1), wal.Cut(5, 6, 2), 9, None)
+    assert start(tmp_path) == (cluster, b"d" * 16, 10)
+
+
 def slots_of_version_1(cluster: bytes, version: int = 1) -> bytes:
     record = wal.STATE_1.pack(wal.STATE_MAGIC, version, 7, cluster, 3, 1, 5, 6, 2)
     return wal.sealed(record).ljust(wal.SECTOR, b"\0") * 2
@@ -77,12 +90,13 @@ def test_the_state_of_format_version_1_is_read_and_written_again(tmp_path: Path)
 
 def test_the_state_of_a_later_format_is_refused(tmp_path: Path) -> None:
     cluster, _, _ = start(tmp_path)
-    (tmp_path / "state").write_bytes(slots_of_version_1(cluster, version=3))
-    with pytest.raises(LogDamaged, match="version 3"):
+    (tmp_path / "state").write_bytes(slots_of_version_1(cluster, version=4))
+    with pytest.raises(LogDamaged, match="version 4"):
         start(tmp_path)
 
 
 @pytest.mark.parametrize("stays", [None, 0, 1, 1 << 40])
 def test_what_stays_is_kept(stays: int | None) -> None:
-    state = wal.State(1, CLUSTER, HardState(1, 1), None, bytes(16), 0, stays)
-    assert wal.decode_state(wal.encode_state(state).ljust(2 * wal.SECTOR, b"\0")) == state
+    given_up = wal.State(1, CLUSTER, HardState(1, 1), None, bytes(16), 0, stays)
+    for state in (given_up, given_up._replace(stays=None, renews=stays)):
+        assert wal.decode_state(wal.encode_state(state).ljust(2 * wal.SECTOR, b"\0")) == state

@@ -202,7 +202,7 @@ class SimulatedDisk:
     def unique(self) -> bytes:
         return self.chance.randbytes(16)
 
-    def start(self, work: Callable[[], Any]) -> SimulatedJob:
+    def start(self, work: Callable[[], Any], *, aside: bool = False) -> SimulatedJob:
         return SimulatedJob(self, work)
 
     def rest(self) -> bool:

@@ -1,0 +1,148 @@
+"""A log that is given up for a snapshot, and goes on behind it: power is lost at every operation of it."""
+
+from contextlib import suppress
+from itertools import chain
+
+import pytest
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, ManualClock, Seen
+from follower import Follower
+from simulated_disk import Crash, SimulatedDisk
+from test_snapshot_files import begin, long_log, snapshot_at
+
+from replication import snapshots, wal
+from replication.log import Log
+from replication.messages import HardState, Proposal
+from replication.node import Node
+from replication.salvage import salvage
+from replication.state import read_state
+
+
+def behind() -> tuple[Follower, Follower, int]:
+    """A follower with an old log of its own, one of another history, and the index of a snapshot of that in its
+    directory."""
+    ahead = long_log(1)
+    old = Follower(SimulatedDisk(2))
+    Log.open(old.disk, ManualClock(), SEGMENT_BYTES, ahead.log.cluster)
+    old.open().save(HardState(9, 0))
+    for number in range(9):
+        old.append([b"old %d" % number * 30])
+        old.sync(beside=False)
+    index = ahead.last_index - 5
+    name = snapshot_at(ahead, index)
+    file = old.disk.open(name, create=True)
+    file.pwrite(bytes(ahead.disk.files[name].cached), 0)
+    file.sync()
+    old.disk.sync_directory()
+    return old, ahead, index
+
+
+def write_on(log: Log, ahead: Follower, index: int) -> None:
+    """What the leader sends next."""
+    for entry in ahead.entries[index:]:
+        while not log.make_room([len(entry.payload)]):
+            log.poll(wait=True)
+        proposal = Proposal(entry.index, entry.term, entry.timestamp_ns, (entry.payload,))
+        assert [Seen.of(written) for written in log.append([proposal], index)] == [entry]
+        log.sync()
+
+
+def test_the_log_goes_on_behind_the_snapshot() -> None:
+    old, ahead, index = behind()
+    log = old.log
+    log.renew(index)
+    assert (log.begins_after, log.commit_index, log.proven_index) == (index, index, index)
+    assert log.position.hash == ahead.entries[index - 1].chain_hash
+    write_on(log, ahead, index)
+    position = snapshots.check(old.disk, snapshots.snapshot_name(index)).header.position
+    assert [Seen.of(e) for e in chain.from_iterable(log.pieces(position))] == ahead.entries[index:]
+    assert log.read_from(index + 1, 1)[0].index == index + 1
+    log.close()
+    again = Log.open(old.disk.lose_power(), ManualClock(), SEGMENT_BYTES)
+    assert again.position.index == ahead.last_index
+    assert again.begins_after == index
+
+
+def test_a_crash_at_every_operation_leaves_the_old_log_or_the_new_beginning() -> None:
+    outcomes = set()
+    honest, _, index = behind()
+    before = honest.disk.operations
+    honest.log.renew(index)
+    for kill_at in range(honest.disk.operations - before + 1):
+        for lose_at in (0, 4, 8, 12, 16, 20, 24, 28, 1 << 20):
+            old, ahead, index = behind()
+            old.disk.chance.seed(f"{kill_at} {lose_at}")
+            old.disk.crash_at = old.disk.operations + kill_at
+            with suppress(Crash):
+                old.log.renew(index)
+            disk = old.disk.kill() if lose_at else old.disk.lose_power()
+            if lose_at:
+                disk.crash_at = lose_at
+                with suppress(Crash):
+                    Log.open(disk, ManualClock(), SEGMENT_BYTES)
+                disk = disk.lose_power()
+            log = Log.open(disk, ManualClock(), SEGMENT_BYTES)
+            log.count_start()
+            assert log.hard_state == HardState(9, 0)
+            assert read_state(disk).renews is None
+            outcomes.add(log.position.index)
+            if log.position.index == index:
+                assert log.commit_index == index
+                write_on(log, ahead, index)
+                log = Log.open(disk.lose_power(), ManualClock(), SEGMENT_BYTES)
+                assert log.position.index == ahead.last_index
+    assert outcomes == {9, index}
+
+
+@pytest.mark.parametrize(
+    "where", ["before the snapshot", "behind the snapshot", "the first segment's header"]
+)
+def test_a_log_that_is_damaged_is_repaired_from_its_snapshot(where: str) -> None:
+    """As a member of a cluster does: what is whole behind the snapshot stays, too."""
+    follower = long_log()
+    index = follower.last_index - 8
+    snapshot_at(follower, index)
+    follower.log.close()
+    disk = follower.disk
+    names = sorted(name for name in disk.files if "segment" in name)
+    if where == "before the snapshot":
+        disk.files[names[1]].cached[wal.DATA + 200] ^= 1
+    elif where == "behind the snapshot":
+        last = follower.log._header.number
+        disk.files[f"{last:08}.segment"].cached[wal.DATA + 200] ^= 1
+    else:
+        disk.files[names[0]].cached[20] ^= 1
+    stays, cut = salvage(disk, SEGMENT_BYTES)
+    assert stays >= index
+    assert cut.last_index == follower.last_index
+    node = Node.open(
+        disk.lose_power(),
+        clock=ManualClock(),
+        segment_bytes=SEGMENT_BYTES,
+        max_entry_bytes=MAX_ENTRY_BYTES,
+        me=7,
+    )
+    begun = begin(node)
+    assert begun is not None
+    assert begun.index == index
+    list(node.committed_pieces())
+    node.begin()
+    assert node.last_index == stays
+    assert node.commit_index >= index
+
+
+def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
+    """Its beginning was given up for snapshots, and they are damaged: the leader sends its own."""
+    follower = long_log()
+    index = follower.last_index - 4
+    name = snapshot_at(follower, index)
+    follower.log.renew(index)
+    follower.entries = follower.entries[:index]
+    follower.log.close()
+    disk = follower.disk
+    disk.files[name].cached[100] ^= 1
+    stays, cut = salvage(disk, SEGMENT_BYTES)
+    assert stays == 0
+    assert cut.last_index >= 0
+    log = Log.open(disk.lose_power(), ManualClock(), SEGMENT_BYTES)
+    assert log.position == wal.beginning(log.cluster)
+    assert log.hard_state == follower.log.hard_state
