@@ -1,0 +1,120 @@
+"""A client that floods, quiet ones beside it, a follower that stands still: what queues at the leader is bounded."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cluster_processes import ClusterProcesses, free_members
+from exchange_process import PATIENCE_SECONDS, ROOT, ExchangeProcess, wait_until
+from fix_client import FixClient
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+FLOOD = 1_500_000  # orders that trade nothing and are cancelled at once
+REMEMBERED = 100_000  # ClOrdIDs of closed orders, of each session
+GROWTH_BYTES = 48 << 20  # of the leader while the second half of the flood comes: that is 130 MB of orders
+FLOODER = """
+import sys, threading
+import numpy as np
+from fix_client import FixClient
+from gateway.client_encoder import Encoder
+from gateway.client_types import REQUEST
+
+port, count = map(int, sys.argv[1:])
+client = FixClient("tcp", port, "FLOODER")
+client.logon(heartbeat=0)
+tcp = client._tcp
+
+def count_answers():
+    left, kept = 2 * count, b""
+    while left:
+        data = kept + tcp.recv(1 << 20)
+        left -= data.count(b"\\x0110=")
+        kept = data[-3:]
+
+answers = threading.Thread(target=count_answers)
+answers.start()
+print("ready", flush=True)
+rows = np.zeros(10_000, REQUEST)
+rows["kind"], rows["side"], rows["ord_type"], rows["time_in_force"] = map(ord, "D123")
+rows["symbol"], rows["quantity"], rows["price"] = b"AAPL", 1, 1
+for first in range(0, count, len(rows)):
+    rows["cl_ord_id"] = [b"f%d" % (first + i) for i in range(len(rows))]
+    for data, _ in Encoder("FLOODER", "QUORUMBOOK").requests(rows, first + 2, 1_790_000_000_000_000_000, 256):
+        tcp.sendall(data)
+answers.join()
+"""
+
+
+@contextmanager
+def flooder(exchange: ExchangeProcess) -> Iterator["subprocess.Popen[str]"]:
+    """Begins when it has said so."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FLOODER, str(exchange.port("fix_tcp")), str(FLOOD)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{ROOT}"},
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def resident_bytes(exchange: ExchangeProcess) -> int:
+    status = Path(f"/proc/{exchange.endpoints['pid']}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) << 10
+
+
+def taken(exchange: ExchangeProcess) -> int:
+    return int(exchange.ask(command="status")["input_number"])
+
+
+def round_trip_us(client: FixClient, name: str) -> float:
+    began = time.perf_counter_ns()
+    client.send_bytes(client.order(name, "buy", 1, "1.00", tif="3"))
+    assert client.expect("8")[150] == "0"
+    assert client.expect("8")[150] == "4"
+    return (time.perf_counter_ns() - began) / 1000
+
+
+def test_a_flood_and_a_follower_that_stands_still_cost_the_leader_no_memory(tmp_path: Path) -> None:
+    with ClusterProcesses(tmp_path) as cluster:
+        cluster.begin(free_members(3))
+        leader = cluster.leader()
+        led = cluster.members[leader]
+        stopped, other = (one for id, one in cluster.members.items() if id != leader)
+        quiet = [FixClient("tcp", one.port("fix_tcp"), name) for one, name in ((led, "NEAR"), (other, "FAR"))]
+        for client in quiet:
+            client.logon(heartbeat=0)
+        latencies: dict[str, list[float]] = {client.comp_id: [] for client in quiet}
+        sizes: list[tuple[int, int]] = []
+        with flooder(led) as flood:
+            stopped.signal(signal.SIGSTOP)
+            while not sizes or sizes[-1][0] < FLOOD:
+                sizes.append((taken(led), resident_bytes(led)))
+                for number in range(10):
+                    for client in quiet:
+                        latencies[client.comp_id].append(round_trip_us(client, f"{len(sizes)}-{number}"))
+            assert flood.wait(PATIENCE_SECONDS) == 0
+            stopped.signal(signal.SIGCONT)
+        for name, found in latencies.items():
+            p50, p99 = np.percentile(found, (50, 99))
+            print(f"{name}: p50 {p50:,.0f} us, p99 {p99:,.0f} us of {len(found)}")
+        assert led.ask(command="status")["role"] == "leader"
+        half = next(size for inputs, size in sizes if inputs > max(FLOOD // 2, REMEMBERED))
+        grown = max(size for _, size in sizes) - half
+        print(f"resident {half >> 20} MB when half had come, {grown >> 20} MB more at most after it")
+        assert grown < GROWTH_BYTES
+        wait_until(lambda: len({taken(one) for one in cluster.members.values()}) == 1)
+        cluster.wait_for_one_state()
