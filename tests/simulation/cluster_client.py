@@ -56,7 +56,10 @@ class Client:
         self.next_in = 1
         self.sent: dict[int, Fields] = {}  # application messages by MsgSeqNum
         self.got: dict[int, Fields] = {}  # numbered messages by MsgSeqNum
-        self.open: dict[str, str] = {}  # ClOrdID -> symbol, of orders that may rest
+        self.open: dict[str, tuple[str, str]] = {}  # ClOrdID -> (symbol, side), of orders that may rest
+        self.floors: dict[
+            str, int
+        ] = {}  # ClOrdID -> the largest input number heard of when it was first sent
         self.answered: dict[str, int] = {}  # ClOrdID -> how often it was accepted or rejected
         self.requests = 0
         self._rest = b""
@@ -108,8 +111,10 @@ class Client:
         kind = chance.random()
         if self.open and kind < 0.25:
             old = chance.choice(sorted(self.open))
-            fields = [("41", old), ("11", id), ("55", self.open[old]), ("54", "1"), ("60", self._time())]
-            self._application("F", fields)
+            symbol, side = self.open[old]
+            self._application(
+                "F", [("41", old), ("11", id), ("55", symbol), ("54", side), ("60", self._time())]
+            )
             return
         side = chance.choice("12")
         symbol = chance.choice(("AAPL", "MSFT"))
@@ -118,16 +123,19 @@ class Client:
         order += [("40", "2"), ("44", str(price))]
         if self.open and kind < 0.35:
             old = chance.choice(sorted(self.open))
-            order[0] = ("55", self.open[old])
+            order[0] = ("55", self.open[old][0])
+            if chance.random() < 0.9:  # else it is refused
+                order[1] = ("54", self.open[old][1])
             self._application("G", [("41", old), ("11", id), *order])
             return
-        self.open[id] = symbol
+        self.open[id] = symbol, side
         self._application("D", [("11", id), *order, ("59", chance.choice("013"))])
 
     def _time(self) -> str:
         return "20260101-00:00:00.000"
 
     def _application(self, kind: str, fields: Fields) -> None:
+        self.floors[dict(fields)["11"]] = self.world.heard
         self.sent[self.next_out] = [("35", kind), *fields]
         self._send(kind, self.next_out, fields)
         self.next_out += 1
@@ -210,15 +218,16 @@ class Client:
         self.got[number] = fields
         if kind in ("8", "9", "3", "j"):
             values = dict(fields)
+            self.world.heard = max(self.world.heard, int(values["20001"]))
             id = values.get("11", "")
             if kind != "8" or values["150"] in "085 4":
                 self.answered[id] = self.answered.get(id, 0) + (kind != "8" or values["150"] != "4")
             if kind == "8" and values["39"] in ("2", "4", "8"):
                 self.open.pop(id, None)
             if kind == "8" and values["150"] == "5":
-                symbol = self.open.pop(values["41"], None)
-                if symbol is not None:
-                    self.open[id] = symbol
+                terms = self.open.pop(values["41"], None)
+                if terms is not None:
+                    self.open[id] = terms
 
     def _gap_filled(self, number: int, next_number: int) -> None:
         """Admin messages that are not sent again."""

@@ -1,19 +1,14 @@
 """A whole life of a simulated cluster: work and faults, then peace, then judgement."""
 
 from collections import Counter
-from itertools import chain
 
-from cluster_client import Client, parse, split, stable
-from cluster_world import MS, SECOND, Host, Violation, World
-
-from gateway.exchange import Exchange
-from gateway.fix import encode_records
+from cluster_judge import judge
+from cluster_world import MS, SECOND, Violation, World
 
 INPUTS, FAULTS = 500, 10  # what a seed has to have at least to count
 FAULT_KINDS = (
     "all lost power", "clock set", "cut off", "cut one way", "frozen", "killed", "power lost", "transfer",
 )  # fmt: skip
-MESSAGE, CLOSE = 1, 3  # kinds of egress records
 
 
 def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
@@ -69,58 +64,3 @@ def state(world: World) -> str:
     ]
     clients = [(client.name, client.logged_on, client.missing()) for client in world.clients]
     return f"{len(world.log)} entries; {hosts}; {clients}"
-
-
-def judge(world: World) -> None:
-    """Everything follows from the log alone, and everybody got what follows from it."""
-    host = next(iter(world.up()))
-    exchange, reports = applied_again(host)
-    for other in world.up():
-        assert other.replica is not None
-        if other.replica.exchange.state_hash() != exchange.state_hash():
-            raise Violation(f"host {other.id} ends in another state than its log leads to")
-    for client in world.clients:
-        judge_client(client, reports.get(client.name, {}))
-
-
-def applied_again(host: Host) -> tuple[Exchange, dict[str, dict[int, list[tuple[str, str]]]]]:
-    """The exchange that the log leads to in one go, and what it says to each client, by MsgSeqNum."""
-    assert host.replica is not None
-    exchange = Exchange()
-    said: dict[str, dict[int, list[tuple[str, str]]]] = {}
-    for entry in chain.from_iterable(host.replica.node.committed_pieces()):
-        exchange.apply(entry.payload, entry.index, entry.term, entry.timestamp_ns)
-        with exchange.egress() as view:
-            records = bytes(view)
-        exchange.clear_egress()
-        names = {session["id"]: session["comp_id"] for session in exchange.sessions()}
-        at = 0
-        while at < len(records):
-            size = int.from_bytes(records[at : at + 4], "little")
-            session = int.from_bytes(records[at + 8 : at + 12], "little")
-            if records[at + 4] == MESSAGE:
-                message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
-                fields = parse(split(message)[0][0])
-                said.setdefault(names[session], {})[int(dict(fields)["34"])] = fields
-            if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
-                host.world.counts["takeovers"] += 1
-            at += size
-    return exchange, said
-
-
-def judge_client(client: Client, said: dict[int, list[tuple[str, str]]]) -> None:
-    for number, fields in client.got.items():
-        if number not in said or stable(said[number]) != stable(fields):
-            raise Violation(f"{client.name} got message {number} that the log does not say: {fields}")
-    missing = [
-        number for number, fields in said.items() if number < client.next_in and number not in client.got
-        and fields[2][1] in ("8", "9", "3", "j")
-    ]  # fmt: skip
-    if missing:
-        raise Violation(f"{client.name} never got messages {missing}, {said[missing[0]]}")
-    twice = [id for id, times in client.answered.items() if times > 1]
-    if twice:
-        raise Violation(f"{client.name}: answered twice: {twice}")
-    executions = [dict(fields).get("17") for fields in client.got.values() if dict(fields)["35"] == "8"]
-    if len(executions) != len(set(executions)):
-        raise Violation(f"{client.name}: an execution was reported twice")

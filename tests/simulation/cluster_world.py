@@ -17,6 +17,7 @@ from simulated_disk import Crash, SimulatedDisk, SimulatedFile
 from gateway.config import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
+from gateway.feed import HEADER
 from gateway.replica import Replica
 from replication.files import File, LogDamaged
 from replication.membership import Member, Membership, Refused
@@ -126,12 +127,18 @@ class Host:
         self.frozen: list[Callable[[], None]] | None = None  # what waits while the process stands still
         self.scheduled = False
         self.transports: list[Transport] = []
+        self.feed: dict[
+            bytes, int
+        ] = {}  # by topic: the sequence of the record that this process publishes next
+        self.checked = 0  # the last index at which this process' state was compared
 
     # ---------------------------------------------------------------- coming and going
 
     def start(self) -> None:
         world = self.world
         self.life += 1
+        self.feed.clear()
+        self.checked = 0
         disk = self.disk
         disk.sync_may_end = lambda: False
         birth = world.birth if self.id in world.birth.ids and not disk.names() else None
@@ -169,7 +176,7 @@ class Host:
             node,
             EgressFile(cast(File, Resends())),
             Connections,
-            lambda messages: None,
+            self._published,
             lambda: None,
             self.clock.monotonic_ns,
             self.id,
@@ -179,6 +186,19 @@ class Host:
         replica.recover(lambda index, last: None)
         self.replica = replica
         replica.start(parse(CONFIG, "sim.toml"))
+
+    def _published(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Every replica publishes the same, numbered without gaps."""
+        for topic, payload in messages:
+            fields = HEADER.unpack_from(payload)
+            count, sequence = fields[5], fields[7]
+            if self.feed.setdefault(topic, sequence) != sequence:
+                raise Violation(
+                    f"{topic!r} at host {self.id} goes on with {sequence}, not {self.feed[topic]}"
+                )
+            self.feed[topic] = sequence + count
+            if self.world.feed.setdefault((topic, sequence), payload) != payload:
+                raise Violation(f"message {sequence} of {topic!r} is another one at host {self.id}")
 
     def _watch(self, node: Node, disk: SimulatedDisk) -> None:
         """What a node gives to be applied is judged at once; its syncs take their time."""
@@ -268,6 +288,7 @@ class Host:
 
     def _ticked(self) -> None:
         assert self.replica is not None
+        self.replica.exchange.feed.listen(b"")  # once there are instruments
         self.replica.tick()
         self.turn()
 
@@ -476,6 +497,8 @@ class World:
         self.leaders: dict[int, int] = {}  # by term
         self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
         self.hashes: dict[int, str] = {}  # state hash by index
+        self.feed: dict[tuple[bytes, int], bytes] = {}  # what was published, by topic and sequence
+        self.heard = 0  # the largest input number that any client was told
         self.rotten: Host | None = None  # the last machine whose disk lost something
         self.trace: Callable[[str], None] | None = None
         self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
@@ -555,7 +578,8 @@ class World:
         if node.role == "leader" and self.leaders.setdefault(node.term, host.id) != host.id:
             raise Violation(f"hosts {host.id} and {self.leaders[node.term]} both lead term {node.term}")
         index = exchange.applied_index
-        if index % 16 == 0 and index and exchange.between_entries:
+        if index % 16 == 0 and index > host.checked and exchange.between_entries:
+            host.checked = index
             found = exchange.state_hash()
             if self.hashes.setdefault(index, found) != found:
                 raise Violation(f"the state at entry {index} is another one at host {host.id}")

@@ -12,6 +12,7 @@ from cluster_life import live
 
 EXPECTED = (
     "all lost power",
+    "applied elsewhere",
     "clock set",
     "cut off",
     "cut one way",

@@ -1,0 +1,43 @@
+"""A log applied anew in a process of its own: `python apply_again.py SEED < entries`, and what comes out, as one hash.
+
+Steps are cut elsewhere, entries are begun one by one or several at once, and at some entry the exchange is replaced by
+one that is restored from its snapshot; Python's hashes are seeded otherwise by who starts the process. Nothing of that
+may change a byte of what the log says.
+"""
+
+import hashlib
+import pickle
+import random
+import sys
+
+from gateway.exchange import Exchange
+
+Entries = list[tuple[int, int, int, bytes, bytes]]  # index, term, timestamp, payload, chain hash
+
+
+def outcome(entries: Entries, seed: int) -> str:
+    """SHA-256 over all egress records, then over the state."""
+    chance = random.Random(seed)
+    exchange = Exchange()
+    digest = hashlib.sha256()
+    restored_at = chance.randrange(len(entries))
+    at = 0
+    while at < len(entries):
+        count = min(chance.choice((1, 1, 2, 17)), len(entries) - at)
+        exchange.begin_all(entries[at : at + count])
+        at += count
+        done = False
+        while not done:
+            done = exchange.step(chance.choice((1, 2, 5, 4096)))
+            with exchange.egress() as records:
+                digest.update(records)
+            exchange.clear_egress()
+        if at > restored_at:
+            restored_at = len(entries)
+            exchange = Exchange.restore(exchange.snapshot())
+    digest.update(exchange.state_hash().encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    print(outcome(pickle.load(sys.stdin.buffer), int(sys.argv[1])))

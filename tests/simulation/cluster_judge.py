@@ -1,0 +1,168 @@
+"""Judgement over a life: everything follows from the log alone, and everybody got what follows from it."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+from collections import Counter, defaultdict, deque
+from itertools import chain
+from pathlib import Path
+
+from cluster_client import Client, Fields, parse, split, stable
+from cluster_oracle import Oracle, Told, words
+from cluster_world import Host, Violation, World
+
+from gateway.exchange import Exchange
+from gateway.fix import encode_records
+from replication.messages import Entry
+
+MESSAGE, CLOSE = 1, 3  # kinds of egress records
+ELSEWHERE = 8  # the log of every so many-th seed is applied in another process, too
+ANSWERS = ("8", "9", "3", "j")
+Said = list[tuple[str, Fields]]  # (client, numbered message), in the order of the log
+
+
+def judge(world: World) -> None:
+    """Raises Violation."""
+    host = next(iter(world.up()))
+    exchange, said, digest = applied_again(host)
+    for other in world.up():
+        assert other.replica is not None
+        if other.replica.exchange.state_hash() != exchange.state_hash():
+            raise Violation(f"host {other.id} ends in another state than its log leads to")
+    of: dict[str, dict[int, Fields]] = defaultdict(dict)
+    for name, fields in said:
+        of[name][int(dict(fields)["34"])] = fields
+    for client in world.clients:
+        judge_client(client, of[client.name])
+    reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
+    judge_order(world, reports)
+    judge_matching(world, reports)
+    if world.seed % ELSEWHERE == 0:
+        judge_elsewhere(world, committed(host), digest)
+
+
+def committed(host: Host) -> list[Entry]:
+    assert host.replica is not None
+    return list(chain.from_iterable(host.replica.node.committed_pieces()))
+
+
+def applied_again(host: Host) -> tuple[Exchange, Said, str]:
+    """The exchange that the log leads to in one go, what it says to the clients, and what apply_again.py gives."""
+    exchange = Exchange()
+    digest = hashlib.sha256()
+    said: Said = []
+    for entry in committed(host):
+        exchange.apply(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+        with exchange.egress() as view:
+            records = bytes(view)
+        digest.update(records)
+        exchange.clear_egress()
+        names = {session["id"]: session["comp_id"] for session in exchange.sessions()}
+        at = 0
+        while at < len(records):
+            size = int.from_bytes(records[at : at + 4], "little")
+            session = int.from_bytes(records[at + 8 : at + 12], "little")
+            if records[at + 4] == MESSAGE:
+                message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
+                said.append((names[session], parse(split(message)[0][0])))
+            if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
+                host.world.counts["takeovers"] += 1
+            at += size
+    digest.update(exchange.state_hash().encode())
+    return exchange, said, digest.hexdigest()
+
+
+def judge_elsewhere(world: World, entries: list[Entry], digest: str) -> None:
+    """All that comes out is the same in another process, byte by byte."""
+    plain = [(one.index, one.term, one.timestamp_ns, bytes(one.payload), one.chain_hash) for one in entries]
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run(
+        [sys.executable, Path(__file__).with_name("apply_again.py"), str(world.seed)],
+        input=pickle.dumps(plain),
+        env=os.environ | {"PYTHONHASHSEED": str(world.seed % 4_294_967_295 + 1), "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=False,
+    )
+    if found.stdout.decode().strip() != digest:
+        raise Violation(f"the log leads elsewhere in another process: {found.stderr.decode()[-500:]}")
+    world.counts["applied elsewhere"] += 1
+
+
+def judge_client(client: Client, said: dict[int, Fields]) -> None:
+    """It got every message that the log says, and no other; every request was answered once."""
+    if sorted(said) != list(range(1, len(said) + 1)):
+        raise Violation(f"the messages for {client.name} are not numbered without gaps")
+    for number, fields in client.got.items():
+        if number not in said or stable(said[number]) != stable(fields):
+            raise Violation(f"{client.name} got message {number} that the log does not say: {fields}")
+    missing = [
+        number for number, fields in said.items() if number < client.next_in and number not in client.got
+        and fields[2][1] in ANSWERS
+    ]  # fmt: skip
+    if missing:
+        raise Violation(f"{client.name} never got messages {missing}, {said[missing[0]]}")
+    twice = [id for id, times in client.answered.items() if times > 1]
+    if twice:
+        raise Violation(f"{client.name}: answered twice: {twice}")
+    executions = [dict(fields).get("17") for fields in client.got.values() if dict(fields)["35"] == "8"]
+    if len(executions) != len(set(executions)):
+        raise Violation(f"{client.name}: an execution was reported twice")
+
+
+def judge_order(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
+    """The histories of the clients are linearizable: each request has an input number of its own, and a larger one than
+    everything that anybody had heard of when it was sent."""
+    floors = {id: floor for client in world.clients for id, floor in client.floors.items()}
+    own: dict[int, str] = {}
+    last = 0
+    for _, fields in reports:
+        number = int(fields["20001"])
+        if number < last:
+            raise Violation(f"input {number} is reported after input {last}")
+        last = number
+        id = fields["11"]
+        if not begins(fields):
+            continue
+        if own.setdefault(number, id) != id:
+            raise Violation(f"requests {own[number]} and {id} have the same input number {number}")
+        if number <= floors[id]:
+            raise Violation(f"{id} is input {number}; when it was sent input {floors[id]} had been heard of")
+
+
+def begins(fields: dict[str, str]) -> bool:
+    """Whether a report is the first of its request's, rather than a fill, or a cancel that follows."""
+    return fields["35"] != "8" or fields["150"] in "058" or (fields["150"] == "4" and "41" in fields)
+
+
+def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
+    """Every report is the one that the slow engine gives, to the same client, in the same order; every trade has two
+    sides; what an order is for is filled, cancelled or left."""
+    requests = {
+        id: (client.name, values)
+        for client in world.clients
+        for values in map(dict, client.sent.values())
+        for id in [values["11"]]
+    }
+    oracle = Oracle(requests)
+    expected: dict[str, deque[Told]] = defaultdict(deque)
+    lots: Counter[str] = Counter()
+    for client, fields in reports:
+        if fields["35"] in ("3", "j"):
+            raise Violation(f"{client} was told that a request of its is malformed: {fields}")
+        if not expected[client]:
+            for name, told in oracle.expected(fields["11"], fields):
+                expected[name].append(told)
+        told = words(fields)
+        if not expected[client] or expected[client].popleft() != told:
+            raise Violation(f"{client} was told {fields}; by the slow engine it is another report")
+        if fields.get("150") == "F":
+            lots[fields["54"]] += int(fields["32"])
+        if fields["35"] == "8" and int(fields["14"]) + int(fields["151"]) > int(fields["38"]):
+            raise Violation(f"{client}: more is filled and left than was ordered: {fields}")
+    late = {client: list(waiting) for client, waiting in expected.items() if waiting}
+    if late:
+        raise Violation(f"the slow engine says more than the exchange: {late}")
+    if lots["1"] != lots["2"]:
+        raise Violation(f"{lots['1']} lots were bought and {lots['2']} sold")
