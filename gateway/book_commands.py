@@ -105,4 +105,4 @@ def joined(symbol: str, data: Path | None) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
     place = Place((), data)
     place.instrument(symbol)
-    return feed(place.other("feed"), place.other("snapshot"), symbol)
+    return feed(place.others("feed"), place.others("snapshot"), symbol)

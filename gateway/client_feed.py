@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -26,9 +26,14 @@ class Feed:
     """
 
     def __init__(
-        self, endpoint: str, snapshot_endpoint: str, symbols: Iterable[str], kinds: Kind | Iterable[Kind]
+        self,
+        endpoints: Sequence[str],
+        snapshot_endpoints: Sequence[str],
+        symbols: Iterable[str],
+        kinds: Kind | Iterable[Kind],
     ) -> None:
-        self._endpoint, self._snapshot_endpoint = published(endpoint), published(snapshot_endpoint)
+        self._feeds = ", ".join(map(published, endpoints))
+        self._snapshot_places = ", ".join(map(published, snapshot_endpoints))
         kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         self._readers = {symbol: FeedReader(symbol, kinds) for symbol in symbols}
         self._subscription: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
@@ -36,15 +41,18 @@ class Feed:
         self._monitor: zmq.Socket[bytes] = self._subscription.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
-        self._connected = False
+        self._publishers = 0  # that are there
         self._subscription.setsockopt(zmq.RCVHWM, 1_000_000)
         self._subscription.setsockopt(zmq.LINGER, 0)
         self._snapshots.setsockopt(zmq.LINGER, 0)
+        self._snapshots.setsockopt(zmq.IMMEDIATE, 1)  # only who is there is asked
         for reader in self._readers.values():
             for topic in reader.topics:
                 self._subscription.subscribe(topic)
-        self._subscription.connect(endpoint)
-        self._snapshots.connect(snapshot_endpoint)
+        for endpoint in endpoints:
+            self._subscription.connect(endpoint)
+        for endpoint in snapshot_endpoints:
+            self._snapshots.connect(endpoint)
         self._poller = zmq.Poller()
         for socket in self._sockets:
             self._poller.register(socket, zmq.POLLIN)
@@ -63,12 +71,12 @@ class Feed:
     @property
     def connected(self) -> bool:
         """Whether a publisher answers; one that went away is waited for."""
-        return self._connected
+        return self._publishers > 0
 
     @property
     def ready(self) -> bool:
         """Whether it is connected, and every symbol's snapshot and increments are joined."""
-        return self._connected and all(reader.ready for reader in self._readers.values())
+        return self.connected and all(reader.ready for reader in self._readers.values())
 
     def wait(self, timeout: float = 5.0) -> Self:
         """Wait until it is `ready`. UnknownTopic when a symbol does not exist; TimeoutError says what is missing."""
@@ -81,12 +89,10 @@ class Feed:
         return self
 
     def _missing(self) -> str:
-        if not self._connected:
-            return (
-                f"nobody publishes at {self._endpoint}: is it the exchange's feed endpoint? Nothing has come"
-            )
+        if not self.connected:
+            return f"nobody publishes at {self._feeds}: is it the exchange's feed endpoint? Nothing has come"
         late = ", ".join(symbol for symbol, reader in self._readers.items() if not reader.ready)
-        where = f"{self._snapshot_endpoint}: is it the exchange's snapshot endpoint?"
+        where = f"{self._snapshot_places}: is it the exchange's snapshot endpoint?"
         return f"no snapshot of {late} at {where} Nothing has come"
 
     def update(self, timeout: float = 0.0) -> set[str]:
@@ -125,8 +131,9 @@ class Feed:
     def _read(self) -> set[str]:
         changed: set[str] = set()
         while self._monitor.poll(0):
-            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            if not self._connected:  # who comes back may have another log
+            made = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._publishers += 1 if made else -1
+            if not self.connected:  # who comes back may have another log
                 for reader in self._readers.values():
                     reader.rejoin()
         for _ in range(FRAMES_PER_READ):
@@ -151,7 +158,7 @@ class Feed:
         try:
             scale = decode_message(payload).scale
         except ValueError as error:
-            raise ValueError(f"what answers at {self._snapshot_endpoint} is no snapshot: {error}") from None
+            raise ValueError(f"what answers at {self._snapshot_places} is no snapshot: {error}") from None
         reader = self._readers.get(scale.symbol) if scale is not None else None
         if reader is None:
             return set()
@@ -186,16 +193,21 @@ class Feed:
 
 
 def feed(
-    endpoint: str,
-    snapshot_endpoint: str,
+    endpoint: str | Sequence[str],
+    snapshot_endpoint: str | Sequence[str],
     symbols: str | Iterable[str],
     kinds: Kind | Iterable[Kind] = ("levels", "trades"),
 ) -> Feed:
     """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels" and "orders".
 
     Endpoints are tcp://host:port or ipc://path, as `quorumbook serve` prints them. ValueError for another.
+    Give those of several replicas, and all are read at once: what one has said is dropped when another says it, so
+    nothing is missed when one ends.
     """
-    return Feed(endpoint, snapshot_endpoint, [symbols] if isinstance(symbols, str) else symbols, kinds)
+    endpoints, places, names = (
+        [one] if isinstance(one, str) else list(one) for one in (endpoint, snapshot_endpoint, symbols)
+    )
+    return Feed(endpoints, places, names, kinds)
 
 
 def published(endpoint: str) -> str:

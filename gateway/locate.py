@@ -104,6 +104,10 @@ class Place:
             )
         return str(self.endpoints[name])
 
+    def others(self, name: str) -> list[str]:
+        """The feed or snapshot endpoints of all replicas that run on this machine."""
+        return [str(read_endpoints(one)[name]) for one in self._running()] or [self.other(name)]
+
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One question to the admin socket. ConfigError when nobody answers or the answer is an error."""
         endpoint = self.other("admin")

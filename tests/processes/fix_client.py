@@ -34,8 +34,8 @@ class FixClient(FixLink):
     transport: "tcp" or "zmq".
     """
 
-    def __init__(self, transport: str, port: int, comp_id: str) -> None:
-        super().__init__(transport, port)
+    def __init__(self, transport: str, port: int, comp_id: str, *, notices_end: bool = False) -> None:
+        super().__init__(transport, port, notices_end=notices_end)
         self.comp_id = comp_id
         self.next_out = 1
         self.next_in = 1

@@ -16,10 +16,15 @@ class Closed(Exception):
 
 
 class FixLink:
-    """May be connected again and again. transport: "tcp" or "zmq"."""
+    """May be connected again and again. transport: "tcp" or "zmq".
 
-    def __init__(self, transport: str, port: int) -> None:
+    notices_end: of ZeroMQ, too, the end of the connection underneath is a Closed; otherwise it is silence.
+    """
+
+    def __init__(self, transport: str, port: int, *, notices_end: bool = False) -> None:
         self.transport = transport
+        self._notices_end = notices_end
+        self._monitor: zmq.Socket[bytes] | None = None
         self.port = port
         self._waiting = b""
         self._tcp: socket.socket | None = None
@@ -33,6 +38,8 @@ class FixLink:
         else:
             self._zmq = zmq.Context.instance().socket(zmq.DEALER)
             self._zmq.linger = 0
+            if self._notices_end:
+                self._monitor = self._zmq.get_monitor_socket(zmq.EVENT_DISCONNECTED)
             self._zmq.connect(f"tcp://127.0.0.1:{self.port}")
 
     def close(self) -> None:
@@ -40,8 +47,10 @@ class FixLink:
         if self._tcp:
             self._tcp.close()
         if self._zmq:
+            if self._monitor:
+                self._zmq.disable_monitor()
             self._zmq.close()
-        self._tcp = self._zmq = None
+        self._tcp = self._zmq = self._monitor = None
         self._waiting = b""
 
     def send_bytes(self, data: bytes) -> None:
@@ -78,8 +87,13 @@ class FixLink:
                 raise Closed(str(error)) from None
         else:
             assert self._zmq
-            if not self._zmq.poll(max(int(seconds * 1000), 1)):
-                raise TimeoutError
+            until = time.monotonic() + seconds
+            while not self._zmq.poll(min(max(int(seconds * 1000), 1), 50 if self._monitor else 1 << 30)):
+                if self._monitor and self._monitor.poll(0):
+                    raise Closed
+                seconds = until - time.monotonic()
+                if seconds <= 0:
+                    raise TimeoutError
             data = self._zmq.recv()
         if not data:
             raise Closed

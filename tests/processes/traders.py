@@ -24,8 +24,8 @@ LOGON_SECONDS = 3  # for the answer to a Logon: a replica that stands still has 
 class Trader(FixClient):
     """Sends orders on both sides around one price, keeps a window of them in flight, until the exchange is gone."""
 
-    def __init__(self, transport: str, comp_id: str, seed: int) -> None:
-        super().__init__(transport, 0, comp_id)
+    def __init__(self, transport: str, comp_id: str, seed: int, *, notices_end: bool = False) -> None:
+        super().__init__(transport, 0, comp_id, notices_end=notices_end)
         self.random = random.Random(seed)
         self.serial = 0
         self.names: list[str] = []
@@ -82,23 +82,14 @@ def check(traders: Sequence[Trader]) -> None:
 
 
 class Rover(Trader):
-    """Begins at one replica of a cluster. silence: seconds without a message after which it takes its replica for
-    dead; with TCP it need not."""
+    """Begins at one replica of a cluster."""
 
-    def __init__(
-        self,
-        cluster: ClusterProcesses,
-        home: int,
-        transport: str,
-        seed: int,
-        silence: float = PATIENCE_SECONDS,
-    ) -> None:
-        super().__init__(transport, f"{transport.upper()}-{home}", seed)
+    def __init__(self, cluster: ClusterProcesses, home: int, transport: str, seed: int) -> None:
+        super().__init__(transport, f"{transport.upper()}-{home}", seed, notices_end=True)
         self.home = home
         self.visited: list[int] = []  # where it logged on
         self._cluster = cluster
         self._at = home
-        self._silence = silence
 
     def arrive(self) -> None:
         """Logs on at its replica, or at the next that takes it, and gets what it missed."""
@@ -112,32 +103,37 @@ class Rover(Trader):
                 self.catch_up()
             except (Closed, OSError):
                 assert time.monotonic() < until, f"{self.comp_id} found no replica that takes it"
-                ids = sorted(self._cluster.members)
-                self._at = ids[(ids.index(self._at) + 1) % len(ids)]
+                self._look_at_next()
             else:
                 self.visited.append(self._at)
                 return
 
+    def move(self) -> None:
+        """Its connection has ended."""
+        self._look_at_next()
+        self.arrive()
+
+    def _look_at_next(self) -> None:
+        ids = sorted(self._cluster.members)
+        self._at = ids[(ids.index(self._at) + 1) % len(ids)]
+
     def trade(self, stopped: Callable[[], bool]) -> None:
         """Keeps a window of orders in flight."""
-        heard = time.monotonic()
         while not stopped():
             try:
                 self.fill_window()
                 self.receive(0.2)
-                heard = time.monotonic()
             except TimeoutError:
-                if time.monotonic() - heard > self._silence:
-                    self.arrive()
+                continue
             except (Closed, OSError):
-                self.arrive()
+                self.move()
 
     def finish(self) -> None:
         """Takes everything up to now."""
         try:
             self.settle()
         except (Closed, OSError):
-            self.arrive()
+            self.move()
 
 
 @contextmanager
