@@ -3,6 +3,7 @@
 What was acknowledged is there once, on every replica; sessions go on at another one.
 """
 
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -212,3 +213,30 @@ def test_a_planned_handover_rejects_and_loses_nothing(
     assert not [message for rover in rovers for message in rover.accepted() if message[150] == "8"]
     for rover in rovers:
         assert len(rover.visited) == (2 if rover.home == second else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_thirty_kills_and_freezes_of_any_replica(
+    cluster: ClusterProcesses, rovers: list[Rover], tmp_path: Path
+) -> None:
+    chance = random.Random(4)
+    with trading(rovers):
+        for _ in range(30):
+            wait_for_more(rovers, chance.randrange(50))
+            victim = cluster.members[chance.choice((cluster.leader(), *cluster.members))]
+            if chance.random() < 0.7:
+                victim.kill()
+                wait_for_more(rovers, chance.randrange(50))
+                victim.start()
+            else:
+                victim.signal(signal.SIGSTOP)
+                others = [one for one in cluster.members.values() if one is not victim]
+                wait_until(
+                    lambda others=others: any(one.ask(command="status")["role"] == "leader" for one in others)
+                )
+                victim.signal(signal.SIGCONT)
+            wait_until(
+                lambda: all(one.ask(command="status")["accepting"] for one in cluster.members.values())
+            )
+    check_all(cluster, rovers, tmp_path)
