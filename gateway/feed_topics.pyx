@@ -103,6 +103,10 @@ cdef class FeedTopics:
             self.prefixes[prefix] = None
         return True
 
+    def listeners(self) -> list[bytes]:
+        """The prefixes that are listened to, in the order in which they were first asked for."""
+        return list(self.prefixes)
+
     @property
     def listened_to(self) -> bool:
         """Whether anybody listens to anything."""

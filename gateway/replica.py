@@ -17,6 +17,7 @@ from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.genesis import check, whole
 from gateway.intake import Intake, Links
+from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
 from replication.snapshots import Snapshot
@@ -195,6 +196,8 @@ class Replica:
             self.exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
         elif not self.node.alone:
             self._turn_log()  # Raft goes on between the steps of a long entry
+            if self._applying is None:
+                return True  # a snapshot has come instead
         done = self.exchange.step(STEP)
         self._keep()
         self._send()
@@ -293,12 +296,37 @@ class Replica:
 
     def _turn_log(self) -> None:
         entries = self.node.turn()
+        if self.node.installed is not None:
+            snapshot, self.node.installed = self.node.installed, None
+            self._start_over(snapshot)
         if not entries or not self._first_answers(entries):
             self._send()
         if entries:
             self._log_ns = entries[-1].timestamp_ns
             self._since_ns = self._monotonic_ns()
             self._committed.extend(entries)
+
+    def _start_over(self, snapshot: Snapshot) -> None:
+        """This replica was so far behind that the leader sent its snapshot. The loop waits for the restoring: some
+        microseconds an order. Raises LogError, ConfigError, OSError."""
+        self._abandon("the leader's log does not reach back to where this replica was: it got a snapshot")
+        listened = self.exchange.feed.listeners()
+        try:
+            self._restore(snapshot)
+        except ValueError as error:
+            raise LogError(
+                f"{snapshot.name}, which the leader sent, cannot be restored: {error}. Run the same version at every "
+                "replica"
+            ) from None
+        for prefix in listened:
+            self.exchange.feed.listen(prefix)
+        self._committed.clear()
+        self._applying = None
+        self._timed = (None, 0)
+        self._log_ns, self._since_ns = snapshot.header.position.timestamp_ns, self._monotonic_ns()
+        self.connections.comp_id = self.exchange.comp_id
+        if self._genesis and self._loaded is not None:
+            check(self._loaded, self._genesis)
 
     def _first_answers(self, entries: list[Entry]) -> bool:
         """Whether clients can be answered before the other members are told what is committed: it takes little time,

@@ -174,7 +174,7 @@ class Server:
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._fix.underlying, self._connections)
         self._connections.outlet = self._router
-        self._subscribers = Subscribers(self._feed, self._replica.exchange.feed, self._dropped)
+        self._subscribers = Subscribers(self._feed, lambda: self._replica.exchange.feed, self._dropped)
         self._snapshots = Answering(self._snapshot, self._snapshot_of, SNAPSHOTS)
         members = MemberAdmin(self._replica, cluster, self.schedule)
         admin = Admin(self._replica, members, self.stop, self._process)
@@ -229,7 +229,6 @@ class Server:
             self._egress.close()
             self._node.close()
             raise
-        self._subscribers.feed = self._replica.exchange.feed  # a snapshot's, perhaps
         self._replica.start(self._loaded)
         endpoints = await self._listen(say)
         try:

@@ -31,15 +31,16 @@ Peer = tuple[int, Any]  # descriptor and address: a descriptor alone is used aga
 
 
 class Subscribers:
-    """Reads the XPUB; `dropped` hears of each peer that loses its link. feed: may be replaced by another exchange's."""
+    """Reads the XPUB; `dropped` hears of each peer that loses its link. feed: gives the feed of the exchange as it is
+    now; a snapshot replaces it."""
 
     def __init__(
-        self, publisher: zmq.Socket[bytes], feed: FeedTopics, dropped: Callable[[Any], None]
+        self, publisher: zmq.Socket[bytes], feed: Callable[[], FeedTopics], dropped: Callable[[Any], None]
     ) -> None:
         publisher.setsockopt(zmq.MAXMSGSIZE, MOST_BYTES)
         publisher.rcvhwm = WAITING
         self._publisher = publisher
-        self.feed = feed
+        self._feed = feed
         self._dropped = dropped
         self._fruitless: dict[Peer, int] = {}
 
@@ -57,8 +58,8 @@ class Subscribers:
                 return False
             what, prefix = frame.bytes[:1], frame.bytes[1:]
             if what == b"\0":
-                self.feed.ignore(prefix)
-            elif what != b"\1" or not self.feed.listen(prefix):
+                self._feed().ignore(prefix)
+            elif what != b"\1" or not self._feed().listen(prefix):
                 with suppress(zmq.ZMQError, OSError):  # the link has gone already
                     self._count(frame.get(zmq.SRCFD))
         return True

@@ -10,6 +10,7 @@ from replication.clock import LeaderClock
 from replication.membership import Membership, NotNow, Refused, encode, listed
 from replication.messages import Buffer, Kind, Message, Proposal
 from replication.progress import Flow, Progress
+from replication.sending import Sending
 
 if TYPE_CHECKING:
     from replication.raft import Raft
@@ -127,6 +128,9 @@ class Leading:
 
     def _append(self, id: int, peer: Progress) -> None:
         log = self._raft.log
+        if peer.next <= log.begins_after:
+            self._offer(id, peer)
+            return
         before = peer.next - 1
         more = peer.may_send and peer.next <= log.written_index
         entries = log.read(peer.next, MESSAGE_BYTES) if more else []
@@ -142,6 +146,26 @@ class Leading:
             entries=entries,
         )
         peer.sent(last, sum(len(entry.payload) for entry in entries))
+
+    def _offer(self, id: int, peer: Progress) -> None:
+        """What a follower needs is not in the log any more: asks how much it has of a snapshot. As long as there is
+        none a heartbeat's answer tries again."""
+        raft = self._raft
+        known = peer.sending.offer if peer.sending is not None else None
+        offer = known if known in raft.offers else next(iter(raft.offers), None)
+        if offer is None:
+            peer.needs_snapshot(None)
+            return
+        peer.needs_snapshot(Sending(offer, raft.clock.monotonic_ns()))
+        raft.send_snapshot(id, offer, offer.size, forced=True)
+
+    def _snapshot_answered(self, id: int, peer: Progress, m: Message) -> None:
+        sending = peer.sending
+        if sending is None or (m.index, m.hash) != (sending.offer.index, sending.offer.digest):
+            return  # of one that is not sent any more
+        sending.answered(m.number, m.rejected, peer.heard_ns)
+        for offset in sending.chunks():
+            self._raft.send_snapshot(id, sending.offer, offset)
 
     def commit(self) -> None:
         """Counts who has what durably. Only entries of this term are committed by counting (paper 5.4.2)."""
@@ -168,6 +192,8 @@ class Leading:
         peer.lazy = m.lazy
         if m.kind is Kind.HEARTBEAT_ANSWER:
             self._beat_answered(m.sender, peer, m.number)
+        elif m.kind is Kind.SNAPSHOT_ANSWER:
+            self._snapshot_answered(m.sender, peer, m)
         elif m.rejected:
             peer.rejected(m.number, self._raft.log.last_not_above(m.index, m.log_term))
             self._feed(m.sender, peer)
@@ -185,7 +211,16 @@ class Leading:
         peer.paused = False
         if peer.flow is Flow.REPLICATE and peer.match < self._raft.log.written_index:
             self._append(id, peer)  # if something was lost on the way, it says so
+        elif peer.flow is Flow.SNAPSHOT:
+            self._look_at_sending(id, peer)
         self._answer_reads()
+
+    def _look_at_sending(self, id: int, peer: Progress) -> None:
+        """Nothing was heard of the snapshot for long, or there is another one to send: asks again."""
+        sending, raft = peer.sending, self._raft
+        silent = sending is not None and peer.heard_ns - sending.asked_ns >= raft.timing.election_ns
+        if sending is None or sending.offer not in raft.offers or silent:
+            self._offer(id, peer)
 
     # ---------------------------------------------------------------- read index
 

@@ -14,8 +14,9 @@ from replication.feeding import Feeding
 from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.reader import begins_after, read_pieces
-from replication.renewal import renew
+from replication.renewal import begin_behind, renew
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
+from replication.snapshots import Snapshot, settle
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
 from replication.truncation import give_up
 
@@ -335,17 +336,19 @@ class Log:
         self._proof_due = True
         self._write_state(self._state._replace(stays=None))
 
-    def renew(self, index: int) -> None:
-        """Gives up every entry and goes on behind the snapshot at `index`, which is durable in this directory. Raises
-        LogFailed, LostData, LogDamaged."""
+    def renew(self, arrived: Snapshot) -> Snapshot:
+        """Gives up every entry and goes on behind a snapshot that was read whole and has the name of one that comes; as
+        it is then. Raises LogFailed, LostData, LogDamaged."""
         assert not self.syncing
         self._disk.hurry()
         if self._job is not None:
             self._finish(self._job)
+        index = arrived.index
         self._write_state(self._state._replace(renews=index))
         try:
             self._file.close()
-            renew(self._disk, self.cluster, index, self._segment_bytes)
+            snapshot = settle(self._disk, arrived)
+            begin_behind(self._disk, self.cluster, snapshot.header.position, self._segment_bytes)
             number = Names(self._disk).last
             self._file, _, header = load(self._disk, number)
         except OSError as error:
@@ -360,6 +363,7 @@ class Log:
         self._proof_due = False
         self.settle(index)
         self._write_state(self._state._replace(renews=None))
+        return snapshot
 
     def prove(self) -> None:
         """Leaves the mark that the last batch was synced, unless it is there. For turns that have nothing to

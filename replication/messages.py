@@ -35,8 +35,8 @@ class HardState(NamedTuple):
 
 
 class Kind(IntEnum):
-    """Of a message. The paper's RequestVote and AppendEntries, the thesis' pre-vote (9.6), TimeoutNow (3.10) and read
-    index (6.4); their answers."""
+    """Of a message. The paper's RequestVote, AppendEntries and InstallSnapshot, the thesis' pre-vote (9.6), TimeoutNow
+    (3.10) and read index (6.4); their answers."""
 
     PRE_VOTE = 1
     PRE_VOTE_ANSWER = 2
@@ -49,6 +49,8 @@ class Kind(IntEnum):
     TIMEOUT_NOW = 9
     READ = 10
     READ_ANSWER = 11
+    SNAPSHOT = 12
+    SNAPSHOT_ANSWER = 13
 
 
 class Message(NamedTuple):
@@ -59,21 +61,37 @@ class Message(NamedTuple):
     to: int
     term: int  # the sender's; in a pre-vote and its consent the term that the vote would be for
     # votes: the candidate's last entry. APPEND: the entry before the first of `entries`. APPEND_ANSWER: the last entry
-    # known to be the same and durable; when rejected, a place to try next. READ_ANSWER: the read index.
+    # known to be the same and durable; when rejected, a place to try next. READ_ANSWER: the read index. SNAPSHOT and
+    # its answer: the last entry that the snapshot holds.
     index: int = 0  # type: ignore[assignment]  # hides tuple.index
     log_term: int = 0  # of the entry at `index`
-    commit: int = 0  # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it
-    rejected: bool = False  # answers
-    forced: bool = False  # VOTE: the leader itself asked for it, which lifts the recent-leader rule
+    # APPEND, HEARTBEAT: what the leader knows to be committed, as far as the receiver has it. SNAPSHOT: bytes of the
+    # file.
+    commit: int = 0
+    rejected: bool = False  # answers; SNAPSHOT_ANSWER: begin again at `number`, whatever was sent
+    # VOTE: the leader itself asked for it, which lifts the recent-leader rule. SNAPSHOT: no chunk, but what is wanted?
+    forced: bool = False
     lazy: bool = (
         False  # answers to a leader: nobody here waits to hear what is committed; the next append may say it
     )
     # HEARTBEAT and its answer: the round; 0: it only tells the commit index, and wants no answer. READ: the reader's
     # ticket. APPEND_ANSWER: the index that was rejected. PRE_VOTE_ANSWER, VOTE_ANSWER: 1 = it counts only if all voters
-    # consent.
+    # consent. SNAPSHOT: offset of the chunk in the file; its answer: the offset wanted next.
     number: int = 0
-    hash: bytes = b""  # APPEND: the chain hash of the entry at `index`
+    hash: bytes = (
+        b""  # APPEND: the chain hash of the entry at `index`; SNAPSHOT and its answer: the file's digest
+    )
     entries: Sequence[Entry] = ()
+    data: bytes | memoryview = b""  # SNAPSHOT: the chunk
+
+
+class Offer(NamedTuple):
+    """A snapshot that a leader may send."""
+
+    index: int  # type: ignore[assignment]  # of the last entry that it holds (hides tuple.index)
+    term: int  # of that entry
+    digest: bytes  # who has the same one has the same file
+    size: int  # bytes of the file
 
 
 class Ready(NamedTuple):

@@ -15,11 +15,12 @@ from replication.clock import Clock
 from replication.files import Disk, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
-from replication.messages import Buffer, Entry, HardState, Message, Proposal
+from replication.messages import Buffer, Entry, HardState, Message, Offer, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
 from replication.salvage import salvage
-from replication.snapshots import Snapshot, newest_first, state_of
+from replication.snapshots import Header, Snapshot, newest_first, state_of
+from replication.transfer import Transfer
 from replication.wal import DATA, ENTRY_BYTES, Cut, Position, SegmentHeader, batch_end, beginning
 from replication.window import Window
 
@@ -59,6 +60,7 @@ class Node:
         self.me = me
         self._below = below
         self._timing = timing
+        self._origin = origin
         self._memberships = [(0, origin)]
         self._terms: list[tuple[int, int]] = []  # (first index, term)
         self._after: Position | None = None  # where the snapshot stands that this start began with
@@ -72,9 +74,17 @@ class Node:
         self.queued_bytes = 0  # proposed and not yet in an entry
         self.messages: list[Message] = []  # to be sent, in this order, before anything else waits
         self.notes: list[str] = []  # what is wrong with snapshots, for people
+        self.installed: Snapshot | None = (
+            None  # all that was applied is to be replaced by it; whoever does takes it
+        )
+        self._transfer = Transfer(disk, log.cluster, self.notes)
+        self._arrived: Snapshot | None = None  # whole, to be installed
         self._discards = discards
         self._kept: list[Snapshot] = []  # the newest, read whole, newest first
-        self._looked_at: list[str] = []  # the names of those that were
+        self._looked_at: tuple[list[str], int] = (
+            [],
+            0,
+        )  # the names of those that were, and what might go then
         self._looking: Job[tuple[list[Snapshot], SegmentHeader | None]] | None = None
         self._removing: Job[None] | None = None
 
@@ -141,11 +151,13 @@ class Node:
             what = f"the log ends with entry {ends}; a snapshot shows that {snapshot.index} were committed"
             raise LostData(path, 0, what)
         log.settle(max(log.commit_index, snapshot.index))
+        self._go_on_behind(header)
+
+    def _go_on_behind(self, header: Header) -> None:
         self._after = header.position
         self._terms = list(header.terms)
         self._known_hash = header.position.hash
-        if header.membership is not None:
-            self._memberships = [(header.membership_index, header.membership)]
+        self._memberships = [(header.membership_index, header.membership or self._origin)]
 
     def committed_pieces(self) -> Iterator[list[Entry]]:
         """The entries that are known to be committed, from the first (or from the snapshot that the start began with)
@@ -202,6 +214,7 @@ class Node:
         before = self._known_hash if rest else position.hash
         window = Window(self._terms, position.index, position.timestamp_ns, before, log.read_from)
         window.recovered(rest)
+        window.begins_after = log.begins_after
         self._given_index = end
         cut = log.promised
         self._raft = Raft(
@@ -215,6 +228,7 @@ class Node:
             self._timing,
             (cut.term, cut.last_index) if cut else (0, 0),
         )
+        self._raft.offers = self._offers()
         self._rest = []
 
     # ------------------------------------------------------------ the loop's side
@@ -259,6 +273,8 @@ class Node:
         return (
             bool(self._queue)
             or raft.due(writing=not self._log.syncing)
+            or self._transfer.busy
+            or self._arrived is not None
             or self._given_index < min(raft.commit_index, raft.log.written_index)
         )
 
@@ -329,6 +345,8 @@ class Node:
             self._drop()
         elif self._queue and not log.syncing and raft.proposing and self._in_doubt_bytes < IN_DOUBT_BYTES:
             self._propose(raft)
+        if raft.chunks or raft.arrived or self._transfer.busy or self._arrived is not None:
+            self._carry_on(raft)
         self._obey(raft)
         return self._committed(raft)
 
@@ -447,11 +465,11 @@ class Node:
                 self._looked()
             return
         names = snapshots.names(self._disk)[: snapshots.KEPT]
-        if names == self._looked_at:
-            return
-        self._looked_at = names
-        disk, known, damaged = self._disk, self._kept, self.notes.append
         below = self._log.compressed_below if self._discards else 0
+        if (names, below) == self._looked_at:
+            return
+        self._looked_at = names, below
+        disk, known, damaged = self._disk, self._kept, self.notes.append
 
         def look() -> tuple[list[Snapshot], SegmentHeader | None]:
             found = retention.read_whole(disk, names, known, damaged)
@@ -468,10 +486,48 @@ class Node:
         except (LogDamaged, OSError) as error:
             self.notes.append(str(error))
             return
+        if self._raft is not None:
+            self._raft.offers = self._offers()
         if first is not None:
             number = first.number
             self._log.begin_with(first)
+            if self._raft is not None:
+                self._raft.log.begins_after = first.before.index
             self._removing = self._disk.start(lambda: retention.remove(self._disk, number), aside=True)
+
+    def _offers(self) -> list[Offer]:
+        return [Offer(one.index, one.header.position.term, one.digest, one.size) for one in self._kept]
+
+    def _carry_on(self, raft: Raft) -> None:
+        """With snapshots that are sent, and one that comes; when it is whole, and no sync is under way, it is
+        installed."""
+        self._arrived = self._transfer.turn(raft) or self._arrived
+        if self._arrived is None or self._log.syncing:
+            return
+        arrived, self._arrived = self._arrived, None
+        if raft.wants(arrived.index, arrived.header.position.term):
+            self._install(raft, arrived)
+
+    def _install(self, raft: Raft, arrived: Snapshot) -> None:
+        """Paper, section 7: the log is given up for a snapshot. Who applies entries restores `installed` first."""
+        self._finish_looking()
+        log = self._log
+        self._kept = [log.renew(arrived)]
+        header = arrived.header
+        self._go_on_behind(header)
+        position = log.position
+        window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
+        window.begins_after = log.begins_after
+        raft.install(window, self._memberships)
+        raft.offers = self._offers()
+        self._given_index = position.index
+        self.installed = self._kept[0]
+
+    def _finish_looking(self) -> None:
+        if self._looking is not None:
+            self._looked()
+        if self._removing is not None:
+            self._removed()
 
     def _removed(self) -> None:
         assert self._removing is not None
@@ -579,10 +635,8 @@ class Node:
     def close(self) -> None:
         """Ends cleanly and unlocks the directory."""
         try:
-            for job in (self._looking, self._removing):
-                if job is not None:
-                    with suppress(LogDamaged, OSError):
-                        job.result()
+            self._finish_looking()
+            self._transfer.close()
             self._log.close()
         finally:
             self._disk.close()

@@ -2,10 +2,13 @@
 
 PROBE: where the logs agree is not known; one append at a time, answered or timed out before the next.
 REPLICATE: appends follow each other without waiting, as far as the window of unanswered bytes allows.
+SNAPSHOT: its next entries are not in the log any more; it gets a snapshot (sending.py), and no appends meanwhile.
 """
 
 from collections import deque
 from enum import Enum
+
+from replication.sending import Sending
 
 IN_FLIGHT_BYTES = 4 << 20
 IN_FLIGHT_MESSAGES = 256
@@ -14,6 +17,7 @@ IN_FLIGHT_MESSAGES = 256
 class Flow(Enum):
     PROBE = "probe"
     REPLICATE = "replicate"
+    SNAPSHOT = "snapshot"
 
 
 class Progress:
@@ -29,6 +33,7 @@ class Progress:
         "match",
         "next",
         "paused",
+        "sending",
         "told_commit",
     )
 
@@ -41,6 +46,7 @@ class Progress:
         self.answered_round = 0  # the last heartbeat round that it answered
         self.told_commit = 0  # the commit index that it was told
         self.lazy = False  # it may hear that with the next append or heartbeat
+        self.sending: Sending | None = None  # SNAPSHOT; None: there is none to send yet
         self._in_flight: deque[tuple[int, int]] = deque()  # (last index, bytes) of appends without an answer
         self._bytes = 0
 
@@ -48,6 +54,8 @@ class Progress:
     def may_send(self) -> bool:
         if self.flow is Flow.PROBE:
             return not self.paused
+        if self.flow is Flow.SNAPSHOT:
+            return False
         return self._bytes < IN_FLIGHT_BYTES and len(self._in_flight) < IN_FLIGHT_MESSAGES
 
     def sent(self, last_index: int, size: int) -> None:
@@ -67,7 +75,9 @@ class Progress:
             self.next = max(self.next, index + 1)
         while self._in_flight and self._in_flight[0][0] <= index:
             self._bytes -= self._in_flight.popleft()[1]
-        if self.flow is Flow.PROBE and (news or index + 1 >= self.next):
+        if self.flow is Flow.SNAPSHOT and news:
+            self.probe()
+        elif self.flow is Flow.PROBE and (news or index + 1 >= self.next):
             self.flow = Flow.REPLICATE
             self.next = self.match + 1
             self.paused = False
@@ -75,6 +85,8 @@ class Progress:
 
     def rejected(self, at: int, hint: int) -> None:
         """It does not have the entry `at`; its log may agree at `hint`."""
+        if self.flow is Flow.SNAPSHOT:
+            return  # an old answer
         if self.flow is Flow.REPLICATE:
             if at <= self.match:
                 return  # an old answer, overtaken by others
@@ -90,5 +102,12 @@ class Progress:
         self.flow = Flow.PROBE
         self.paused = False
         self.next = self.match + 1
+        self.sending = None
         self._in_flight.clear()
         self._bytes = 0
+
+    def needs_snapshot(self, sending: Sending | None) -> None:
+        """What it needs next is not in the log any more."""
+        self.probe()
+        self.flow = Flow.SNAPSHOT
+        self.sending = sending

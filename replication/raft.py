@@ -21,10 +21,11 @@ from replication.candidacy import Candidacy, Deferred, turn_ns
 from replication.clock import Clock
 from replication.leading import Leading
 from replication.membership import Membership, Refused
-from replication.messages import Buffer, Entry, HardState, Kind, Message, Proposal, Ready
+from replication.messages import Buffer, Entry, HardState, Kind, Message, Offer, Proposal, Ready
 from replication.window import Window
 
 NOTHING = Ready(None, None, ())
+FROM_LEADER = (Kind.APPEND, Kind.HEARTBEAT, Kind.SNAPSHOT)
 
 
 class Timing(NamedTuple):
@@ -75,6 +76,9 @@ class Raft:
             tuple[int, int]
         ] = []  # (ticket, index): reads that are linearizable once applied to index
         self.lazy = False  # nobody here waits to hear what is committed
+        self.offers: Sequence[Offer] = ()  # snapshots that are here to be sent, the newest first
+        self.chunks: list[Message] = []  # to be posted when their bytes were read
+        self.arrived: list[Message] = []  # chunks of a snapshot that is wanted here, and questions about it
         self._promised = promised
         self._below = below
         self._saved = hard
@@ -104,6 +108,8 @@ class Raft:
         """Whether `ready` or `take_messages` has something."""
         return (
             bool(self._out)
+            or bool(self.chunks)
+            or bool(self.arrived)
             or self.hard is not self._saved
             or (writing and (bool(self.log.unwritten) or self._stays is not None))
         )
@@ -136,6 +142,19 @@ class Raft:
     def take_messages(self) -> list[Message]:
         out, self._out = self._out, []
         return out
+
+    def send_snapshot(self, to: int, offer: Offer, offset: int, *, forced: bool = False) -> None:
+        """A chunk, whose bytes are to be read first, or (forced) the question which one is wanted."""
+        message = Message(
+            Kind.SNAPSHOT, self.me, to, self.hard.term, offer.index, offer.term, offer.size,
+            forced=forced, number=offset, hash=offer.digest,
+        )  # fmt: skip
+        (self._out if forced else self.chunks).append(message)
+
+    def post(self, message: Message) -> None:
+        """A chunk whose bytes were read."""
+        if message.term == self.hard.term and self.leading is not None:
+            self._out.append(message)
 
     def send(self, kind: Kind, to: int, **fields: Any) -> None:
         self._out.append(Message(kind, self.me, to, fields.pop("term", self.hard.term), **fields))
@@ -320,9 +339,9 @@ class Raft:
             return
         if m.term < self.hard.term:
             self._older_term(m)
-        elif m.kind in (Kind.APPEND, Kind.HEARTBEAT):
+        elif m.kind in FROM_LEADER:
             self._hear(m)
-        elif m.kind in (Kind.APPEND_ANSWER, Kind.HEARTBEAT_ANSWER):
+        elif m.kind in (Kind.APPEND_ANSWER, Kind.HEARTBEAT_ANSWER, Kind.SNAPSHOT_ANSWER):
             if self.leading is not None:
                 self.leading.answered(m)
         elif m.kind is Kind.PRE_VOTE:
@@ -346,12 +365,12 @@ class Raft:
             return True  # nobody is in that term yet
         if m.kind is Kind.VOTE and not m.forced and self.hears_leader:
             return False  # whoever disturbs is not heard while a leader is (thesis 4.2.3)
-        self.follow(m.term, m.sender if m.kind in (Kind.APPEND, Kind.HEARTBEAT) else 0)
+        self.follow(m.term, m.sender if m.kind in FROM_LEADER else 0)
         return True
 
     def _older_term(self, m: Message) -> None:
         """Who is behind learns the term."""
-        if m.kind in (Kind.APPEND, Kind.HEARTBEAT):
+        if m.kind in FROM_LEADER:
             self.send(Kind.HEARTBEAT_ANSWER, m.sender)
         elif m.kind is Kind.PRE_VOTE:
             self.send(Kind.PRE_VOTE_ANSWER, m.sender, rejected=True)
@@ -421,6 +440,8 @@ class Raft:
         self._lost_link = (0, 0)
         if m.kind is Kind.APPEND:
             self._append(m)
+        elif m.kind is Kind.SNAPSHOT:
+            self._snapshot(m)
         else:
             self.committed(min(m.commit, self.log.last_index))
             if m.number:
@@ -456,6 +477,44 @@ class Raft:
                 self.adopt(entry.index, changed)
         self.committed(min(m.commit, last))
         self._acknowledge(m.sender, last)
+
+    def _snapshot(self, m: Message) -> None:
+        """A chunk, or the question which one is wanted (paper, section 7)."""
+        if m.index <= self.commit_index:
+            self._acknowledge(m.sender, self.commit_index)
+        elif m.index <= self.log.last_index and self.log.term_at(m.index) == m.log_term:
+            self.committed(m.index)  # the log has all that the snapshot stands for
+            self._acknowledge(m.sender, m.index)
+        else:
+            self.arrived.append(m)
+
+    def answer_chunk(self, m: Message, wanted: int, *, again: bool) -> None:
+        """What came up to `wanted` is durable. again: that is to be sent next, whatever was sent."""
+        if m.term == self.hard.term:
+            self.send(
+                Kind.SNAPSHOT_ANSWER, m.sender, index=m.index, hash=m.hash, number=wanted, rejected=again
+            )
+
+    def wants(self, index: int, term: int) -> bool:
+        """Whether a snapshot that ends with this entry still says more than the log."""
+        log = self.log
+        has = index <= log.last_index and log.term_at(index) == term
+        return self.leading is None and index > self.commit_index and not has
+
+    def install(self, log: Window, memberships: Sequence[tuple[int, Membership]]) -> None:
+        """The log was given up, durably, for a snapshot that ends with this window's last entry (paper, section 7)."""
+        assert self.leading is None
+        assert log.last_index > self.commit_index
+        self.log = log
+        self.commit_index = log.last_index
+        self.memberships = list(memberships)
+        self.membership = self.memberships[-1][1]
+        self._stays = self._owed = None
+        if self._promised[1] <= log.last_index:
+            self._promised = (0, 0)
+        self.arrived.clear()
+        if self.leader:
+            self.send(Kind.APPEND_ANSWER, self.leader, index=log.last_index)
 
     def _must_agree(self, index: int, chain_hash: bytes) -> None:
         """Raises Diverged."""

@@ -20,6 +20,7 @@ from replication.messages import Entry
 from replication.segments import TEMPORARY
 
 SNAPSHOT_NAME = re.compile(r"snapshot-(\d{20})")
+PART_NAME = re.compile(r"snapshot-(\d{20})\.([0-9a-f]{16})\.part")  # one that comes from another member
 KEPT = 2  # the newest are kept
 VERSION = 1
 MAGIC, END_MAGIC = b"QBsn", b"QBse"
@@ -100,6 +101,10 @@ class History:
 
 def snapshot_name(index: int) -> str:
     return f"snapshot-{index:020}"
+
+
+def part_name(index: int, digest: bytes) -> str:
+    return f"{snapshot_name(index)}.{digest[:8].hex()}.part"
 
 
 def names(disk: Disk) -> list[str]:
@@ -193,11 +198,36 @@ def remove_old(disk: Disk) -> None:
 
 def check(disk: Disk, name: str) -> Snapshot:
     """Reads all of a snapshot; every byte is checked. Raises LogDamaged, OSError."""
+    found = read(disk, name)
+    if snapshot_name(found.index) != name:
+        raise LogDamaged(disk.path(name), 0, f"it is the snapshot of entry {found.index}")
+    return found
+
+
+def adopt(disk: Disk, index: int) -> Snapshot:
+    """The snapshot at `index`; if it still has the name of one that comes, it gets its own. Raises LogDamaged,
+    OSError."""
+    name = snapshot_name(index)
+    there = disk.names()
+    part = next((found for found in there if PART_NAME.fullmatch(found) and found.startswith(name)), None)
+    if name in there or part is None:
+        return check(disk, name)
+    return settle(disk, read(disk, part))
+
+
+def settle(disk: Disk, arrived: Snapshot) -> Snapshot:
+    """Gives one that came whole its own name, durably. Raises OSError."""
+    name = snapshot_name(arrived.index)
+    disk.rename(arrived.name, name)
+    disk.sync_directory()
+    return arrived._replace(name=name)
+
+
+def read(disk: Disk, name: str) -> Snapshot:
+    """As `check`, under whatever name."""
     file = disk.open(name, write=False)
     try:
         header, at = read_header(file)
-        if snapshot_name(header.position.index) != name:
-            raise damaged(file, 0, f"it is the snapshot of entry {header.position.index}")
         for _ in read_state(file, at):
             pass
         size = file.size()

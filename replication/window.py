@@ -37,6 +37,7 @@ class Window:
         self._hashes: dict[int, bytes] = {}  # of unwritten entries, as their leader gave them
         self.last_index = self.written_index = self.synced_index = last_index
         self.last_timestamp_ns = last_timestamp_ns
+        self.begins_after = 0  # entries up to it are not even on the disk: a snapshot holds what they led to
 
     @property
     def first_index(self) -> int:

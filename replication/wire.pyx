@@ -4,8 +4,9 @@
 """What goes over a link between two replicas: frames, the hello, messages. Bytes in, values out; no I/O.
 
 A frame is CRC32C of all that follows it, length of the body, kind, body; little endian. An entry lies in an append as
-index, term, timestamp, chain hash, length, payload. Each side begins with a hello, and hangs up on one that it does not
-like. Compiled, because every answer waits for several of these.
+index, term, timestamp, chain hash, length, payload; a snapshot's chunk lies behind all else of its message. Each side
+begins with a hello, and hangs up on one that it does not like. Compiled, because every answer waits for several of
+these.
 """
 
 import struct
@@ -65,6 +66,7 @@ cdef packed struct EntryHead:
     uint8_t hash[32]
     uint32_t size               # bytes of the payload, which follows
 
+cdef object SNAPSHOT = Kind.SNAPSHOT
 cdef tuple KINDS = tuple(Kind(number) if number in set(Kind) else None for number in range(max(Kind) + 1))
 
 
@@ -177,7 +179,8 @@ def encode_message(m) -> bytes:
     cdef uint8_t* at
     cdef MessageHead* head
     cdef EntryHead* entry
-    kind, sender, to, term, index, log_term, commit, rejected, forced, lazy, number, digest, entries = m
+    kind, sender, to, term, index, log_term, commit, rejected, forced, lazy, number, digest, entries, chunk = m
+    size += <size_t>len(chunk)
     for _, _, _, payload, _ in entries:
         size += sizeof(EntryHead) + <size_t>len(payload)
     made = framed(MESSAGE_KIND, size)
@@ -205,6 +208,8 @@ def encode_message(m) -> bytes:
             raise BufferError("a payload has changed its size while it was sent")
         place(payload, at, entry.size)
         at += entry.size
+    if chunk:
+        place(chunk, at, size - (at - <uint8_t*>head))
     seal(made)
     return made
 
@@ -236,10 +241,11 @@ def decode_message(bytes body not None) -> Message:
             PyBytes_FromStringAndSize(<char*>entry.hash, sizeof(entry.hash)),
         ))
         at += entry.size
-    if at != size:
+    if at != size and kind is not SNAPSHOT:
         raise Garbled("a message is followed by bytes that are not of it")
     return Message(
         kind, head.sender, head.to, head.term, head.index, head.log_term, head.commit,
         bool(head.flags & REJECTED), bool(head.flags & FORCED), bool(head.flags & LAZY), head.number,
         PyBytes_FromStringAndSize(<char*>head.hash, sizeof(head.hash)) if head.flags & HASHED else b"", tuple(entries),
+        whole[at:] if at != size else b"",
     )

@@ -27,7 +27,7 @@ class Publisher:
         self.dropped: list[Any] = []
         self.socket = context.socket(zmq.XPUB)
         self.socket.linger = 0
-        self.readers = Subscribers(self.socket, self.world.feed, self.dropped.append)
+        self.readers = Subscribers(self.socket, lambda: self.world.feed, self.dropped.append)
         self.endpoint = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
 
     def until(self, done: Callable[[], bool]) -> None:

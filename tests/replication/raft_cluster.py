@@ -5,13 +5,14 @@ that is a list of messages. Nothing here is random or looks at the time: who dri
 import hashlib
 from collections.abc import Callable
 
-from replication import membership
+from replication import membership, sending
 from replication.membership import Member, Membership
-from replication.messages import Entry, HardState, Message, Proposal
+from replication.messages import Entry, HardState, Message, Offer, Proposal
 from replication.raft import Raft, Timing
 from replication.window import Window
 
 GENESIS = bytes(32)
+SNAPSHOT_BYTES = 5
 STRANGER = Membership(())  # what a member goes by before it has got a log
 
 
@@ -37,6 +38,9 @@ class MemoryLog:
         self.hard = HardState(0, 0)
         self.promised = (0, 0)  # (term, index) of an entry that was synced here, and was lost
         self.changes: list[int] = []  # indices of entries that are memberships
+        self.begins_after = 0  # entries up to it are only there to be compared: the log begins behind them
+        self.snapshots: list[Offer] = []  # the newest first
+        self.part = (b"", 0)  # of a snapshot that comes: its digest, how much of it is there
 
     def write(self, proposals: list[Proposal]) -> list[Entry]:
         return [self.append(p.index, p.term, p.timestamp_ns, b"".join(p.pieces)) for p in proposals]
@@ -80,10 +84,11 @@ class Replica:
         """Everything that the disk has is durable by now."""
         entries = self.disk.entries
         self.disk.synced = len(entries)
-        terms = [entry.term for entry in entries]
-        runs = [(i, term) for i, term in enumerate(terms, 1) if i == 1 or term != terms[i - 2]]
-        log = Window(runs, len(entries), entries[-1].timestamp_ns if entries else 0, GENESIS, self._fetch)
-        log.recovered(entries)
+        log = Window(
+            self._terms(), len(entries), entries[-1].timestamp_ns if entries else 0, GENESIS, self._fetch
+        )
+        log.recovered(entries[self.disk.begins_after :])
+        log.begins_after = self.disk.begins_after
         found = [(index, membership.decode(entries[index - 1].payload)) for index in self.disk.changes]
         self.raft = self.cluster.raft_class(
             self.id,
@@ -96,12 +101,15 @@ class Replica:
             Timing(),
             self.disk.promised,
         )
+        self.raft.offers = self.disk.snapshots
         self.up = True
         self.syncing = False
         self.applied = 0
+        self.whole: Message | None = None  # the last chunk of a snapshot that came whole
         self.turn()
 
     def _fetch(self, index: int, max_bytes: int) -> list[Entry]:
+        assert index > self.disk.begins_after, f"entry {index} is not in the log any more"
         return self.disk.entries[index - 1 : index + 3]
 
     def crash(self, survive: int = 0) -> None:
@@ -120,7 +128,62 @@ class Replica:
         if ready.proposals:
             raft.written(disk.write(list(ready.proposals)))
             self.syncing = True
+        self._carry_on()
         self._out()
+
+    def snapshot(self, index: int) -> None:
+        """Makes one of what is committed. Its bytes stand for the entries, which the cluster keeps for it."""
+        entry = self.disk.entries[index - 1]
+        self.cluster.files[entry.chain_hash] = self.disk.entries[:index]
+        self.disk.snapshots.insert(0, Offer(index, entry.term, entry.chain_hash, SNAPSHOT_BYTES))
+        del self.disk.snapshots[2:]
+
+    def compact(self, index: int) -> None:
+        """The log begins behind `index` from now on."""
+        assert any(index <= offer.index for offer in self.disk.snapshots)
+        self.disk.begins_after = self.raft.log.begins_after = index
+
+    def _carry_on(self) -> None:
+        """With snapshots, as transfer.py does; what is written here is durable at once."""
+        raft, disk = self.raft, self.disk
+        chunks, raft.chunks = raft.chunks, []
+        for m in chunks:
+            raft.post(m._replace(data=bytes(min(sending.CHUNK_BYTES, m.commit - m.number))))
+        arrived, raft.arrived = raft.arrived, []
+        for m in arrived:
+            digest, length = disk.part
+            if digest != m.hash:
+                disk.part = (m.hash, length := 0)
+            if m.forced or m.number != length:
+                raft.answer_chunk(m, length, again=True)
+            else:
+                length += len(m.data)
+                disk.part = (m.hash, length)
+                raft.answer_chunk(m, length, again=False)
+            if length == m.commit:
+                self.whole = m
+        if self.whole is not None and not self.syncing:
+            m, self.whole = self.whole, None
+            if raft.wants(m.index, m.log_term):
+                self._install(m)
+
+    def _install(self, m: Message) -> None:
+        disk = self.disk
+        disk.entries = list(self.cluster.files[m.hash])
+        disk.synced = disk.begins_after = m.index
+        disk.snapshots[:] = [Offer(m.index, m.log_term, m.hash, m.commit)]
+        disk.part = (b"", 0)
+        found = [(entry.index, membership.decode(entry.payload)) for entry in disk.entries]
+        changes = [(index, changed) for index, changed in found if changed is not None]
+        disk.changes = [index for index, _ in changes]
+        last = disk.entries[-1]
+        log = Window(self._terms(), m.index, last.timestamp_ns, last.chain_hash, self._fetch)
+        log.begins_after = m.index
+        self.raft.install(log, changes[-1:] or [(0, self.born)])
+
+    def _terms(self) -> list[tuple[int, int]]:
+        terms = [entry.term for entry in self.disk.entries]
+        return [(i, term) for i, term in enumerate(terms, 1) if i == 1 or term != terms[i - 2]]
 
     def sync(self) -> None:
         if self.syncing:
@@ -172,6 +235,7 @@ class Cluster:
         self.cut: set[tuple[int, int]] = set()  # (sender, to): messages are lost
         self.sent: list[tuple[Message, bool]] = []
         self.replicas: dict[int, Replica] = {}
+        self.files: dict[bytes, list[Entry]] = {}  # what snapshots stand for, by digest
         born = voters(range(1, size + 1))
         for id in sorted(born.ids):
             self.join(id, born)

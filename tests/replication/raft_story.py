@@ -31,6 +31,8 @@ sending: any of a number of them, a link (`1>2`, `1>`, `>2`) and a kind (`append
     elect ID                       the links to the leader close, ID stands, and the votes are delivered
     propose ID TEXT; read ID; transfer ID TO
     add, promote, remove ID MEMBER proposed to member ID
+    snapshot ID INDEX              the member makes a snapshot of 5 bytes, sent in chunks of one, two ahead
+    compact ID INDEX               its log begins behind INDEX from now on
     in-flight N; message-bytes N   how many appends a leader sends ahead, and with how much payload
     status; progress ID
 """
@@ -43,7 +45,7 @@ from itertools import groupby
 from raft_cluster import Cluster, Replica
 from raft_properties import Properties
 
-from replication import leading, progress
+from replication import leading, progress, sending
 from replication.candidacy import Candidacy
 from replication.membership import Membership, Refused, listed
 from replication.messages import HardState, Kind, Message
@@ -57,7 +59,8 @@ ENDLESS = 5_000  # messages: more than any story needs
 def play(story: str) -> str:
     """The story with its outputs as they are now. Raises AssertionError, with the line, when a property breaks."""
     player = Player()
-    limits = progress.IN_FLIGHT_MESSAGES, leading.MESSAGE_BYTES
+    limits = progress.IN_FLIGHT_MESSAGES, leading.MESSAGE_BYTES, sending.CHUNK_BYTES, sending.IN_FLIGHT_BYTES
+    sending.CHUNK_BYTES, sending.IN_FLIGHT_BYTES = 1, 2
     told = []
     try:
         for number, line in enumerate(story.splitlines(), 1):
@@ -71,7 +74,9 @@ def play(story: str) -> str:
                     error.add_note(f"line {number}: {line}")
                     raise
     finally:
-        progress.IN_FLIGHT_MESSAGES, leading.MESSAGE_BYTES = limits
+        progress.IN_FLIGHT_MESSAGES, leading.MESSAGE_BYTES, sending.CHUNK_BYTES, sending.IN_FLIGHT_BYTES = (
+            limits
+        )
     return "\n".join(told) + "\n"
 
 
@@ -301,6 +306,12 @@ class Player:
         except Refused as refused:
             self.said.append(f"refused: {refused}")
 
+    def _snapshot(self, id: str, index: str) -> None:
+        self.cluster.replicas[int(id)].snapshot(int(index))
+
+    def _compact(self, id: str, index: str) -> None:
+        self.cluster.replicas[int(id)].compact(int(index))
+
     def _in_flight(self, count: str) -> None:
         progress.IN_FLIGHT_MESSAGES = int(count)
 
@@ -367,6 +378,7 @@ def state(replica: Replica) -> dict[str, str]:
         "last": f"last {log.last_index}@{log.last_term}",
         "synced": f"synced {log.synced_index}" if log.synced_index < log.last_index else "",
         "commit": f"commit {commit}" if commit else "",
+        "begins": f"log behind {log.begins_after}" if log.begins_after else "",
         "members": members(raft.membership),
     }
 
@@ -415,6 +427,12 @@ def body(m: Message) -> str:
             return "heartbeat answer"
         case Kind.TIMEOUT_NOW:
             return "timeout now"
+        case Kind.SNAPSHOT if m.forced:
+            return f"snapshot of {place}: what is wanted?"
+        case Kind.SNAPSHOT:
+            return f"snapshot of {place}, byte {m.number} of {m.commit}"
+        case Kind.SNAPSHOT_ANSWER:
+            return f"of snapshot {m.index} wants {m.number}{', whatever was sent' if m.rejected else ''}"
         case Kind.READ:
             return f"read {m.number}"
     return f"read {m.number} at {m.index}"

@@ -34,10 +34,12 @@ def messages(draw: st.DrawFn) -> Message:
         Entry(at, draw(numbers), draw(st.integers(-(2**63), 2**63 - 1)), memoryview(payload), draw(hashes))
         for at, payload in enumerate(draw(st.lists(st.binary(max_size=300), max_size=5)), index + 1)
     )
+    kind = draw(st.sampled_from(Kind))
     return Message(
-        draw(st.sampled_from(Kind)), draw(numbers), draw(numbers), draw(numbers), index, draw(numbers), draw(numbers),
+        kind, draw(numbers), draw(numbers), draw(numbers), index, draw(numbers), draw(numbers),
         draw(st.booleans()), draw(st.booleans()), draw(st.booleans()), draw(numbers),
         draw(st.sampled_from((b"", b"h" * 32))), entries,
+        draw(st.binary(max_size=300)) if kind is Kind.SNAPSHOT else b"",
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from replication.log import Log
 from replication.messages import HardState, Proposal
 from replication.node import Node
 from replication.salvage import salvage
+from replication.snapshots import Snapshot, part_name
 from replication.state import read_state
 
 
@@ -29,11 +30,17 @@ def behind() -> tuple[Follower, Follower, int]:
         old.sync(beside=False)
     index = ahead.last_index - 5
     name = snapshot_at(ahead, index)
-    file = old.disk.open(name, create=True)
-    file.pwrite(bytes(ahead.disk.files[name].cached), 0)
+    data = bytes(ahead.disk.files[name].cached)
+    file = old.disk.open(part_name(index, data[-32:]), create=True)
+    file.pwrite(data, 0)
     file.sync()
     old.disk.sync_directory()
     return old, ahead, index
+
+
+def arrived(old: Follower, index: int) -> Snapshot:
+    name = next(name for name in old.disk.files if name.endswith(".part"))
+    return snapshots.read(old.disk, name)
 
 
 def write_on(log: Log, ahead: Follower, index: int) -> None:
@@ -49,7 +56,7 @@ def write_on(log: Log, ahead: Follower, index: int) -> None:
 def test_the_log_goes_on_behind_the_snapshot() -> None:
     old, ahead, index = behind()
     log = old.log
-    log.renew(index)
+    log.renew(arrived(old, index))
     assert (log.begins_after, log.commit_index, log.proven_index) == (index, index, index)
     assert log.position.hash == ahead.entries[index - 1].chain_hash
     write_on(log, ahead, index)
@@ -66,14 +73,14 @@ def test_a_crash_at_every_operation_leaves_the_old_log_or_the_new_beginning() ->
     outcomes = set()
     honest, _, index = behind()
     before = honest.disk.operations
-    honest.log.renew(index)
+    honest.log.renew(arrived(honest, index))
     for kill_at in range(honest.disk.operations - before + 1):
         for lose_at in (0, 4, 8, 12, 16, 20, 24, 28, 1 << 20):
             old, ahead, index = behind()
             old.disk.chance.seed(f"{kill_at} {lose_at}")
             old.disk.crash_at = old.disk.operations + kill_at
             with suppress(Crash):
-                old.log.renew(index)
+                old.log.renew(arrived(old, index))
             disk = old.disk.kill() if lose_at else old.disk.lose_power()
             if lose_at:
                 disk.crash_at = lose_at
@@ -135,7 +142,7 @@ def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
     follower = long_log()
     index = follower.last_index - 4
     name = snapshot_at(follower, index)
-    follower.log.renew(index)
+    follower.log.renew(snapshots.check(follower.disk, name))
     follower.entries = follower.entries[:index]
     follower.log.close()
     disk = follower.disk

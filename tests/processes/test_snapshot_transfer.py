@@ -1,0 +1,109 @@
+"""Clusters whose logs do not reach back: a replica that was away gets a snapshot."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster_processes import ClusterProcesses, free_members
+from exchange_process import ExchangeProcess, wait_until
+from fix_client import FixClient
+
+SMALL_SEGMENTS = """\
+from replication.node import Node
+Node.open.__func__.__kwdefaults__.update(segment_bytes=1 << 18, max_entry_bytes=1 << 16)
+from gateway.cli import main
+main()
+"""
+
+
+class Forgetful(ClusterProcesses):
+    """Segments are small, and go when two snapshots hold them."""
+
+    def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
+        config += '\n[log]\nretention = "snapshots"\n'
+        made = self.members[id] = ExchangeProcess(self._directory / f"member{id}", config=config)
+        made.command[made.command.index("-c") + 1] = SMALL_SEGMENTS
+        made.command += arguments
+        return made.start()
+
+    def first_segment(self, id: int) -> int:
+        return min(int(path.name[:8]) for path in self.members[id].data.glob("*.segment*"))
+
+    def forget(self, ids: list[int], at: int) -> None:
+        """Two snapshots at each of these, and orders at one; until what was there is gone."""
+        before = max(self.first_segment(id) for id in ids)
+        last = self.members[at].ask(command="status")["last_index"]
+        for name in ("first", "second"):
+            trade(self.members[at], f"{name}{last}", 400)
+            for id in ids:
+                made = self.members[id].run("snapshot", "--data", str(self.members[id].data))
+                assert made.stdout.startswith("snapshot at entry"), made
+        trade(self.members[at], f"third{last}", 30)  # for the next segment to be begun
+        wait_until(lambda: all(self.first_segment(id) > before for id in ids))
+
+    def agree(self) -> bool:
+        """Whether all are at one entry; they must have one state there."""
+        asked = [one.ask(command="state_hash") for one in self.members.values()]
+        if len({one.get("applied_index") for one in asked}) > 1:
+            return False
+        assert len({one["state_hash"] for one in asked}) == 1
+        return True
+
+
+def trade(exchange: ExchangeProcess, name: str, orders: int) -> None:
+    with FixClient("tcp", exchange.port("fix_tcp"), name) as client:
+        client.logon()
+        for n in range(orders):
+            client.send_bytes(
+                client.order(f"{name}{n}", "buy" if n % 2 else "sell", 1 + n % 5, f"{10 + n % 3}.00")
+            )
+            client.settle()  # an entry of its own
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Forgetful]:
+    with Forgetful(tmp_path) as made:
+        yield made
+
+
+def test_a_replica_that_was_away_comes_back_by_a_snapshot(cluster: Forgetful) -> None:
+    cluster.begin(free_members(3))
+    leader = cluster.leader()
+    away = next(id for id in cluster.members if id != leader)
+    trade(cluster.members[leader], "BEFORE", 20)
+    cluster.members[away].stop()
+    others = [id for id in cluster.members if id != away]
+    cluster.forget(others, leader)
+
+    came = cluster.members[away].start()
+    wait_until(cluster.agree)
+    assert cluster.first_segment(away) == 2
+    assert len(list(came.data.glob("snapshot-*[0-9]"))) == 1
+    assert not list(came.data.glob("*.part"))
+    followers = cluster.members[cluster.leader()].ask(command="status")["followers"]
+    assert followers[str(away)]["flow"] == "replicate"
+
+    wait_until(lambda: came.ask(command="status")["accepting"])
+    trade(came, "AFTER", 20)
+    with FixClient(
+        "tcp", came.port("fix_tcp"), "BEFORE"
+    ) as client:  # what was sent before comes again from here
+        sessions = came.ask(command="sessions")["sessions"]
+        client.next_out = next(one["inbound"] for one in sessions if one["comp_id"] == "BEFORE")
+        client.logon()
+        client.catch_up()
+        assert {one[11] for one in client.received if one[35] == "8"} == {f"BEFORE{n}" for n in range(20)}
+    wait_until(cluster.agree)
+    came.stop()
+    came.start()
+    wait_until(cluster.agree)
+
+    compared = came.run("verify", *(str(one.data) for one in cluster.members.values()))
+    assert compared.returncode == 0, compared
+    assert "the same up to entry" in compared.stdout
+    assert "the ones before in snapshots" in compared.stdout
+    (told,) = re.findall(r"state hash at entry ([\d,]+): (\w+)", compared.stdout)
+    replayed = came.run("replay", str(came.data), "--to", told[0].replace(",", ""))
+    assert replayed.stdout.startswith("begins with     the snapshot at entry"), replayed
+    assert told[1] in replayed.stdout
