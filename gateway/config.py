@@ -52,6 +52,14 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
             description='"all", or "snapshots": what the older of the two newest snapshots holds is deleted',
         ),
     ] = "all"
+    snapshot_every_mib: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="MiB of log, 0 to 1000000, after which a snapshot is made; 0 = only by quorumbook snapshot",
+        ),
+    ] = 512
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):
@@ -402,7 +410,8 @@ def read_endpoints(directory: Path) -> dict[str, Any]:
 COMMENTS = {
     "network": "Where this process listens. Not part of the log; may change from one start to the next.",
     "storage": "Where the log lies.",
-    "log": "How much of the log is kept.",
+    "log": "How much of the log is kept, and how much of it a start has to read. Snapshots are made by a process of\n"
+    "# low priority, beside a replica that does not lead or is the only one.",
     "trace": "Diagnostics (never orders).",
     "cluster": "The replicas that hold one log between them. Without members: one replica, a cluster of its own.",
     "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"

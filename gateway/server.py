@@ -11,6 +11,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -36,6 +38,7 @@ from gateway.egress_file import EgressFile
 from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
 from gateway.replica import Replica
+from gateway.snapshot_keeper import SnapshotKeeper
 from gateway.subscribers import Subscribers
 from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
@@ -178,6 +181,9 @@ class Server:
         self._snapshots = Answering(self._snapshot, self._snapshot_of, SNAPSHOTS)
         members = MemberAdmin(self._replica, cluster, self.schedule)
         admin = Admin(self._replica, members, self.stop, self._process)
+        self._snapshot_keeper = SnapshotKeeper(
+            loaded.config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, trace
+        )
         self._admins = Answering(self._admin_socket, admin.answer, 1)
 
     def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:
@@ -377,6 +383,7 @@ class Server:
         for made in (self._fix, self._feed, self._snapshot, self._admin_socket):
             self._loop.remove_reader(descriptor(made))
             made.close()
+        self._snapshot_keeper.close()
         self._links.close()
         self._context.term()
         self._egress.close()
@@ -522,6 +529,7 @@ class Server:
             return
         self._snapshots_next = time.monotonic() + SNAPSHOTS_SECONDS
         self._node.look_at_snapshots()
+        self._snapshot_keeper.look(self._node)
         for what in self._node.notes:
             self._trace.warning("snapshots", what=what)
         self._node.notes.clear()
@@ -579,6 +587,29 @@ class Server:
     def _snapshot_of(self, request: bytes) -> bytes:
         exchange = self._replica.exchange
         return exchange.feed.snapshot(request, exchange.machine)
+
+
+class Making:
+    """A process that makes a snapshot. Raises OSError."""
+
+    def __init__(self, directory: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "snapshot", "--data", str(directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the server
+        )
+
+    def ended(self) -> tuple[int, str] | None:
+        if self._process.poll() is None:
+            return None
+        return self._process.returncode, self._process.communicate()[0].strip()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 class Clock:

@@ -484,6 +484,15 @@ class Log:
         return self._feeding.read(index, max_bytes, self._first, begun)
 
     @property
+    def written_bytes(self) -> int:
+        """Of all segments since the first one ever, gone ones too, if all were as large as new ones are."""
+        return (self._header.number - 1) * self._segment_bytes + self._place.offset
+
+    def bytes_before(self, segment: int) -> int:
+        """Of written_bytes, those before a segment."""
+        return (segment - 1) * self._segment_bytes
+
+    @property
     def compressed_below(self) -> int:
         """Segments with lower numbers are not touched by the work beside the loop any more."""
         return self._sealed[0] if self._sealed else self._header.number

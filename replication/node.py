@@ -12,12 +12,13 @@ from contextlib import suppress
 
 from replication import membership, retention, snapshots
 from replication.clock import Clock
-from replication.files import Disk, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
+from replication.files import Disk, Job, LogError, LogFailed, LogUnavailable, LostData
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Offer, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
+from replication.reader import segment_of
 from replication.salvage import salvage
 from replication.snapshots import Header, Snapshot, newest_first, state_of
 from replication.transfer import Transfer
@@ -85,7 +86,10 @@ class Node:
             [],
             0,
         )  # the names of those that were, and what might go then
-        self._looking: Job[tuple[list[Snapshot], SegmentHeader | None]] | None = None
+        self._looking: Job[tuple[list[Snapshot], SegmentHeader | None, int]] | None = None
+        self.covered_bytes = (
+            0  # of written_bytes, those that no start needs beside the newest snapshot, at least
+        )
         self._removing: Job[None] | None = None
 
     @classmethod
@@ -471,9 +475,10 @@ class Node:
         self._looked_at = names, below
         disk, known, damaged = self._disk, self._kept, self.notes.append
 
-        def look() -> tuple[list[Snapshot], SegmentHeader | None]:
+        def look() -> tuple[list[Snapshot], SegmentHeader | None, int]:
             found = retention.read_whole(disk, names, known, damaged)
-            return found, retention.first_to_keep(disk, found, below)
+            first = retention.first_to_keep(disk, found, below)
+            return found, first, segment_of(disk, found[0].index) if found else 1
 
         self._looking = disk.start(look, aside=True)
 
@@ -482,10 +487,11 @@ class Node:
         assert self._looking is not None
         job, self._looking = self._looking, None
         try:
-            self._kept, first = job.result()
-        except (LogDamaged, OSError) as error:
+            self._kept, first, segment = job.result()
+        except (LogError, OSError) as error:
             self.notes.append(str(error))
             return
+        self.covered_bytes = self._log.bytes_before(segment)
         if self._raft is not None:
             self._raft.offers = self._offers()
         if first is not None:
@@ -538,6 +544,11 @@ class Node:
             self.notes.append(str(error))
 
     # ------------------------------------------------------------ what is known
+
+    @property
+    def written_bytes(self) -> int:
+        """Of the log, gone segments too."""
+        return self._log.written_bytes
 
     @property
     def begins_after(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cluster_processes import ClusterProcesses, free_members
-from exchange_process import ExchangeProcess, wait_until
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 SMALL_SEGMENTS = """\
@@ -59,6 +59,24 @@ def trade(exchange: ExchangeProcess, name: str, orders: int) -> None:
                 client.order(f"{name}{n}", "buy" if n % 2 else "sell", 1 + n % 5, f"{10 + n % 3}.00")
             )
             client.settle()  # an entry of its own
+
+
+def test_a_snapshot_is_made_when_so_much_log_was_written(tmp_path: Path) -> None:
+    config = CONFIG + "[log]\nsnapshot_every_mib = 1\n"
+    exchange = ExchangeProcess(tmp_path, config=config)
+    exchange.command[exchange.command.index("-c") + 1] = SMALL_SEGMENTS
+    with exchange:
+        for number in range(4):
+            trade(exchange, f"CLIENT{number}", 250)
+        wait_until(lambda: len(list(exchange.data.glob("snapshot-*[0-9]"))) == 1)
+        wait_until(lambda: "snapshot made" in (exchange.data / "trace.jsonl").read_text())
+        state = exchange.ask(command="sessions")["sessions"]
+        exchange.kill()
+        exchange.start()
+        known = ("comp_id", "inbound", "outbound", "open_orders")
+        assert [[one[name] for name in known] for one in exchange.ask(command="sessions")["sessions"]] == [
+            [one[name] for name in known] for one in state
+        ]
 
 
 @pytest.fixture
