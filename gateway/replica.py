@@ -307,8 +307,8 @@ class Replica:
             self._committed.extend(entries)
 
     def _start_over(self, snapshot: Snapshot) -> None:
-        """This replica was so far behind that the leader sent its snapshot. The loop waits for the restoring: some
-        microseconds an order. Raises LogError, ConfigError, OSError."""
+        """This replica was so far behind that the leader sent its snapshot. The loop waits for the restoring: a
+        microsecond or two an open order. Raises LogError, ConfigError, OSError."""
         self._abandon("the leader's log does not reach back to where this replica was: it got a snapshot")
         listened = self.exchange.feed.listeners()
         try:

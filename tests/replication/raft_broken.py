@@ -1,11 +1,13 @@
 """Rafts that each leave one rule out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from replication.leading import Leading
 from replication.membership import Membership, encode
 from replication.messages import Kind, Message, Ready
 from replication.raft import Raft
+from replication.window import Window
 
 
 class VotesAreNotPersisted(Raft):
@@ -113,3 +115,14 @@ class ChangesBeforeItsFirstCommit(BrokenLeading):
                 return super().change(changed)
             finally:
                 self.first_index = first
+
+
+class GoesByItsOldMembershipAfterASnapshot(Raft):
+    def install(self, log: Window, memberships: Sequence[tuple[int, Membership]]) -> None:
+        super().install(log, self.memberships)
+
+
+class AcknowledgesASnapshotThatIsToCome(Raft):
+    def _snapshot(self, m: Message) -> None:
+        super()._snapshot(m)
+        self.send(Kind.APPEND_ANSWER, m.sender, index=m.index)

@@ -62,7 +62,10 @@ class MemoryLog:
         self.synced = min(self.synced, stays)
 
     def lose(self, stays: int) -> None:
-        """What must not happen, and does: durable entries are gone."""
+        """What must not happen, and does: durable entries are gone; a snapshot is left."""
+        stays = max(stays, self.begins_after)
+        if stays >= self.synced:
+            return
         last = self.entries[self.synced - 1]
         self.promised = max(self.promised, (last.term, last.index))
         self.give_up(stays)
@@ -84,17 +87,18 @@ class Replica:
         """Everything that the disk has is durable by now."""
         entries = self.disk.entries
         self.disk.synced = len(entries)
-        log = Window(
-            self._terms(), len(entries), entries[-1].timestamp_ns if entries else 0, GENESIS, self._fetch
-        )
-        log.recovered(entries[self.disk.begins_after :])
-        log.begins_after = self.disk.begins_after
+        begins = self.disk.begins_after
+        before = entries[begins - 1].chain_hash if begins else GENESIS
+        last_ns = entries[-1].timestamp_ns if entries else 0
+        log = Window(self._terms(), len(entries), last_ns, before, self._fetch)
+        log.recovered(entries[begins:])
+        log.begins_after = begins
         found = [(index, membership.decode(entries[index - 1].payload)) for index in self.disk.changes]
         self.raft = self.cluster.raft_class(
             self.id,
             self.disk.hard,
             log,
-            0,
+            begins,
             [(0, self.born), *((index, changed) for index, changed in found if changed is not None)],
             self.clock,
             lambda n: self.cluster.below(self.id, n),
@@ -169,6 +173,7 @@ class Replica:
 
     def _install(self, m: Message) -> None:
         disk = self.disk
+        self.cluster.installed += 1
         disk.entries = list(self.cluster.files[m.hash])
         disk.synced = disk.begins_after = m.index
         disk.snapshots[:] = [Offer(m.index, m.log_term, m.hash, m.commit)]
@@ -235,6 +240,7 @@ class Cluster:
         self.cut: set[tuple[int, int]] = set()  # (sender, to): messages are lost
         self.sent: list[tuple[Message, bool]] = []
         self.replicas: dict[int, Replica] = {}
+        self.installed = 0  # snapshots that came from another member
         self.files: dict[bytes, list[Entry]] = {}  # what snapshots stand for, by digest
         born = voters(range(1, size + 1))
         for id in sorted(born.ids):

@@ -10,7 +10,7 @@ from unittest import mock
 from raft_cluster import Cluster, Replica
 from raft_properties import Properties
 
-from replication import leading, progress, window
+from replication import leading, progress, sending, window
 from replication.membership import Membership, Refused
 from replication.messages import Kind, Message
 from replication.raft import Raft
@@ -24,12 +24,14 @@ Plot = Iterator[None]
 
 
 class World:
-    """nature: what befalls it most. Only in a changing one members come and go; only in a losing one a member may lose
-    what it had synced: who is left of two must wait for that for ever.
+    """forgets: members make snapshots, and their logs do not reach back. nature: what befalls it most. Only in a
+    changing one members come and go; only in a losing one a member may lose what it had synced: who is left of two must
+    wait for that for ever.
     """
 
-    def __init__(self, seed: int, raft_class: type[Raft] = Raft) -> None:
+    def __init__(self, seed: int, raft_class: type[Raft] = Raft, forgets: bool = False) -> None:
         self.random = Random(seed)
+        self.forgets = forgets
         self.properties = Properties()
         self.cluster = Cluster(
             3 + seed % 3,
@@ -67,6 +69,17 @@ class World:
             if not self.idle and self.chance(0.3):
                 self.propose(replica)
             self._read(replica)
+            if self.forgets and self.chance(0.05):
+                self._forget_entries(replica)
+
+    def _forget_entries(self, replica: Replica) -> None:
+        """Makes a snapshot, and keeps the entries behind the one before."""
+        offers = replica.disk.snapshots
+        index = min(replica.raft.commit_index, replica.disk.synced)
+        if index > (offers[0].index if offers else 0):
+            replica.snapshot(index)
+            if len(offers) > 1:
+                replica.compact(offers[1].index)
 
     def propose(self, replica: Replica) -> None:
         if replica.up and replica.raft.proposing:
@@ -172,13 +185,20 @@ class World:
 
 
 def live(
-    seed: int, plots: Callable[[World], Plot], *, steps: int = 500, raft_class: type[Raft] = Raft
+    seed: int,
+    plots: Callable[[World], Plot],
+    *,
+    steps: int = 500,
+    raft_class: type[Raft] = Raft,
+    forgets: bool = False,
 ) -> World:
     """A whole life. What takes megabytes elsewhere takes a few bytes in it: appends, windows, what is in memory."""
     with ExitStack() as limits:
         limits.enter_context(mock.patch.object(leading, "MESSAGE_BYTES", 5))
         limits.enter_context(mock.patch.object(progress, "IN_FLIGHT_MESSAGES", 4 + seed % 2 * 60))
         limits.enter_context(mock.patch.object(window, "KEEP_BYTES", 40))
-        world = World(seed, raft_class)
+        limits.enter_context(mock.patch.object(sending, "CHUNK_BYTES", 1))
+        limits.enter_context(mock.patch.object(sending, "IN_FLIGHT_BYTES", 2))
+        world = World(seed, raft_class, forgets)
         world.run(plots, steps)
         return world

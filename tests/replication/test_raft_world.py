@@ -15,6 +15,19 @@ def test_a_life(seed: int) -> None:
     live(seed, anything)
 
 
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_lives_with_snapshots(first: int) -> None:
+    """Logs that do not reach back: what a member lacks may have to come as a snapshot."""
+    installed = 0
+    for seed in range(first, first + 10):
+        try:
+            installed += live(seed, anything, forgets=True).cluster.installed
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+    assert installed > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(SEEDS, 30 * SEEDS, SEEDS))
 def test_many_lives(first: int) -> None:
