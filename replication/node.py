@@ -560,6 +560,11 @@ class Node:
         return self._running.membership
 
     @property
+    def membership_index(self) -> int:
+        """Of the entry that says so; above commit_index while a change is on its way."""
+        return self._running.memberships[-1][0]
+
+    @property
     def progress(self) -> dict[int, Progress]:
         """What a leader knows of the others; empty at others."""
         leading = self._running.leading

@@ -72,7 +72,7 @@ class Client:
     def act(self) -> None:
         """Now and then: connects, sends something."""
         world, chance = self.world, self.world.chance
-        world.at(world.now + chance.randrange(5 * MS, 150 * MS), self.act)
+        world.at(world.now + chance.randrange(10 * MS, 400 * MS), self.act)
         if self.transport is None:
             if world.now >= self._tried:
                 self.connect()

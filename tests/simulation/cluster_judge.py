@@ -19,6 +19,7 @@ from replication.messages import Entry
 
 MESSAGE, CLOSE = 1, 3  # kinds of egress records
 ELSEWHERE = 8  # the log of every so many-th seed is applied in another process, too
+REMAINDER, ON_DISCONNECT = "65", "151"  # why an order was cancelled that nobody asked to (tag 20002)
 ANSWERS = ("8", "9", "3", "j")
 Said = list[tuple[str, Fields]]  # (client, numbered message), in the order of the log
 
@@ -133,7 +134,8 @@ def judge_order(world: World, reports: list[tuple[str, dict[str, str]]]) -> None
 
 def begins(fields: dict[str, str]) -> bool:
     """Whether a report is the first of its request's, rather than a fill, or a cancel that follows."""
-    return fields["35"] != "8" or fields["150"] in "058" or (fields["150"] == "4" and "41" in fields)
+    asked = fields.get("20002") not in (ON_DISCONNECT, REMAINDER)
+    return fields["35"] != "8" or fields["150"] in "058" or (fields["150"] == "4" and asked)
 
 
 def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:

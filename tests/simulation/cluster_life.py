@@ -7,7 +7,8 @@ from cluster_world import MS, SECOND, Violation, World
 
 INPUTS, FAULTS = 500, 10  # what a seed has to have at least to count
 FAULT_KINDS = (
-    "all lost power", "clock set", "cut off", "cut one way", "frozen", "killed", "power lost", "transfer",
+    "all lost power", "clock set", "cut off", "cut one way", "disk full", "frozen", "killed", "member added",
+    "member promoted", "member removed", "power lost", "transfer",
 )  # fmt: skip
 
 
@@ -26,6 +27,8 @@ def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
         world.run(world.now + world.chance.randrange(10 * MS, 1_500 * MS))
         if world.now > 300 * SECOND:
             raise Violation("the work is not done after five minutes")
+    if world.chance.random() < 0.5:
+        world.bury_a_minority()
     world.end_faults()
     world.run(world.now + 5 * SECOND)
     world.sending = False

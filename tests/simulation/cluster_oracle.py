@@ -44,7 +44,7 @@ class Oracle:
     def expected(self, id: str, told: dict[str, str]) -> list[tuple[str, Told]]:
         """The reports of the request `id`, of which the first is `told`; or of a cancel that nobody asked for."""
         client, request = self.requests[id]
-        if told.get("150") == CANCELLED and "41" not in told:
+        if told.get("150") == CANCELLED and id in self._ids:
             return self._reports(self.machine.cancel(self._ids[id], owner=self._owner(client)), client, id)
         if id in self._ids:
             return []  # it was taken before

@@ -14,12 +14,13 @@ from typing import Any, cast
 from cluster_client import Client
 from simulated_disk import Crash, SimulatedDisk, SimulatedFile
 
-from gateway.config import parse
+from gateway.config import Cluster, parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.feed import HEADER
+from gateway.member_admin import MemberAdmin
 from gateway.replica import Replica
-from replication.files import File, LogDamaged
+from replication.files import File, LogDamaged, LogError
 from replication.membership import Member, Membership, Refused
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -29,6 +30,8 @@ from replication.wire import FRAME_BYTES, decode_message, encode_message
 MS = 1_000_000
 SECOND = 1_000 * MS
 SEGMENT_BYTES = 160 << 10
+ROOM = 1 << 40  # bytes of a disk
+MOST_MEMBERS = 5
 ENTRY_BYTES = 128 << 10
 CLUSTER = bytes(range(16))
 CONFIG = """
@@ -151,6 +154,11 @@ class Host:
         except Crash:
             self.die(power=True)
             return
+        except LogError:
+            if not self.is_full:
+                raise
+            self.die(power=False)
+            return
         world.count("start")
         life = self.life
         self.tick(life)
@@ -262,7 +270,35 @@ class Host:
         except Crash:
             self.die(power=self.world.chance.random() < 0.7)
             return
+        except (LogError, OSError):
+            if not self.is_full:
+                raise
+            self.world.count("stopped by a full disk")
+            self.die(power=False)
+            self.world.at(self.world.now + SECOND, lambda: self.world.restart(self))
+            return
         self.world.check(self)
+
+    @property
+    def is_full(self) -> bool:
+        return self.disk.capacity < ROOM
+
+    def fill_disk(self, duration: int) -> None:
+        """Nothing can be reserved for a while; what is reserved can be written to."""
+        self.world.count("disk full")
+        disk = self.disk
+        disk.capacity = disk.used
+
+        def make_room() -> None:
+            disk.capacity = ROOM
+
+        self.world.at(self.world.now + duration, make_room)
+
+    def accepts(self, id: int) -> bool:
+        """Whether it takes another one for a member; who is none yet goes by a configuration, which names all."""
+        assert self.replica is not None
+        members = self.replica.node.membership.ids
+        return self.id not in members or id in members
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:
@@ -365,10 +401,12 @@ class Host:
         return {link.other(self.id) for link in self.world.links_of(self.id) if link.up}
 
     def send(self, message: Message) -> None:
-        self.world.link(self.id, message.to).send_message(self.id, message)
+        if (link := self.world.link(self.id, message.to)) is not None:
+            link.send_message(self.id, message)
 
     def forward(self, to: int, payload: bytes) -> None:
-        self.world.link(self.id, to).send_inputs(self.id, payload)
+        if (link := self.world.link(self.id, to)) is not None:
+            link.send_inputs(self.id, payload)
 
 
 class Link:
@@ -389,7 +427,12 @@ class Link:
 
     def try_to_open(self) -> None:
         hosts = [self.world.hosts[id] for id in self.ends]
-        if self.up or self.cut or any(host.replica is None or host.frozen is not None for host in hosts):
+        if any(host.replica is None or host.frozen is not None for host in hosts):
+            return
+        known = all(host.accepts(self.other(host.id)) for host in hosts)
+        if self.up and not known:
+            self.break_off()
+        if self.up or self.cut or not known:
             return
         self.up = True
         self.generation += 1
@@ -503,6 +546,8 @@ class World:
         self.trace: Callable[[str], None] | None = None
         self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
+        self.gone: list[Host] = []  # removed, or dead for good
+        self._last_id = members
         ids = sorted(self.hosts)
         self._links = {(a, b): Link(self, a, b) for a in ids for b in ids if a < b}
         self.clients = [Client(self, f"CLIENT{number}") for number in range(clients)]
@@ -546,8 +591,9 @@ class World:
 
     # ---------------------------------------------------------------- links
 
-    def link(self, a: int, b: int) -> Link:
-        return self._links[min(a, b), max(a, b)]
+    def link(self, a: int, b: int) -> Link | None:
+        """None: one of them is gone."""
+        return self._links.get((min(a, b), max(a, b)))
 
     def links_of(self, id: int) -> list[Link]:
         return [link for link in self._links.values() if id in link.ends]
@@ -600,12 +646,31 @@ class World:
         chance = self.chance
         host = self.leader() if chance.random() < 0.5 else None
         host = host or chance.choice(list(self.hosts.values()))
-        most = (len(self.hosts) - 1) // 2
+        most = self.most_down()
         kind = chance.choice(
-            ("kill", "power", "crash", "rot", "freeze", "cut", "cut", "transfer", "clock", "all")
+            (
+                *(
+                    "kill",
+                    "power",
+                    "crash",
+                    "rot",
+                    "freeze",
+                    "cut",
+                    "cut",
+                    "transfer",
+                    "clock",
+                    "all",
+                    "full",
+                ),
+                *("member", "member"),
+            )
         )
         down = len(self.hosts) - len(self.up())
-        if kind in ("kill", "power", "crash", "rot"):
+        if kind == "member":
+            self._change_members()
+        elif kind == "full":
+            host.fill_disk(chance.randrange(SECOND, 4 * SECOND))
+        elif kind in ("kill", "power", "crash", "rot"):
             if host.replica is None or down >= most:
                 return
             if kind == "crash":
@@ -634,6 +699,77 @@ class World:
             self.count("clock set")
             host.clock.wall_offset_ns = chance.randrange(-3600 * SECOND, 3600 * SECOND)
 
+    def most_down(self) -> int:
+        """How many of the voters may be down. Learners and hosts that wait to be added count as voters here."""
+        leader = self.leader()
+        voters = cast(Replica, leader.replica).node.membership.voters if leader else set()
+        return (len(voters) - 1) // 2
+
+    def _change_members(self) -> None:
+        """A learner is promoted, a new host added, or a follower removed, whichever is due."""
+        leader = self.leader()
+        if leader is None or leader.frozen is not None:
+            return
+        replica = cast(Replica, leader.replica)
+        admin = MemberAdmin(replica, Cluster(), leader.schedule)
+        members = replica.node.membership
+        learners = sorted(members.ids - members.voters)
+        try:
+            if learners:
+                admin.promote(learners[0])
+                self.count("member promoted")
+            elif len(members.ids) < MOST_MEMBERS and self.chance.random() < 0.6:
+                id = self._last_id + 1
+                admin.add(id, f"127.0.0.1:{id}")
+                self.count("member added")
+                self._join(id)
+            elif len(members.voters) > 3 and len(self.up()) == len(self.hosts):
+                id = self.chance.choice(sorted(members.ids - {leader.id}))
+                admin.remove(id)
+                self.count("member removed")
+                self.at(self.now + SECOND, lambda: self._retire(id))
+        except Refused:
+            pass
+
+    def _join(self, id: int) -> None:
+        """Its id is its own for ever, also when the change that names it is lost with a leader."""
+        self._last_id = id
+        host = self.hosts[id] = Host(self, id)
+        for other in self.hosts:
+            if other != id:
+                self._links[other, id] = Link(self, other, id)
+        host.start()
+
+    def _retire(self, id: int) -> None:
+        """Ends a member when its removal is committed; when that was lost, it stays."""
+        leader = self.leader()
+        node = leader.replica.node if leader and leader.replica else None
+        if node is None or node.membership_index > node.commit_index:
+            self.at(self.now + SECOND, lambda: self._retire(id))
+        elif id not in node.membership.ids:
+            self.end_for_good(self.hosts[id])
+
+    def end_for_good(self, host: Host) -> None:
+        if host.replica is not None:
+            host.die(power=False)
+        del self.hosts[host.id]
+        self.gone.append(host)
+        self._links = {ends: link for ends, link in self._links.items() if host.id not in ends}
+
+    def bury_a_minority(self) -> None:
+        """Some machines never come back, if what they have is elsewhere, too."""
+        leader = self.leader()
+        if leader is None or leader.replica is None or (self.rotten and not self.rotten.is_whole()):
+            return
+        voters = leader.replica.node.membership.voters
+        dead = [id for id in voters if self.hosts[id].replica is None]
+        spare = (len(voters) - 1) // 2 - len(dead)
+        for id in sorted(voters - set(dead) - {leader.id})[: max(spare, 0)]:
+            dead.append(id)
+        for id in dead:
+            self.count("gone for good")
+            self.end_for_good(self.hosts[id])
+
     def _rot(self, host: Host) -> None:
         """A bit of what is durable turns over while the machine is down. The budget: one machine at a time has lost
         something, until it has everything again."""
@@ -660,7 +796,7 @@ class World:
             self.at(self.now + chance.randrange(30 * MS, 4 * SECOND), link.heal)
 
     def restart(self, host: Host) -> None:
-        if host.replica is None:
+        if host.replica is None and host not in self.gone:
             host.start()
             if host.replica is None:
                 self.at(self.now + 100 * MS, lambda: self.restart(host))
@@ -671,5 +807,6 @@ class World:
             link.heal()
         for host in self.hosts.values():
             host.disk.crash_at = -1
+            host.disk.capacity = ROOM
             if host.replica is None:
                 self.restart(host)

@@ -239,11 +239,15 @@ class SimulatedDisk:
         self.operations += 1
         self.fail(operation, name)
 
+    @property
+    def used(self) -> int:
+        """Bytes that the files take."""
+        return sum(max(other.reserved, len(other.cached)) for other in self.files.values())
+
     def take_space(self, inode: Inode, size: int) -> None:
         self._writable("")
-        used = sum(max(other.reserved, len(other.cached)) for other in self.files.values())
         more = max(0, size - max(inode.reserved, len(inode.cached)))
-        if used + more > self.capacity:
+        if self.used + more > self.capacity:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         inode.reserved = max(inode.reserved, size)
 
