@@ -55,7 +55,10 @@ class Client:
         self.next_out = 1
         self.next_in = 1
         self.sent: dict[int, Fields] = {}  # application messages by MsgSeqNum
-        self.got: dict[int, Fields] = {}  # numbered messages by MsgSeqNum
+        self.asked: dict[str, dict[str, str]] = {}  # every request ever, by ClOrdID
+        self.epoch = ""  # when the numbers were reset last, in the exchange's words
+        self.got: dict[tuple[str, int], Fields] = {}  # numbered messages by that and MsgSeqNum
+        self._resetting = False  # a Logon that resets the numbers was sent, and may have been taken
         self.open: dict[str, tuple[str, str]] = {}  # ClOrdID -> (symbol, side), of orders that may rest
         self.floors: dict[
             str, int
@@ -96,7 +99,14 @@ class Client:
         self._rest = b""
         self._tried = world.now
         world.count("logon")
-        self._admin("A", [("98", "0"), ("108", "5")])
+        if self._resetting or (not self.missing() and world.chance.random() < 0.1):
+            world.count("numbers reset")
+            self._resetting = True
+            self.next_out = 1
+            self.sent.clear()
+            self._admin("A", [("98", "0"), ("108", "5"), ("141", "Y")])
+        else:
+            self._admin("A", [("98", "0"), ("108", "5")])
 
     def hang_up(self) -> None:
         assert self.transport is not None
@@ -135,7 +145,9 @@ class Client:
         return "20260101-00:00:00.000"
 
     def _application(self, kind: str, fields: Fields) -> None:
-        self.floors[dict(fields)["11"]] = self.world.heard
+        values = dict(fields)
+        self.floors[values["11"]] = self.world.heard
+        self.asked[values["11"]] = values | {"35": kind}
         self.sent[self.next_out] = [("35", kind), *fields]
         self._send(kind, self.next_out, fields)
         self.next_out += 1
@@ -182,6 +194,13 @@ class Client:
         if kind == "4" and number <= self.next_in:
             self._gap_filled(number, int(values["36"]))
             return
+        if self._resetting:
+            if kind != "A" or "141" not in values:
+                return  # of the numbers before
+            self._resetting = False
+            self.epoch, self.next_in = values["52"], 1
+        if kind == "5" and "too low" in values.get("58", ""):
+            raise self._violation("it never sends a number twice, and was told so", fields)
         if kind == "2":  # asked at once, whatever is missing here
             self._repeat(int(values["7"]))
         if not again and kind == "A":
@@ -206,16 +225,19 @@ class Client:
             self.hang_up()
 
     def _same_again(self, number: int, fields: Fields, again: bool) -> None:
+        if not again:
+            raise self._violation(f"message {number} came twice", fields)
+        known = self.got.get((self.epoch, number))
+        if known is not None and stable(known) != stable(fields):
+            raise self._violation(f"message {number} came before as {known}", fields)
+
+    def _violation(self, what: str, fields: Fields) -> Exception:
         from cluster_world import Violation
 
-        if not again:
-            raise Violation(f"{self.name}: message {number} came twice: {fields}")
-        known = self.got.get(number)
-        if known is not None and stable(known) != stable(fields):
-            raise Violation(f"{self.name}: message {number} came again as another one: {known} {fields}")
+        return Violation(f"{self.name}: {what}: {fields}")
 
     def _take(self, number: int, kind: str, fields: Fields) -> None:
-        self.got[number] = fields
+        self.got[self.epoch, number] = fields
         if kind in ("8", "9", "3", "j"):
             values = dict(fields)
             self.world.heard = max(self.world.heard, int(values["20001"]))

@@ -32,9 +32,13 @@ def judge(world: World) -> None:
         assert other.replica is not None
         if other.replica.exchange.state_hash() != exchange.state_hash():
             raise Violation(f"host {other.id} ends in another state than its log leads to")
-    of: dict[str, dict[int, Fields]] = defaultdict(dict)
+    of: dict[str, dict[tuple[str, int], Fields]] = defaultdict(dict)
+    epoch: dict[str, str] = defaultdict(str)  # by client: when its numbers were reset last
     for name, fields in said:
-        of[name][int(dict(fields)["34"])] = fields
+        values = dict(fields)
+        if values["35"] == "A" and "141" in values:
+            epoch[name] = values["52"]
+        of[name][epoch[name], int(values["34"])] = fields
     for client in world.clients:
         judge_client(client, of[client.name])
     reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
@@ -91,16 +95,19 @@ def judge_elsewhere(world: World, entries: list[Entry], digest: str) -> None:
     world.counts["applied elsewhere"] += 1
 
 
-def judge_client(client: Client, said: dict[int, Fields]) -> None:
-    """It got every message that the log says, and no other; every request was answered once."""
-    if sorted(said) != list(range(1, len(said) + 1)):
-        raise Violation(f"the messages for {client.name} are not numbered without gaps")
+def judge_client(client: Client, said: dict[tuple[str, int], Fields]) -> None:
+    """It got every message that the log says since its numbers were reset, and no other; every request was answered
+    once. said: by the time of the reset, and MsgSeqNum."""
+    for epoch in {epoch for epoch, _ in said}:
+        numbers = [number for of, number in said if of == epoch]
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise Violation(f"the messages for {client.name} are not numbered without gaps")
     for number, fields in client.got.items():
         if number not in said or stable(said[number]) != stable(fields):
             raise Violation(f"{client.name} got message {number} that the log does not say: {fields}")
     missing = [
-        number for number, fields in said.items() if number < client.next_in and number not in client.got
-        and fields[2][1] in ANSWERS
+        key for key, fields in said.items() if key not in client.got and fields[2][1] in ANSWERS
+        and key[0] == client.epoch and key[1] < client.next_in
     ]  # fmt: skip
     if missing:
         raise Violation(f"{client.name} never got messages {missing}, {said[missing[0]]}")
@@ -118,12 +125,20 @@ def judge_order(world: World, reports: list[tuple[str, dict[str, str]]]) -> None
     floors = {id: floor for client in world.clients for id, floor in client.floors.items()}
     own: dict[int, str] = {}
     last = 0
-    for _, fields in reports:
+    cancelled = (0, "", 0)  # without being asked: input, client, order
+    for name, fields in reports:
         number = int(fields["20001"])
         if number < last:
             raise Violation(f"input {number} is reported after input {last}")
         last = number
         id = fields["11"]
+        if fields.get("20002") == ON_DISCONNECT:
+            now = (number, name, int(fields["37"]))
+            if now[:2] == cancelled[:2] and now < cancelled:
+                raise Violation(
+                    f"{name}: the order of cancels on disconnect is not that of the orders: {fields}"
+                )
+            cancelled = now
         if not begins(fields):
             continue
         if own.setdefault(number, id) != id:
@@ -141,12 +156,7 @@ def begins(fields: dict[str, str]) -> bool:
 def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
     """Every report is the one that the slow engine gives, to the same client, in the same order; every trade has two
     sides; what an order is for is filled, cancelled or left."""
-    requests = {
-        id: (client.name, values)
-        for client in world.clients
-        for values in map(dict, client.sent.values())
-        for id in [values["11"]]
-    }
+    requests = {id: (client.name, asked) for client in world.clients for id, asked in client.asked.items()}
     oracle = Oracle(requests)
     expected: dict[str, deque[Told]] = defaultdict(deque)
     lots: Counter[str] = Counter()

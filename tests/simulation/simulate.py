@@ -26,6 +26,7 @@ EXPECTED = (
     "member removed",
     "message lost",
     "message repeated",
+    "numbers reset",
     "power lost",
     "repeated what was missed",
     "repairs",

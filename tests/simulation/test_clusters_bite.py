@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from cluster_client import build, parse, split
 from cluster_life import live
+from cluster_world import Transport
+from mutants import MUTANTS, Mutant, found_by
+from mutants import build as build_mutant
 from simulate import members_of
 
 from gateway.intake import Intake
@@ -41,10 +46,10 @@ def acknowledges_before_the_sync() -> Iterator[None]:
 
 @contextmanager
 def commit_index_beyond_what_matches() -> Iterator[None]:
-    def unbounded(leading: Leading, id: int) -> None:
+    def unbounded(leading: Leading, id: int, number: int) -> None:
         raft, peer = leading._raft, leading.progress[id]
         peer.told_commit = raft.commit_index
-        raft.send(Kind.HEARTBEAT, id, commit=raft.commit_index, number=leading._round)
+        raft.send(Kind.HEARTBEAT, id, commit=raft.commit_index, number=number)
 
     with patch.object(Leading, "_heartbeat", unbounded):
         yield
@@ -97,12 +102,48 @@ def votes_after_lost_data() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def commit_counts_old_terms() -> Iterator[None]:
+    def counted(leading: Leading) -> None:
+        leading.first_index, first = 0, leading.first_index
+        try:
+            honest(leading)
+        finally:
+            leading.first_index = first
+
+    honest = Leading.commit
+    with patch.object(Leading, "commit", counted):
+        yield
+
+
+@contextmanager
+def the_edge_answers_with_a_number_of_its_own() -> Iterator[None]:
+    """Now and then a gateway itself tells its client something, numbered as what comes next."""
+    honest = Transport.write
+
+    def write(transport: Transport, data: bytes) -> None:
+        honest(transport, data)
+        if transport.host.world.chance.random() < 0.01:
+            client = transport.client.name
+            last = [int(dict(parse(one))["34"]) for one in split(data)[0]][-1:]
+            for number in last:
+                fields = [("35", "3"), ("49", "QUORUMBOOK"), ("56", client), ("34", str(number + 1))]
+                honest(
+                    transport, build([*fields, ("52", "20260101-00:00:00.000"), ("45", "1"), ("20001", "0")])
+                )
+
+    with patch.object(Transport, "write", write):
+        yield
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "broken",
     [
         votes_are_not_persisted,
+        commit_counts_old_terms,
+        the_edge_answers_with_a_number_of_its_own,
         acknowledges_before_the_sync,
         commit_index_beyond_what_matches,
         time_restarts_with_a_leader,
@@ -120,3 +161,11 @@ def test_a_broken_replica_is_found(broken: Callable[[], Any]) -> None:
             except Exception:
                 return
     pytest.fail(f"{SEEDS} lives found nothing wrong")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+def test_a_mutant_is_found(mutant: Mutant, tmp_path: Path) -> None:
+    build_mutant(mutant, tmp_path)
+    assert any(found_by(tmp_path, seed) for seed in range(5000, 5000 + SEEDS))

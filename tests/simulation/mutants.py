@@ -1,0 +1,94 @@
+"""Copies of the product with something deliberately wrong in its compiled parts, built apart, to be lived by the same
+simulation: what the checkers do not find there they would not find in an honest mistake either."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = """\
+import sys
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+name = sys.argv[1]
+source = [name.replace(".", "/") + ".pyx"]
+extension = Extension(name, source, extra_compile_args=["-O2", "-fwrapv", "-fno-strict-aliasing", "-march=native"],
+                      libraries=["dl"])
+setup(script_args=["build_ext", "--inplace"],
+      ext_modules=cythonize([extension], compiler_directives={"language_level": 3}))
+"""
+LIVE = """\
+import sys
+from simulate import one
+seed = int(sys.argv[1])
+_, _, wrong = one(seed)
+print(wrong)
+"""
+
+
+class Mutant(NamedTuple):
+    what: str
+    module: str
+    replaced: tuple[tuple[str, str], ...]  # text and what stands there instead; it must be there once
+
+
+MUTANTS = (
+    Mutant(
+        "no epoch check",
+        "gateway.exchange",
+        (("if s == NULL or not s.connected or s.epoch != head.epoch:", "if s == NULL or not s.connected:"),),
+    ),
+    Mutant(
+        "dedupe by MsgSeqNum only, stale re-proposals after a reset of the numbers",
+        "gateway.exchange",
+        (("if gateway.lost or head.gateway_number != gateway.last_number + 1:", "if gateway.lost:"),),
+    ),
+    Mutant(
+        "mass cancel in table order",
+        "gateway.mass_requests",
+        (
+            ("            next = o.next\n            if self._wanted(o):\n                c.client_ref",
+             "            next = o.previous\n            if self._wanted(o):\n                c.client_ref"),
+            ("        self.job.cursor = s.open_first\n        self.job.total",
+             "        self.job.cursor = s.open_last if kind == GRACE_CANCEL else s.open_first\n        self.job.total"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def build(mutant: Mutant, directory: Path) -> None:
+    """A tree that imports the mutant's module instead of the product's."""
+    for package in ("engine", "replication", "gateway"):
+        shutil.copytree(
+            ROOT / package, directory / package, ignore=shutil.ignore_patterns("*.c", "__pycache__")
+        )
+    shutil.copytree(
+        Path(__file__).parent, directory / "simulation", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    source = directory / (mutant.module.replace(".", "/") + ".pyx")
+    text = source.read_text()
+    for old, new in mutant.replaced:
+        assert text.count(old) == 1, f"{source.name} does not hold {old!r} once"
+        text = text.replace(old, new)
+    source.write_text(text)
+    for built in source.parent.glob(source.stem + ".*.so"):
+        built.unlink()
+    subprocess.run(
+        [sys.executable, "-c", BUILD, mutant.module], cwd=directory, check=True, capture_output=True
+    )
+
+
+def found_by(directory: Path, seed: int) -> str:
+    """What was wrong with a life there; empty: nothing."""
+    life = subprocess.run(
+        [sys.executable, "-c", LIVE, str(seed)],
+        cwd=directory,
+        env=os.environ | {"PYTHONPATH": f"{directory}{os.pathsep}{directory / 'simulation'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (life.stdout + life.stderr).strip()
