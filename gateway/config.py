@@ -42,6 +42,14 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     directory: Annotated[
         str, Meta(description='a directory in quotes; "" = the default; --data overrides it')
     ] = ""
+    durability: Annotated[
+        str,
+        Meta(
+            pattern="^(disk|memory)$",
+            description='"disk", or "memory": an order is acknowledged before it is synced, and can be lost with the '
+            "machine",
+        ),
+    ] = "disk"
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,6 +32,7 @@ from zmq.backend.cython import _zmq
 from gateway import descriptors, zeromq
 from gateway.admin import Admin
 from gateway.answering import Answering
+from gateway.boot import Boot
 from gateway.config import Cluster, ConfigError, Loaded, Network
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
@@ -144,7 +145,8 @@ class Server:
         self._snapshot = self._socket(zmq.ROUTER, affinity=2)
         self._admin_socket = self._socket(zmq.ROUTER, affinity=2)
         zeromq.load(_zmq.__file__)
-        self._disk = RealDisk(str(directory))
+        self._boot = Boot(directory, loaded.config.storage.durability == "disk")
+        self._disk = RealDisk(str(directory), durable=self._boot.durable)
         cluster = loaded.config.cluster
         self._tick_seconds = cluster.heartbeat_ms / 1000
         self._node = Node.open(
@@ -207,7 +209,11 @@ class Server:
             "version": version("quorumbook"),
             "pid": os.getpid(),
             "uptime_s": (time.monotonic_ns() - self._started_ns) / 1e9,
-            "storage": {"directory": str(self._directory), **room(self._directory)},
+            "storage": {
+                "directory": str(self._directory),
+                "durability": self._loaded.config.storage.durability,
+                **room(self._directory),
+            },
         }
 
     # ---------------------------------------------------------------- start and end
@@ -388,6 +394,7 @@ class Server:
         self._context.term()
         self._egress.close()
         self._node.close()
+        self._boot.close()
 
     # ---------------------------------------------------------------- bytes in
 

@@ -32,6 +32,8 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     plural = "" if storage["segments"] == 1 else "s"
     segments = f"{storage['segments']:,} segment{plural} of the log, {size(storage['log_bytes'])}"
     yield "disk", f"{segments}; {size(storage['free_bytes'])} free"
+    if storage["durability"] == "memory":
+        yield "durability", "memory: what is acknowledged can be lost with the machine"
     yield "open orders", f"{status['live_orders']:,}"
     yield "connections", f"{links['tcp']} TCP, {links['zeromq']} ZeroMQ; {links['behind']} behind in reading"
     yield "messages in", f"{links['messages_in']:,} ({size(links['bytes_in'])}), {links['garbled']:,} garbled"

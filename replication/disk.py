@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from replication.files import File, Job, LogDamaged, LogInUse, LogUnavailable, LostData
 from replication.messages import Entry
 from replication.reader import begins_after, check_pieces, check_there, read_pieces
+from replication.segments import SEGMENT_NAME
 from replication.snapshots import Snapshot, newest_first, state_of
 from replication.state import read_state
 from replication.sync_thread import SyncThread
@@ -28,10 +29,12 @@ REST_SECONDS = 0.003  # between two pieces of its writing
 
 
 class RealFile:
-    """One open file. Raises OSError; a short write goes on until it is whole or fails."""
+    """One open file. Raises OSError; a short write goes on until it is whole or fails. durable: whether `sync` does
+    anything."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, durable: bool = True) -> None:
         self.path = path
+        self.durable = durable
         self._descriptor = descriptor
 
     def pread(self, size: int, offset: int) -> bytes:
@@ -74,7 +77,8 @@ class RealFile:
         return os.fstat(self._descriptor).st_size
 
     def sync(self) -> None:
-        os.fdatasync(self._descriptor)
+        if self.durable:
+            os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -86,9 +90,15 @@ class RealFile:
 
 
 class RealDisk:
-    """One directory, made when it is not there. Raises LogUnavailable."""
+    """One directory, made when it is not there. Raises LogUnavailable.
 
-    def __init__(self, directory: str, *, create: bool = True) -> None:
+    durable: False = segments are never synced. What is written to them survives the process, and not the machine; term
+    and vote are synced all the same.
+    """
+
+    def __init__(self, directory: str, *, create: bool = True, durable: bool = True) -> None:
+        self._durable = durable
+        self._synced = False  # without a sync
         self._directory = os.path.abspath(directory)
         self._descriptor = self._lock = -1
         try:
@@ -110,7 +120,8 @@ class RealDisk:
 
     def open(self, name: str, *, create: bool = False, write: bool = True) -> RealFile:
         flags = os.O_CLOEXEC | (os.O_RDWR if write else os.O_RDONLY) | (os.O_CREAT if create else 0)
-        return RealFile(self.path(name), os.open(self.path(name), flags, 0o644))
+        durable = self._durable or SEGMENT_NAME.match(name) is None
+        return RealFile(self.path(name), os.open(self.path(name), flags, 0o644), durable)
 
     def rename(self, old: str, new: str) -> None:
         os.replace(self.path(old), self.path(new))
@@ -159,9 +170,15 @@ class RealDisk:
         self._hurry.set()
 
     def begin_sync(self, file: File) -> None:
-        self._sync_thread.begin(cast(RealFile, file).descriptor)
+        if cast(RealFile, file).durable:
+            self._sync_thread.begin(cast(RealFile, file).descriptor)
+        else:
+            self._synced = True
 
     def sync_done(self) -> bool:
+        if self._synced:
+            self._synced = False
+            return True
         return self._sync_thread.done()
 
     def sync_descriptor(self) -> int:

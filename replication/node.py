@@ -417,6 +417,7 @@ class Node:
         if self._log.make_room(sizes):
             raft.written(self._log.append(proposals[: len(sizes)], raft.commit_index))
             self._log.start_sync()
+            self.take_sync()  # a disk that need not sync is done
 
     def _committed(self, raft: Raft) -> list[Entry]:
         through = min(raft.commit_index, raft.log.written_index)

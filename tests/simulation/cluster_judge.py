@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from collections import Counter, defaultdict, deque
@@ -15,8 +16,12 @@ from cluster_world import Host, Violation, World
 
 from gateway.exchange import Exchange
 from gateway.fix import encode_records
+from gateway.inputs import split as split_inputs
+from replication.membership import is_membership
 from replication.messages import Entry
 
+HEAD = struct.Struct("<IBBHIIQIIq")  # of an input: gateway/records.pxd
+INCARNATION, SESSION, NUMBER, EPOCH = 4, 5, 6, 7  # places in it
 MESSAGE, CLOSE = 1, 3  # kinds of egress records
 ELSEWHERE = 8  # the log of every so many-th seed is applied in another process, too
 REMAINDER, ON_DISCONNECT = "65", "151"  # why an order was cancelled that nobody asked to (tag 20002)
@@ -58,8 +63,9 @@ def applied_again(host: Host) -> tuple[Exchange, Said, str]:
     exchange = Exchange()
     digest = hashlib.sha256()
     said: Said = []
+    fence = Fence(exchange)
     for entry in committed(host):
-        exchange.apply(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+        fence.apply(entry)
         with exchange.egress() as view:
             records = bytes(view)
         digest.update(records)
@@ -77,6 +83,43 @@ def applied_again(host: Host) -> tuple[Exchange, Said, str]:
             at += size
     digest.update(exchange.state_hash().encode())
     return exchange, said, digest.hexdigest()
+
+
+class Fence:
+    """Applies entries, an input at a time, and holds each against the fence's rule: it takes effect only if it has the
+    next number of its incarnation and, when it names a session, that session's epoch."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._last: Counter[int] = Counter()  # the last number by incarnation
+
+    def apply(self, entry: Entry) -> None:
+        exchange = self._exchange
+        exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+        coming = deque() if is_membership(entry.payload) else deque(split_inputs(bytes(entry.payload)))
+        done = False
+        while not done:
+            taken, skipped = exchange.input_number, exchange.skipped_inputs
+            head = HEAD.unpack_from(coming[0]) if coming else None
+            epoch = exchange.epoch(head[SESSION]) if head else 0
+            done = exchange.step(1)
+            count = exchange.input_number - taken + exchange.skipped_inputs - skipped
+            assert count <= 1, "a step takes one input"
+            if count and head:
+                coming.popleft()
+                self._judge(head, epoch, exchange.input_number > taken)
+
+    def _judge(self, head: tuple[int, ...], epoch: int, effect: bool) -> None:
+        incarnation, number = head[INCARNATION], head[NUMBER]
+        if incarnation == 0:
+            return
+        due = number == self._last[incarnation] + 1
+        if due:
+            self._last[incarnation] = number
+        if effect and not due:
+            raise Violation(f"input {number} of incarnation {incarnation} took effect out of its turn")
+        if effect and head[SESSION] and head[EPOCH] != epoch:
+            raise Violation(f"an input of epoch {head[EPOCH]} of a session took effect in epoch {epoch}")
 
 
 def judge_elsewhere(world: World, entries: list[Entry], digest: str) -> None:
