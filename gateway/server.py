@@ -47,6 +47,7 @@ from replication.membership import Member, Membership, Refused, of_one
 from replication.node import Node
 from replication.raft import Diverged, Timing
 from replication.segments import SEGMENT_NAME
+from replication.snapshots import SNAPSHOT_NAME, index_of
 from replication.wal import Cut
 
 FRAMES = 1_024  # ZeroMQ frames taken before others are looked at
@@ -662,10 +663,18 @@ def listening(listener: socket.socket, address: str) -> str:
 
 
 def room(directory: Path) -> dict[str, int]:
-    """The log's segments, their bytes, and the bytes that the file system has left for this user."""
-    sizes = [entry.stat().st_size for entry in os.scandir(directory) if SEGMENT_NAME.fullmatch(entry.name)]
+    """The log's segments, their bytes, the bytes that the file system has left for this user, and the entry of the
+    newest snapshot (0: there is none)."""
+    sizes, newest = [], 0
+    for entry in os.scandir(directory):
+        if SNAPSHOT_NAME.fullmatch(entry.name):
+            newest = max(newest, index_of(entry.name))
+        elif SEGMENT_NAME.fullmatch(entry.name):
+            with suppress(FileNotFoundError):  # compressed or deleted at this moment
+                sizes.append(entry.stat().st_size)
     disk = os.statvfs(directory)
-    return {"segments": len(sizes), "log_bytes": sum(sizes), "free_bytes": disk.f_bavail * disk.f_frsize}
+    free = disk.f_bavail * disk.f_frsize
+    return {"segments": len(sizes), "log_bytes": sum(sizes), "free_bytes": free, "snapshot": newest}
 
 
 def write_endpoints(directory: Path, endpoints: dict[str, str | int]) -> None:

@@ -34,6 +34,7 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "disk", f"{segments}; {size(storage['free_bytes'])} free"
     if storage["durability"] == "memory":
         yield "durability", "memory: what is acknowledged can be lost with the machine"
+    yield "newest snapshot", f"of entry {storage['snapshot']:,}" if storage["snapshot"] else "none"
     yield "open orders", f"{status['live_orders']:,}"
     yield "connections", f"{links['tcp']} TCP, {links['zeromq']} ZeroMQ; {links['behind']} behind in reading"
     yield "messages in", f"{links['messages_in']:,} ({size(links['bytes_in'])}), {links['garbled']:,} garbled"

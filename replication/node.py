@@ -155,6 +155,7 @@ class Node:
             what = f"the log ends with entry {ends}; a snapshot shows that {snapshot.index} were committed"
             raise LostData(path, 0, what)
         log.settle(max(log.commit_index, snapshot.index))
+        self._kept = [snapshot]
         self._go_on_behind(header)
 
     def _go_on_behind(self, header: Header) -> None:

@@ -66,6 +66,7 @@ def test_status_for_programs_is_complete(exchange: Running) -> None:
     assert storage["segments"] in (len(names) - 1, len(names)), "one may have been reserved meanwhile"
     assert storage["log_bytes"] > 0
     assert storage["free_bytes"] > 0
+    assert storage["snapshot"] == 0
 
 
 def test_status_for_people_says_it_in_words(exchange: Running) -> None:

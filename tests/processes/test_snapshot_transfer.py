@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_processes import ClusterProcesses, free_members
+from cluster_processes import ClusterProcesses, config_of, free_members
 from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
@@ -86,7 +86,8 @@ def cluster(tmp_path: Path) -> Iterator[Forgetful]:
 
 
 def test_a_replica_that_was_away_comes_back_by_a_snapshot(cluster: Forgetful) -> None:
-    cluster.begin(free_members(3))
+    addresses = free_members(4)
+    cluster.begin({id: addresses[id] for id in (1, 2, 3)})
     leader = cluster.leader()
     away = next(id for id in cluster.members if id != leader)
     trade(cluster.members[leader], "BEFORE", 20)
@@ -116,6 +117,12 @@ def test_a_replica_that_was_away_comes_back_by_a_snapshot(cluster: Forgetful) ->
     came.stop()
     came.start()
     wait_until(cluster.agree)
+
+    joining = cluster.start(4, config_of("ab" * 16, 4, addresses))
+    assert "member 4 is a voter" in cluster.succeed("add", "4", addresses[4])
+    wait_until(cluster.agree)
+    assert cluster.first_segment(4) == 2
+    wait_until(lambda: joining.ask(command="status")["accepting"])
 
     compared = came.run("verify", *(str(one.data) for one in cluster.members.values()))
     assert compared.returncode == 0, compared

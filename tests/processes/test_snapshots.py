@@ -48,6 +48,7 @@ def test_one_is_made_while_orders_flow_and_leads_to_the_state_of_the_log(exchang
     assert kept[-1].name == f"snapshot-{int(found[1].replace(',', '')):020}"
 
     exchange.start()
+    assert exchange.ask(command="status")["storage"]["snapshot"] == int(found[1].replace(",", ""))
     from_snapshot = exchange.ask(command="sessions"), exchange.ask(command="state_hash")["applied_index"]
     hashes = [state(exchange)]
     exchange.kill()

@@ -12,9 +12,9 @@ FAULT_KINDS = (
 )  # fmt: skip
 
 
-def live(seed: int, members: int = 3, trace: bool = False) -> Counter[str]:
+def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False) -> Counter[str]:
     """What happened. Raises Violation, or what the product raises."""
-    world = World(seed, members)
+    world = World(seed, members, forgets=forgets)
     if trace:
         world.trace = print
     faults = world.chance.randrange(FAULTS, 2 * FAULTS)

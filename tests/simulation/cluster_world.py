@@ -20,11 +20,13 @@ from gateway.egress_file import EgressFile
 from gateway.feed import HEADER
 from gateway.member_admin import MemberAdmin
 from gateway.replica import Replica
+from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Member, Membership, Refused
 from replication.messages import Entry, Message
 from replication.node import Node
 from replication.raft import Timing
+from replication.snapshots import SNAPSHOT_NAME
 from replication.wire import FRAME_BYTES, decode_message, encode_message
 
 MS = 1_000_000
@@ -178,6 +180,7 @@ class Host:
             birth=birth,
             cluster=CLUSTER,
             repair=repair,
+            discards=world.forgets,
         )
         self._watch(node, disk)
         replica = Replica(
@@ -214,6 +217,9 @@ class Host:
 
         def watched() -> list[Entry]:
             entries = turn()
+            if node.installed is not None:
+                self.world.count("snapshots installed")
+                self.feed.clear()
             self.world.committed(self, entries)
             return entries
 
@@ -332,7 +338,17 @@ class Host:
         if life == self.life and self.replica is not None:
             self.world.at(self.world.now + 250 * MS, lambda: self.rest(life))
             self.run(life, self.replica.rest)
+            if self.world.forgets:
+                self.run(life, self._keep_snapshots)
             self.schedule()
+
+    def _keep_snapshots(self) -> None:
+        """As the server does, and the process beside it, now and then."""
+        assert self.replica is not None
+        self.replica.node.look_at_snapshots()
+        self.replica.node.notes.clear()
+        if self.world.chance.random() < 0.2:
+            self.world.count("snapshots made" if Maker(self.disk).make() else "snapshots not needed")
 
     def schedule(self) -> None:
         if not self.scheduled:
@@ -525,10 +541,12 @@ class Violation(AssertionError):
 
 
 class World:
-    """loss: how likely a message of Raft is lost, repeated, or overtaken."""
+    """loss: how likely a message of Raft is lost, repeated, or overtaken. forgets: logs keep what is behind the older
+    of two snapshots."""
 
-    def __init__(self, seed: int, members: int = 3, clients: int = 5) -> None:
+    def __init__(self, seed: int, members: int = 3, clients: int = 5, *, forgets: bool = False) -> None:
         self.seed = seed
+        self.forgets = forgets
         self.chance = random.Random(seed)
         self.now = 0
         self.loss = self.chance.choice((0.0, 0.0, 0.01, 0.05))
@@ -539,6 +557,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.leaders: dict[int, int] = {}  # by term
         self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
+        self.entries: list[Entry] = []  # the same, whole
         self.hashes: dict[int, str] = {}  # state hash by index
         self.feed: dict[tuple[bytes, int], bytes] = {}  # what was published, by topic and sequence
         self.heard = 0  # the largest input number that any client was told
@@ -614,6 +633,7 @@ class World:
             own = (entry.term, entry.chain_hash)
             if entry.index == len(self.log) + 1:
                 self.log.append(own)
+                self.entries.append(entry)
             elif entry.index > len(self.log) or self.log[entry.index - 1] != own:
                 raise Violation(f"entry {entry.index} of term {entry.term} at host {host.id} is another one")
 
@@ -775,7 +795,7 @@ class World:
         something, until it has everything again."""
         if self.rotten is not None and not self.rotten.is_whole():
             return
-        files = [name for name in host.disk.files if ".segment" in name]
+        files = [name for name in host.disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name)]
         data = host.disk.files[self.chance.choice(sorted(files))].cached
         written = [at for at in range(0, len(data), 7) if data[at]]
         if written:

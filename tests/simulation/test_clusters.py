@@ -26,6 +26,15 @@ def test_clusters_keep_their_promises(part: int) -> None:
     lives(range(part * SEEDS // PARTS, (part + 1) * SEEDS // PARTS))
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_clusters_whose_logs_do_not_reach_back_keep_their_promises(part: int) -> None:
+    totals: Counter[str] = Counter()
+    for seed in range(part * SEEDS // PARTS, (part + 1) * SEEDS // PARTS):
+        totals += live(seed, members_of(seed), forgets=True)
+    assert totals["snapshots made"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_many_clusters_keep_their_promises_and_everything_occurs() -> None:
