@@ -238,6 +238,11 @@ class Server:
             say(what)
         try:
             self._replica.recover(progress, self._passed_over)
+            self._trace.info(
+                "recovered",
+                snapshot=self._node.started_from,
+                applied_index=self._replica.exchange.applied_index,
+            )
         except LogDamaged:
             self._egress.close()
             self._node.close()

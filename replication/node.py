@@ -496,7 +496,7 @@ class Node:
         self.covered_bytes = self._log.bytes_before(segment)
         if self._raft is not None:
             self._raft.offers = self._offers()
-        if first is not None:
+        if first is not None and first.before.index <= self.commit_index:
             number = first.number
             self._log.begin_with(first)
             if self._raft is not None:
@@ -546,6 +546,11 @@ class Node:
             self.notes.append(str(error))
 
     # ------------------------------------------------------------ what is known
+
+    @property
+    def started_from(self) -> int:
+        """The entry of the snapshot that this log, as it is applied here, goes on behind; 0 = from entry 1."""
+        return self._after.index if self._after is not None else 0
 
     @property
     def written_bytes(self) -> int:

@@ -44,6 +44,10 @@ class Transport:
     def __init__(self) -> None:
         self.written = b""
         self.number = 0  # of its connection
+        self.ended = False
+
+    def close(self) -> None:
+        self.ended = True
 
     def write(self, data: bytes) -> None:
         self.written += data

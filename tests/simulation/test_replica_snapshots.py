@@ -125,6 +125,26 @@ def test_a_snapshot_made_from_a_snapshot_is_the_one_made_from_the_log() -> None:
     assert disk.files[newest].cached == life.disk.files[newest].cached
 
 
+def test_a_snapshot_that_the_leader_sent_replaces_everything() -> None:
+    """Whoever is connected has to come again; who reads the feed need not."""
+    life = lived()
+    newest = snapshots.check(life.disk, snapshots.names(life.disk)[0])
+    behind = Trading(SimulatedDisk(9), ManualClock(), segment_bytes=SEGMENT_BYTES)
+    transport = behind.client()
+    behind.run()
+    behind.replica.exchange.feed.listen(b"trades|AAPL|")
+    behind.node.state_of = life.node.state_of  # type: ignore[method-assign]
+    behind.replica._start_over(newest)
+    expected = starts(life.disk.copy())
+    expected.replica._restore(newest)
+    assert behind.seen() == expected.seen()
+    assert behind.replica.exchange.applied_index == newest.index
+    assert behind.replica.exchange.feed.listeners() == [b"trades|AAPL|"]
+    assert behind.replica.connections.incarnation == 0
+    assert transport.ended
+    assert not behind.replica.connections.any
+
+
 def test_nothing_new_makes_no_snapshot() -> None:
     life = lived()
     Maker(life.disk).make()
