@@ -130,7 +130,7 @@ class MemberLinks:
         self._replica.forwarded(payload)
 
     def received(self) -> None:
-        if self._node.due:
+        if self._replica.relay():
             self._schedule()
 
     def trouble(self, peer: int, what: str) -> None:

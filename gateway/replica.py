@@ -157,6 +157,12 @@ class Replica:
         if self.node.leader == self.me:
             self.node.propose(payload)
 
+    def relay(self) -> bool:
+        """After messages, a sync or a tick: sends what can leave at once. Whether a turn is due besides."""
+        self.node.relay()
+        self._send()
+        return self.node.due
+
     def tick(self) -> None:
         """Once a heartbeat interval, after what had arrived was handed over."""
         self.node.tick()

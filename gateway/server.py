@@ -373,7 +373,7 @@ class Server:
         self._links.update()
         if self._stopping and self._node.leader not in (0, self._node.me):
             self._loop.call_later(LET_GO_SECONDS, self._end)
-        if self._node.due:
+        if self._replica.relay():
             self.schedule()
 
     def _fail(self, error: BaseException) -> None:
@@ -446,7 +446,7 @@ class Server:
         except LogError as error:
             self._log_failed(error)
             return
-        if self._node.due:
+        if self._replica.relay():
             self.schedule()
 
     def _turn(self) -> None:

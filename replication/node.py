@@ -271,6 +271,12 @@ class Node:
         if log.syncing and log.finish_sync():
             self._running.synced(log.proven_index)
 
+    def relay(self) -> None:
+        """Gives `messages` that need nothing done before they leave. A turn is for what needs more."""
+        raft = self._running
+        if not raft.unsaved:
+            self.messages += raft.take_messages()
+
     @property
     def due(self) -> bool:
         """Whether a turn would do something, now that messages were stepped or a sync was taken."""

@@ -104,13 +104,18 @@ class Raft:
         stays, self._stays = self._stays, None
         return Ready(hard, stays, self.log.unwritten)
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether term or vote is not on the disk yet: no message may leave before."""
+        return self.hard is not self._saved
+
     def due(self, *, writing: bool) -> bool:
         """Whether `ready` or `take_messages` has something."""
         return (
             bool(self._out)
             or bool(self.chunks)
             or bool(self.arrived)
-            or self.hard is not self._saved
+            or self.unsaved
             or (writing and (bool(self.log.unwritten) or self._stays is not None))
         )
 

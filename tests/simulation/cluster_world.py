@@ -245,9 +245,12 @@ class Host:
         )
 
     def _synced(self) -> None:
+        assert self.replica is not None
         self.disk.sync_may_end = lambda: True
-        self.turn()
+        self.replica.node.take_sync()
         self.disk.sync_may_end = lambda: False
+        if self.replica.relay():
+            self.schedule()
 
     def die(self, *, power: bool) -> None:
         """The process is killed, or the machine loses power: then nobody is told that its links are closed."""
@@ -332,7 +335,8 @@ class Host:
         assert self.replica is not None
         self.replica.exchange.feed.listen(b"")  # once there are instruments
         self.replica.tick()
-        self.turn()
+        if self.replica.relay():
+            self.schedule()
 
     def rest(self, life: int) -> None:
         if life == self.life and self.replica is not None:
@@ -502,7 +506,8 @@ class Link:
         def happen() -> None:
             assert receiver.replica is not None
             what(receiver.replica)
-            receiver.schedule()
+            if receiver.replica.relay():
+                receiver.schedule()
 
         def arrive() -> None:
             if generation != self.generation:
