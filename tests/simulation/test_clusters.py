@@ -42,5 +42,19 @@ def test_many_clusters_keep_their_promises_and_everything_occurs() -> None:
     assert not unseen(totals)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_clusters_whose_logs_do_not_reach_back() -> None:
+    totals: Counter[str] = Counter()
+    for seed in range(1400, 1500):
+        try:
+            totals += live(seed, members_of(seed), forgets=True)
+        except Exception as error:
+            error.add_note(f"seed {seed}, forgets")
+            raise
+    assert totals["snapshots installed"]
+    assert totals["repairs"]
+
+
 def test_a_seed_decides_everything() -> None:
     assert live(7, 3) == live(7, 3)
