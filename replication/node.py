@@ -130,6 +130,9 @@ class Node:
         except LogError:
             disk.close()
             raise
+        except OSError as error:  # of the repair
+            disk.close()
+            raise LogUnavailable(disk.path(""), error) from None
 
     # ------------------------------------------------------------ starting
 

@@ -1,14 +1,23 @@
 """The next segment cannot be reserved: input is refused with a reason, what is there is served, and it ends."""
 
+import errno
+import os
 from unittest.mock import patch
 
 import pytest
-from exchange import Exchange
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange, ManualClock
 from simulated_disk import SimulatedDisk, SimulatedFile
+
+from replication.files import LogUnavailable
+from replication.node import Node
 
 
 def used(disk: SimulatedDisk) -> int:
     return sum(len(inode.cached) for inode in disk.files.values())
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def fill(exchange: Exchange, turns: int = 30) -> int:
@@ -126,3 +135,29 @@ def test_a_compressed_segment_that_does_not_read_back_does_not_replace_the_raw_o
     exchange.open()
     exchange.turn(b"again")
     exchange.verify()
+
+
+def test_a_repair_without_room_says_so_and_goes_on_when_there_is_some() -> None:
+    """Situation: the last segment rots, and there is no room for what stays of it."""
+    exchange = Exchange(SimulatedDisk(8))
+    exchange.open()
+    for _ in range(3):
+        exchange.turn(b"one" * 100)
+    disk = exchange.disk.kill()
+    data = disk.files["00000001.segment"].cached
+    data[data.index(b"oneone")] ^= 4
+    disk.fail = lambda operation, name: full() if operation == "reserve" else None
+
+    def repaired() -> Node:
+        return Node.open(
+            disk,
+            clock=ManualClock(),
+            segment_bytes=SEGMENT_BYTES,
+            max_entry_bytes=MAX_ENTRY_BYTES,
+            repair=True,
+        )
+
+    with pytest.raises(LogUnavailable, match="No space left"):
+        repaired()
+    disk.fail = lambda operation, name: None
+    repaired()
