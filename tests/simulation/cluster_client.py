@@ -7,7 +7,8 @@ asks for what it missed and repeats what it is asked for. It remembers every num
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster_world import Transport, World
+    from cluster_host import Transport
+    from cluster_world import World
 
 MS = 1_000_000
 ADMIN = {"0", "1", "2", "4", "5", "A"}
@@ -19,6 +20,10 @@ OF_A_TRANSMISSION = {
     "52",
     "122",
 }  # fields that another one of the same message may change
+
+TOLD = {
+    "7", "11", "14", "31", "32", "36", "37", "38", "41", "44", "54", "55", "58", "59", "141", "150", "151", "20001",
+}  # fmt: skip
 
 Fields = list[tuple[str, str]]
 
@@ -43,6 +48,10 @@ def parse(message: bytes) -> Fields:
         (tag, value)
         for tag, _, value in (part.partition("=") for part in message.decode().split("\x01")[:-1])
     ]
+
+
+class Violation(AssertionError):
+    """The cluster broke a promise."""
 
 
 class Client:
@@ -84,7 +93,7 @@ class Client:
                 for _ in range(chance.choice((1, 1, 1, 2, 5))):
                     self.request()
                 if chance.random() < 0.01:
-                    world.count("hung up")
+                    world.count("hung up", self.name)
                     self.hang_up()
         elif world.now - self._tried > 4_000 * MS:
             self.hang_up()  # no answer to the Logon
@@ -98,9 +107,9 @@ class Client:
             return
         self._rest = b""
         self._tried = world.now
-        world.count("logon")
+        world.count("logon", f"{self.name}, {host.name}")
         if self._resetting or (not self.missing() and world.chance.random() < 0.1):
-            world.count("numbers reset")
+            world.count("numbers reset", self.name)
             self._resetting = True
             self.next_out = 1
             self.sent.clear()
@@ -166,6 +175,8 @@ class Client:
         ]
         if again:
             head += [("43", "Y"), ("122", self._time())]
+        if self.world.trace is not None:
+            self.world.tell(self.name, f"sends   {words(kind, number, fields)}")
         if self.transport is not None:
             self.transport.host.sent(self.transport, build([*head, *fields]))
 
@@ -208,7 +219,7 @@ class Client:
         if number > self.next_in:
             if self.world.now >= self._asked_until:
                 self._asked_until = self.world.now + 500 * MS
-                self.world.count("resend asked")
+                self.world.count("resend asked", self.name)
                 self._admin("2", [("7", str(self.next_in)), ("16", "0")])
             if kind == "5":
                 self.hang_up()
@@ -232,12 +243,12 @@ class Client:
             raise self._violation(f"message {number} came before as {known}", fields)
 
     def _violation(self, what: str, fields: Fields) -> Exception:
-        from cluster_world import Violation
-
         return Violation(f"{self.name}: {what}: {fields}")
 
     def _take(self, number: int, kind: str, fields: Fields) -> None:
         self.got[self.epoch, number] = fields
+        if self.world.trace is not None:
+            self.world.tell(self.name, f"is told {words(kind, number, fields)}")
         if kind in ("8", "9", "3", "j"):
             values = dict(fields)
             self.world.heard = max(self.world.heard, int(values["20001"]))
@@ -258,7 +269,7 @@ class Client:
 
     def _repeat(self, begin: int) -> None:
         """Application messages again, a gap fill for the others."""
-        self.world.count("repeated what was missed")
+        self.world.count("repeated what was missed", self.name)
         number = begin
         while number < self.next_out:
             fields = self.sent.get(number)
@@ -283,3 +294,9 @@ class Client:
 
 def stable(fields: Fields) -> Fields:
     return [field for field in fields if field[0] not in OF_A_TRANSMISSION]
+
+
+def words(kind: str, number: int, fields: Fields) -> str:
+    """A message for the trace: its type and number, and what makes it another than most."""
+    told = " ".join(f"{tag}={value}" for tag, value in fields if tag in TOLD)
+    return f"{kind} {number:4}  {told}"

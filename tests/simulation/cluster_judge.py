@@ -10,9 +10,10 @@ from collections import Counter, defaultdict, deque
 from itertools import chain
 from pathlib import Path
 
-from cluster_client import Client, Fields, parse, split, stable
+from cluster_client import Client, Fields, Violation, parse, split, stable
+from cluster_host import Host
 from cluster_oracle import Oracle, Told, words
-from cluster_world import Host, Violation, World
+from cluster_world import World
 
 from gateway.exchange import Exchange
 from gateway.fix import encode_records

@@ -2,13 +2,15 @@
 
 from collections import Counter
 
+from cluster_client import Violation
+from cluster_host import MS, SECOND
 from cluster_judge import judge
-from cluster_world import MS, SECOND, Violation, World
+from cluster_world import World
 
 INPUTS, FAULTS = 500, 10  # what a seed has to have at least to count
 FAULT_KINDS = (
     "all lost power", "clock set", "cut off", "cut one way", "disk full", "frozen", "killed", "member added",
-    "member promoted", "member removed", "power lost", "transfer",
+    "member promoted", "member removed", "power lost", "slow", "transfer",
 )  # fmt: skip
 
 
@@ -22,14 +24,14 @@ def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = Fa
     while faults or sum(client.requests for client in world.clients) < INPUTS:
         if faults:
             before = faults_of(world)
-            world.disturb()
+            world.faults.disturb()
             faults -= faults_of(world) > before
         world.run(world.now + world.chance.randrange(10 * MS, 1_500 * MS))
         if world.now > 300 * SECOND:
             raise Violation("the work is not done after five minutes")
     if world.chance.random() < 0.5:
-        world.bury_a_minority()
-    world.end_faults()
+        world.faults.bury_a_minority()
+    world.faults.end()
     world.run(world.now + 5 * SECOND)
     world.sending = False
     if not world.run(world.now + 120 * SECOND, lambda: healthy(world)):
@@ -37,7 +39,6 @@ def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = Fa
     judge(world)
     world.counts["faults"] = faults_of(world)
     world.counts["inputs"] = sum(client.requests for client in world.clients)
-    world.counts["terms"] = len(world.leaders)
     skipped = [host.replica.exchange.skipped_inputs for host in world.up() if host.replica]
     world.counts["skipped inputs"] = max(skipped)
     return world.counts

@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import pytest
 from cluster_client import build, parse, split
+from cluster_host import Transport
 from cluster_life import live
-from cluster_world import Transport
 from mutants import MUTANTS, Mutant, found_by
 from mutants import build as build_mutant
 from simulate import members_of

@@ -1,0 +1,207 @@
+"""What goes wrong in a simulated cluster, and how much of it may.
+
+The budget: every committed entry keeps one intact copy in every majority that can form. So one machine at a time has
+lost what was durable on its disk, until it has everything again; no more than a minority of the voters is down, or all
+lose power, which takes only what no sync had completed; machines that never come back are a minority, and what they had
+is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are slow or stand still, disks
+without room.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cluster_host import MS, ROOM, SECOND, Host
+
+from gateway.config import Cluster
+from gateway.member_admin import MemberAdmin
+from replication.membership import Refused
+from replication.node import Node
+from replication.snapshots import SNAPSHOT_NAME
+
+if TYPE_CHECKING:
+    from cluster_world import World
+
+MOST_MEMBERS = 5
+
+
+class Faults:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.chance = world.chance
+        self._rotten: Host | None = None  # the last machine whose disk lost something
+        self._last_id = max(world.hosts)
+        self._kinds: tuple[Callable[[Host], None], ...] = (
+            self._kill,
+            self._lose_power,
+            self._crash,
+            self._rot,
+            self._freeze,
+            self._slow_down,
+            self._cut,
+            self._cut,
+            self._transfer,
+            self._set_clock,
+            self._all_lose_power,
+            self._fill_disk,
+            self._change_members,
+            self._change_members,
+        )
+
+    def disturb(self) -> None:
+        """One fault, or none where the budget does not allow it: half of them at the leader."""
+        host = self.world.leader() if self.chance.random() < 0.5 else None
+        self.chance.choice(self._kinds)(host or self.chance.choice(list(self.world.hosts.values())))
+
+    def end(self) -> None:
+        world = self.world
+        world.faulty = False
+        for link in world.links:
+            link.heal()
+        for host in world.hosts.values():
+            host.disk.crash_at = -1
+            host.disk.capacity = ROOM
+            host.slowness = 1
+            host.restart()
+
+    # ---------------------------------------------------------------- of a process or a machine
+
+    def _may_fall(self, host: Host) -> bool:
+        """Learners and machines that wait to be added count as voters here."""
+        down = len(self.world.hosts) - len(self.world.up())
+        leader = self._leader()
+        voters = leader.membership.voters if leader else set()
+        return host.replica is not None and down < (len(voters) - 1) // 2
+
+    def _comes_back(self, host: Host) -> None:
+        self.world.at(self.world.now + self.chance.randrange(4 * SECOND), host.restart)
+
+    def _kill(self, host: Host) -> None:
+        if self._may_fall(host):
+            host.die(power=False)
+            self._comes_back(host)
+
+    def _lose_power(self, host: Host) -> None:
+        if self._may_fall(host):
+            host.die(power=True)
+            self._comes_back(host)
+
+    def _crash(self, host: Host) -> None:
+        """At an operation of its disk."""
+        if self._may_fall(host):
+            host.disk.crash_at = host.disk.operations + self.chance.randrange(40)
+            self._comes_back(host)
+
+    def _rot(self, host: Host) -> None:
+        """A bit of what is durable turns over while the machine is down."""
+        if not self._may_fall(host):
+            return
+        host.die(power=False)
+        self._comes_back(host)
+        if self._rotten is not None and not self._rotten.is_whole():
+            return
+        files = [name for name in host.disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name)]
+        data = host.disk.files[self.chance.choice(sorted(files))].cached
+        written = [at for at in range(0, len(data), 7) if data[at]]
+        if written:
+            self._rotten = host
+            data[self.chance.choice(written)] ^= 1 << self.chance.randrange(8)
+            self.world.count("rotten", host.name)
+
+    def _all_lose_power(self, host: Host) -> None:
+        if self.chance.random() < 0.3:
+            self.world.count("all lost power")
+            for other in self.world.up():
+                other.die(power=True)
+                self.world.at(self.world.now + self.chance.randrange(SECOND), other.restart)
+
+    def _freeze(self, host: Host) -> None:
+        host.freeze(self.chance.randrange(20 * MS, 3 * SECOND))
+
+    def _slow_down(self, host: Host) -> None:
+        """Its turns and its disk."""
+        host.slow_down(self.chance.randrange(10, 300), self.chance.randrange(200 * MS, 4 * SECOND))
+
+    def _set_clock(self, host: Host) -> None:
+        self.world.count("clock set", host.name)
+        host.clock.wall_offset_ns = self.chance.randrange(-3600 * SECOND, 3600 * SECOND)
+
+    def _fill_disk(self, host: Host) -> None:
+        host.fill_disk(self.chance.randrange(SECOND, 4 * SECOND))
+
+    # ---------------------------------------------------------------- between machines
+
+    def _cut(self, host: Host) -> None:
+        """Off from all others or from one, in one direction or both."""
+        chance = self.chance
+        links = self.world.links_of(host.id)
+        if chance.random() < 0.4:
+            links = [chance.choice(links)]
+        one_way = chance.random() < 0.3
+        self.world.count("cut one way" if one_way else "cut off", host.name)
+        for link in links:
+            link.partition({host.id} if one_way else set(link.ends))
+            self.world.at(self.world.now + chance.randrange(30 * MS, 4 * SECOND), link.heal)
+
+    def _transfer(self, host: Host) -> None:
+        if host.replica is not None:
+            to = self.chance.choice(sorted(self.world.hosts))
+            try:
+                host.replica.node.transfer(to)
+            except Refused:
+                return
+            self.world.count("transfer", f"{host.name} to {to}")
+
+    # ---------------------------------------------------------------- members
+
+    def _leader(self) -> Node | None:
+        host = self.world.leader()
+        return host.replica.node if host and host.replica else None
+
+    def _change_members(self, host: Host) -> None:
+        """A learner is promoted, a new machine added, or a follower removed, whichever is due."""
+        world, leader = self.world, self.world.leader()
+        if leader is None or leader.replica is None or leader.frozen is not None:
+            return
+        admin = MemberAdmin(leader.replica, Cluster(), leader.schedule)
+        members = leader.replica.node.membership
+        learners = sorted(members.ids - members.voters)
+        try:
+            if learners:
+                admin.promote(learners[0])
+                world.count("member promoted", str(learners[0]))
+            elif len(members.ids) < MOST_MEMBERS and self.chance.random() < 0.6:
+                id = self._last_id + 1
+                admin.add(id, f"127.0.0.1:{id}")
+                world.count("member added", str(id))
+                self._last_id = (
+                    id  # its own for ever, also when the change that names it is lost with a leader
+                )
+                world.join(id)
+            elif len(members.voters) > 3 and len(world.up()) == len(world.hosts):
+                id = self.chance.choice(sorted(members.ids - {leader.id}))
+                admin.remove(id)
+                world.count("member removed", str(id))
+                world.at(world.now + SECOND, lambda: self._retire(id))
+        except Refused:
+            pass
+
+    def _retire(self, id: int) -> None:
+        """Ends a member when its removal is committed; when that was lost, it stays."""
+        world, leader = self.world, self._leader()
+        if leader is None or leader.membership_index > leader.commit_index:
+            world.at(world.now + SECOND, lambda: self._retire(id))
+        elif id not in leader.membership.ids:
+            world.end_for_good(world.hosts[id])
+
+    def bury_a_minority(self) -> None:
+        """Some machines never come back, if what they have is elsewhere, too."""
+        world, leader = self.world, self._leader()
+        if leader is None or (self._rotten and not self._rotten.is_whole()):
+            return
+        voters = leader.membership.voters
+        dead = [id for id in voters if world.hosts[id].replica is None]
+        spare = (len(voters) - 1) // 2 - len(dead)
+        dead += sorted(voters - set(dead) - {leader.leader})[: max(spare, 0)]
+        for id in dead:
+            world.count("gone for good", str(id))
+            world.end_for_good(world.hosts[id])

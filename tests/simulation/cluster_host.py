@@ -1,0 +1,443 @@
+"""One machine of a simulated cluster: the real Replica, Node, Log and Connections over a simulated disk; clocks,
+sockets and links are false."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from cluster_client import Client, Violation
+from simulated_disk import Crash, SimulatedDisk, SimulatedFile
+
+from gateway.config import parse
+from gateway.connections import Connections
+from gateway.egress_file import EgressFile
+from gateway.feed import HEADER
+from gateway.replica import Replica
+from gateway.snapshot_maker import Maker
+from replication.files import File, LogDamaged, LogError
+from replication.membership import Membership
+from replication.messages import Entry, Message
+from replication.node import Node
+from replication.raft import Timing
+
+if TYPE_CHECKING:
+    from cluster_world import World
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+SEGMENT_BYTES = 160 << 10
+ROOM = 1 << 40  # bytes of a disk
+ENTRY_BYTES = 128 << 10
+CLUSTER = bytes(range(16))
+CONFIG = """
+[exchange]
+cancel_on_disconnect = true
+grace_ms = 1500
+[[instruments]]
+symbol = "AAPL"
+[[instruments]]
+symbol = "MSFT"
+"""
+
+
+class HostClock:
+    """Of one machine: it drifts, and somebody sets its wall clock."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.drift = world.chance.uniform(0.999, 1.001)
+        self.wall_offset_ns = world.chance.randrange(-2 * SECOND, 2 * SECOND)
+
+    def monotonic_ns(self) -> int:
+        return 10 * SECOND + int(self._world.now * self.drift)
+
+    def wall_ns(self) -> int:
+        return 1_700_000_000 * SECOND + self._world.now + self.wall_offset_ns
+
+
+class Transport:
+    """A client's connection as its gateway sees it."""
+
+    def __init__(self, host: "Host", client: Client) -> None:
+        self.host = host
+        self.client = client
+        self.number = 0
+        self.open = True
+
+    def write(self, data: bytes) -> None:
+        if self.open:
+            world = self.host.world
+            delay = world.delay()
+            self.client.arrives = max(self.client.arrives + 1, world.now + delay)
+            world.at(self.client.arrives, lambda: self.client.received(self, bytes(data)))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            world = self.host.world
+            self.client.arrives = max(self.client.arrives + 1, world.now + world.delay())
+            world.at(self.client.arrives, lambda: self.client.lost(self))
+
+    abort = close
+
+
+class Resends:
+    """The egress store's file: no part of what is durable, and begun anew with every start."""
+
+    path = "egress"
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def truncate(self, size: int) -> None:
+        pass
+
+    def reserve(self, size: int) -> None:
+        pass
+
+    def pwrite(self, data: bytes, offset: int) -> None:
+        self._data[len(self._data) :] = bytes(max(0, offset - len(self._data)))
+        self._data[offset : offset + len(data)] = data
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return bytes(self._data[offset : offset + size])
+
+
+class Host:
+    """One machine: its disk survives, its process comes and goes."""
+
+    def __init__(self, world: "World", id: int) -> None:
+        self.world = world
+        self.id = id
+        self.name = f"host {id}"
+        self.disk = SimulatedDisk(world.chance.randrange(1 << 32))
+        self.clock = HostClock(world)
+        self.replica: Replica | None = None
+        self.life = 0  # events of an earlier one are void
+        self.frozen: list[Callable[[], None]] | None = None  # what waits while the process stands still
+        self.scheduled = False
+        self.slowness = 1  # how many times longer than usual turns and syncs take
+        self.transports: list[Transport] = []
+        self.feed: dict[
+            bytes, int
+        ] = {}  # by topic: the sequence of the record that this process publishes next
+        self.checked = 0  # the last index at which this process' state was compared
+
+    # ---------------------------------------------------------------- coming and going
+
+    def start(self) -> None:
+        world = self.world
+        self.life += 1
+        self.feed.clear()
+        self.checked = 0
+        disk = self.disk
+        disk.sync_may_end = lambda: False
+        birth = world.birth if self.id in world.birth.ids and not disk.names() else None
+        try:
+            try:
+                self._come_up(disk, birth, repair=False)
+            except LogDamaged:
+                world.count("repairs", self.name)
+                self._come_up(disk, birth, repair=True)
+        except Crash:
+            self.die(power=True)
+            return
+        except LogError:
+            if not self.is_full:
+                raise
+            self.die(power=False)
+            return
+        assert self.replica is not None
+        node = self.replica.node
+        world.count("start", f"{self.name}, {node.last_index} of {node.commit_index}")
+        life = self.life
+        self.tick(life)
+        self.rest(life)
+
+    def restart(self) -> None:
+        """Comes back, at the latest when its disk does not end it any more; not when it is gone for good."""
+        if self.replica is None and self not in self.world.gone:
+            self.start()
+            if self.replica is None:
+                self.world.at(self.world.now + 100 * MS, self.restart)
+
+    def _come_up(self, disk: SimulatedDisk, birth: Membership | None, *, repair: bool) -> None:
+        world = self.world
+        node = Node.open(
+            disk,
+            clock=self.clock,
+            segment_bytes=SEGMENT_BYTES,
+            max_entry_bytes=ENTRY_BYTES,
+            me=self.id,
+            below=world.chance.randrange,
+            timing=Timing(10 * MS, 100 * MS),
+            origin=Membership(()),
+            birth=birth,
+            cluster=CLUSTER,
+            repair=repair,
+            discards=world.forgets,
+        )
+        self._watch(node, disk)
+        replica = Replica(
+            node,
+            EgressFile(cast(File, Resends())),
+            Connections,
+            self._published,
+            lambda: None,
+            self.clock.monotonic_ns,
+            self.id,
+            self,
+            lambda: world.chance.randrange(1, 1 << 64),
+        )
+        replica.recover(lambda index, last: None)
+        self.replica = replica
+        replica.start(parse(CONFIG, "sim.toml"))
+
+    def _published(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Every replica publishes the same, numbered without gaps."""
+        for topic, payload in messages:
+            fields = HEADER.unpack_from(payload)
+            count, sequence = fields[5], fields[7]
+            if self.feed.setdefault(topic, sequence) != sequence:
+                raise Violation(
+                    f"{topic!r} at host {self.id} goes on with {sequence}, not {self.feed[topic]}"
+                )
+            self.feed[topic] = sequence + count
+            if self.world.feed.setdefault((topic, sequence), payload) != payload:
+                raise Violation(f"message {sequence} of {topic!r} is another one at host {self.id}")
+
+    def _watch(self, node: Node, disk: SimulatedDisk) -> None:
+        """What a node gives to be applied is judged at once; its syncs take their time."""
+        turn, begin_sync, truncate = node.turn, disk.begin_sync, node._log.truncate
+
+        def watched() -> list[Entry]:
+            entries = turn()
+            if node.installed is not None:
+                self.world.count("snapshots installed", self.name)
+                self.feed.clear()
+            self.world.committed(self, entries)
+            return entries
+
+        def slow(file: SimulatedFile) -> None:
+            begin_sync(file)
+            life = self.life
+            time = self.world.chance.randrange(100_000, 3 * MS) * self.slowness
+            self.world.at(self.world.now + time, lambda: self.run(life, self._synced))
+
+        def counted(stays: int) -> None:
+            self.world.count("truncations", f"{self.name}, to {stays}")
+            truncate(stays)
+
+        node._log.truncate = counted  # type: ignore[method-assign]
+        node.turn = watched  # type: ignore[method-assign]
+        disk.begin_sync = slow  # type: ignore[method-assign]
+
+    def is_whole(self) -> bool:
+        """Whether it has everything that it ever promised."""
+        return (
+            self.replica is not None
+            and self.replica.node._log.promised is None
+            and self.replica.exchange.applied_index == len(self.world.log)
+        )
+
+    def _synced(self) -> None:
+        assert self.replica is not None
+        self.disk.sync_may_end = lambda: True
+        self.replica.node.take_sync()
+        self.disk.sync_may_end = lambda: False
+        if self.replica.relay():
+            self.schedule()
+
+    def die(self, *, power: bool) -> None:
+        """The process is killed, or the machine loses power: then nobody is told that its links are closed."""
+        world = self.world
+        world.count("power lost" if power else "killed", self.name)
+        self.replica = None
+        self.life += 1
+        self.frozen = None
+        self.scheduled = False
+        self.disk = self.disk.lose_power() if power else self.disk.kill()
+        for transport in self.transports:
+            transport.close()
+        self.transports.clear()
+        for link in world.links_of(self.id):
+            link.break_off(silent=power)
+
+    def run(self, life: int, what: Callable[[], None]) -> None:
+        """Something happens to the process, unless it is another one by now; a frozen one sees it later."""
+        if life != self.life or self.replica is None:
+            return
+        if self.frozen is not None:
+            self.frozen.append(lambda: self.run(life, what))
+            return
+        try:
+            what()
+        except Crash:
+            self.world.count("crashed in the middle", self.name)
+            self.die(power=self.world.chance.random() < 0.7)
+            return
+        except (LogError, OSError):
+            if not self.is_full:
+                raise
+            self.world.count("stopped by a full disk", self.name)
+            self.die(power=False)
+            self.world.at(self.world.now + SECOND, self.restart)
+            return
+        self.world.check(self)
+
+    @property
+    def is_full(self) -> bool:
+        return self.disk.capacity < ROOM
+
+    def fill_disk(self, duration: int) -> None:
+        """Nothing can be reserved for a while; what is reserved can be written to."""
+        self.world.count("disk full", self.name)
+        disk = self.disk
+        disk.capacity = disk.used
+
+        def make_room() -> None:
+            disk.capacity = ROOM
+
+        self.world.at(self.world.now + duration, make_room)
+
+    def accepts(self, id: int) -> bool:
+        """Whether it takes another one for a member; who is none yet goes by a configuration, which names all."""
+        assert self.replica is not None
+        members = self.replica.node.membership.ids
+        return self.id not in members or id in members
+
+    def freeze(self, duration: int) -> None:
+        if self.replica is None or self.frozen is not None:
+            return
+        self.world.count("frozen", f"{self.name}, {duration // MS} ms")
+        self.frozen = []
+        life = self.life
+
+        def thaw() -> None:
+            if life == self.life and self.frozen is not None:
+                waiting, self.frozen = self.frozen, None
+                for what in waiting:
+                    what()
+
+        self.world.at(self.world.now + duration, thaw)
+
+    def slow_down(self, times: int, duration: int) -> None:
+        self.world.count("slow", f"{self.name}, {times} times for {duration // MS} ms")
+        self.slowness = times
+
+        def hurry() -> None:
+            self.slowness = 1
+
+        self.world.at(self.world.now + duration, hurry)
+
+    # ---------------------------------------------------------------- the loop
+
+    def tick(self, life: int) -> None:
+        if life == self.life and self.replica is not None:
+            self.world.at(self.world.now + 10 * MS, lambda: self.tick(life))
+            self.run(life, self._ticked)
+
+    def _ticked(self) -> None:
+        assert self.replica is not None
+        self.replica.exchange.feed.listen(b"")  # once there are instruments
+        self.replica.tick()
+        if self.replica.relay():
+            self.schedule()
+
+    def rest(self, life: int) -> None:
+        if life == self.life and self.replica is not None:
+            self.world.at(self.world.now + 250 * MS, lambda: self.rest(life))
+            self.run(life, self.replica.rest)
+            if self.world.forgets:
+                self.run(life, self._keep_snapshots)
+            self.schedule()
+
+    def _keep_snapshots(self) -> None:
+        """As the server does, and the process beside it, now and then."""
+        assert self.replica is not None
+        self.replica.node.look_at_snapshots()
+        self.replica.node.notes.clear()
+        if self.world.chance.random() < 0.2:
+            self.world.count("snapshots made" if Maker(self.disk).make() else "snapshots not needed")
+
+    def schedule(self) -> None:
+        if not self.scheduled:
+            self.scheduled = True
+            life = self.life
+            self.world.at(self.world.now + 20_000 * self.slowness, lambda: self.run(life, self.turn))
+
+    def turn(self) -> None:
+        self.scheduled = False
+        replica = self.replica
+        assert replica is not None
+        replica.connections.now_ns = self.clock.wall_ns()
+        more = replica.turn()
+        if replica.connections.behind:
+            more |= replica.connections.pump()
+        if more:
+            self.schedule()
+        replica.connections.events.clear()
+
+    # ---------------------------------------------------------------- clients
+
+    def connect(self, client: Client) -> Transport | None:
+        """None: refused."""
+        replica = self.replica
+        if replica is None or self.frozen is not None:
+            return None
+        transport = Transport(self, client)
+        replica.connections.now_ns = self.clock.wall_ns()
+        transport.number = replica.connections.open(cast(Any, transport))
+        if not transport.number:
+            return None
+        self.transports.append(transport)
+        return transport
+
+    def sent(self, transport: Transport, data: bytes) -> None:
+        """Bytes of a client are on their way."""
+        life = self.life
+        client = transport.client
+        client.leaves = max(client.leaves + 1, self.world.now + self.world.delay())
+
+        def arrive() -> None:
+            assert self.replica is not None
+            if transport.open:
+                self.replica.connections.now_ns = self.clock.wall_ns()
+                self.replica.connections.received(transport.number, data)
+                self.schedule()
+
+        self.world.at(client.leaves, lambda: self.run(life, arrive))
+
+    def hung_up(self, transport: Transport) -> None:
+        """By the client."""
+        life = self.life
+        transport.open = False
+
+        def gone() -> None:
+            assert self.replica is not None
+            self.replica.connections.closed(transport.number)
+            self.schedule()
+
+        self.world.at(self.world.now + self.world.delay(), lambda: self.run(life, gone))
+
+    # ---------------------------------------------------------------- links, as the replica sees them
+
+    @property
+    def linked(self) -> set[int]:
+        return {link.other(self.id) for link in self.world.links_of(self.id) if link.up}
+
+    def send(self, message: Message) -> None:
+        if (link := self.world.link(self.id, message.to)) is not None:
+            link.send_message(self.id, message)
+
+    def forward(self, to: int, payload: bytes) -> None:
+        if (link := self.world.link(self.id, to)) is not None:
+            link.send_inputs(self.id, payload)
