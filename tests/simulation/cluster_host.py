@@ -136,6 +136,7 @@ class Host:
     def start(self) -> None:
         world = self.world
         self.life += 1
+        self.scheduled = False
         self.feed.clear()
         self.checked = 0
         disk = self.disk
