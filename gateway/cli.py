@@ -18,6 +18,10 @@ COMMANDS = {
     "transfer": ("gateway.member_commands", "Hand the leadership of a cluster to another replica."),
     "add": ("gateway.member_commands", "Add a replica to a cluster."),
     "remove": ("gateway.member_commands", "Remove a replica from a cluster."),
+    "recover": (
+        "gateway.recover_command",
+        "Go on with one replica, when most of a cluster is lost for good.",
+    ),
     "snapshot": ("gateway.snapshot_command", "Make a snapshot of a replica, which may run meanwhile."),
     "verify": ("gateway.verify_command", "Compare the logs and states of replicas."),
     "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
@@ -35,7 +39,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Exchange": ("serve", "cluster", "config", "status", "snapshot", "replay", "verify"),
-    "Members": ("transfer", "add", "remove"),
+    "Members": ("transfer", "add", "remove", "recover"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
     "Market": ("book", "watch"),

@@ -51,6 +51,9 @@ class Exchange:
     def last_number(self, incarnation: int) -> int:
         """The number of the last input of a gateway; -1 when it is lost, or there is no such one."""
     @property
+    def looked_at(self) -> int:
+        """Inputs of the entries that were begun last, so far: taken or skipped."""
+    @property
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""
     def begin(self, payload: Buffer, index: int, term: int, timestamp_ns: int) -> None:

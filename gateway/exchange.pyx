@@ -559,6 +559,11 @@ cdef class Exchange:
         return self.table[<uint32_t> incarnation - 1].last_number
 
     @property
+    def looked_at(self) -> int:
+        """Inputs of the entries that were begun last, so far: taken or skipped."""
+        return self.taken
+
+    @property
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""
         cdef int64_t deadline = self.state.next_deadline()

@@ -239,6 +239,37 @@ class Node:
         self._raft.offers = self._offers()
         self._rest = []
 
+    def stand_alone(self) -> int:
+        """Makes this member the only one, durably, without asking anybody. Instead of `begin`: then close, and open
+        again. Everything in its log becomes committed; what only others had never comes back. The index of the entry
+        that says so. Raises Refused, LostData, LogDamaged, LogFailed."""
+        if self._rest is None:
+            for _ in self.committed_pieces():
+                pass
+        log, known = self._log, self._memberships[-1][1]
+        alone = Membership((known.member(self.me)._replace(voter=True),), known.last_id)
+        hard = HardState(log.hard_state.term + 1, self.me)
+        position = log.position
+        payload = membership.encode(alone)
+        if not log.make_room([len(payload)]):
+            raise Refused(log.why_not or "the log has no room for another entry")
+        log.save(hard)
+        at_ns = max(position.timestamp_ns, self._clock.wall_ns())
+        log.append((Proposal(position.index + 1, hard.term, at_ns, (payload,)),), position.index)
+        log.sync()
+        return position.index + 1
+
+    @property
+    def promised(self) -> tuple[int, int] | None:
+        """Entries that were lost here, from and to, and may have been acknowledged; a leader may bring them back."""
+        cut = self._log.promised
+        return (cut.first_index, cut.last_index) if cut else None
+
+    @property
+    def known_members(self) -> Membership:
+        """By the log, as far as a start has read it."""
+        return self._memberships[-1][1]
+
     # ------------------------------------------------------------ the loop's side
 
     def propose(self, payload: Buffer) -> None:

@@ -24,6 +24,7 @@ EDGE = {
     "gateway/descriptors.py",
     "gateway/answering.py",
     "gateway/subscribers.py",
+    "gateway/recover_command.py",
     "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",

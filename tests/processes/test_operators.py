@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cluster_processes import ClusterProcesses, config_of, free_members
-from exchange_process import CONFIG, wait_until
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 
@@ -151,3 +151,44 @@ def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcess
     assert 0 <= where - int(offset) < 4096
     assert "the damaged left out" in compared.stdout
     assert "Traceback" not in compared.stderr
+
+
+def test_one_replica_goes_on_alone_when_the_others_are_lost_and_named(cluster: ClusterProcesses) -> None:
+    addresses = free_members(4)
+    cluster.begin({id: addresses[id] for id in (1, 2, 3)})
+    assert order(cluster, 1, "before", "buy") == "0"
+    kept = cluster.members[1]
+    config = str(kept.directory / "config.toml")
+    assert "in use by process" in refusal(
+        kept, "recover", "--config", config, "--give-up", "2", "--give-up", "3"
+    )
+    for one in cluster.members.values():
+        one.kill()
+    for id in (2, 3):
+        shutil.rmtree(cluster.members.pop(id).data)
+    for named in ((), ("--give-up", "2"), ("--give-up", "2", "--give-up", "4")):
+        said = refusal(kept, "recover", "--config", config, *named)
+        assert said.endswith("and without what only they have, name them: --give-up 2 --give-up 3")
+    done = kept.run(
+        "recover", "--config", config, "--data", str(kept.data), "--give-up", "2", "--give-up", "3"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("given up: members 2, 3, and every entry after ")
+    assert "is the only one already" in refusal(kept, "recover", "--config", config, "--give-up", "2")
+
+    kept.command.remove("--first-start")
+    kept.start()
+    assert kept.ask(command="status")["live_orders"] == 1
+    assert [one["id"] for one in kept.ask(command="status")["membership"]] == [1]
+    identity = kept.ask(command="status")["cluster"]
+    cluster.start(4, config_of(identity, 4, {1: addresses[1], 4: addresses[4]}))
+    assert "member 4 is a voter" in cluster.succeed("add", "4", addresses[4], ids=[1])
+    assert order(cluster, 4, "after", "sell") == "0F"
+
+
+def refusal(one: ExchangeProcess, *arguments: str) -> str:
+    """The one line that a command says which is told of one directory."""
+    done = one.run(*arguments, "--data", str(one.data))
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return line

@@ -186,11 +186,13 @@ class Faults:
             pass
 
     def _retire(self, id: int) -> None:
-        """Ends a member when its removal is committed; when that was lost, it stays."""
+        """Ends a member when its removal is committed; while that may be lost, it stays."""
         world, leader = self.world, self._leader()
-        if leader is None or leader.membership_index > leader.commit_index:
+        if id not in world.hosts:
+            return
+        if leader is None or id in leader.membership.ids or leader.membership_index > leader.commit_index:
             world.at(world.now + SECOND, lambda: self._retire(id))
-        elif id not in leader.membership.ids:
+        else:
             world.end_for_good(world.hosts[id])
 
     def bury_a_minority(self) -> None:

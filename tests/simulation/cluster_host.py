@@ -284,6 +284,7 @@ class Host:
         except Crash:
             self.world.count("crashed in the middle", self.name)
             self.die(power=self.world.chance.random() < 0.7)
+            self.world.at(self.world.now + SECOND, self.restart)
             return
         except (LogError, OSError):
             if not self.is_full:

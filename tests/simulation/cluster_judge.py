@@ -99,18 +99,17 @@ class Fence:
     def apply(self, entry: Entry) -> None:
         exchange = self._exchange
         exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
-        coming = deque() if is_membership(entry.payload) else deque(split_inputs(bytes(entry.payload)))
+        coming = [] if is_membership(entry.payload) else list(split_inputs(bytes(entry.payload)))
         done = False
         while not done:
-            taken, skipped = exchange.input_number, exchange.skipped_inputs
-            head = HEAD.unpack_from(coming[0]) if coming else None
+            at, skipped = exchange.looked_at, exchange.skipped_inputs
+            head = HEAD.unpack_from(coming[at]) if at < len(coming) else None
             epoch = exchange.epoch(head[SESSION]) if head else 0
             done = exchange.step(1)
-            count = exchange.input_number - taken + exchange.skipped_inputs - skipped
-            assert count <= 1, "a step takes one input"
-            if count and head:
-                coming.popleft()
-                self._judge(head, epoch, exchange.input_number > taken)
+            if (
+                head is not None and exchange.looked_at > at
+            ):  # else it was time that had passed, or a long input goes on
+                self._judge(head, epoch, exchange.skipped_inputs == skipped)
 
     def _judge(self, head: tuple[int, ...], epoch: int, effect: bool) -> None:
         incarnation, number = head[INCARNATION], head[NUMBER]

@@ -49,10 +49,15 @@ def faults_of(world: World) -> int:
 
 
 def healthy(world: World) -> bool:
-    """Every replica has everything, and every client its answers."""
+    """Every member has everything, and every client its answers. A host whose addition was lost is none."""
+    leader = world.leader()
+    if leader is None or leader.replica is None:
+        return False
+    members = leader.replica.node.membership.ids
     applied = {
         host.replica.exchange.applied_index if host.replica and host.replica.exchange.between_entries else -1
         for host in world.hosts.values()
+        if host.id in members
     }
     return applied == {len(world.log)} and all(client.done() for client in world.clients)
 
