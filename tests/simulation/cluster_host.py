@@ -139,6 +139,7 @@ class Host:
         self.scheduled = False
         self.feed.clear()
         self.checked = 0
+        self.scheduled = False
         disk = self.disk
         disk.sync_may_end = lambda: False
         birth = world.birth if self.id in world.birth.ids and not disk.names() else None
