@@ -66,8 +66,8 @@ class Faults:
     # ---------------------------------------------------------------- of a process or a machine
 
     def _may_fall(self, host: Host) -> bool:
-        """Learners and machines that wait to be added count as voters here."""
-        down = len(self.world.hosts) - len(self.world.up())
+        """Learners and machines that wait to be added count as voters here, and a crash that is yet to come as come."""
+        down = sum(other.replica is None or other.disk.crash_at >= 0 for other in self.world.hosts.values())
         leader = self._leader()
         voters = leader.membership.voters if leader else set()
         return host.replica is not None and down < (len(voters) - 1) // 2
@@ -89,7 +89,6 @@ class Faults:
         """At an operation of its disk."""
         if self._may_fall(host):
             host.disk.crash_at = host.disk.operations + self.chance.randrange(40)
-            self._comes_back(host)
 
     def _rot(self, host: Host) -> None:
         """A bit of what is durable turns over while the machine is down."""
@@ -181,19 +180,19 @@ class Faults:
                 id = self.chance.choice(sorted(members.ids - {leader.id}))
                 admin.remove(id)
                 world.count("member removed", str(id))
-                world.at(world.now + SECOND, lambda: self._retire(id))
         except Refused:
             pass
 
-    def _retire(self, id: int) -> None:
-        """Ends a member when its removal is committed; while that may be lost, it stays."""
-        world, leader = self.world, self._leader()
-        if id not in world.hosts:
+    def end_former_members(self) -> None:
+        """Machines that were removed, or whose addition was lost with a leader. What a leader of an older term proposed
+        is lost when a newer one has committed something of its own without it; not before."""
+        world, host = self.world, self.world.leader()
+        if host is None or host.replica is None:
             return
-        if leader is None or id in leader.membership.ids or leader.membership_index > leader.commit_index:
-            world.at(world.now + SECOND, lambda: self._retire(id))
-        else:
-            world.end_for_good(world.hosts[id])
+        node, exchange = host.replica.node, host.replica.exchange
+        if exchange.applied_term == node.term and node.membership_index <= exchange.applied_index:
+            for id in sorted(world.hosts.keys() - node.membership.ids):
+                world.end_for_good(world.hosts[id])
 
     def bury_a_minority(self) -> None:
         """Some machines never come back, if what they have is elsewhere, too."""

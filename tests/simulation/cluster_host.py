@@ -139,7 +139,6 @@ class Host:
         self.scheduled = False
         self.feed.clear()
         self.checked = 0
-        self.scheduled = False
         disk = self.disk
         disk.sync_may_end = lambda: False
         birth = world.birth if self.id in world.birth.ids and not disk.names() else None
@@ -285,7 +284,7 @@ class Host:
         except Crash:
             self.world.count("crashed in the middle", self.name)
             self.die(power=self.world.chance.random() < 0.7)
-            self.world.at(self.world.now + SECOND, self.restart)
+            self.world.at(self.world.now + self.world.chance.randrange(4 * SECOND), self.restart)
             return
         except (LogError, OSError):
             if not self.is_full:

@@ -53,6 +53,7 @@ class World:
             host.start()
         self.faults = Faults(self)
         self.every(20 * MS, self._open_links)
+        self.every(SECOND, self.faults.end_former_members)
 
     # ---------------------------------------------------------------- time
 
