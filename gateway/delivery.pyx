@@ -194,7 +194,8 @@ cdef class Delivery(Table):
         self.fall_behind(c)
         wanted = &c.ranges[c.range_count]
         wanted.next = fields.begin_seq_no
-        wanted.last = fields.end_seq_no if fields.end_seq_no else c.live_last
+        # What waits was never sent, and follows once, as it is.
+        wanted.last = min(fields.end_seq_no if fields.end_seq_no else c.live_last, c.live_next - 1)
         wanted.time_ns = head.sending_time_ns
         c.range_count += 1
         return 0

@@ -322,6 +322,22 @@ def test_live_messages_wait_behind_a_resend_and_come_once(gateway: Gateway) -> N
     assert [m[34] for m in transport.take()] == ["4001"]
 
 
+def test_what_waits_behind_a_resend_is_no_part_of_the_next_one(gateway: Gateway) -> None:
+    """A message that came as a possible duplicate must not come as a first transmission after it."""
+    _, transport = gateway.logged_on()
+    for number in (2, 3):
+        gateway.send(number, REJECT)
+    transport.take()
+    gateway.dispatch(egress(RESEND, begin=2, end=3, epoch=5))
+    for number in (4, 5):
+        gateway.send(number, REJECT)
+    gateway.dispatch(egress(RESEND, begin=2, end=5, epoch=5), egress(RESEND, begin=5, end=5, epoch=5))
+    while gateway.connections.behind:
+        gateway.connections.pump()
+    sent = [(m[34], m.get(43)) for m in transport.take()]
+    assert sent == [("2", "Y"), ("3", "Y"), ("2", "Y"), ("3", "Y"), ("4", None), ("5", None)]
+
+
 def test_a_client_that_does_not_read_is_behind_then_cut_off(gateway: Gateway) -> None:
     _, transport = gateway.logged_on()
     transport.waiting = 2 << 20
