@@ -11,6 +11,7 @@ from gateway.config import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.feed import HEADER
+from gateway.intake import Intake
 from gateway.replica import Replica
 from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
@@ -198,6 +199,7 @@ class Host:
             self,
             lambda: world.chance.randrange(1, 1 << 64),
         )
+        self._watch_intake(replica._intake)
         replica.recover(lambda index, last: None)
         self.replica = replica
         replica.start(parse(CONFIG, "sim.toml"))
@@ -240,6 +242,17 @@ class Host:
         node._log.truncate = counted  # type: ignore[method-assign]
         node.turn = watched  # type: ignore[method-assign]
         disk.begin_sync = slow  # type: ignore[method-assign]
+
+    def _watch_intake(self, intake: Intake) -> None:
+        follow = intake.follow
+
+        def watched() -> None:
+            told = intake._told
+            follow()
+            if intake._waiting and intake._told != told:
+                self.world.count("re-proposals", self.name)
+
+        intake.follow = watched  # type: ignore[method-assign]
 
     def is_whole(self) -> bool:
         """Whether it has everything that it ever promised."""

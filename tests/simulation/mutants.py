@@ -15,7 +15,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 name = sys.argv[1]
 source = [name.replace(".", "/") + ".pyx"]
-extension = Extension(name, source, extra_compile_args=["-O2", "-fwrapv", "-fno-strict-aliasing", "-march=native"],
+extension = Extension(name, source, extra_compile_args=["-O0", "-fwrapv", "-fno-strict-aliasing", "-march=native"],
                       libraries=["dl"])
 setup(script_args=["build_ext", "--inplace"],
       ext_modules=cythonize([extension], compiler_directives={"language_level": 3}))
@@ -35,16 +35,28 @@ class Mutant(NamedTuple):
     replaced: tuple[tuple[str, str], ...]  # text and what stands there instead; it must be there once
 
 
+EPOCH = "if s == NULL or not s.connected or s.epoch != head.epoch:"
+BY_SEQUENCE_NUMBER = (  # whatever the gateway numbered
+    ("if gateway.lost or head.gateway_number != gateway.last_number + 1:", "if gateway.lost:"),
+    ("gateway.last_number += 1", "gateway.last_number = max(gateway.last_number, head.gateway_number)"),
+)
+SEEN = "m.fields.msg_seq_num < s.inbound and m.fields.msg_type != MSG_LOGON"
+
 MUTANTS = (
     Mutant(
         "no epoch check",
         "gateway.exchange",
-        (("if s == NULL or not s.connected or s.epoch != head.epoch:", "if s == NULL or not s.connected:"),),
+        ((EPOCH, "if s == NULL or not s.connected:"),),
     ),
     Mutant(
-        "dedupe by MsgSeqNum only, stale re-proposals after a reset of the numbers",
+        "dedupe by MsgSeqNum only",
         "gateway.exchange",
-        (("if gateway.lost or head.gateway_number != gateway.last_number + 1:", "if gateway.lost:"),),
+        (*BY_SEQUENCE_NUMBER, (EPOCH, f"{EPOCH[:-1]} or {SEEN}:")),
+    ),
+    Mutant(
+        "stale re-proposals after a reset of the numbers",
+        "gateway.exchange",
+        (*BY_SEQUENCE_NUMBER, (EPOCH, f"if s == NULL or not s.connected or {SEEN}:")),
     ),
     Mutant(
         "mass cancel in table order",

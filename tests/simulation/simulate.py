@@ -1,6 +1,10 @@
-"""`make sim`: lives of simulated clusters until it is stopped. `make sim SEED=n` lives one again, with a trace."""
+"""`make sim`: lives of simulated clusters until it is stopped. `make sim SEED=n` lives one again, with a trace.
+
+The seed decides what kind of cluster it is, too: how many members, and whether their logs reach back to the beginning.
+"""
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -10,6 +14,7 @@ from itertools import count, islice
 
 from cluster_life import live
 
+LIVES = 50  # between two reports
 EXPECTED = (
     "all lost power",
     "applied elsewhere",
@@ -31,11 +36,14 @@ EXPECTED = (
     "message repeated",
     "numbers reset",
     "power lost",
+    "re-proposals",
     "repeated what was missed",
     "repairs",
     "resend asked",
     "skipped inputs",
     "slow",
+    "snapshots installed",
+    "snapshots made",
     "stopped by a full disk",
     "takeovers",
     "transfer",
@@ -47,10 +55,14 @@ def members_of(seed: int) -> int:
     return 5 if seed % 4 == 3 else 3
 
 
+def life(seed: int, *, trace: bool = False) -> Counter[str]:
+    return live(seed, members_of(seed), trace, forgets=seed % 3 == 2)
+
+
 def one(seed: int) -> tuple[int, Counter[str], str]:
     """What happened, and what went wrong."""
     try:
-        return seed, live(seed, members_of(seed)), ""
+        return seed, life(seed), ""
     except Exception:
         return seed, Counter(), traceback.format_exc(limit=-3)
 
@@ -60,35 +72,38 @@ def unseen(totals: Counter[str]) -> list[str]:
     return [kind for kind in EXPECTED if not totals[kind]]
 
 
-def main() -> None:
-    if len(sys.argv) > 1 and sys.argv[1]:
-        seed = int(sys.argv[1])
-        print(dict(live(seed, members_of(seed), trace=True)))
-        return
+def deaf() -> None:
+    """Control-C is for the process that counts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_until_stopped() -> int:
+    """The exit code."""
     began = time.monotonic()
     totals: Counter[str] = Counter()
     lives = failed = 0
-    seeds = count(int(time.time()) * 1000)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        try:
-            while True:
-                for seed, counts, wrong in pool.map(one, islice(seeds, 20)):
-                    lives += 1
-                    totals += counts
-                    if wrong:
-                        failed += 1
-                        print(f"seed {seed} failed:\n{wrong}", flush=True)
-                minutes = (time.monotonic() - began) / 60
-                happened = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.items()))
-                print(
-                    f"{lives} lives, {failed} failed, {lives / minutes:.1f} a minute: {happened}", flush=True
-                )
-        except KeyboardInterrupt:
-            pass
+    seeds = count(time.time_ns() // 1_000_000)
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=deaf)
+    try:
+        while True:
+            for seed, counts, wrong in pool.map(one, islice(seeds, LIVES)):
+                lives += 1
+                totals += counts
+                if wrong:
+                    failed += 1
+                    print(f"seed {seed} failed (make sim SEED={seed}):\n{wrong}", flush=True)
+            minutes = (time.monotonic() - began) / 60
+            happened = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.items()))
+            print(f"{lives} lives, {failed} failed, {lives / minutes:.1f} a minute: {happened}", flush=True)
+    except KeyboardInterrupt:
+        pool.shutdown(cancel_futures=True)
     if missing := unseen(totals):
         print(f"never occurred: {', '.join(missing)}")
-    sys.exit(1 if failed or missing else 0)
+    return 1 if failed or missing else 0
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        print(dict(life(int(sys.argv[1]), trace=True)))
+    else:
+        sys.exit(run_until_stopped())

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from cluster_life import FAULTS, INPUTS, live
-from simulate import members_of, unseen
+from simulate import life, members_of, unseen
 
 SEEDS = 8
 PARTS = 4
@@ -13,7 +13,7 @@ PARTS = 4
 def lives(seeds: range) -> Counter[str]:
     totals: Counter[str] = Counter()
     for seed in seeds:
-        counts = live(seed, members_of(seed))
+        counts = life(seed)
         assert counts["inputs"] >= INPUTS
         assert counts["faults"] >= FAULTS
         totals += counts
