@@ -79,6 +79,12 @@ class Intake:
         """Something may have been lost on the way."""
         self._told = (0, 0)
 
+    @property
+    def due(self) -> bool:
+        """Whether there is a leader that `follow` has something for."""
+        leader = (self._node.term, self._node.leader)
+        return leader[1] != 0 and leader != self._told
+
     def follow(self) -> None:
         """Proposes what waits, in order, to a leader that has not got it."""
         leader = (self._node.term, self._node.leader)

@@ -161,7 +161,7 @@ class Replica:
         """After messages, a sync or a tick: sends what can leave at once. Whether a turn is due besides."""
         self.node.relay()
         self._send()
-        return self.node.due
+        return self.node.due or self._intake.due
 
     def tick(self) -> None:
         """Once a heartbeat interval, after what had arrived was handed over."""

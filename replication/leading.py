@@ -116,15 +116,15 @@ class Leading:
 
     def replicate(self) -> None:
         """Sends what was written since, and the commit index to whom nothing else is about to tell it."""
-        raft = self._raft
         for id, peer in self.progress.items():
             self._feed(id, peer)
-            if not peer.lazy and peer.told_commit < min(peer.match, raft.commit_index):
-                self._heartbeat(id, 0)
 
     def _feed(self, id: int, peer: Progress) -> None:
-        while peer.may_send and (peer.next <= self._raft.log.written_index or peer.flow is Flow.PROBE):
+        raft = self._raft
+        while peer.may_send and (peer.next <= raft.log.written_index or peer.flow is Flow.PROBE):
             self._append(id, peer)
+        if not peer.lazy and peer.told_commit < min(peer.match, raft.commit_index):
+            self._heartbeat(id, 0)
 
     def _append(self, id: int, peer: Progress) -> None:
         log = self._raft.log
