@@ -202,6 +202,7 @@ def rest(venue: Cluster, orders: int) -> None:
     """So many resting orders, which every replica holds in memory."""
     rows = np.repeat(one_way_requests()[:1], orders)
     rows["price"] = 1 + np.arange(orders) % 10_000
+    rows["cl_ord_id"] = np.arange(1, orders + 1).astype("S")
     with connect(venue.fix(venue.leader(), "tcp"), "RESTING", heartbeat_seconds=60, timeout=60) as client:
         stream(client, rows, RESTING_WINDOW)
     venue.wait_until_equal()
