@@ -180,7 +180,7 @@ class Host:
             max_entry_bytes=ENTRY_BYTES,
             me=self.id,
             below=world.chance.randrange,
-            timing=Timing(10 * MS, 100 * MS),
+            timing=Timing(world.heartbeat, 100 * MS),
             origin=Membership(()),
             birth=birth,
             cluster=CLUSTER,
@@ -357,7 +357,7 @@ class Host:
 
     def tick(self, life: int) -> None:
         if life == self.life and self.replica is not None:
-            self.world.at(self.world.now + 10 * MS, lambda: self.tick(life))
+            self.world.at(self.world.now + self.world.heartbeat, lambda: self.tick(life))
             self.run(life, self._ticked)
 
     def _ticked(self) -> None:

@@ -26,13 +26,13 @@ def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = Fa
             before = faults_of(world)
             world.faults.disturb()
             faults -= faults_of(world) > before
-        world.run(world.now + world.chance.randrange(10 * MS, 1_500 * MS))
+        world.run(world.now + world.chance.randrange(10 * MS, SECOND))
         if world.now > 300 * SECOND:
             raise Violation("the work is not done after five minutes")
     if world.chance.random() < 0.5:
         world.faults.bury_a_minority()
     world.faults.end()
-    world.run(world.now + 5 * SECOND)
+    world.run(world.now + 2 * SECOND)
     world.sending = False
     if not world.run(world.now + 120 * SECOND, lambda: healthy(world)):
         raise Violation(f"not healthy two minutes after the last fault: {state(world)}")

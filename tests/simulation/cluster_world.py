@@ -31,6 +31,7 @@ class World:
         self.chance = random.Random(seed)
         self.now = 0
         self.loss = self.chance.choice((0.0, 0.0, 0.01, 0.05))
+        self.heartbeat = self.chance.choice((10, 20, 30)) * MS  # an election timeout is 100 ms
         self.faulty = True
         self.sending = True  # clients enter requests
         self._events: list[tuple[int, int, Callable[[], None]]] = []
