@@ -211,6 +211,8 @@ class Leading:
         peer.paused = False
         if peer.flow is Flow.REPLICATE and peer.match < self._raft.log.written_index:
             self._append(id, peer)  # if something was lost on the way, it says so
+        elif peer.flow is Flow.PROBE:
+            self._feed(id, peer)
         elif peer.flow is Flow.SNAPSHOT:
             self._look_at_sending(id, peer)
         self._answer_reads()
