@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from secrets import token_hex
 
 
 def openssl(*arguments: str) -> None:
@@ -35,9 +36,10 @@ class Authority:
             "-out",
             str(request),
         )
+        # A random number: a file that counts them would be written by several members at once.
         openssl(
             "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
-            "-CAcreateserial", "-out", str(certificate), "-days", "30",
+            "-set_serial", f"0x{token_hex(8)}", "-out", str(certificate), "-days", "30",
         )  # fmt: skip
         authority = (trusts or self).certificate
         return f'certificate = "{certificate}"\nkey = "{key}"\nauthority = "{authority}"\n'
