@@ -71,15 +71,19 @@ class Feeding:
     def _from(self, index: int, first_segment: int, last_segment: int) -> Iterator[list[Entry]]:
         numbers = range(first_segment, last_segment + 1)
         number = first_segment - 1 + bisect_right(numbers, index - 1, key=self._index_before)
-        places = self._places.get(number, [])
-        known = bisect_right(places, index - 1, key=lambda place: place.position.index)
-        place = places[known - 1] if known else None
+        place = self.near(number, index)
         while number <= last_segment:
             for piece in segment_pieces(self._disk, number, place, verify=False):
                 if piece.place.position.index >= index:
                     yield piece.entries[max(0, index - piece.entries[0].index) :]
             number += 1
             place = None
+
+    def near(self, number: int, index: int) -> wal.Place | None:
+        """The last known place in segment `number` of a batch that begins with entry `index` or before it."""
+        places = self._places.get(number, [])
+        known = bisect_right(places, index - 1, key=lambda place: place.position.index)
+        return places[known - 1] if known else None
 
     def _index_before(self, number: int) -> int:
         if number not in self._before:

@@ -18,7 +18,7 @@ from replication.renewal import begin_behind, renew
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.snapshots import Snapshot, settle
 from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
-from replication.truncation import give_up
+from replication.truncation import give_up, remove_after, shorten
 
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
 COMPRESS_RETRY_NS = 60_000_000_000
@@ -322,15 +322,23 @@ class Log:
             self._disk.hurry()
             self._finish(self._job)
         self._write_state(self._state._replace(stays=stays))
+        here = stays >= self._header.before.index  # what is reserved behind this segment is blank, and stays
         try:
-            self._file.close()
-            kept = give_up(self._disk, stays)
-            self._file = self._disk.open(segment_name(kept.header.number))
+            header = self._header if here else remove_after(self._disk, stays)
+            near = self._feeding.near(header.number, stays) or wal.first_place(header)
+            end = self._place.offset if here else header.size
+            self._place = shorten(self._disk, header, stays, near, end)
+            if not here:
+                self._file.close()
+                self._file = self._disk.open(segment_name(header.number))
         except OSError as error:
             raise self._fail(self._file.path, error) from error
-        self._header, self._place = kept
-        self._sealed = [number for number in self._sealed if number < kept.header.number]
-        self._next_size, self._retry_ns = 0, 0
+        if not here:
+            self._header = header
+            self._sealed = [number for number in self._sealed if number < header.number]
+            self._next_size, self._retry_ns = 0, 0
+        elif self._next_size:
+            self._note_successor()
         self._feeding.give_up(stays)
         self.proven_index = stays
         self._proof_due = True
@@ -508,7 +516,10 @@ class Log:
         if self._job is not None:
             self._disk.hurry()
             self._finish(self._job)
-        if self._failed is None and not self.syncing:
+        state = self._state
+        # Where giving up failed a start goes on with it: no mark may name what is gone by then.
+        whole = state.stays is None and state.renews is None
+        if self._failed is None and whole and not self.syncing:
             self.prove()
             self.sync()
         self._file.close()

@@ -43,6 +43,8 @@ def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
 def whole_through(disk: Disk, cluster: bytes, snapshot: int) -> int:
     """The last entry of the log before which no byte of it is wrong; 0: there is none, or the log begins later than the
     newest whole snapshot reaches."""
+    if not Names(disk).all:  # a repair that could not go on has removed them
+        return 0
     index = 0
     try:
         after = beginning_of(disk)

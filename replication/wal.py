@@ -335,11 +335,19 @@ def decode_slot(data: bytes, at: int) -> State | None:
 
 
 def decode_entries(
-    data: bytes, at: int, end: int, position: Position, entries: list[Entry], *, verify: bool
+    data: bytes,
+    at: int,
+    end: int,
+    position: Position,
+    entries: list[Entry],
+    *,
+    verify: bool,
+    through: int | None = None,
 ) -> Position:
-    """Appends the entries of data[at:end] and gives the position after them. Raises Bad."""
+    """Appends the entries of data[at:end], to the one with index `through` at most, and gives the position after them.
+    Raises Bad."""
     index, term, last_ns, chain = position
-    while at < end:
+    while at < end and index != through:
         if end - at < ENTRY_BYTES:
             raise Bad(at, "an entry's header is cut short")
         checksum, length, found, term, timestamp_ns, digest = RECORD.unpack_from(data, at)

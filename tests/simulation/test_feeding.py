@@ -26,6 +26,7 @@ def test_what_is_read_is_the_log_whatever_happens_meanwhile(seed: int) -> None:
     readings = [1] * 3
     packed = False
     for _ in range(80):
+        follower.clock.now_ns += 1_000_000_000  # a compression that gave way is tried again
         sizes = [chance.choice((0, 8, MAX_ENTRY_BYTES // 2)) for _ in range(chance.randint(1, 4))]
         follower.append([chance.randbytes(size) for size in sizes])
         follower.sync(beside=True)
@@ -114,3 +115,30 @@ def test_no_reading_looks_through_a_segment() -> None:
         with bytes_read() as sizes:
             assert log.read_from(index // 2 + 2, 20_000)[0].index == index // 2 + 2
         assert sum(sizes) < APART / 2, "it goes on where another ended"
+
+
+def test_no_giving_up_looks_through_a_segment() -> None:
+    """The loop waits for that, too."""
+    disk = SimulatedDisk(1)
+    log = Log.open(disk, ManualClock(), 8 << 20)
+    log.save(HardState(1, 0))
+    index = 0
+    for start in (False, True):
+        while log._place.offset < (6 << 20):
+            assert log.make_room([1_000] * 10)
+            log.append([Proposal(index + n, 1, 0, (bytes(1_000),)) for n in range(1, 11)], 0)
+            index += 10
+            log.start_sync()
+            while not log.finish_sync():
+                pass
+        if start:
+            log.close()
+            log = Log.open(disk, ManualClock(), 8 << 20)
+            assert sum(1 for _ in chain.from_iterable(log.pieces())) == index
+        for back in (1, 10, 25, 700):
+            before = log._place.offset
+            index -= back
+            with bytes_read() as sizes:
+                log.truncate(index)
+            assert sum(sizes) < 2 * APART + before - log._place.offset
+            assert log.read_from(index, 1_000)[0].index == index == log.position.index

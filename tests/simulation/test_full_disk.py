@@ -8,6 +8,7 @@ import pytest
 from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange, ManualClock
 from simulated_disk import SimulatedDisk, SimulatedFile
 
+from replication import wal
 from replication.files import LogUnavailable
 from replication.node import Node
 
@@ -137,27 +138,38 @@ def test_a_compressed_segment_that_does_not_read_back_does_not_replace_the_raw_o
     exchange.verify()
 
 
-def test_a_repair_without_room_says_so_and_goes_on_when_there_is_some() -> None:
-    """Situation: the last segment rots, and there is no room for what stays of it."""
+def rotten(at: bytes) -> SimulatedDisk:
+    """A disk without room, with a log in whose last segment the first byte of `at` is wrong."""
     exchange = Exchange(SimulatedDisk(8))
     exchange.open()
     for _ in range(3):
         exchange.turn(b"one" * 100)
     disk = exchange.disk.kill()
     data = disk.files["00000001.segment"].cached
-    data[data.index(b"oneone")] ^= 4
+    data[data.index(at)] ^= 4
     disk.fail = lambda operation, name: full() if operation == "reserve" else None
+    return disk
 
-    def repaired() -> Node:
-        return Node.open(
-            disk,
-            clock=ManualClock(),
-            segment_bytes=SEGMENT_BYTES,
-            max_entry_bytes=MAX_ENTRY_BYTES,
-            repair=True,
-        )
 
+def repaired(disk: SimulatedDisk) -> Node:
+    return Node.open(
+        disk,
+        clock=ManualClock(),
+        segment_bytes=SEGMENT_BYTES,
+        max_entry_bytes=MAX_ENTRY_BYTES,
+        repair=True,
+    )
+
+
+def test_a_repair_that_needs_room_says_so_and_goes_on_when_there_is_some() -> None:
+    """Situation: nothing stays of the log, and there is no room for a new one."""
+    disk = rotten(wal.BATCH_MAGIC)
     with pytest.raises(LogUnavailable, match="No space left"):
-        repaired()
+        repaired(disk)
     disk.fail = lambda operation, name: None
-    repaired()
+    assert repaired(disk).last_index == 0
+
+
+def test_a_repair_of_the_last_segment_needs_no_room() -> None:
+    """What stays of it stands where it stood."""
+    assert repaired(rotten(b"oneone")).last_index > 0

@@ -1,7 +1,7 @@
 """A log that is given up for a snapshot, and goes on behind it: power is lost at every operation of it."""
 
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, product
 
 import pytest
 from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, ManualClock, Seen
@@ -13,6 +13,7 @@ from replication import snapshots, wal
 from replication.log import Log
 from replication.messages import HardState, Proposal
 from replication.node import Node
+from replication.reader import check_pieces
 from replication.salvage import salvage
 from replication.snapshots import Snapshot, part_name
 from replication.state import read_state
@@ -153,3 +154,42 @@ def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
     log = Log.open(disk.lose_power(), ManualClock(), SEGMENT_BYTES)
     assert log.position == wal.beginning(log.cluster)
     assert log.hard_state == follower.log.hard_state
+
+
+def test_a_crash_at_every_operation_of_a_repair_that_unpacks_a_segment() -> None:
+    """Situation: the segment behind a compressed one cannot be read, so the log goes on in that one, which has to be
+    raw for it."""
+    follower = long_log()
+    follower.disk.rest = lambda: False  # type: ignore[method-assign]  # the loop has all the time in the world
+    follower.clock.now_ns += 1_000_000_000
+    for _ in range(40):
+        follower.log.poll()
+    names = sorted(follower.disk.files)
+    packed = max(int(name[:8]) for name in names if name.endswith(".zst"))
+    header = wal.decode_segment(bytes(follower.disk.files[f"{packed + 1:08}.segment"].cached))
+    assert header is not None
+    follower.log.close()
+    for name in names:
+        if name > f"{packed + 1:08}" and name[0].isdigit():
+            follower.disk.files[name].cached[:512] = bytes(512)
+    stays = header.before.index
+    for crash_at, seed in product(range(1_000), range(8)):
+        disk = follower.disk.copy()
+        disk.chance.seed(f"{crash_at} {seed}")
+        disk.crash_at = crash_at
+        crashed = False
+        try:
+            salvage(disk, SEGMENT_BYTES)
+        except Crash:
+            crashed = True
+            disk = disk.lose_power()
+        disk.crash_at = -1
+        if crashed and read_state(disk).stays is None:
+            salvage(disk, SEGMENT_BYTES)  # else a start goes on with it
+        log = Log.open(disk, ManualClock(), SEGMENT_BYTES)
+        assert [Seen.of(entry) for entry in chain.from_iterable(log.pieces())] == follower.entries[:stays]
+        log.close()
+        assert sum(1 for _ in chain.from_iterable(check_pieces(disk.copy(), pytest.fail))) == stays
+        if not crashed:
+            return
+    pytest.fail("it takes more operations")

@@ -8,9 +8,10 @@ from unittest.mock import patch
 import pytest
 import test_crashes
 import test_damage
+import test_renewal
 import test_truncation
 from exchange import Violation, crash_and_judge, operations_of
-from simulated_disk import SimulatedDisk
+from simulated_disk import SimulatedDisk, SimulatedFile
 
 from replication import log as log_module
 from replication import truncation, wal
@@ -117,15 +118,49 @@ def go_on_giving_up_what_only_the_cache_says() -> Iterator[None]:
 
 
 @contextmanager
-def rename_the_shortened_segment_without_a_directory_sync() -> Iterator[None]:
+def remove_the_compressed_segment_before_the_raw_name_is_durable() -> Iterator[None]:
     honest = SimulatedDisk.sync_directory
 
     def forgetful(disk: SimulatedDisk) -> None:
-        replaced = [new for new, old, _ in disk.pending_names if old and new in disk.durable_names]
-        if not any(".segment" in name for name in replaced):
+        if not any(
+            new.endswith(".segment") and f"{new}.zst" in disk.files for new, _, _ in disk.pending_names
+        ):
             honest(disk)
 
     with patch.object(SimulatedDisk, "sync_directory", forgetful):
+        yield
+
+
+@contextmanager
+def write_both_headers_of_a_shortened_batch_before_a_sync() -> Iterator[None]:
+    honest = SimulatedFile.sync
+
+    def forgetful(file: SimulatedFile) -> None:
+        if not any(len(data or b"") == MARKS_BYTES for _, data in file._inode.pending[-1:]):
+            honest(file)
+
+    with patch.object(SimulatedFile, "sync", forgetful):
+        yield
+
+
+MARKS_BYTES = wal.DATA - wal.SEGMENT_BYTES  # what is zeroed with the first header
+
+
+@contextmanager
+def leave_the_marks_of_what_is_given_up() -> Iterator[None]:
+    def zeros(size: int) -> bytes:
+        return b"" if size == MARKS_BYTES else bytes(size)
+
+    with patch.object(truncation, "bytes", zeros, create=True):
+        yield
+
+
+@contextmanager
+def leave_what_follows_a_shortened_batch() -> Iterator[None]:
+    def zeros(size: int) -> bytes:
+        return bytes(size) if size == MARKS_BYTES else b""
+
+    with patch.object(truncation, "bytes", zeros, create=True):
         yield
 
 
@@ -207,6 +242,14 @@ def crashes_of_followers() -> None:
         test_truncation.test_a_crash_at_every_operation_of_a_follower(seed)
 
 
+def pairs_of_crashes() -> None:
+    test_truncation.test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations(29)
+
+
+def torn_batches() -> None:
+    test_truncation.test_whatever_is_torn_while_a_batch_is_shortened_its_beginning_is_there(10)
+
+
 def flips() -> None:
     for name in (test_damage.LAST, test_damage.FILES[0]):
         test_damage.test_a_flipped_byte_is_reported(name)
@@ -231,9 +274,15 @@ def failed_syncs() -> None:
         (give_up_without_saying_so_first, crashes_of_followers),
         (
             go_on_giving_up_what_only_the_cache_says,
-            test_truncation.test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations,
+            pairs_of_crashes,
         ),
-        (rename_the_shortened_segment_without_a_directory_sync, crashes_of_followers),
+        (
+            remove_the_compressed_segment_before_the_raw_name_is_durable,
+            test_renewal.test_a_crash_at_every_operation_of_a_repair_that_unpacks_a_segment,
+        ),
+        (write_both_headers_of_a_shortened_batch_before_a_sync, torn_batches),
+        (leave_the_marks_of_what_is_given_up, crashes_of_followers),
+        (leave_what_follows_a_shortened_batch, crashes_of_followers),
         (call_what_precedes_a_shortened_batch_committed, crashes_of_followers),
         (take_a_sync_that_was_begun_for_done, crashes_of_followers),
         (

@@ -4,12 +4,14 @@ from contextlib import suppress
 from itertools import chain, product
 
 import pytest
-from exchange import MAX_ENTRY_BYTES, Seen
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Seen
 from follower import Follower, crash_and_judge, operations_of, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_disk import Crash, SimulatedDisk
 
+from replication import wal
+from replication.files import LostData
 from replication.messages import HardState
 
 
@@ -73,17 +75,15 @@ def aged() -> Follower:
     return follower
 
 
-def test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations() -> None:
+@pytest.mark.parametrize("back", [2, 29], ids=["the last segment", "an earlier segment"])
+def test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations(back: int) -> None:
     """The process is killed while it gives up the log's end, and power is lost while the next start goes on with it:
     what the first left may have been where only the page cache knew it."""
     old = aged()
     old.log.close()
-    stays = 10  # in the first segment, within a batch
+    stays = old.last_index - back  # within a batch
     for kill_at, lose_at in product(range(40), range(40)):
-        follower = Follower(old.disk.copy())
-        follower.disk.chance.seed(f"{kill_at} {lose_at}")
-        follower.entries, follower.possible = list(old.entries), {old.last_index}
-        follower.open()
+        follower = again(old, f"{kill_at} {lose_at}")
         follower.disk.crash_at = follower.disk.operations + kill_at
         with suppress(Crash):
             follower.give_up(stays)
@@ -94,6 +94,105 @@ def test_a_kill_and_then_a_loss_of_power_at_every_pair_of_operations() -> None:
         follower.disk = follower.disk.lose_power()
         follower.open()
         follower.verify()
+
+
+def again(old: Follower, seed: str) -> Follower:
+    """Another follower with what `old` had synced."""
+    follower = Follower(old.disk.copy())
+    follower.disk.chance.seed(seed)
+    follower.entries, follower.possible = list(old.entries), {old.last_index}
+    follower.told_commit = old.told_commit
+    follower.open()
+    return follower
+
+
+def with_a_long_batch() -> Follower:
+    """A follower whose last batch holds many entries and says that entry 1 is committed."""
+    follower = Follower(SimulatedDisk(1))
+    follower.open().save(HardState(1, 0))
+    follower.append([b"one", b"two"])
+    follower.sync(beside=True)
+    follower.settle(1)
+    follower.append([b"%d" % number * 40 for number in range(16)])
+    follower.sync(beside=True)
+    assert follower.log._header.number == 1
+    return follower
+
+
+@pytest.mark.parametrize("stays", [1, 2, 3, 10, 17])
+def test_whatever_is_torn_while_a_batch_is_shortened_its_beginning_is_there(stays: int) -> None:
+    """And what its header says of commitment, of which there are two copies, old and new."""
+    old = with_a_long_batch()
+    old.log.prove()
+    old.log.close()
+    committed = 1 if stays > 2 else 0
+    for crash_at, seed in product(range(40), range(30)):
+        follower = again(old, f"{crash_at} {seed}")
+        follower.disk.crash_at = follower.disk.operations + crash_at
+        try:
+            follower.give_up(stays)
+            break
+        except Crash:
+            follower.disk = follower.disk.lose_power()
+        log = follower.open()
+        assert log.promised is None
+        assert log.commit_index == (1 if follower.last_index > stays else committed)
+        follower.verify()
+    else:
+        pytest.fail("it takes more operations")
+
+
+@pytest.mark.parametrize("size", [0, 100, 900])
+def test_a_batch_over_what_was_given_up_may_be_torn(size: int) -> None:
+    """Nothing of what stood there is taken for a part of it, nor proves it."""
+    for seed in range(60):
+        follower = with_a_long_batch()
+        follower.disk.chance.seed(seed)
+        follower.log.prove()
+        follower.give_up(10)
+        follower.log.save(HardState(2, 0))
+        follower.append([bytes([1]) * size, b"of another leader"])
+        follower.disk = follower.disk.lose_power()
+        follower.open()
+        follower.append([b"and on"])
+        follower.sync(beside=True)
+        follower.disk = follower.disk.lose_power()
+        follower.open()
+        follower.verify()
+
+
+def test_the_segment_that_is_reserved_stays() -> None:
+    follower = with_a_long_batch()
+    follower.settle(2)
+    while not follower.log._next_size:
+        follower.log.poll(wait=True)
+    reserved = follower.disk.files["00000002.segment"]
+    follower.give_up(10)
+    assert follower.disk.files["00000002.segment"] is reserved
+    follower.log.sync()
+    front = bytes(follower.disk.files["00000001.segment"].durable[: wal.DATA])
+    assert wal.decode_marks(front) == wal.Marks(0, 2, SEGMENT_BYTES)
+    while follower.log._header.number == 1:
+        follower.append([bytes(MAX_ENTRY_BYTES // 2)])
+        follower.sync(beside=True)
+    follower.verify()
+
+
+def test_a_log_whose_end_could_not_be_given_up_can_be_closed() -> None:
+    """Situation: an entry that stays has been damaged. A start says so too; nothing was changed but `state`."""
+    follower = with_a_long_batch()
+    while not follower.log._next_size:
+        follower.log.poll(wait=True)
+    segment = follower.disk.files["00000001.segment"]
+    segment.cached[segment.cached.index(b"5" * 40)] ^= 1
+    before = bytes(segment.cached)
+    with pytest.raises(LostData, match="checksum of entry 8 "):
+        follower.log.truncate(10)
+    follower.log.close()
+    assert segment.cached == before
+    follower.disk = follower.disk.copy()
+    with pytest.raises(LostData, match="checksum of entry 8 "):
+        follower.open()
 
 
 def test_nothing_that_is_committed_is_given_up() -> None:
