@@ -38,6 +38,7 @@ from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
+from gateway.memory_holder import hold_memory
 from gateway.replica import Replica
 from gateway.snapshot_keeper import SnapshotKeeper
 from gateway.subscribers import Subscribers
@@ -706,6 +707,7 @@ def serve(
         raise Stopped(
             f"this process may open {limit} files; an exchange needs {descriptors.LEAST} or more: ulimit -n 1024"
         )
+    hold_memory()
 
     async def main() -> None:
         try:

@@ -20,6 +20,7 @@ EDGE = {
     "gateway/server_commands.py",
     "gateway/cluster_command.py",
     "gateway/member_links.py",
+    "gateway/memory_holder.pyx",
     "gateway/boot.py",
     "gateway/descriptors.py",
     "gateway/answering.py",
