@@ -23,6 +23,9 @@ cdef extern from "semaphore.h" nogil:
     int sem_post(sem_t* semaphore)
     int sem_destroy(sem_t* semaphore)
 
+cdef extern from "sched.h" nogil:
+    int sched_yield()
+
 cdef extern from "sys/eventfd.h" nogil:
     int EFD_CLOEXEC
     int EFD_NONBLOCK
@@ -81,6 +84,8 @@ cdef class SyncThread:
         self.running = True
         self.shared.file = file
         sem_post(&self.shared.work)
+        with nogil:
+            sched_yield()       # the thread may wait for this core; without it the disk begins a whole turn later
 
     def done(self) -> bool:
         """Whether the sync that was begun is done. Raises OSError when it failed."""
