@@ -13,15 +13,20 @@ from gateway.config import read_endpoints
 from gateway.replicas import ask_all, in_directory
 
 PATIENCE_SECONDS = 60
+REPLICAS = 3
 
 
 class Cluster:
-    """Replicas by their configuration files."""
+    """Replicas by their configuration files. durability: storage.durability of each."""
 
-    def __init__(self, data: Path, replicas: int = 3) -> None:
+    def __init__(self, data: Path, durability: str) -> None:
         data.mkdir(parents=True, exist_ok=True)
-        cluster_command.configure(data, replicas)
+        cluster_command.configure(data, REPLICAS)
         self.files = sorted(data.glob("replica*.toml"))
+        for file in self.files:
+            file.write_text(
+                file.read_text() + f'durability = "{durability}"\n'
+            )  # its last section is storage
         self.processes = {file: cluster_command.start(file, first=True) for file in self.files}
         if not cluster_command.wait_until_ready(self.processes):
             raise RuntimeError("the cluster did not start")
@@ -93,8 +98,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(data: Path) -> Iterator[Cluster]:
-    made = Cluster(data)
+def cluster(data: Path, durability: str = "disk") -> Iterator[Cluster]:
+    made = Cluster(data, durability)
     try:
         yield made
     finally:

@@ -1,4 +1,4 @@
-"""Three replicas under load: the leader is killed, frozen, told to hand over; a replica comes back far behind.
+"""Three replicas under load: kills, freezes, handovers of the leader; a snapshot of it; a replica that is far behind.
 
     python -m bench.failover [--kills N] [--freezes N] [--transfers N] [--resting N] [--behind N] [--plot FILE]
 
@@ -15,6 +15,7 @@ import json
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -193,9 +194,12 @@ def transfer(venue: Cluster, number: int) -> tuple[Seen, dict[str, Any]]:
 
     with connect(venue.fix(survivor, "tcp"), f"TRANSFER-{number}", heartbeat_seconds=60) as client:
         seen = load(client, hand_over)
-    gaps = np.diff(np.sort(np.array([at for at in seen.answered if at > seen.happened - 20 * MS])))
     venue.wait_until_equal()
-    return seen, {"what": "transfer", "pause_ms": seen.pause_ms, "longest_silence_ms": float(gaps.max()) / MS}
+    return seen, {
+        "what": "transfer",
+        "pause_ms": seen.pause_ms,
+        "longest_silence_ms": longest_silence_ms(seen),
+    }
 
 
 def rest(venue: Cluster, orders: int) -> None:
@@ -249,6 +253,51 @@ class Returning(threading.Thread):
         self.seconds = time.monotonic() - began
 
 
+def snapshot(venue: Cluster, resting: int) -> dict[str, Any]:
+    """A snapshot of the leader, made beside it, while a client of the leader trades."""
+    leader = venue.leader()
+    making = Making(directory_of(leader))
+    with connect(venue.fix(leader, "tcp"), "SNAPSHOT", heartbeat_seconds=60, timeout=60) as client:
+        before = load(client, time.monotonic_ns)
+
+        def make() -> int:
+            making.start()
+            return time.monotonic_ns()
+
+        during = load(client, make, making.is_alive)
+    if making.failure:
+        raise Failed(f"no snapshot was made: {making.failure}")
+    return {
+        "what": "snapshot",
+        "resting": resting,
+        "seconds": making.seconds,
+        "before_ms": longest_silence_ms(before),
+        "silence_ms": longest_silence_ms(during),
+    }
+
+
+class Making(threading.Thread):
+    """Runs `quorumbook snapshot` on a replica's directory."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(daemon=True)
+        self._command = [sys.executable, "-m", "gateway.cli", "snapshot", "--data", str(data)]
+        self.seconds = 0.0
+        self.failure = ""
+
+    def run(self) -> None:
+        began = time.monotonic()
+        made = subprocess.run(self._command, capture_output=True, text=True, check=False)
+        self.seconds = time.monotonic() - began
+        self.failure = made.stdout + made.stderr if made.returncode else ""
+
+
+def longest_silence_ms(seen: Seen) -> float:
+    """Between two reports, from 20 ms before it happened on."""
+    gaps = np.diff(np.sort(np.array([at for at in seen.answered if at > seen.happened - 20 * MS])))
+    return float(gaps.max()) / MS
+
+
 def p99_us(seen: Seen) -> float:
     return float(np.percentile(np.array(seen.answered) - np.array(seen.sent), 99)) / 1000
 
@@ -269,6 +318,7 @@ def measure(options: argparse.Namespace, seen: dict[str, list[Seen]]) -> Iterato
             rest(venue, options.resting)
             name = f"kill with {options.resting:,} resting orders"
             yield from several(venue, name, kill, max(options.kills // 4, 1), seen)
+            yield snapshot(venue, options.resting)
         if options.behind:
             yield behind(venue, options.behind)
 
@@ -335,7 +385,7 @@ def main() -> int:
         "--resting",
         type=int,
         default=1_000_000,
-        help="orders that rest in memory while leaders are killed (1000000)",
+        help="orders that rest in memory while leaders are killed and a snapshot is made (1000000)",
     )
     parser.add_argument(
         "--behind", type=int, default=1_000_000, help="commands that a replica has missed (1000000)"

@@ -3,9 +3,10 @@
     python -m bench.replicate [--rounds N] [--messages N] [--repeat N] [--seconds N] [--floors DIR]
 
 Prints JSON lines. *One in flight*: an order, sent when the one before is answered, by a client at the leader and, in
-its turn, by one at a follower. Floors of the same run, interleaved: an echo over the same transport by the same client
-code, and DIR/replfloor.c, which appends and syncs 128 bytes at a majority of three processes in C. *Many in flight*:
-W1's mix through a window, beside the same through an echo. *False elections*: how many there were under full load.
+its turn, by one at a follower; then at a leader of replicas with `durability = "memory"`. Floors of the same run,
+interleaved: an echo over the same transport by the same client code, and DIR/replfloor.c, which appends 128 bytes at a
+majority of three processes in C, and syncs them where the replicas do. *Many in flight*: W1's mix through a window,
+beside the same through an echo. *False elections*: how many there were under full load.
 Processes run on any core.
 """
 
@@ -39,9 +40,9 @@ FLOORS = ROOT.parent / "shared" / "floors"
 
 
 def one_in_flight(
-    venue: Cluster, transport: str, where: str, rounds: int, floor: Path | None, data: Path
+    venue: Cluster, transport: str, where: str, rounds: int, floor: Path | None, data: Path, durability: str
 ) -> dict[str, Any]:
-    """where: "leader" or "follower"."""
+    """where: "leader" or "follower". durability: of the replicas, and so of the floor."""
     replica = venue.leader() if where == "leader" else venue.followers()[0]
     taken: dict[str, list[int]] = {"exchange": [], "echo": []}
     replicated = []
@@ -57,13 +58,14 @@ def one_in_flight(
             for name, kind in kinds.items():
                 taken[name] += kind(BLOCK)
             if floor is not None and number % FLOOR_EVERY == 0:
-                replicated.append(floor_us(floor, data))
+                replicated.append(floor_us(floor, data, durability))
     found = histogram(np.array(taken["exchange"]))
     echo_us = statistics.median(taken["echo"]) / 1000
     result = {
         "what": "one in flight",
         "transport": transport,
         "client_at": where,
+        "durability": durability,
         "rounds": rounds,
         **figures(found),
         "echo_us_p50": echo_us,
@@ -79,10 +81,11 @@ def one_in_flight(
     return result
 
 
-def floor_us(program: Path, data: Path) -> float:
+def floor_us(program: Path, data: Path, durability: str) -> float:
     """The median of the floor program, one in flight, in us."""
+    sync = "1" if durability == "disk" else "0"
     said = subprocess.run(
-        [program, data, "1", "1", str(FLOOR_ROUNDS), "128"], capture_output=True, text=True, check=True
+        [program, data, sync, "1", str(FLOOR_ROUNDS), "128"], capture_output=True, text=True, check=True
     ).stdout
     return float(said.split("p50=")[1].split()[0])
 
@@ -144,16 +147,22 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         link_us = 0.0  # a round trip over a plain link, as between members
         for transport in ("tcp", "zmq") if options.rounds else ():
             venue.wait_until_quiet()
-            near = one_in_flight(venue, transport, "leader", options.rounds, floor, path)
+            near = one_in_flight(venue, transport, "leader", options.rounds, floor, path, "disk")
             yield near
             link_us = near["echo_us_p50"] if transport == "tcp" else link_us
-            far = one_in_flight(venue, transport, "follower", options.rounds, floor, path)
+            far = one_in_flight(venue, transport, "follower", options.rounds, floor, path, "disk")
             yield far | {"reach_us": near["latency_us_p50"] + LINKS * link_us}
         for transport in ("tcp", "zmq"):
             if options.messages:
                 yield many_in_flight(venue, transport, options.messages, options.repeat)
         if options.seconds:
             yield false_elections(venue, options.messages or 100_000, options.seconds)
+    if options.rounds:
+        with directory() as path, cluster(path / "data", "memory") as venue:
+            venue.wait_until_quiet()
+            floor = compiled(options.floors, path) if options.floors is not None else None
+            for transport in ("tcp", "zmq"):
+                yield one_in_flight(venue, transport, "leader", options.rounds, floor, path, "memory")
 
 
 def compiled(floors: Path, path: Path) -> Path | None:

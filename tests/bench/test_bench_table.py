@@ -119,13 +119,24 @@ def test_choosing_a_workload_makes_its_file(
 def test_rows_of_a_cluster_say_what_was_reached() -> None:
     replicate = {"bench": "replicate", "run": "replicate", "transport": "tcp", "latency_us_p99": 1000}
     failover = {"bench": "failover", "run": "failover", "count": 3}
-    one = replicate | {"what": "one in flight", "client_at": "leader", "floor_us_p50": 400}
+    one = replicate | {
+        "what": "one in flight",
+        "client_at": "leader",
+        "floor_us_p50": 400,
+        "durability": "disk",
+    }
+    memory = one | {"durability": "memory"}
+    snapshot = failover | {"what": "snapshot", "resting": 5, "seconds": 3, "before_ms": 2}
     kill = failover | {"pause_ms_worst": 20, "closed_ms_median": 4, "reconnected_ms_median": 30}
     behind = failover | {"what": "behind", "commands": 5, "seconds": 3, "before_us_p99": 10}
     lines = [
         (one | {"latency_us_p50": 900, "ratio": 2.2}, False),
         (one | {"latency_us_p50": 500, "ratio": 1.2}, True),
         (one | {"latency_us_p50": 900, "ratio": 2.2, "reach_us": 950}, True),
+        (memory | {"latency_us_p50": 150, "ratio": 1.5}, True),
+        (memory | {"latency_us_p50": 170, "ratio": 1.7}, False),
+        (snapshot | {"silence_ms": 19}, True),
+        (snapshot | {"silence_ms": 21}, False),
         (replicate | {"what": "false elections", "seconds": 5, "rate": 10, "elections": 1}, False),
         (kill | {"what": "kill", "pause_ms_median": 12}, False),
         (kill | {"what": "kill with 1,000,000 resting orders", "pause_ms_median": 12}, True),
@@ -136,4 +147,4 @@ def test_rows_of_a_cluster_say_what_was_reached() -> None:
     ]
     found = list(rows([line for line, _ in lines]))
     assert [row.reached for row in found] == [reached for _, reached in lines]
-    assert found[4].reach == "median 10 ms, worst 60 ms"
+    assert found[8].reach == "median 10 ms, worst 60 ms"
