@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.config import Cluster, ConfigError
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
+from replication.membership import Membership
 from replication.messages import Message
 from replication.node import Node
 from replication.peers import Peers
@@ -44,7 +45,7 @@ class MemberLinks:
         self._failed = failed
         self._replica: Replica
         self._run = os.urandom(16)
-        self._known: object = None
+        self._known: tuple[Membership, bool] | None = None  # what was looked at last, and whether it led
         self._peers: Peers | None = None
         if cluster.members:
             self._peers = Peers(cluster.member, self, self._hello, Acquaintances(disk), tls_contexts(cluster))
@@ -79,16 +80,21 @@ class MemberLinks:
         return address
 
     def update(self) -> None:
-        """Goes by the membership; before there is one, by the configuration."""
-        membership = self._node.membership
-        if self._peers is None or membership is self._known:
+        """Goes by the membership; before there is one, by the configuration. A leader knows all members; who follows
+        may learn of a newer one only from that one."""
+        node, me = self._node, self._cluster.member
+        known = node.membership, node.leader == me
+        if self._peers is None or known == self._known:
             return
-        self._known = membership
+        self._known = known
+        membership, leads = known
         members = self._cluster.addresses()
-        if self._cluster.member in membership.ids:
+        newer_than = None
+        if me in membership.ids:
             members = {id: address or members.get(id, "") for id, address, _ in membership.members}
-        members.pop(self._cluster.member, None)
-        self._peers.update(members)
+            newer_than = None if leads else membership.last_id
+        members.pop(me, None)
+        self._peers.update(members, newer_than)
 
     # ---------------------------------------------------------------- for the replica
 

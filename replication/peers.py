@@ -140,6 +140,7 @@ class Peers:
         self.receiver = receiver
         self.hello = hello_of
         self.members: dict[int, str] = {}  # id -> host:port; empty: not known
+        self._newer_than: int | None = None
         self._acquaintances = acquaintances
         self._tls = tls
         self._links: dict[int, _Link] = {}
@@ -181,16 +182,23 @@ class Peers:
                 0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})"
             )
 
-    def update(self, members: dict[int, str]) -> None:
-        """Goes by these members: dials whom it should, hangs up on who is no member any more."""
-        self.members = members
+    def update(self, members: dict[int, str], newer_than: int | None) -> None:
+        """Goes by these members: dials whom it should, hangs up on who is no member any more.
+
+        newer_than: who has a higher id is let in, too. The log here may lack the entries that made it a member, and
+        gets them from nobody else when it leads (Ongaro's thesis, 4.1). None: nobody is.
+        """
+        self.members, self._newer_than = members, newer_than
         for id, link in list(self._links.items()):
-            if id not in members:
+            if not self._may_be_member(id):
                 link.transport.close()
         for id, address in members.items():
             if id < self.me and address and id not in self._links and id not in self._dialling:
                 self._dialling.add(id)
                 self._loop.create_task(self._dial(id))
+
+    def _may_be_member(self, id: int) -> bool:
+        return id in self.members or (self._newer_than is not None and id > self._newer_than)
 
     async def _dial(self, id: int) -> None:
         """Until there is a link, or none is wanted."""
@@ -266,11 +274,11 @@ class Peers:
             )
         if hello.sender == self.me:
             return f"two replicas say that they are member {self.me}"
-        if hello.sender not in self.members:
+        if not self._may_be_member(hello.sender):
             return f"member {hello.sender} is not of this cluster: it was removed, or has to be added first"
         if hello.run == own.run:
             return "it is this replica itself"
-        return self._acquaintances.judge(hello)
+        return self._acquaintances.judge(hello) if hello.sender in self.members else None
 
     def lost(self, link: _Link) -> None:
         if link.peer and self._links.get(link.peer) is link:
@@ -278,7 +286,7 @@ class Peers:
             self.receiver.closed(link.peer)
             self.receiver.received()
         if not self._closed:
-            self.update(self.members)
+            self.update(self.members, self._newer_than)
 
     # ---------------------------------------------------------------- sending
 

@@ -115,6 +115,21 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     assert cluster.members[first].ask(command="status")["accepting"]
 
 
+def test_a_member_that_was_away_hears_a_leader_that_it_does_not_know(cluster: ClusterProcesses) -> None:
+    addresses = free_members(5)
+    cluster.begin({id: addresses[id] for id in (1, 2, 3)})
+    away = cluster.members.pop(next(id for id in (1, 2, 3) if id != cluster.leader()))
+    away.stop()
+    for id in (4, 5):
+        cluster.start(id, config_of("ab" * 16, id, addresses))
+        cluster.succeed("add", str(id), addresses[id])
+    cluster.succeed("transfer", "5")
+    assert cluster.leader() == 5
+    away.start()
+    wait_until(lambda: len(away.ask(command="status")["membership"]) == 5)
+    assert away.ask(command="status")["leader"] == 5
+
+
 def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcesses, tmp_path: Path) -> None:
     cluster.begin(free_members(3))
     assert order(cluster, 1, "first", "buy") == "0"

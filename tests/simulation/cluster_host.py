@@ -324,10 +324,13 @@ class Host:
         self.world.at(self.world.now + duration, make_room)
 
     def accepts(self, id: int) -> bool:
-        """Whether it takes another one for a member; who is none yet goes by a configuration, which names all."""
+        """Whether it takes another one for a member, as MemberLinks.update has it; who is none yet goes by a
+        configuration, which names all."""
         assert self.replica is not None
-        members = self.replica.node.membership.ids
-        return self.id not in members or id in members
+        node = self.replica.node
+        members = node.membership
+        newer = node.leader != self.id and id > members.last_id
+        return self.id not in members.ids or id in members.ids or newer
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:
