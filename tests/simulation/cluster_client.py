@@ -44,10 +44,7 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def parse(message: bytes) -> Fields:
-    return [
-        (tag, value)
-        for tag, _, value in (part.partition("=") for part in message.decode().split("\x01")[:-1])
-    ]
+    return [tuple(part.split("=", 1)) for part in message.decode().split("\x01")[:-1]]  # type: ignore[misc]
 
 
 class Violation(AssertionError):
@@ -73,6 +70,9 @@ class Client:
             str, int
         ] = {}  # ClOrdID -> the largest input number heard of when it was first sent
         self.answered: dict[str, int] = {}  # ClOrdID -> how often it was accepted or rejected
+        self.missing: dict[
+            str, None
+        ] = {}  # ClOrdIDs of what was sent since the numbers were reset, unanswered
         self.requests = 0
         self._rest = b""
         self._asked_until = 0
@@ -108,11 +108,12 @@ class Client:
         self._rest = b""
         self._tried = world.now
         world.count("logon", f"{self.name}, {host.name}")
-        if self._resetting or (not self.missing() and world.chance.random() < 0.1):
+        if self._resetting or (not self.missing and world.chance.random() < 0.1):
             world.count("numbers reset", self.name)
             self._resetting = True
             self.next_out = 1
             self.sent.clear()
+            self.missing.clear()
             self._admin("A", [("98", "0"), ("108", "5"), ("141", "Y")])
         else:
             self._admin("A", [("98", "0"), ("108", "5")])
@@ -158,6 +159,7 @@ class Client:
         self.floors[values["11"]] = self.world.heard
         self.asked[values["11"]] = values | {"35": kind}
         self.sent[self.next_out] = [("35", kind), *fields]
+        self.missing[values["11"]] = None
         self._send(kind, self.next_out, fields)
         self.next_out += 1
 
@@ -229,7 +231,7 @@ class Client:
             return
         self.next_in += 1
         self._asked_until = 0
-        self._take(number, kind, fields)
+        self._take(number, kind, fields, values)
         if kind == "1":
             self._admin("0", [("112", values["112"])])
         if kind == "5":
@@ -245,16 +247,16 @@ class Client:
     def _violation(self, what: str, fields: Fields) -> Exception:
         return Violation(f"{self.name}: {what}: {fields}")
 
-    def _take(self, number: int, kind: str, fields: Fields) -> None:
+    def _take(self, number: int, kind: str, fields: Fields, values: dict[str, str]) -> None:
         self.got[self.epoch, number] = fields
         if self.world.trace is not None:
             self.world.tell(self.name, f"is told {words(kind, number, fields)}")
         if kind in ("8", "9", "3", "j"):
-            values = dict(fields)
             self.world.heard = max(self.world.heard, int(values["20001"]))
             id = values.get("11", "")
             if kind != "8" or values["150"] in "085 4":
                 self.answered[id] = self.answered.get(id, 0) + (kind != "8" or values["150"] != "4")
+                self.missing.pop(id, None)
             if kind == "8" and values["39"] in ("2", "4", "8"):
                 self.open.pop(id, None)
             if kind == "8" and values["150"] == "5":
@@ -285,11 +287,7 @@ class Client:
 
     def done(self) -> bool:
         """Everything that it sent is answered, and nothing is missing."""
-        return self.logged_on and not self.missing()
-
-    def missing(self) -> list[str]:
-        ids = [dict(fields)["11"] for fields in self.sent.values()]
-        return [id for id in ids if id not in self.answered]
+        return self.logged_on and not self.missing
 
 
 def stable(fields: Fields) -> Fields:

@@ -10,7 +10,8 @@ without room.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cluster_host import MS, ROOM, SECOND, Host
+from cluster_host import MS, SECOND, Host
+from simulated_disk import UNLIMITED
 
 from gateway.config import Cluster
 from gateway.member_admin import MemberAdmin
@@ -59,7 +60,7 @@ class Faults:
             link.heal()
         for host in world.hosts.values():
             host.disk.crash_at = -1
-            host.disk.capacity = ROOM
+            host.disk.capacity = UNLIMITED
             host.slowness = 1
             host.restart()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
-from simulated_disk import Crash, SimulatedDisk, SimulatedFile
+from simulated_disk import UNLIMITED, Crash, SimulatedDisk, SimulatedFile
 
 from gateway.config import parse
 from gateway.connections import Connections
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MS = 1_000_000
 SECOND = 1_000 * MS
 SEGMENT_BYTES = 160 << 10
-ROOM = 1 << 40  # bytes of a disk
 ENTRY_BYTES = 128 << 10
 CLUSTER = bytes(range(16))
 CONFIG = """
@@ -232,7 +231,7 @@ class Host:
         def slow(file: SimulatedFile) -> None:
             begin_sync(file)
             life = self.life
-            time = self.world.chance.randrange(100_000, 3 * MS) * self.slowness
+            time = (100_000 + self.world.below(3 * MS - 100_000)) * self.slowness
             self.world.at(self.world.now + time, lambda: self.run(life, self._synced))
 
         def counted(stays: int) -> None:
@@ -310,7 +309,7 @@ class Host:
 
     @property
     def is_full(self) -> bool:
-        return self.disk.capacity < ROOM
+        return self.disk.capacity < UNLIMITED
 
     def fill_disk(self, duration: int) -> None:
         """Nothing can be reserved for a while; what is reserved can be written to."""
@@ -319,7 +318,7 @@ class Host:
         disk.capacity = disk.used
 
         def make_room() -> None:
-            disk.capacity = ROOM
+            disk.capacity = UNLIMITED
 
         self.world.at(self.world.now + duration, make_room)
 
@@ -329,8 +328,9 @@ class Host:
         assert self.replica is not None
         node = self.replica.node
         members = node.membership
-        newer = node.leader != self.id and id > members.last_id
-        return self.id not in members.ids or id in members.ids or newer
+        if id in members.ids or self.id not in members.ids:
+            return True
+        return node.leader != self.id and id > members.last_id
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:

@@ -71,5 +71,5 @@ def state(world: World) -> str:
         )
         for host in world.hosts.values()
     ]
-    clients = [(client.name, client.logged_on, client.missing()) for client in world.clients]
+    clients = [(client.name, client.logged_on, list(client.missing)) for client in world.clients]
     return f"{len(world.log)} entries; {hosts}; {clients}"

@@ -31,10 +31,12 @@ class Link:
         return self.ends[1] if id == self.ends[0] else self.ends[0]
 
     def try_to_open(self) -> None:
-        hosts = [self.world.hosts[id] for id in self.ends]
-        if any(host.replica is None or host.frozen is not None for host in hosts):
-            return
-        known = all(host.accepts(self.other(host.id)) for host in hosts)
+        a, b = self.ends
+        hosts = one, other = self.world.hosts[a], self.world.hosts[b]
+        for host in hosts:
+            if host.replica is None or host.frozen is not None:
+                return
+        known = one.accepts(b) and other.accepts(a)
         if self.up and not known:
             self.break_off()
         if self.up or self.cut or not known:
@@ -70,18 +72,22 @@ class Link:
         self._deliver(sender, lambda replica: replica.forwarded(payload), ordered=True)
 
     def send_message(self, sender: int, message: Message) -> None:
-        world, chance = self.world, self.world.chance
-        if world.faulty and chance.random() < world.loss:
+        world, random, loss = self.world, self.world.chance.random, self.world.loss
+        if world.faulty and random() < loss:
             world.count("message lost")
             return
         body = encode_message(message)[FRAME_BYTES:]
-        ordered = not (world.faulty and chance.random() < world.loss)
+
+        def come(replica: Replica) -> None:
+            replica.message(decode_message(body))
+
+        ordered = not (world.faulty and random() < loss)
         if not ordered:
             world.count("message overtaken")
-        self._deliver(sender, lambda replica: replica.message(decode_message(body)), ordered=ordered)
-        if world.faulty and chance.random() < world.loss:
+        self._deliver(sender, come, ordered=ordered)
+        if world.faulty and random() < loss:
             world.count("message repeated")
-            self._deliver(sender, lambda replica: replica.message(decode_message(body)), ordered=False)
+            self._deliver(sender, come, ordered=False)
 
     def _deliver(self, sender: int, what: Callable[[Replica], None], *, ordered: bool) -> None:
         if not self.up:
@@ -106,7 +112,9 @@ class Link:
 
         when = world.now + world.delay()
         if ordered:
-            when = self._arrives[sender] = max(when, self._arrives[sender] + 1)
+            if when <= (last := self._arrives[sender]):
+                when = last + 1
+            self._arrives[sender] = when
         else:
             when += world.chance.randrange(100 * MS)
         world.at(when, arrive)

@@ -5,10 +5,10 @@ link, and besides loses, delays and repeats Raft's messages. What goes wrong whe
 hold is checked here at every step; cluster_judge.py has what is checked at the end.
 """
 
-import heapq
 import random
 from collections import Counter
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import cast
 
 from cluster_client import Client, Violation
@@ -29,6 +29,7 @@ class World:
         self.seed = seed
         self.forgets = forgets
         self.chance = random.Random(seed)
+        self.below = self.chance._randbelow  # type: ignore[attr-defined]  # as randrange, without its questions
         self.now = 0
         self.loss = self.chance.choice((0.0, 0.0, 0.01, 0.05))
         self.heartbeat = self.chance.choice((10, 20, 30)) * MS  # an election timeout is 100 ms
@@ -48,7 +49,8 @@ class World:
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
         self.gone: list[Host] = []  # removed, or dead for good
         ids = sorted(self.hosts)
-        self._links = {(a, b): Link(self, a, b) for a in ids for b in ids if a < b}
+        self.links = [Link(self, a, b) for a in ids for b in ids if a < b]
+        self._links = {(id, link.other(id)): link for link in self.links for id in link.ends}
         self.clients = [Client(self, f"CLIENT{number}") for number in range(clients)]
         for host in self.hosts.values():
             host.start()
@@ -60,7 +62,7 @@ class World:
 
     def at(self, when: int, what: Callable[[], None]) -> None:
         self._sequence += 1
-        heapq.heappush(self._events, (max(when, self.now), self._sequence, what))
+        heappush(self._events, (when if when > self.now else self.now, self._sequence, what))
 
     def every(self, period: int, what: Callable[[], None]) -> None:
         def again() -> None:
@@ -69,18 +71,19 @@ class World:
 
         self.at(self.now, again)
 
-    def run(self, until: int, done: Callable[[], bool] = lambda: False) -> bool:
+    def run(self, until: int, done: Callable[[], bool] | None = None) -> bool:
         """False: it was not done in time."""
-        while self._events and self._events[0][0] <= until:
-            self.now, _, what = heapq.heappop(self._events)
+        events = self._events
+        while events and events[0][0] <= until:
+            self.now, _, what = heappop(events)
             what()
-            if done():
+            if done is not None and done():
                 return True
         self.now = max(self.now, until)
         return False
 
     def delay(self) -> int:
-        return self.chance.randrange(50_000, 2 * MS)
+        return 50_000 + self.below(2 * MS - 50_000)
 
     def count(self, what: str, who: str = "") -> None:
         self.counts[what] += 1
@@ -96,17 +99,13 @@ class World:
 
     def link(self, a: int, b: int) -> Link | None:
         """None: one of them is gone."""
-        return self._links.get((min(a, b), max(a, b)))
+        return self._links.get((a, b))
 
     def links_of(self, id: int) -> list[Link]:
-        return [link for link in self._links.values() if id in link.ends]
-
-    @property
-    def links(self) -> list[Link]:
-        return list(self._links.values())
+        return [link for link in self.links if id in link.ends]
 
     def _open_links(self) -> None:
-        for link in self._links.values():
+        for link in self.links:
             link.try_to_open()
 
     # ---------------------------------------------------------------- checks
@@ -124,11 +123,11 @@ class World:
     def check(self, host: Host) -> None:
         replica = host.replica
         assert replica is not None
-        node, exchange = replica.node, replica.exchange
-        if node.role == "leader" and self.leaders.get(node.term) != host.id:
-            self._elected(host, node.term)
+        raft, exchange = replica.node._raft, replica.exchange
+        if raft is not None and raft.leading is not None and self.leaders.get(raft.hard.term) != host.id:
+            self._elected(host, raft.hard.term)
         index = exchange.applied_index
-        if index % 16 == 0 and index > host.checked and exchange.between_entries:
+        if index > host.checked and index % 16 == 0 and exchange.between_entries:
             host.checked = index
             found = exchange.state_hash()
             if self.hashes.setdefault(index, found) != found:
@@ -156,7 +155,8 @@ class World:
         host = self.hosts[id] = Host(self, id)
         for other in self.hosts:
             if other != id:
-                self._links[other, id] = Link(self, other, id)
+                link = self._links[other, id] = self._links[id, other] = Link(self, other, id)
+                self.links.append(link)
         host.start()
 
     def end_for_good(self, host: Host) -> None:
@@ -164,4 +164,5 @@ class World:
             host.die(power=False)
         del self.hosts[host.id]
         self.gone.append(host)
+        self.links = [link for link in self.links if host.id not in link.ends]
         self._links = {ends: link for ends, link in self._links.items() if host.id not in ends}

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 SECTOR = 512
+UNLIMITED = 1 << 40  # bytes
 
 
 class Crash(BaseException):
@@ -29,10 +30,9 @@ class Inode:
     def apply(self, target: bytearray, offset: int, data: bytes | None) -> None:
         if data is None:
             del target[offset:]
+        if len(target) < offset:
             target.extend(bytes(offset - len(target)))
-        else:
-            if len(target) < offset:
-                target.extend(bytes(offset - len(target)))
+        if data is not None:
             target[offset : offset + len(data)] = data
 
     def write(self, offset: int, data: bytes | None) -> None:
@@ -152,7 +152,7 @@ class SimulatedDisk:
         self.operations = 0
         self.crash_at = -1
         self.fail: Callable[[str, str], None] = lambda operation, name: None
-        self.capacity = 1 << 40
+        self.capacity = UNLIMITED
         self.syncing: SimulatedFile | None = None
         self.sync_may_end: Callable[[], bool] = lambda: self.chance.random() < 0.5
         self.read_only = False
@@ -246,9 +246,10 @@ class SimulatedDisk:
 
     def take_space(self, inode: Inode, size: int) -> None:
         self._writable("")
-        more = max(0, size - max(inode.reserved, len(inode.cached)))
-        if self.used + more > self.capacity:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.capacity < UNLIMITED:
+            more = max(0, size - max(inode.reserved, len(inode.cached)))
+            if self.used + more > self.capacity:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         inode.reserved = max(inode.reserved, size)
 
     def _writable(self, name: str) -> None:
