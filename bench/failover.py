@@ -257,13 +257,14 @@ def snapshot(venue: Cluster, resting: int) -> dict[str, Any]:
     """A snapshot of the leader, made beside it, while a client of the leader trades."""
     leader = venue.leader()
     making = Making(directory_of(leader))
-    with connect(venue.fix(leader, "tcp"), "SNAPSHOT", heartbeat_seconds=60, timeout=60) as client:
+
+    def make() -> int:
+        making.start()
+        return time.monotonic_ns()
+
+    with connect(venue.fix(leader, "tcp"), "WITHOUT", heartbeat_seconds=60, timeout=60) as client:
         before = load(client, time.monotonic_ns)
-
-        def make() -> int:
-            making.start()
-            return time.monotonic_ns()
-
+    with connect(venue.fix(leader, "tcp"), "BESIDE", heartbeat_seconds=60, timeout=60) as client:
         during = load(client, make, making.is_alive)
     if making.failure:
         raise Failed(f"no snapshot was made: {making.failure}")
