@@ -4,10 +4,16 @@ from replication.files import File
 
 CHUNK = 64 << 20  # bytes reserved at a time
 MARGIN = 16 << 20  # bytes that are free ahead while input is taken
+PIECE = 1 << 20  # bytes that the disk gets at a time
 
 
 class EgressFile:
     """What EgressStore reads and writes. Starts empty: the store is made again from a snapshot and the log.
+
+    Nothing here needs to be durable. Left to the kernel, what was written is kept for half a minute and then written to
+    the disk all at once: a gigabyte under load, behind which the log's syncs wait. So the disk gets it a piece at a
+    time, as it comes. waits: for the disk, at each piece: while a log is applied as fast as it goes, which would be too
+    much at once again.
 
     A turn can outgrow the margin (a mass cancel of a million orders); if the disk is full at that moment the write
     raises OSError and the process stops, with nothing lost.
@@ -15,17 +21,24 @@ class EgressFile:
 
     def __init__(self, file: File) -> None:
         self._file = file
+        self.waits = True
         self.empty()
 
     def empty(self) -> None:
         """For another store. Raises OSError."""
-        self._end = 0
+        self._end = self._out = 0
         self._reserved = 0
         self._file.truncate(0)
 
     def pwrite(self, data: memoryview, offset: int) -> None:
         self._file.pwrite(data, offset)
         self._end = max(self._end, offset + len(data))
+        if self._end - self._out >= PIECE:
+            if self.waits:
+                self._file.sync()
+            else:
+                self._file.write_out(self._out, self._end - self._out)
+            self._out = self._end
 
     def pread(self, size: int, offset: int) -> bytes:
         return self._file.pread(size, offset)

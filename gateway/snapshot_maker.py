@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from gateway import inputs, replica_snapshot
 from gateway.egress import EgressStore
+from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.replica_snapshot import Restored
 from replication import snapshots
@@ -32,7 +33,7 @@ class Maker:
         self.passed_over: list[str] = []
         self._disk = disk
         self._history = History(read_state(disk).cluster)
-        self._restored = Restored(b"", Exchange(), EgressStore(Scratch(disk)))
+        self._restored = Restored(b"", Exchange(), EgressStore(scratch(disk)))
 
     def make(self) -> str | None:
         """The name of the new snapshot; None: nothing was committed since the newest one."""
@@ -56,7 +57,7 @@ class Maker:
         for snapshot in snapshots.newest_first(self._disk, self.passed_over.append):
             try:
                 state = snapshots.state_of(self._disk, snapshot.name)
-                self._restored = replica_snapshot.restore(state, Scratch(self._disk))
+                self._restored = replica_snapshot.restore(state, scratch(self._disk))
             except ValueError as error:
                 self.passed_over.append(f"{self._disk.path(snapshot.name)}: {error}")
                 continue
@@ -82,20 +83,11 @@ class Maker:
         self._restored = Restored(genesis, exchange, store)
 
 
+def scratch(disk: Disk) -> EgressFile:
+    """The file of an egress store, empty."""
+    return EgressFile(disk.open(EGRESS_NAME, create=True))
+
+
 def genesis_in(entries: list[Entry]) -> bytes:
     """The payload of the first of these entries that is one of genesis; empty: none is."""
     return next(filter(None, (inputs.genesis_of(bytes(entry.payload)) for entry in entries)), b"")
-
-
-class Scratch:
-    """The file of an egress store, empty."""
-
-    def __init__(self, disk: Disk) -> None:
-        self._file = disk.open(EGRESS_NAME, create=True)
-        self._file.truncate(0)
-
-    def pwrite(self, data: memoryview, offset: int) -> None:
-        self._file.pwrite(data, offset)
-
-    def pread(self, size: int, offset: int) -> bytes:
-        return self._file.pread(size, offset)

@@ -24,6 +24,9 @@ class File(Protocol):
     def pwrite(self, data: bytes | bytearray | memoryview, offset: int) -> None:
         """All of `data` at `offset`. Durable after `sync`."""
 
+    def write_out(self, offset: int, size: int) -> None:
+        """Has the disk begin with what was written there, and does not wait for it."""
+
     def reserve(self, size: int) -> None:
         """Room for `size` bytes, so that later writes below it cannot run out of space."""
 
