@@ -4,7 +4,8 @@ from replication.files import File
 
 CHUNK = 64 << 20  # bytes reserved at a time
 MARGIN = 16 << 20  # bytes that are free ahead while input is taken
-PIECE = 1 << 20  # bytes that the disk gets at a time
+PIECE = 1 << 20  # bytes that the disk gets at a time,
+KEPT_BACK = 64 << 20  # of those before the last so many
 
 
 class EgressFile:
@@ -12,8 +13,7 @@ class EgressFile:
 
     Nothing here needs to be durable. Left to the kernel, what was written is kept for half a minute and then written to
     the disk all at once: a gigabyte under load, behind which the log's syncs wait. So the disk gets it a piece at a
-    time, as it comes. waits: for the disk, at each piece: while a log is applied as fast as it goes, which would be too
-    much at once again.
+    time, some way behind the end: a burst of orders need not share the disk with it.
 
     A turn can outgrow the margin (a mass cancel of a million orders); if the disk is full at that moment the write
     raises OSError and the process stops, with nothing lost.
@@ -21,7 +21,6 @@ class EgressFile:
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self.waits = True
         self.empty()
 
     def empty(self) -> None:
@@ -33,12 +32,9 @@ class EgressFile:
     def pwrite(self, data: memoryview, offset: int) -> None:
         self._file.pwrite(data, offset)
         self._end = max(self._end, offset + len(data))
-        if self._end - self._out >= PIECE:
-            if self.waits:
-                self._file.sync()
-            else:
-                self._file.write_out(self._out, self._end - self._out)
-            self._out = self._end
+        while self._end - self._out >= KEPT_BACK + PIECE:
+            self._file.write_out(self._out, PIECE)
+            self._out += PIECE
 
     def pread(self, size: int, offset: int) -> bytes:
         return self._file.pread(size, offset)

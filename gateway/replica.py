@@ -131,7 +131,6 @@ class Replica:
         self._loaded = loaded
         if self._genesis:
             check(loaded, self._genesis)
-        self._egress.waits = False
         self.node.begin()
         self._intake.ask_for_start()
         self._look_at_room()

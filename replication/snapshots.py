@@ -30,6 +30,7 @@ HEAD = struct.Struct(
 RUN = struct.Struct("<QQ")  # index of the first entry of a term, the term
 CHUNK = struct.Struct("<II")  # bytes of the zstd frame, bytes it unpacks to
 CHUNK_BYTES = 1 << 18
+SYNC_BYTES = 1 << 20  # of the file, between two syncs
 END = struct.Struct("<4sQ")  # magic, bytes of the state
 DIGEST = 32
 END_BYTES = wal.CRC.size + END.size + DIGEST
@@ -127,7 +128,7 @@ def write(disk: Disk, header: Header, state: Iterable[bytes]) -> str:
     try:
         file.truncate(0)
         digest = hashlib.sha256()
-        at = size = 0
+        at = size = synced = 0
         compressor = zstandard.ZstdCompressor(level=LEVEL)
 
         def put(data: bytes) -> None:
@@ -141,7 +142,9 @@ def write(disk: Disk, header: Header, state: Iterable[bytes]) -> str:
             frame = compressor.compress(chunk)
             put(wal.sealed(CHUNK.pack(len(frame), len(chunk)) + frame))
             size += len(chunk)
-            file.sync()  # in pieces: the log's own syncs wait behind at most one
+            if at - synced >= SYNC_BYTES:  # the log's own syncs wait behind at most one piece, and not for ever more
+                file.sync()
+                synced = at
         put(wal.sealed(END.pack(END_MAGIC, size)))
         file.pwrite(digest.digest(), at)
         file.sync()

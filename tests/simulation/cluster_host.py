@@ -107,9 +107,6 @@ class Resends:
         self._data[len(self._data) :] = bytes(max(0, offset - len(self._data)))
         self._data[offset : offset + len(data)] = data
 
-    def sync(self) -> None:
-        pass
-
     def write_out(self, offset: int, size: int) -> None:
         pass
 
