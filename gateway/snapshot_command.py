@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,6 +11,15 @@ from gateway.config import default_directory
 
 LOCK_NAME = "snapshot.lock"
 NICE = 19  # the replica goes first
+
+
+def give_way() -> None:
+    """Lowers the priority of this process; of its session, too, when it has one of its own: where Linux groups
+    processes by session (sched_autogroup) nice counts only within one."""
+    os.nice(NICE)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 @click.command()
@@ -29,7 +39,7 @@ def snapshot(data: Path | None) -> None:
     from replication.reader import check_there
 
     directory = (data or default_directory()).absolute()
-    os.nice(NICE)
+    give_way()
     began = time.perf_counter()
     try:
         disk = RealDisk(str(directory), create=False)

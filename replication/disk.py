@@ -58,7 +58,7 @@ class RealFile:
             raise
 
     def write_out(self, offset: int, size: int) -> None:
-        os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_DONTNEED)  # Linux: what is dirty is begun
+        os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_DONTNEED)  # Linux begins what is dirty
 
     def reserve(self, size: int) -> None:
         free = os.fstatvfs(self._descriptor)

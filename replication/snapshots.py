@@ -142,7 +142,7 @@ def write(disk: Disk, header: Header, state: Iterable[bytes]) -> str:
             frame = compressor.compress(chunk)
             put(wal.sealed(CHUNK.pack(len(frame), len(chunk)) + frame))
             size += len(chunk)
-            if at - synced >= SYNC_BYTES:  # the log's own syncs wait behind at most one piece, and not for ever more
+            if at - synced >= SYNC_BYTES:  # the log's own syncs wait behind one at most, and not all the time
                 file.sync()
                 synced = at
         put(wal.sealed(END.pack(END_MAGIC, size)))
