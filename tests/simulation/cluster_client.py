@@ -7,7 +7,7 @@ asks for what it missed and repeats what it is asked for. It remembers every num
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster_host import Transport
+    from cluster_edge import Transport
     from cluster_world import World
 
 MS = 1_000_000
@@ -74,7 +74,7 @@ class Client:
             str, None
         ] = {}  # ClOrdIDs of what was sent since the numbers were reset, unanswered
         self.requests = 0
-        self._rest = b""
+        self.transports: list[Transport] = []  # every one that it ever had
         self._asked_until = 0
         self._tried = 0
         world.at(world.now + world.chance.randrange(100 * MS), self.act)
@@ -92,9 +92,13 @@ class Client:
             if world.sending:
                 for _ in range(chance.choice((1, 1, 1, 2, 5))):
                     self.request()
-                if chance.random() < 0.01:
+                fate = chance.random()
+                if fate < 0.01:
                     world.count("hung up", self.name)
                     self.hang_up()
+                elif fate < 0.015:
+                    world.count("walked away", self.name)
+                    self._walk_away()
         elif world.now - self._tried > 4_000 * MS:
             self.hang_up()  # no answer to the Logon
 
@@ -105,7 +109,7 @@ class Client:
         self.transport = host.connect(self)
         if self.transport is None:
             return
-        self._rest = b""
+        self.transports.append(self.transport)
         self._tried = world.now
         world.count("logon", f"{self.name}, {host.name}")
         if self._resetting or (not self.missing and world.chance.random() < 0.1):
@@ -121,6 +125,11 @@ class Client:
     def hang_up(self) -> None:
         assert self.transport is not None
         self.transport.host.hung_up(self.transport)
+        self.transport = None
+        self.logged_on = False
+
+    def _walk_away(self) -> None:
+        """Its machine lost the network: the gateway goes on with a connection that nobody reads."""
         self.transport = None
         self.logged_on = False
 
@@ -191,12 +200,11 @@ class Client:
             self._tried = self.world.now + self.world.chance.randrange(200 * MS)
 
     def received(self, transport: "Transport", data: bytes) -> None:
-        if transport is not self.transport:
-            return
-        messages, self._rest = split(self._rest + data)
-        for message in messages:
+        messages, transport.rest = split(transport.rest + data)
+        for fields in map(parse, messages):
+            transport.told.append(fields)
             if transport is self.transport:
-                self._message(parse(message))
+                self._message(fields)
 
     def _message(self, fields: Fields) -> None:
         values = dict(fields)

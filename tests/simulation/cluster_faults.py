@@ -10,7 +10,8 @@ without room.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cluster_host import MS, SECOND, Host
+from cluster_edge import MS, SECOND
+from cluster_host import Host
 from simulated_disk import UNLIMITED
 
 from gateway.config import Cluster

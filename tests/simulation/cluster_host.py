@@ -1,10 +1,11 @@
 """One machine of a simulated cluster: the real Replica, Node, Log and Connections over a simulated disk; clocks,
 sockets and links are false."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
+from cluster_edge import MS, SECOND, HostClock, Resends, Transport
 from simulated_disk import UNLIMITED, Crash, SimulatedDisk, SimulatedFile
 
 from gateway.config import parse
@@ -16,17 +17,16 @@ from gateway.replica import Replica
 from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Membership
-from replication.messages import Entry, Message
+from replication.messages import Entry, Message, Proposal
 from replication.node import Node
 from replication.raft import Timing
 
 if TYPE_CHECKING:
     from cluster_world import World
 
-MS = 1_000_000
-SECOND = 1_000 * MS
-SEGMENT_BYTES = 160 << 10
-ENTRY_BYTES = 128 << 10
+
+SEGMENT_BYTES = 64 << 10
+ENTRY_BYTES = 48 << 10
 CLUSTER = bytes(range(16))
 CONFIG = """
 [exchange]
@@ -37,81 +37,6 @@ symbol = "AAPL"
 [[instruments]]
 symbol = "MSFT"
 """
-
-
-class HostClock:
-    """Of one machine: it drifts, and somebody sets its wall clock."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self.drift = world.chance.uniform(0.999, 1.001)
-        self.wall_offset_ns = world.chance.randrange(-2 * SECOND, 2 * SECOND)
-
-    def monotonic_ns(self) -> int:
-        return 10 * SECOND + int(self._world.now * self.drift)
-
-    def wall_ns(self) -> int:
-        return 1_700_000_000 * SECOND + self._world.now + self.wall_offset_ns
-
-
-class Transport:
-    """A client's connection as its gateway sees it."""
-
-    def __init__(self, host: "Host", client: Client) -> None:
-        self.host = host
-        self.client = client
-        self.number = 0
-        self.open = True
-
-    def write(self, data: bytes) -> None:
-        if self.open:
-            world = self.host.world
-            delay = world.delay()
-            self.client.arrives = max(self.client.arrives + 1, world.now + delay)
-            world.at(self.client.arrives, lambda: self.client.received(self, bytes(data)))
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def close(self) -> None:
-        if self.open:
-            self.open = False
-            world = self.host.world
-            self.client.arrives = max(self.client.arrives + 1, world.now + world.delay())
-            world.at(self.client.arrives, lambda: self.client.lost(self))
-
-    abort = close
-
-
-class Resends:
-    """The egress store's file: no part of what is durable, and begun anew with every start."""
-
-    path = "egress"
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def truncate(self, size: int) -> None:
-        pass
-
-    def reserve(self, size: int) -> None:
-        pass
-
-    def pwrite(self, data: bytes, offset: int) -> None:
-        self._data[len(self._data) :] = bytes(max(0, offset - len(self._data)))
-        self._data[offset : offset + len(data)] = data
-
-    def write_out(self, offset: int, size: int) -> None:
-        pass
-
-    def pread(self, size: int, offset: int) -> bytes:
-        return bytes(self._data[offset : offset + size])
 
 
 class Host:
@@ -221,7 +146,8 @@ class Host:
 
     def _watch(self, node: Node, disk: SimulatedDisk) -> None:
         """What a node gives to be applied is judged at once; its syncs take their time."""
-        turn, begin_sync, truncate = node.turn, disk.begin_sync, node._log.truncate
+        turn, begin_sync = node.turn, disk.begin_sync
+        append, truncate = node._log.append, node._log.truncate
 
         def watched() -> list[Entry]:
             entries = turn()
@@ -237,10 +163,16 @@ class Host:
             time = (100_000 + self.world.below(3 * MS - 100_000)) * self.slowness
             self.world.at(self.world.now + time, lambda: self.run(life, self._synced))
 
+        def matching(proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
+            entries = append(proposals, commit_index)
+            self.world.written(self, entries)
+            return entries
+
         def counted(stays: int) -> None:
             self.world.count("truncations", f"{self.name}, to {stays}")
             truncate(stays)
 
+        node._log.append = matching  # type: ignore[method-assign]
         node._log.truncate = counted  # type: ignore[method-assign]
         node.turn = watched  # type: ignore[method-assign]
         disk.begin_sync = slow  # type: ignore[method-assign]
@@ -280,12 +212,23 @@ class Host:
         self.life += 1
         self.frozen = None
         self.scheduled = False
-        self.disk = self.disk.lose_power() if power else self.disk.kill()
+        if power:
+            self._lose_power()
+        else:
+            self.disk = self.disk.kill()
         for transport in self.transports:
             transport.close()
         self.transports.clear()
         for link in world.links_of(self.id):
             link.break_off(silent=power)
+
+    def _lose_power(self) -> None:
+        before, self.disk = self.disk.files, self.disk.lose_power()
+        after = self.disk.files
+        if before.keys() != after.keys():
+            self.world.count("file names lost", self.name)
+        if any(inode.cached != after[name].cached for name, inode in before.items() if name in after):
+            self.world.count("unsynced bytes lost", self.name)
 
     def run(self, life: int, what: Callable[[], None]) -> None:
         """Something happens to the process, unless it is another one by now; a frozen one sees it later."""

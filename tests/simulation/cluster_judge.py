@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +29,9 @@ ELSEWHERE = 8  # the log of every so many-th seed is applied in another process,
 REMAINDER, ON_DISCONNECT = "65", "151"  # why an order was cancelled that nobody asked to (tag 20002)
 ANSWERS = ("8", "9", "3", "j")
 Said = list[tuple[str, Fields]]  # (client, numbered message), in the order of the log
+Epochs = dict[
+    tuple[str, str, str], int
+]  # of the session, when a message was said: by client, time, MsgSeqNum
 
 
 def judge(world: World) -> None:
@@ -35,7 +39,7 @@ def judge(world: World) -> None:
     host, *others = [
         one for one in world.up() if one.replica and one.replica.exchange.applied_index == len(world.log)
     ]
-    exchange, said, digest = applied_again(host)
+    exchange, said, epochs, digest = applied_again(host)
     for other in (host, *others):
         assert other.replica is not None
         if other.replica.exchange.state_hash() != exchange.state_hash():
@@ -49,6 +53,7 @@ def judge(world: World) -> None:
         of[name][epoch[name], int(values["34"])] = fields
     for client in world.clients:
         judge_client(client, of[client.name])
+        judge_connections(client, epochs)
     reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
     judge_order(world, reports)
     judge_matching(world, reports)
@@ -63,15 +68,15 @@ def committed(host: Host) -> list[Entry]:
     return list(chain.from_iterable(host.replica.node.committed_pieces()))
 
 
-def applied_again(host: Host) -> tuple[Exchange, Said, str]:
+def applied_again(host: Host) -> tuple[Exchange, Said, Epochs, str]:
     """The exchange that the log leads to in one go, what it says to the clients, and what apply_again.py gives."""
     exchange = Exchange()
     digest = hashlib.sha256()
     said: Said = []
+    epochs: Epochs = {}
     fence = Fence(exchange)
     names: dict[int, str] = {}
-    for entry in committed(host):
-        fence.apply(entry)
+    for _ in chain.from_iterable(map(fence.apply, committed(host))):
         with exchange.egress() as view:
             records = bytes(view)
         digest.update(records)
@@ -84,12 +89,20 @@ def applied_again(host: Host) -> tuple[Exchange, Said, str]:
                 if session not in names:
                     names = {one["id"]: one["comp_id"] for one in exchange.sessions()}
                 message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
-                said.append((names[session], parse(message)))
+                name, fields = names[session], parse(message)
+                said.append((name, fields))
+                epochs[name, *transmission(fields)] = exchange.epoch(session)
             if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
                 host.world.counts["takeovers"] += 1
             at += size
     digest.update(exchange.state_hash().encode())
-    return exchange, said, digest.hexdigest()
+    return exchange, said, epochs, digest.hexdigest()
+
+
+def transmission(fields: Fields) -> tuple[str, str]:
+    """SendingTime and MsgSeqNum of a first one."""
+    values = dict(fields)
+    return values["52"], values["34"]
 
 
 class Fence:
@@ -100,7 +113,8 @@ class Fence:
         self._exchange = exchange
         self._last: Counter[int] = Counter()  # the last number by incarnation
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: Entry) -> Iterator[None]:
+        """Stops after each step."""
         exchange = self._exchange
         exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
         coming = [] if is_membership(entry.payload) else list(split_inputs(bytes(entry.payload)))
@@ -114,6 +128,7 @@ class Fence:
                 head is not None and exchange.looked_at > at
             ):  # else it was time that had passed, or a long input goes on
                 self._judge(head, epoch, exchange.skipped_inputs == skipped)
+            yield
 
     def _judge(self, head: tuple[int, ...], epoch: int, effect: bool) -> None:
         incarnation, number = head[INCARNATION], head[NUMBER]
@@ -166,6 +181,17 @@ def judge_client(client: Client, said: dict[tuple[str, int], Fields]) -> None:
     executions = [dict(fields)["17"] for fields in client.got.values() if fields[2][1] == "8"]
     if len(executions) != len(set(executions)):
         raise Violation(f"{client.name}: an execution was reported twice")
+
+
+def judge_connections(client: Client, epochs: Epochs) -> None:
+    """A message goes out only on the connection whose epoch is current: everything that came first by a connection was
+    said in the epoch that its Logon began, also when nobody was there any more to read it."""
+    for transport in client.transports:
+        first = [fields for fields in transport.told if ("43", "Y") not in fields]
+        of = {epochs.get((client.name, *transmission(fields)), 0): fields for fields in first}
+        of.pop(0, None)  # refusals have no number of the session's
+        if len(of) > 1:
+            raise Violation(f"{client.name} was sent messages of several epochs by one connection: {of}")
 
 
 def judge_order(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:

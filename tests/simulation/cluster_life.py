@@ -3,7 +3,7 @@
 from collections import Counter
 
 from cluster_client import Violation
-from cluster_host import MS, SECOND
+from cluster_edge import MS, SECOND
 from cluster_judge import judge
 from cluster_world import World
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cluster_host import MS, SECOND
+from cluster_edge import MS, SECOND
 
 from gateway.replica import Replica
 from replication.messages import Message

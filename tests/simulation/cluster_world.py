@@ -12,8 +12,9 @@ from heapq import heappop, heappush
 from typing import cast
 
 from cluster_client import Client, Violation
+from cluster_edge import MS, SECOND
 from cluster_faults import Faults
-from cluster_host import MS, SECOND, Host
+from cluster_host import Host
 from cluster_link import Link
 
 from gateway.replica import Replica
@@ -41,6 +42,9 @@ class World:
         self.leaders: dict[int, int] = {}  # by term
         self.log: list[tuple[int, bytes]] = []  # (term, chain hash) of what was committed
         self.entries: list[Entry] = []  # the same, whole
+        self.histories: dict[
+            tuple[int, int], bytes
+        ] = {}  # chain hash of what was ever written, by index and term
         self.hashes: dict[int, str] = {}  # state hash by index
         self.feed: dict[tuple[bytes, int], bytes] = {}  # what was published, by topic and sequence
         self.heard = 0  # the largest input number that any client was told
@@ -119,6 +123,15 @@ class World:
                 self.entries.append(entry)
             elif entry.index > len(self.log) or self.log[entry.index - 1] != own:
                 raise Violation(f"entry {entry.index} of term {entry.term} at host {host.id} is another one")
+
+    def written(self, host: Host, entries: list[Entry]) -> None:
+        """Logs match (Raft paper, 5.3): the same index and term stand for the same history."""
+        for entry in entries:
+            known = self.histories.setdefault((entry.index, entry.term), entry.chain_hash)
+            if known != entry.chain_hash:
+                raise Violation(
+                    f"entry {entry.index} of term {entry.term} has another history at host {host.id}"
+                )
 
     def check(self, host: Host) -> None:
         replica = host.replica

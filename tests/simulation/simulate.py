@@ -24,6 +24,7 @@ EXPECTED = (
     "cut one way",
     "disk full",
     "elections",
+    "file names lost",
     "frozen",
     "gone for good",
     "hung up",
@@ -40,6 +41,7 @@ EXPECTED = (
     "repeated what was missed",
     "repairs",
     "resend asked",
+    "rotten",
     "skipped inputs",
     "slow",
     "snapshots installed",
@@ -48,6 +50,8 @@ EXPECTED = (
     "takeovers",
     "transfer",
     "truncations",
+    "unsynced bytes lost",
+    "walked away",
 )
 
 

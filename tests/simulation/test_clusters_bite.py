@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 from cluster_client import build, parse, split
-from cluster_host import Transport
+from cluster_edge import Transport
 from cluster_life import live
 from mutants import MUTANTS, Mutant, found_by
 from mutants import build as build_mutant
@@ -131,6 +131,20 @@ def the_edge_answers_with_a_number_of_its_own() -> Iterator[None]:
                 honest(
                     transport, build([*fields, ("52", "20260101-00:00:00.000"), ("45", "1"), ("20001", "0")])
                 )
+
+    with patch.object(Transport, "write", write):
+        yield
+
+
+@contextmanager
+def an_old_connection_is_written_to() -> Iterator[None]:
+    """Whoever left a client's connection open goes on with it when the client is elsewhere."""
+    honest = Transport.write
+
+    def write(transport: Transport, data: bytes) -> None:
+        for other in transport.client.transports:
+            if other.open:
+                honest(other, data)
 
     with patch.object(Transport, "write", write):
         yield
