@@ -33,6 +33,8 @@ class Mutant(NamedTuple):
     what: str
     module: str
     replaced: tuple[tuple[str, str], ...]  # text and what stands there instead; it must be there once
+    first: int = 5000  # the seed to begin with ...
+    seeds: int = 100  # ... and about three times as many as it takes
 
 
 EPOCH = "if s == NULL or not s.connected or s.epoch != head.epoch:"
@@ -47,16 +49,21 @@ MUTANTS = (
         "no epoch check",
         "gateway.exchange",
         ((EPOCH, "if s == NULL or not s.connected:"),),
+        first=5017,
     ),
     Mutant(
         "dedupe by MsgSeqNum only",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"{EPOCH[:-1]} or {SEEN}:")),
+        first=5004,
+        seeds=20,
     ),
     Mutant(
         "stale re-proposals after a reset of the numbers",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"if s == NULL or not s.connected or {SEEN}:")),
+        first=5004,
+        seeds=20,
     ),
     Mutant(
         "mass cancel in table order",
