@@ -109,7 +109,17 @@ class Faults:
             self.world.count("rotten", host.name)
 
     def _all_lose_power(self, host: Host) -> None:
-        if self.chance.random() < 0.3:
+        """At once, or when their disks have been slow for a while, and much is on its way to them."""
+        world, chance = self.world, self.chance
+        if chance.random() < 0.5:
+            self._fail_all()
+            return
+        for other in world.up():
+            other.slow_down(chance.randrange(30, 300), 2 * SECOND)
+        world.at(world.now + chance.randrange(100 * MS, SECOND), self._fail_all)
+
+    def _fail_all(self) -> None:
+        if self.world.faulty:
             self.world.count("all lost power")
             for other in self.world.up():
                 other.die(power=True)

@@ -4,6 +4,7 @@ from collections import Counter
 
 from cluster_client import Violation
 from cluster_edge import MS, SECOND
+from cluster_host import Host
 from cluster_judge import judge
 from cluster_world import World
 
@@ -49,17 +50,21 @@ def faults_of(world: World) -> int:
 
 
 def healthy(world: World) -> bool:
-    """Every member has everything, and every client its answers. A host whose addition was lost is none."""
+    """Every member has everything, on its disk too, and every client its answers. A host whose addition was lost is
+    none."""
     leader = world.leader()
     if leader is None or leader.replica is None:
         return False
     members = leader.replica.node.membership.ids
-    applied = {
-        host.replica.exchange.applied_index if host.replica and host.replica.exchange.between_entries else -1
-        for host in world.hosts.values()
-        if host.id in members
-    }
-    return applied == {len(world.log)} and all(client.done() for client in world.clients)
+    return all(has_everything(host) for host in world.hosts.values() if host.id in members) and all(
+        client.done() for client in world.clients
+    )
+
+
+def has_everything(host: Host) -> bool:
+    exchange = host.replica.exchange if host.replica else None
+    applied = exchange is not None and exchange.between_entries and exchange.applied_index
+    return applied == len(host.world.log) and host.disk.syncing is None
 
 
 def state(world: World) -> str:
