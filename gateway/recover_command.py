@@ -90,9 +90,8 @@ def go_on(node: Node, directory: Path, given_up: Sequence[int]) -> None:
         click.echo(f"kept, though it may never have been acknowledged: entries {known + 1:,} to {last:,}")
     if node.promised is not None:
         first, to = node.promised
-        click.echo(
-            f"lost here before, and given up with it: entries {first:,} to {to:,}, if they were acknowledged"
-        )
+        which = f"every entry from {first:,} on" if to is None else f"entries {first:,} to {to:,}"
+        click.echo(f"lost here before, and given up with it: {which}, as far as it was acknowledged")
     index = node.stand_alone()
     click.echo(
         f"entry {index:,} makes member {node.me} the only one: start it with quorumbook serve, and add others"

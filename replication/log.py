@@ -209,6 +209,10 @@ class Log:
         )  # format version 1 had none
         self._write_state(state._replace(directory=directory, starts=state.starts + 1))
 
+    def repaired(self) -> None:
+        """A leader has brought back whatever was lost here. Raises LogFailed."""
+        self._write_state(self._state._replace(cut=None))
+
     def settle(self, commit_index: int) -> None:
         """Everything up to `commit_index` is committed. A cut's promise ends with an entry past it."""
         self.commit_index = commit_index
@@ -226,7 +230,7 @@ class Log:
 
     @property
     def promised(self) -> wal.Cut | None:
-        """Entries that recovery cut, here or at an earlier start, and that may have been promised."""
+        """Entries that are gone, since this start or an earlier one, and that may have been promised."""
         return self._state.cut
 
     @property

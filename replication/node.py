@@ -234,7 +234,8 @@ class Node:
             self._clock,
             self._below,
             self._timing,
-            (cut.term, cut.last_index) if cut else (0, 0),
+            (cut.term, cut.last_index) if cut and not cut.lost else (0, 0),
+            lost=self.lost,
         )
         self._raft.offers = self._offers()
         self._rest = []
@@ -254,16 +255,25 @@ class Node:
         if not log.make_room([len(payload)]):
             raise Refused(log.why_not or "the log has no room for another entry")
         log.save(hard)
+        if self.lost:
+            log.repaired()  # by declaration
         at_ns = max(position.timestamp_ns, self._clock.wall_ns())
         log.append((Proposal(position.index + 1, hard.term, at_ns, (payload,)),), position.index)
         log.sync()
         return position.index + 1
 
     @property
-    def promised(self) -> tuple[int, int] | None:
-        """Entries that were lost here, from and to, and may have been acknowledged; a leader may bring them back."""
+    def promised(self) -> tuple[int, int | None] | None:
+        """Entries that are gone here, from and to (None: nobody knows how far), and may have been acknowledged; a leader
+        may bring them back."""
         cut = self._log.promised
-        return (cut.first_index, cut.last_index) if cut else None
+        return (cut.first_index, None if cut.lost else cut.last_index) if cut else None
+
+    @property
+    def lost(self) -> bool:
+        """Whether this member lost durable data, and decides nothing until a leader has repaired it."""
+        cut = self._log.promised
+        return cut is not None and cut.lost
 
     @property
     def known_members(self) -> Membership:
@@ -386,6 +396,8 @@ class Node:
     def _turn_together(self, raft: Raft) -> list[Entry]:
         log = self._log
         self.take_sync()
+        if self.lost and raft.repair is None:
+            log.repaired()
         if raft.leading is None:
             self._drop()
         elif self._queue and not log.syncing and raft.proposing and self._in_doubt_bytes < IN_DOUBT_BYTES:

@@ -106,6 +106,11 @@ class Progress:
         self._in_flight.clear()
         self._bytes = 0
 
+    def cut_off(self) -> None:
+        """The link to it is closed. It may come back with less than it had: that counts again when it says so."""
+        self.probe()
+        self.match = 0
+
     def needs_snapshot(self, sending: Sending | None) -> None:
         """What it needs next is not in the log any more."""
         self.probe()

@@ -7,6 +7,7 @@ No I/O, no clock and no randomness of its own. Messages, the passing of time and
     roles, terms, votes, following                    here (paper 5.1, 5.2, 5.4.1; 5.3 receiver)
     what a leader does                                leading.py (paper 5.3 sender, 5.4.2)
     standing for election                             candidacy.py (thesis 9.6)
+    what was durable and is lost                      repair.py
     the end of the log, and the terms of all of it    window.py
 
 Unlike the paper's servers a member answers nothing but what is durable: an entry counts, the leader's own too, when
@@ -22,9 +23,11 @@ from replication.clock import Clock
 from replication.leading import Leading
 from replication.membership import Membership, Refused
 from replication.messages import Buffer, Entry, HardState, Kind, Message, Offer, Proposal, Ready
+from replication.repair import TICKETS, Repair
 from replication.window import Window
 
 NOTHING = Ready(None, None, ())
+HANGING_ELECTIONS = 10  # election timeouts without a sync that was begun, after which a leader steps down
 FROM_LEADER = (Kind.APPEND, Kind.HEARTBEAT, Kind.SNAPSHOT)
 
 
@@ -46,6 +49,7 @@ class Raft:
 
     memberships: of the log, each with its index, the first being in force before the log's first entry or at its start.
     promised: (term, index) of an entry that this member may have acknowledged and has not any more; (0, 0) = none.
+    lost: it may have acknowledged, and lost, more than anybody knows (repair.py).
     below: below(n) is a random number 0 <= r < n.
     """
 
@@ -60,6 +64,8 @@ class Raft:
         below: Callable[[int], int],
         timing: Timing,
         promised: tuple[int, int] = (0, 0),
+        *,
+        lost: bool = False,
     ) -> None:
         self.me = me
         self.hard = hard
@@ -79,6 +85,7 @@ class Raft:
         self.offers: Sequence[Offer] = ()  # snapshots that are here to be sent, the newest first
         self.chunks: list[Message] = []  # to be posted when their bytes were read
         self.arrived: list[Message] = []  # chunks of a snapshot that is wanted here, and questions about it
+        self.repair = Repair(below(TICKETS)) if lost else None
         self._promised = promised
         self._below = below
         self._saved = hard
@@ -87,6 +94,7 @@ class Raft:
         self._owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
         self._lost_link = (0, 0)  # (leader, term) whose link closed
         self._deferred: dict[int, Deferred] = {}
+        self._unsynced_ns: int | None = None  # since when there is something written that is not synced
         self._heard_ns = self._ticked_ns = clock.monotonic_ns()
         self._stand_at = 0
         self._wait_for_silence()
@@ -121,6 +129,8 @@ class Raft:
 
     def written(self, entries: Sequence[Entry]) -> None:
         """What the proposals of `ready` became. Raises Diverged."""
+        if self._unsynced_ns is None:
+            self._unsynced_ns = self.clock.monotonic_ns()
         if bad := self.log.written(entries):
             raise Diverged(
                 f"entry {bad[0]} of term {entries[0].term}: its chain hash here is not the one its leader sent. One of "
@@ -133,6 +143,8 @@ class Raft:
         """Everything written up to `index` is durable."""
         log = self.log
         log.synced_index = max(log.synced_index, min(index, log.written_index))
+        done = log.synced_index == log.written_index
+        self._unsynced_ns = None if done else self.clock.monotonic_ns()
         if self.leading is not None:
             self.leading.commit()
             if self.leading is not None:
@@ -197,8 +209,8 @@ class Raft:
         return self.leading
 
     def read(self, ticket: int) -> None:
-        """Asks for a linearizable read; `reads` gets it when a quorum has confirmed the leader. It may be lost with a
-        leader: ask again after a while."""
+        """Asks for a linearizable read, under a ticket below repair.TICKETS; `reads` gets it when a quorum has
+        confirmed the leader. It may be lost with a leader: ask again after a while."""
         if self.leading is not None:
             self.leading.read(self.me, ticket)
         elif self.leader:
@@ -212,16 +224,35 @@ class Raft:
             self._stand_at = max(self._stand_at, now + self.timing.heartbeat_ns)
         self._ticked_ns = now
         self._deferred = {id: kept for id, kept in self._deferred.items() if not self._expired(kept, now)}
+        if self.repair is not None:
+            self._see_to_repair(self.repair, now)
         if self.leading is not None:
-            self.leading.tick(now)
+            if self.disk_hangs:
+                self.follow(self.hard.term, 0)
+            else:
+                self.leading.tick(now)
         elif now >= self._stand_at:
             self.stand()
+
+    def _see_to_repair(self, repair: Repair, now: int) -> None:
+        if repair.index is not None and min(self.commit_index, self.log.synced_index) >= repair.index:
+            self.repair = None
+        elif self.leader and repair.asks(now, self.timing.election_ns):
+            self.send(Kind.READ, self.leader, number=repair.ticket)
+
+    @property
+    def disk_hangs(self) -> bool:
+        """Whether nothing became durable for long, though something was written: a leader must let another one lead,
+        because nothing of its own counts, and it takes no new entries meanwhile."""
+        since = self._unsynced_ns
+        patience = HANGING_ELECTIONS * self.timing.election_ns
+        return since is not None and self.clock.monotonic_ns() - since >= patience
 
     def link_closed(self, peer: int) -> None:
         """The link to a peer is closed: by its end, not by ours."""
         if self.leading is not None:
             if peer in self.leading.progress:
-                self.leading.progress[peer].probe()
+                self.leading.progress[peer].cut_off()
         elif peer == self.leader and self._lost_link != (peer, self.hard.term):
             self._lost_link = (peer, self.hard.term)
             wait = turn_ns(self.me, peer, self.membership, self.timing.heartbeat_ns)
@@ -279,9 +310,9 @@ class Raft:
     def stand(self, *, forced: bool = False) -> None:
         """Stands for election: a pre-vote first, unless the leader itself asked for it."""
         self._wait_for_silence()
-        if not self.may_stand:
-            return
         self.leader = 0
+        if not self.may_stand or self.repair is not None or self.disk_hangs:
+            return
         if forced:
             self._campaign(forced=True)
             return
@@ -362,7 +393,10 @@ class Raft:
             if self.leading is not None:
                 self.leading.read(m.sender, m.number)
         elif m.kind is Kind.READ_ANSWER:
-            self.reads.append((m.number, m.index))
+            if m.number < TICKETS:
+                self.reads.append((m.number, m.index))
+            elif self.repair is not None:
+                self.repair.answered(m.number, m.index)
 
     def _newer_term(self, m: Message) -> bool:
         """Whether a message of a term above ours goes on."""
@@ -391,7 +425,7 @@ class Raft:
         return (m.log_term, m.index) < self._promised
 
     def _pre_vote(self, m: Message) -> None:
-        granted = m.term > self.hard.term and self._reaches(m)
+        granted = m.term > self.hard.term and self._reaches(m) and self.repair is None
         if granted and self.hears_leader:
             if self.leading is None:
                 until = self.clock.monotonic_ns() + self.timing.election_ns
@@ -412,7 +446,8 @@ class Raft:
         return True
 
     def _vote(self, m: Message) -> None:
-        granted = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender) and self._reaches(m)
+        free = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender)
+        granted = free and self._reaches(m) and self.repair is None
         if granted:
             self.hard = HardState(self.hard.term, m.sender)
             self._wait_for_silence()

@@ -1,23 +1,22 @@
 """Repairing a log that lost or damaged what had been durable, where other members have it still.
 
 What is whole from the first entry, or from the newest whole snapshot on, stays; everything after it is given up, and
-comes again from the leader. Until then the member remembers what it may have promised (State.cut): it votes only for
-logs that reach that entry (raft.py).
+comes again from the leader. What was there, nothing that is left can say for certain. So the member remembers that it
+lost data (State.cut), and neither votes nor stands for election until a leader has repaired it (raft.py).
 A log of one member has nobody to be repaired from and is never touched.
 """
 
 from replication import snapshots, wal
-from replication.archive import BLOCKS, END, END_MAGIC, SKIPPABLE
 from replication.files import Disk, LogDamaged
 from replication.reader import beginning_of, read_pieces
 from replication.renewal import renew
-from replication.segments import Names, packed_name, segment_name
+from replication.segments import Names
 from replication.state import read_state, write_state_of
 from replication.truncation import give_up
 
 
 def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
-    """The last entry that stays, and the range that was lost. The directory must be locked. segment_bytes: of a segment
+    """The last entry that stays, and what was lost. The directory must be locked. segment_bytes: of a segment
     that has to be made.
 
     Raises LogDamaged, LostData when term and vote are not there: then this member's promises are lost. OSError.
@@ -26,10 +25,7 @@ def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
     snapshot = next((one.index for one in snapshots.newest_first(disk, lambda what: None)), 0)
     log = whole_through(disk, state.cluster, snapshot)
     stays = max(log, snapshot)
-    index, term = max((stays, 0), *traces(disk))
-    cut = wal.Cut(stays + 1, index, term)
-    if state.cut is not None and (state.cut.term, state.cut.last_index) > (cut.term, cut.last_index):
-        cut = state.cut
+    cut = wal.Cut(stays + 1, wal.UNKNOWN, wal.UNKNOWN)
     if log >= snapshot and log > 0:
         state = write_state_of(disk, state._replace(cut=cut, stays=stays))
         give_up(disk, stays)
@@ -56,21 +52,3 @@ def whole_through(disk: Disk, cluster: bytes, snapshot: int) -> int:
     except LogDamaged:
         pass
     return index
-
-
-def traces(disk: Disk) -> list[tuple[int, int]]:
-    """(index, term) of the last entry of every batch and segment that left a trace, in any order."""
-    found = [(0, 0)]
-    names = Names(disk)
-    for number in names.raw:
-        file = disk.open(segment_name(number), write=False)
-        data = file.pread(file.size(), 0)
-        file.close()
-        found += [(batch.last_index, batch.term) for batch in wal.batch_headers(data, wal.DATA)]
-    for number in names.all - set(names.raw):
-        file = disk.open(packed_name(number), write=False)
-        end = wal.unsealed(END, END_MAGIC, file.pread(BLOCKS, 0), SKIPPABLE.size + wal.SEGMENT_BYTES)
-        file.close()
-        if end is not None:
-            found.append((end[1], end[2]))  # type: ignore[arg-type]
-    return found

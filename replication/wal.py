@@ -110,6 +110,9 @@ class Place(NamedTuple):
     offset: int
 
 
+UNKNOWN = (1 << 64) - 1  # as last index and term of a cut
+
+
 class Marks(NamedTuple):
     """What the marks of a segment still say; a torn or damaged mark is as if it were not there."""
 
@@ -119,14 +122,20 @@ class Marks(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A torn batch that recovery removed. It may have been promised to a leader: until an entry past
-    `last_index` is committed, this member may vote only for logs that reach (term, last_index)."""
+    """What is gone from the end of the log, and may have been promised to a leader: a torn batch that recovery removed
+    (a vote for a log that does not reach (term, last_index) has a reservation until an entry past that is committed),
+    or data that was lost, of which nobody knows how far it reached: UNKNOWN."""
 
     first_index: int
     last_index: (
         int  # first_index - 1: no trace of its header was left, so no sync of it completed: nothing promised
     )
     term: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether durable data was lost: this member decides nothing until a leader has repaired it."""
+        return self.last_index == UNKNOWN
 
 
 class State(NamedTuple):

@@ -47,8 +47,13 @@ class GivesUpWhatItWasGivenWhenDeposed(Raft):
 
 
 class ForgetsWhatItPromised(Raft):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args[:8])
+    def __init__(self, *args: Any, lost: bool) -> None:
+        super().__init__(*args[:8], lost=lost)
+
+
+class VotesAfterLostData(Raft):
+    def __init__(self, *args: Any, lost: bool) -> None:
+        super().__init__(*args)
 
 
 class BrokenLeading(Raft):

@@ -37,6 +37,7 @@ class MemoryLog:
         self.synced = 0
         self.hard = HardState(0, 0)
         self.promised = (0, 0)  # (term, index) of an entry that was synced here, and was lost
+        self.lost = False  # as a start sees it that finds damage: nobody knows what it promised
         self.changes: list[int] = []  # indices of entries that are memberships
         self.begins_after = 0  # entries up to it are only there to be compared: the log begins behind them
         self.snapshots: list[Offer] = []  # the newest first
@@ -69,6 +70,11 @@ class MemoryLog:
         last = self.entries[self.synced - 1]
         self.promised = max(self.promised, (last.term, last.index))
         self.give_up(stays)
+
+    def damage(self, stays: int) -> None:
+        """The same, and nobody can tell how many there were."""
+        self.lost = True
+        self.give_up(max(stays, self.begins_after))
 
 
 class Replica:
@@ -104,6 +110,7 @@ class Replica:
             lambda n: self.cluster.below(self.id, n),
             Timing(),
             self.disk.promised,
+            lost=self.disk.lost,
         )
         self.raft.offers = self.disk.snapshots
         self.up = True
@@ -201,6 +208,7 @@ class Replica:
         for message in self.raft.take_messages():
             self.cluster.post(message)
         self.raft.log.shrink(min(self.raft.commit_index, self.disk.synced))
+        self.disk.lost = self.raft.repair is not None
         if self.disk.promised[1] and self.raft.commit_index >= self.disk.promised[1]:
             self.disk.promised = (0, 0)
         self.cluster.watch(self)

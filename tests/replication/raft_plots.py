@@ -232,12 +232,18 @@ def lose(world: World) -> Plot:
 
 def lose_at(world: World, replica: Replica) -> Plot:
     if (
-        all(other.disk.promised == (0, 0) for other in world.cluster.replicas.values())
+        all(
+            other.disk.promised == (0, 0) and not other.disk.lost for other in world.cluster.replicas.values()
+        )
         and replica.disk.synced
     ):
         world.crash(replica)
         last = replica.disk.synced
-        replica.disk.lose(max(0, last - world.random.randint(1, 3)))
+        stays = max(0, last - world.random.randint(1, 3))
+        if world.chance(0.5):
+            replica.disk.lose(stays)
+        else:
+            replica.disk.damage(stays)
         yield from wait(world.random.randrange(5))
         world.restart(replica)
 

@@ -27,6 +27,7 @@ sending: any of a number of them, a link (`1>2`, `1>`, `>2`) and a kind (`append
     hold-sync ID; sync ID
     crash ID; restart ID           what is not synced is lost
     lose ID INDEX                  a crash that takes durable entries, too: those after INDEX
+    damage ID INDEX                the same, and nobody knows how many there were
     corrupt ID INDEX               the entry's chain hash is another
     elect ID                       the links to the leader close, ID stands, and the votes are delivered
     propose ID TEXT; read ID; transfer ID TO
@@ -141,6 +142,11 @@ class Player:
         replica = self.cluster.replicas[int(id)]
         replica.crash()
         replica.disk.lose(int(index))
+
+    def _damage(self, id: str, index: str) -> None:
+        replica = self.cluster.replicas[int(id)]
+        replica.crash()
+        replica.disk.damage(int(index))
 
     def _corrupt(self, id: str, index: str) -> None:
         replica = self.cluster.replicas[int(id)]

@@ -136,7 +136,14 @@ class World:
                 other.turn()
 
     def restart(self, replica: Replica) -> None:
+        """Of one that lost data the links count, as they do in peers.py: the old ones are closed, everybody knows, and
+        nothing that was on them comes any more."""
         if not replica.up:
+            if replica.disk.lost:
+                self.cluster.network = [m for m in self.cluster.network if replica.id not in (m.sender, m.to)]
+                for other in self.cluster.up:
+                    other.raft.link_closed(replica.id)
+                    other.turn()
             replica.start()
 
     def isolate(self, *group: Replica) -> None:
