@@ -264,8 +264,8 @@ class Node:
 
     @property
     def promised(self) -> tuple[int, int | None] | None:
-        """Entries that are gone here, from and to (None: nobody knows how far), and may have been acknowledged; a leader
-        may bring them back."""
+        """Entries that are gone here, from and to (None: nobody knows how far), and may have been acknowledged; a
+        leader may bring them back."""
         cut = self._log.promised
         return (cut.first_index, None if cut.lost else cut.last_index) if cut else None
 

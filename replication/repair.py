@@ -8,7 +8,6 @@ later on is counted by what is here again. So when all up to that index is commi
 back that this member's word may have helped to commit.
 """
 
-
 TICKETS = 1 << 63  # those of repairs begin here; readers' are lower
 
 

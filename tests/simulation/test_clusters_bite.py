@@ -20,6 +20,7 @@ from replication.files import LostData
 from replication.leading import Leading
 from replication.log import Log
 from replication.messages import HardState, Kind
+from replication.node import Node
 from replication.raft import Raft
 
 
@@ -95,7 +96,7 @@ def cuts_a_proven_tail() -> Iterator[None]:
 
 @contextmanager
 def votes_after_lost_data() -> Iterator[None]:
-    with patch.object(Raft, "_breaks_promise", lambda raft, m: False):
+    with patch.object(Node, "lost", property(lambda node: False)):
         yield
 
 
