@@ -50,6 +50,7 @@ class Log:
         self._place: wal.Place
         # The next one, reserved ahead.
         self._next_size = 0  # 0 = not reserved yet
+        self._fresh = False  # the header of the segment that is written to is not durable yet
         self._job: Job[int] | None = None
         self._reserving = False  # what the job does: reserve a segment, or compress one
         self._sealed: list[int] = []  # segments still to be compressed
@@ -252,6 +253,8 @@ class Log:
         assert not self.syncing
         if wal.batch_end(self._place.offset, payload_lengths) <= self._header.size:
             return True
+        if self._next_size == 0 and self._job is None:
+            self.poll()
         while self._next_size == 0 and self._job is not None:
             self.poll(wait=True)  # the log grew faster than segments are reserved
         if self._next_size == 0:
@@ -268,7 +271,7 @@ class Log:
             self._header.number + 1, self._next_size, self._header.cluster, before
         )
         self._file, self._place = file, wal.first_place(self._header)
-        self._next_size = 0
+        self._next_size, self._fresh = 0, True
         return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
     def append(self, proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
@@ -295,7 +298,7 @@ class Log:
         except OSError as error:
             raise self._fail(self._file.path, error) from error
         self.proven_index = self._place.position.index
-        self._proof_due = True
+        self._proof_due, self._fresh = True, self._place.number == 1 and self._fresh
 
     def start_sync(self) -> None:
         """As `sync`, beside the loop. Until `finish_sync` has said that it is done nothing may be appended or given
@@ -315,7 +318,7 @@ class Log:
             raise self._fail(self._file.path, error) from error
         self.syncing = False
         self.proven_index = self._syncing_index
-        self._proof_due = True
+        self._proof_due, self._fresh = True, False
         return True
 
     def truncate(self, stays: int) -> None:
@@ -430,7 +433,8 @@ class Log:
             self._finish(self._job)
         now = self._clock.monotonic_ns()
         if self._next_size == 0:
-            if now >= self._retry_ns:
+            # Not before a power failure cannot tear this one's header: only the last of them may be torn.
+            if now >= self._retry_ns and not self._fresh:
                 number, size, disk = self._header.number + 1, self._segment_bytes, self._disk
                 self._reserving = True
                 self._job = disk.start(lambda: reserve(disk, number, size))

@@ -178,6 +178,25 @@ def test_the_segment_that_is_reserved_stays() -> None:
     follower.verify()
 
 
+def test_no_segment_is_reserved_while_a_power_failure_could_tear_the_header_before_it() -> None:
+    """Only of the last one nothing needs to be durable."""
+    follower = Follower(SimulatedDisk(1))
+    follower.open().save(HardState(1, 0))
+    while True:
+        follower.append([bytes(MAX_ENTRY_BYTES // 2)])
+        if follower.log._header.number == 2:
+            break
+        follower.sync(beside=True)
+    for _ in range(20):
+        follower.log.poll(wait=True)
+    assert "00000003.segment" not in follower.disk.files
+    follower.sync(beside=True)
+    for _ in range(20):
+        follower.log.poll(wait=True)
+    assert "00000003.segment" in follower.disk.files
+    follower.verify()
+
+
 def test_a_log_whose_end_could_not_be_given_up_can_be_closed() -> None:
     """Situation: an entry that stays has been damaged. A start says so too; nothing was changed but `state`."""
     follower = with_a_long_batch()
