@@ -94,6 +94,7 @@ class Admin:
             "incarnation": replica.connections.incarnation,
             "turns": replica.turns,
             "live_orders": exchange.machine.live_orders,
+            "kept_orders": exchange.kept_orders(),
             "sessions": sessions,
             "sessions_connected": connected,
             "connections": replica.connections.counts(),

@@ -104,6 +104,7 @@ class Exchange:
         """The symbols of the instruments, in the order in which they were defined."""
     def sessions(self, most: int | None = None) -> list[dict[str, Any]]:
         """Sessions as dicts: every one, in order of id, or at most so many, the connected before the others."""
+    def kept_orders(self) -> int: ...
     def session_counts(self) -> tuple[int, int]:
         """How many sessions there are, and how many of them are connected."""
     def state_hash(self) -> str:

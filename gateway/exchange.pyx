@@ -626,6 +626,14 @@ cdef class Exchange:
             connected += self.state.table[i].connected != 0
         return self.state.count, connected
 
+    def kept_orders(self) -> int:
+        """Open ones, and closed ones whose ClOrdIDs are remembered: what state_hash goes through."""
+        cdef uint64_t kept = 0
+        cdef uint32_t i
+        for i in range(self.state.count):
+            kept += self.state.table[i].open_count + self.state.table[i].closed_count
+        return kept
+
     cdef dict _session(self, const Session* s):
         return {
             "id": s.id,
