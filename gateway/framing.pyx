@@ -6,7 +6,7 @@ An input that is malformed, or of a kind this version does not know, raises Valu
 not guess.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t, uint8_t
 from libc.string cimport memset
 
 from gateway.names cimport quorumbook_prefetch
@@ -98,6 +98,30 @@ cdef int check_payload(int64_t index, const uint8_t* payload, size_t size) excep
                 raise ValueError(f"log entry {index}: {what_is_wrong(head, at, size - at)}")
         at += head.size
     return 0
+
+
+def incarnation_of(const uint8_t[::1] payload not None, member: int) -> int:
+    """Whose inputs these are, which the gateway of another member wants proposed: messages and disconnects of one
+    incarnation; 0: the member asks for one. Raises ValueError for anything else: nothing like it may get into the log,
+    which every replica would stop at."""
+    cdef size_t at = 0, size = payload.shape[0]
+    cdef const InputHead* head = <const InputHead*> &payload[0] if size else NULL
+    cdef uint32_t incarnation, asking = member
+    if size < sizeof(InputHead):
+        raise ValueError(f"{size} bytes are no input")
+    incarnation = head.incarnation
+    while at < size:
+        head = <const InputHead*> (&payload[0] + at)
+        if not is_whole(head, size - at):
+            raise ValueError(what_is_wrong(head, at, size - at))
+        if head.kind == INPUT_GATEWAY_START and incarnation == 0 and head.connection == asking:
+            pass
+        elif head.incarnation != incarnation or incarnation == 0 or (
+                head.kind != INPUT_MESSAGE and head.kind != INPUT_DISCONNECT):
+            raise ValueError(f"input of kind {head.kind} and incarnation {head.incarnation} at offset {at}, "
+                             "which is not for this gateway to enter")
+        at += head.size
+    return incarnation
 
 
 cdef inline bint is_whole(const InputHead* head, size_t left) noexcept nogil:

@@ -15,7 +15,7 @@ from replication.membership import Membership
 from replication.messages import Message
 from replication.node import Node
 from replication.peers import Peers
-from replication.wire import Hello
+from replication.wire import Garbled, Hello
 
 if TYPE_CHECKING:
     from gateway.replica import Replica
@@ -48,7 +48,13 @@ class MemberLinks:
         self._known: tuple[Membership, bool] | None = None  # what was looked at last, and whether it led
         self._peers: Peers | None = None
         if cluster.members:
-            self._peers = Peers(cluster.member, self, self._hello, Acquaintances(disk), tls_contexts(cluster))
+            met = Acquaintances(disk)
+            if cluster.member in met:
+                raise ConfigError(
+                    f"cluster.member: {disk.path('')} is the directory of another member, which has met member "
+                    f"{cluster.member}: what it has promised was promised under another id. Give each member its own"
+                )
+            self._peers = Peers(cluster.member, self, self._hello, met, tls_contexts(cluster))
 
     def _hello(self, to: int) -> Hello:
         node = self._node
@@ -133,7 +139,10 @@ class MemberLinks:
             self._failed(error)
 
     def inputs(self, peer: int, payload: bytes) -> None:
-        self._replica.forwarded(payload)
+        try:
+            self._replica.forwarded(peer, payload)
+        except ValueError as error:
+            raise Garbled(str(error)) from None
 
     def received(self) -> None:
         if self._replica.relay():

@@ -15,6 +15,7 @@ from gateway.connections import Connections
 from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
+from gateway.framing import incarnation_of
 from gateway.genesis import check, whole
 from gateway.intake import Intake, Links
 from replication.files import LogError
@@ -152,8 +153,13 @@ class Replica:
         """Raises what Node.step raises."""
         self.node.step(message)
 
-    def forwarded(self, payload: bytes) -> None:
-        """Inputs of another member's gateway. Who does not lead drops them: they come again to the leader."""
+    def forwarded(self, peer: int, payload: bytes) -> None:
+        """Inputs of another member's gateway. Who does not lead drops them: they come again to the leader. Raises
+        ValueError when they are not that gateway's to enter."""
+        incarnation = incarnation_of(payload, peer)
+        for known, member, _, _ in self.exchange.gateways():
+            if known == incarnation and member != peer:
+                raise ValueError(f"inputs of incarnation {incarnation}, which is member {member}'s")
         if self.node.leader == self.me:
             self.node.propose(payload)
 

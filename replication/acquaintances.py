@@ -35,6 +35,10 @@ class Acquaintances:
         file.close()
         self._met = {int(id): Met(*met) for id, met in found.items()}
 
+    def __contains__(self, member: int) -> bool:
+        """Whether it was ever met from here."""
+        return member in self._met
+
     def judge(self, hello: Hello) -> str | None:
         """Why this cannot be the member that it says it is, for people; None: it can, and is remembered."""
         met = Met(hello.directory.hex(), hello.starts, hello.run.hex())

@@ -101,7 +101,7 @@ def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path:
 
 
 def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesses, tmp_path: Path) -> None:
-    """With another address; with a copy of its data; with no data, however it is started."""
+    """Under another's id; with another address; with a copy of its data; with no data, however it is started."""
     three = cluster.members.pop(3)
     file, copy = three.directory / "config.toml", tmp_path / "copy"
     (other,) = free_addresses(1)
@@ -111,6 +111,12 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
     shutil.copytree(three.data, copy)
     wait_until(lambda: cluster.leader() in (1, 2))
     with undisturbed(cluster):
+        file.write_text(config.replace("member = 3", "member = 1"))
+        refused = three.run("serve", "--config", str(file), "--data", str(three.data))
+        assert refused.returncode == 1
+        assert "is the directory of another member, which has met member 1" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
         file.write_text(config.replace(own, other))
         refused = three.run("serve", "--config", str(file), "--data", str(three.data))
         assert refused.returncode == 1

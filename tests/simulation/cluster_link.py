@@ -69,7 +69,7 @@ class Link:
                 )
 
     def send_inputs(self, sender: int, payload: bytes) -> None:
-        self._deliver(sender, lambda replica: replica.forwarded(payload), ordered=True)
+        self._deliver(sender, lambda replica: replica.forwarded(sender, payload), ordered=True)
 
     def send_message(self, sender: int, message: Message) -> None:
         world, random, loss = self.world, self.world.chance.random, self.world.loss
