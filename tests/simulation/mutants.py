@@ -49,20 +49,18 @@ MUTANTS = (
         "no epoch check",
         "gateway.exchange",
         ((EPOCH, "if s == NULL or not s.connected:"),),
-        first=5017,
+        first=5013,
     ),
     Mutant(
         "dedupe by MsgSeqNum only",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"{EPOCH[:-1]} or {SEEN}:")),
-        first=5004,
         seeds=20,
     ),
     Mutant(
         "stale re-proposals after a reset of the numbers",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"if s == NULL or not s.connected or {SEEN}:")),
-        first=5004,
         seeds=20,
     ),
     Mutant(
