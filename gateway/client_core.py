@@ -200,7 +200,8 @@ class Core:
             return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
         return (
             f"nobody answers the Logon at {here} within {seconds:.2g} s; "
-            "is it a FIX endpoint (fix_tcp or fix_zmq)?"
+            "either its cluster has no leader (quorumbook status says so), or it is no FIX endpoint (fix_tcp or "
+            "fix_zmq)"
         )
 
     def remember(self) -> None:
