@@ -48,6 +48,8 @@ class Exchange:
         """The incarnation given out last; 0 = none yet."""
     def gateways(self) -> list[tuple[int, int, int, int]]:
         """The gateways that are not lost: (incarnation, member, nonce, the last number of its inputs)."""
+    def member_of(self, incarnation: int) -> int:
+        """Whose gateway that is or was; 0 = there is no such one yet."""
     def last_number(self, incarnation: int) -> int:
         """The number of the last input of a gateway; -1 when it is lost, or there is no such one."""
     @property

@@ -552,6 +552,10 @@ cdef class Exchange:
         return [(i + 1, self.table[i].member, self.table[i].nonce, self.table[i].last_number)
                 for i in range(self.gateway_count) if not self.table[i].lost]
 
+    def member_of(self, incarnation: int) -> int:
+        """Whose gateway that is or was; 0 = there is no such one yet."""
+        return self.table[<uint32_t> incarnation - 1].member if 1 <= incarnation <= self.gateway_count else 0
+
     def last_number(self, incarnation: int) -> int:
         """The number of the last input of a gateway; -1 when it is lost, or there is no such one."""
         if not 1 <= incarnation <= self.gateway_count or self.table[<uint32_t> incarnation - 1].lost:

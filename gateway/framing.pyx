@@ -102,8 +102,8 @@ cdef int check_payload(int64_t index, const uint8_t* payload, size_t size) excep
 
 def incarnation_of(const uint8_t[::1] payload not None, member: int) -> int:
     """Whose inputs these are, which the gateway of another member wants proposed: messages and disconnects of one
-    incarnation; 0: the member asks for one. Raises ValueError for anything else: nothing like it may get into the log,
-    which every replica would stop at."""
+    incarnation; 0: the member asks for one, once. Raises ValueError for anything else: nothing like it may get into
+    the log, which every replica would stop at."""
     cdef size_t at = 0, size = payload.shape[0]
     cdef const InputHead* head = <const InputHead*> &payload[0] if size else NULL
     cdef uint32_t incarnation, asking = member
@@ -114,7 +114,7 @@ def incarnation_of(const uint8_t[::1] payload not None, member: int) -> int:
         head = <const InputHead*> (&payload[0] + at)
         if not is_whole(head, size - at):
             raise ValueError(what_is_wrong(head, at, size - at))
-        if head.kind == INPUT_GATEWAY_START and incarnation == 0 and head.connection == asking:
+        if head.kind == INPUT_GATEWAY_START and head.size == size and incarnation == 0 and head.connection == asking:
             pass
         elif head.incarnation != incarnation or incarnation == 0 or (
                 head.kind != INPUT_MESSAGE and head.kind != INPUT_DISCONNECT):

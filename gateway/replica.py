@@ -157,9 +157,9 @@ class Replica:
         """Inputs of another member's gateway. Who does not lead drops them: they come again to the leader. Raises
         ValueError when they are not that gateway's to enter."""
         incarnation = incarnation_of(payload, peer)
-        for known, member, _, _ in self.exchange.gateways():
-            if known == incarnation and member != peer:
-                raise ValueError(f"inputs of incarnation {incarnation}, which is member {member}'s")
+        owner = self.exchange.member_of(incarnation)
+        if owner not in (peer, 0):  # 0: a start, or one that was not applied here yet; the fence judges that
+            raise ValueError(f"inputs of incarnation {incarnation}, which is member {owner}'s")
         if self.node.leader == self.me:
             self.node.propose(payload)
 

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bad_member import BadMember
 from certificates import Authority
 from cluster_processes import ClusterProcesses, config_of, free_addresses, free_members
 from exchange_process import ExchangeProcess, wait_until
 from traders import Rover, check, trading, wait_for_more
+
+from gateway import inputs
 
 MORE = 20  # orders that each client has acknowledged after each attempt
 NONSENSE = [
@@ -143,6 +146,30 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
                     three, "the promises of member 3 are lost: remove it, and add it under a new id"
                 )
                 assert not three.ask(command="status")["accepting"]
+
+
+def test_inputs_that_are_none_of_its_own_end_the_link(cluster: ClusterProcesses) -> None:
+    """In the log they would stop every replica, and every later start."""
+    three = cluster.members.pop(3)
+    addresses = addresses_of(cluster)
+    three.stop()
+    wait_until(lambda: cluster.leader() in (1, 2))
+    bad = BadMember(three.data, 3)
+    with undisturbed(cluster):
+        for payload, words in (
+            (b"nonsense from a peer", "20 bytes are no input"),
+            (b"\0\0\0\0members\0" + bytes(64), "says size 0"),
+            (inputs.timer() * 1_000, "which is not for this gateway to enter"),
+            (inputs.gateway_start(1, 7), "input of kind 1"),
+        ):
+            for id, one in cluster.members.items():
+                with bad.dial(id, addresses[id]):
+                    bad.enter(payload)
+                    assert bad.is_hung_up_on()
+                wait_for_words(one, words)
+    cluster.members[3] = three
+    three.start()
+    cluster.wait_for_one_state()
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
