@@ -45,23 +45,27 @@ class MemberLinks:
         self._failed = failed
         self._replica: Replica
         self._run = os.urandom(16)
+        self._met: Acquaintances
         self._known: tuple[Membership, bool] | None = None  # what was looked at last, and whether it led
         self._peers: Peers | None = None
         if cluster.members:
-            met = Acquaintances(disk)
-            if cluster.member in met:
+            self._met = Acquaintances(disk)
+            if cluster.member in self._met:
                 raise ConfigError(
                     f"cluster.member: {disk.path('')} is the directory of another member, which has met member "
                     f"{cluster.member}: what it has promised was promised under another id. Give each member its own"
                 )
-            self._peers = Peers(cluster.member, self, self._hello, met, tls_contexts(cluster))
+            self._peers = Peers(cluster.member, self, self._hello, self._met, tls_contexts(cluster))
 
     def _hello(self, to: int) -> Hello:
         node = self._node
-        return Hello(node.cluster, self._cluster.member, to, node.directory, node.starts, self._run)
+        return Hello(
+            node.cluster, self._cluster.member, to, node.directory, node.starts, self._run, self._met.runs
+        )
 
     def listen(self, replica: "Replica") -> str | None:
-        """Where; None: nowhere. Raises OSError, and ConfigError when the others look for this member elsewhere."""
+        """Where; None: nowhere. Raises OSError, LogFailed, and ConfigError when the others look for this member
+        elsewhere."""
         self._replica = replica
         if self._peers is None:
             return None
@@ -81,6 +85,7 @@ class MemberLinks:
             listener.bind((host, int(port)))
         except OSError as error:
             raise OSError(error.errno, error.strerror, address) from None
+        self._met.begin(self._run)  # not earlier: a start that fails uses up none of the runs that are kept
         self._peers.listen(listener)
         self.update()
         return address

@@ -20,6 +20,7 @@ class Hello(NamedTuple):
     directory: bytes
     starts: int
     run: bytes
+    runs: tuple[bytes, ...]
     version: int = ...
     oldest: int = ...
 

@@ -22,9 +22,11 @@ from replication.checksum cimport crc32c
 from replication.messages import Entry, Kind, Message
 
 MAGIC = b"QBlk"
-VERSION = 1
+VERSION = 2  # two neighbouring versions form a cluster. 1: no runs behind the hello
 OLDEST = 1  # the oldest version that this program speaks
 HELLO = struct.Struct("<4sHH16sQQ16sQ16s")  # magic version oldest cluster | from to | directory starts run
+RUNS = struct.Struct("<H")  # how many, behind the hello; then each
+RUN_BYTES = 16
 MAX_BODY = 64 << 20
 FRAME_BYTES = sizeof(FrameHead)
 
@@ -81,8 +83,9 @@ class Hello(NamedTuple):
     sender: int  # member ids
     to: int
     directory: bytes  # 16 bytes, made with the directory
-    starts: int  # how often that directory was opened
+    starts: int  # how often that directory was opened: who speaks version 1 judges by it
     run: bytes  # 16 random bytes of this process
+    runs: tuple[bytes, ...]  # of the directory: the last ones, this one among them; empty in version 1
     version: int = VERSION
     oldest: int = OLDEST
 
@@ -160,7 +163,8 @@ cdef class Frames:
 
 def encode_hello(hello: Hello) -> bytes:
     """A frame."""
-    return frame(HELLO_FRAME, HELLO.pack(MAGIC, hello.version, hello.oldest, *hello[:6]))
+    head = HELLO.pack(MAGIC, hello.version, hello.oldest, *hello[:6])
+    return frame(HELLO_FRAME, b"".join((head, RUNS.pack(len(hello.runs)), *hello.runs)))
 
 
 def decode_hello(bytes body not None) -> Hello:
@@ -169,7 +173,16 @@ def decode_hello(bytes body not None) -> Hello:
         raise Garbled("it does not begin as a replica does")
     _, version, oldest, *rest = HELLO.unpack_from(body)
     cluster, sender, to, directory, starts, run = rest
-    return Hello(cluster, sender, to, directory, starts, run, version, oldest)
+    runs = decode_runs(body[HELLO.size:]) if version > 1 else ()
+    return Hello(cluster, sender, to, directory, starts, run, runs, version, oldest)
+
+
+def decode_runs(bytes data not None) -> tuple[bytes, ...]:
+    count = RUNS.unpack_from(data)[0] if len(data) >= RUNS.size else 0
+    end = RUNS.size + RUN_BYTES * count
+    if not count or len(data) < end:
+        raise Garbled("the runs in its hello are cut short")
+    return tuple(data[at:at + RUN_BYTES] for at in range(RUNS.size, end, RUN_BYTES))
 
 
 def encode_message(m) -> bytes:

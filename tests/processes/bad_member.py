@@ -10,6 +10,7 @@ from typing import Any, Self
 from exchange_process import PATIENCE_SECONDS
 
 from replication import wire
+from replication.acquaintances import Acquaintances
 from replication.clock import Clock
 from replication.disk import RealDisk
 from replication.membership import Membership
@@ -33,9 +34,12 @@ class BadMember:
 
     def __init__(self, data: Path, member: int) -> None:
         self.member = member
-        node = Node.open(RealDisk(str(data)), clock=_Clock(), me=member, origin=Membership(()))
+        disk = RealDisk(str(data))
+        met, run = Acquaintances(disk), os.urandom(16)
+        met.begin(run)  # or the member would not be known any more when it comes back itself
+        node = Node.open(disk, clock=_Clock(), me=member, origin=Membership(()))
         node.begin()
-        self._hello = Hello(node.cluster, member, 0, node.directory, node.starts, os.urandom(16))
+        self._hello = Hello(node.cluster, member, 0, node.directory, node.starts, run, met.runs)
         self.term = node.term
         node.close()
         self._to = 0

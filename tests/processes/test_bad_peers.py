@@ -15,6 +15,7 @@ from traders import Rover, check, trading, wait_for_more
 
 from gateway import inputs
 
+COPIED = "member 3 came back with a copy or an older state of its data directory, or runs twice"
 MORE = 20  # orders that each client has acknowledged after each attempt
 NONSENSE = [
     b"GET / HTTP/1.1\r\nHost: member1\r\n\r\n",
@@ -106,9 +107,9 @@ def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path:
 def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesses, tmp_path: Path) -> None:
     """Under another's id; with another address; with a copy of its data; with no data, however it is started."""
     three = cluster.members.pop(3)
-    file, copy = three.directory / "config.toml", tmp_path / "copy"
+    file, copy, true = three.directory / "config.toml", tmp_path / "copy", tmp_path / "true"
     (other,) = free_addresses(1)
-    own = addresses_of(cluster)[3]
+    *others, (_, own) = addresses_of(cluster).items()
     config = file.read_text()
     three.stop()
     shutil.copytree(three.data, copy)
@@ -128,14 +129,21 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
 
         file.write_text(config)
         with three:
-            wait_until(lambda: bool(three.ask(command="status")["accepting"]))
-        shutil.rmtree(three.data)
+            wait_until(lambda: three.ask(command="status")["linked"] == [1, 2])
+        three.data.rename(true)
         copy.rename(three.data)
+        for _ in range(3):
+            with three:
+                for id, address in others:
+                    port = address.rpartition(":")[2]
+                    wait_for_words(
+                        three, f"member {id} at ('127.0.0.1', {port}) refuses this replica: {COPIED}"
+                    )
+                assert not three.ask(command="status")["accepting"]
+        three.data.rename(copy)
+        true.rename(three.data)
         with three:
-            wait_for_words(
-                three, "came back with a copy or an older state of its data directory, or runs twice"
-            )
-            assert not three.ask(command="status")["accepting"]
+            wait_until(lambda: bool(three.ask(command="status")["accepting"]))
 
         begin = three.command.index("--first-start")
         for command in (three.command, three.command[:begin] + three.command[begin + 1 :]):

@@ -1,6 +1,7 @@
 """What a link carries comes out as it went in, however the stream is cut; anything else is garbled."""
 
 import contextlib
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,8 @@ from replication.wire import (
     INPUTS_FRAME,
     MAX_BODY,
     MESSAGE_FRAME,
+    OLDEST,
+    VERSION,
     Frames,
     Garbled,
     Hello,
@@ -96,9 +99,20 @@ def test_what_is_too_long_or_out_of_place_is_garbled() -> None:
 
 
 def test_a_hello_comes_out_as_it_went_in() -> None:
-    hello = Hello(b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16)
+    hello = Hello(b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16, (b"q" * 16, b"r" * 16))
     ((_, body),) = Frames().feed(encode_hello(hello))
     assert decode_hello(body) == hello
-    for bad in (b"", body[:-1], b"GET / HTTP/1.1\r\n" + body):
+    none = body[: -2 - 2 * 16]
+    for bad in (b"", body[:-1], none, none + b"\1", none + b"\0\0", b"GET / HTTP/1.1\r\n" + body):
         with pytest.raises(Garbled):
             decode_hello(bad)
+    assert decode_hello(body + b"what a newer version says") == hello
+
+
+def test_a_hello_and_one_of_version_1_are_understood_by_each_other() -> None:
+    head = struct.Struct("<4sHH16sQQ16sQ16s")  # all of version 1, which passes over what follows
+    fields = (b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16)
+    assert decode_hello(head.pack(b"QBlk", 1, 1, *fields)) == Hello(*fields, (), 1, 1)
+    said = encode_hello(Hello(*fields, (b"r" * 16,)))[FRAME_BYTES:]
+    assert head.unpack_from(said) == (b"QBlk", VERSION, OLDEST, *fields)
+    assert (VERSION, OLDEST) == (2, 1)

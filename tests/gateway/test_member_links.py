@@ -1,0 +1,45 @@
+"""What a member says of itself to the others."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.config import Cluster
+from gateway.member_links import MemberLinks
+from replication.acquaintances import Acquaintances
+from replication.disk import RealDisk
+from replication.membership import Membership
+from replication.peers import Peers
+
+
+def test_the_run_is_in_the_directory_before_anybody_is_greeted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[bytes, ...]] = []
+    disk = RealDisk(str(tmp_path))
+
+    def listen(peers: Peers, listener: Any) -> None:
+        with listener:
+            hello = peers.hello(2)
+        kept.append(Acquaintances(disk).runs)
+        assert hello.runs == kept[-1]
+        assert hello.runs[-1] == hello.run
+
+    monkeypatch.setattr(Peers, "listen", listen)
+    node: Any = SimpleNamespace(
+        cluster=bytes(16), directory=bytes(16), starts=1, membership=Membership(()), leader=0
+    )
+    cluster = Cluster(id="ab" * 16, members=("1 127.0.0.1:0",))
+
+    async def start() -> None:
+        unused: Any = None
+        MemberLinks(cluster, disk, node, unused, unused, unused, unused).listen(unused)
+
+    for _ in range(2):
+        asyncio.run(start())
+    first, second = kept
+    assert second[:-1] == first
+    assert len(set(second)) == 2
