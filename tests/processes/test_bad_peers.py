@@ -142,6 +142,15 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
                 assert not three.ask(command="status")["accepting"]
         three.data.rename(copy)
         true.rename(three.data)
+
+        peers = three.data / "peers"
+        whole = peers.read_bytes()
+        peers.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+        refused = three.run("serve", "--config", str(file), "--data", str(three.data))
+        assert refused.returncode == 1
+        assert f"{peers}: the file is damaged" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        peers.write_bytes(whole)
         with three:
             wait_until(lambda: bool(three.ask(command="status")["accepting"]))
 
