@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.config import Cluster, ConfigError
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
+from replication.impossible import Impossible
 from replication.membership import Membership
 from replication.messages import Message
 from replication.node import Node
@@ -140,6 +141,8 @@ class MemberLinks:
     def message(self, message: Message) -> None:
         try:
             self._replica.message(message)
+        except Impossible:
+            raise
         except Exception as error:
             self._failed(error)
 

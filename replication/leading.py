@@ -29,7 +29,7 @@ class Leading:
         self.progress: dict[int, Progress] = {}
         self._review_at = now + raft.timing.election_ns
         self._heartbeat_at = now
-        self._round = 0
+        self.round = 0  # of heartbeats: the last that was begun
         self._reads: list[tuple[int, int, int, int]] = []  # (round, member, ticket, index)
         self._early_reads: list[tuple[int, int]] = []  # (member, ticket): before this term's first commitment
         self.transfer_to = 0
@@ -102,9 +102,9 @@ class Leading:
         """A heartbeat to everyone, with a new round."""
         raft = self._raft
         self._heartbeat_at = raft.clock.monotonic_ns() + raft.timing.heartbeat_ns
-        self._round += 1
+        self.round += 1
         for id in self.progress:
-            self._heartbeat(id, self._round)
+            self._heartbeat(id, self.round)
 
     def _heartbeat(self, id: int, number: int) -> None:
         """number: the round; 0 = it only tells the commit index, and wants no answer."""
@@ -197,8 +197,6 @@ class Leading:
         elif m.rejected:
             peer.rejected(m.number, self._raft.log.last_not_above(m.index, m.log_term))
             self._feed(m.sender, peer)
-        elif m.index > self._raft.log.last_index:
-            raise AssertionError(f"member {m.sender} has entry {m.index}, which its leader never wrote")
         else:
             if peer.acknowledged(m.index):
                 self.commit()
@@ -232,7 +230,7 @@ class Leading:
             self._early_reads.append((member, ticket))
             return
         self.beat()
-        self._reads.append((self._round, member, ticket, self._raft.commit_index))
+        self._reads.append((self.round, member, ticket, self._raft.commit_index))
         self._answer_reads()
 
     def _answer_reads(self) -> None:

@@ -110,18 +110,24 @@ def is_membership(payload: Buffer) -> bool:
 
 
 def decode(payload: Buffer) -> Membership | None:
-    """The membership that an entry's payload holds; None when it is another entry. ValueError: a newer format."""
+    """The membership that an entry's payload holds; None when it is another entry. ValueError: a newer format, or not a
+    whole one."""
     if not is_membership(payload):
         return None
     data = bytes(payload)
     at = len(PREFIX) + HEAD.size
-    version, count, last_id = HEAD.unpack_from(data, len(PREFIX))
-    if version != FORMAT:
-        raise ValueError(f"a membership of format {version}; this program knows {FORMAT}")
-    members = []
-    for _ in range(count):
-        id, voter, length = MEMBER.unpack_from(data, at)
-        at += MEMBER.size
-        members.append(Member(id, data[at : at + length].decode(), bool(voter)))
-        at += length
+    try:
+        version, count, last_id = HEAD.unpack_from(data, len(PREFIX))
+        if version != FORMAT:
+            raise ValueError(f"a membership of format {version}; this program knows {FORMAT}")
+        members = []
+        for _ in range(count):
+            id, voter, length = MEMBER.unpack_from(data, at)
+            at += MEMBER.size
+            members.append(Member(id, data[at : at + length].decode(), bool(voter)))
+            at += length
+    except struct.error:
+        raise ValueError("a membership that is cut short") from None
+    if at != len(data):
+        raise ValueError("a membership that is cut short, or followed by other bytes")
     return Membership(tuple(members), last_id)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from replication import membership, retention, snapshots
 from replication.clock import Clock
 from replication.files import Disk, Job, LogError, LogFailed, LogUnavailable, LostData
+from replication.impossible import Impossible
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
 from replication.messages import Buffer, Entry, HardState, Message, Offer, Proposal
@@ -298,7 +299,12 @@ class Node:
         self.queued_bytes += size
 
     def step(self, message: Message) -> None:
-        """A message of another member. Raises Diverged: stop the process."""
+        """A message of another member. Raises Impossible, and nothing has changed; Diverged: stop the process."""
+        for entry in message.entries:
+            if len(entry.payload) > self._max_entry_bytes:
+                raise Impossible(
+                    f"entry {entry.index} has {len(entry.payload)} bytes; it holds at most {self._max_entry_bytes}"
+                )
         self._running.step(message)
 
     def tick(self) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol, cast
 
 from replication.acquaintances import Acquaintances
+from replication.impossible import Impossible
 from replication.messages import Message
 from replication.wire import (
     HELLO_FRAME,
@@ -47,9 +48,11 @@ class Receiver(Protocol):
 
     def closed(self, peer: int) -> None: ...
 
-    def message(self, message: Message) -> None: ...
+    def message(self, message: Message) -> None:
+        """Raises Impossible: the link is closed."""
 
-    def inputs(self, peer: int, payload: bytes) -> None: ...
+    def inputs(self, peer: int, payload: bytes) -> None:
+        """Raises Garbled: the link is closed."""
 
     def received(self) -> None:
         """After everything that came at once was handed over."""
@@ -83,7 +86,7 @@ class _Link(asyncio.Protocol):
         try:
             for kind, body in self._frames.feed(data):
                 self._take(kind, body)
-        except Garbled as garbled:
+        except (Garbled, Impossible) as garbled:
             self._peers.receiver.trouble(self.peer, f"{self.name} speaks nonsense: {garbled}")
             self.transport.abort()
         self._peers.receiver.received()

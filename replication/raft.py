@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from replication import membership
 from replication.candidacy import Candidacy, Deferred, turn_ns
 from replication.clock import Clock
+from replication.impossible import check
 from replication.leading import Leading
 from replication.membership import Membership, Refused
 from replication.messages import Buffer, Entry, HardState, Kind, Message, Offer, Proposal, Ready
@@ -369,8 +370,9 @@ class Raft:
     # ---------------------------------------------------------------- messages
 
     def step(self, m: Message) -> None:
-        """A message has come. Raises Diverged."""
+        """A message has come. Raises Impossible, and nothing has changed; Diverged."""
         assert m.to == self.me
+        check(self, m)
         if m.term > self.hard.term and not self._newer_term(m):
             return
         if m.term < self.hard.term:
@@ -466,10 +468,7 @@ class Raft:
 
     def _hear(self, m: Message) -> None:
         """The leader of this term speaks (paper 5.3)."""
-        if self.leading is not None:
-            raise Diverged(
-                f"members {self.me} and {m.sender} both lead term {m.term}: one of them lost its vote"
-            )
+        assert self.leading is None
         if self.leader != m.sender or self.candidacy is not None:
             self.follow(m.term, m.sender)
         else:
