@@ -70,6 +70,7 @@ class Leading:
             raise NotNow("another change of the membership is not committed yet: try again in a moment")
         if self.transfer_to:
             raise NotNow("the leadership is being handed over: try again in a moment")
+        raft.membership.check_next(changed)
         index = self.propose((encode(changed),))
         raft.adopt(index, changed)
         return index

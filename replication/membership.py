@@ -83,6 +83,20 @@ class Membership:
         self.member(id)
         return self._with(*(m._replace(address=address) if m.id == id else m for m in self.members))
 
+    def check_next(self, changed: "Membership") -> None:
+        """Raises Refused unless `changed` may follow: one voter more or less, ids never used again."""
+        if len(self.voters ^ changed.voters) > 1:
+            raise Refused(
+                f"voters {listed(self.voters)} would become {listed(changed.voters)}: one comes or goes at a time"
+            )
+        if not changed.voters:
+            raise Refused("a cluster without voters could never decide again")
+        again = {id for id in changed.ids - self.ids if id <= self.last_id}
+        if again or changed.last_id < self.last_id:
+            raise Refused(
+                f"member ids up to {self.last_id} were used before: {listed(again)} would be used again"
+            )
+
     def _with(self, *members: Member) -> "Membership":
         return replace(self, members=tuple(sorted(members)))
 

@@ -1,8 +1,11 @@
 """What a leader says as soon as a message was stepped: no turn follows where nothing else is to be done."""
 
+import pytest
 from raft_cluster import Cluster
 
+from replication.membership import Member, Membership, Refused
 from replication.messages import Kind, Message
+from replication.raft import Raft
 
 
 def settle(cluster: Cluster) -> None:
@@ -36,3 +39,46 @@ def test_whoever_acknowledges_second_is_told_the_commit_index_without_a_turn() -
     leader.raft.step(second)
     (told,) = leader.raft.take_messages()
     assert (told.kind, told.to, told.commit) == (Kind.HEARTBEAT, second.sender, 2)
+
+
+def members(*ids: int, last_id: int = 0) -> Membership:
+    return Membership(tuple(Member(id, f"host{id}", voter=True) for id in ids), last_id)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (members(1, last_id=3), "one comes or goes at a time"),
+        (members(1, 2, 4), "one comes or goes at a time"),
+        (Membership((Member(2, "host2", voter=False),), 3), "one comes or goes at a time"),
+        (members(1, 2, 3)._with(Member(1, "host1", voter=True), Member(2, "host2", voter=True)), ""),
+    ],
+)
+def test_a_leader_changes_one_voter_at_a_time(changed: Membership, words: str) -> None:
+    raft = led_by_one()
+    if not words:
+        raft.change(changed)
+        return
+    with pytest.raises(Refused, match=words):
+        raft.change(changed)
+    assert raft.membership == members(1, 2, 3)
+
+
+def test_a_leader_uses_no_id_again() -> None:
+    raft = led_by_one()
+    raft.membership = members(1, 2, 3, last_id=7)
+    learner = Member(5, "host5", voter=False)
+    with pytest.raises(Refused, match="5 would be used again"):
+        raft.change(raft.membership._with(*raft.membership.members, learner))
+    with pytest.raises(Refused, match="were used before"):
+        raft.change(members(1, 2, 3))
+
+
+def led_by_one() -> Raft:
+    """Member 1 of three leads, and has committed its first entry."""
+    cluster = Cluster(3, below=lambda id, n: 0, watch=lambda replica: None)
+    leader = cluster.replicas[1]
+    leader.raft.stand()
+    leader.turn()
+    settle(cluster)
+    return leader.raft
