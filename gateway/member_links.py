@@ -47,7 +47,7 @@ class MemberLinks:
         self._replica: Replica
         self._run = os.urandom(16)
         self._met: Acquaintances
-        self._known: tuple[Membership, bool] | None = None  # what was looked at last, and whether it led
+        self._known: tuple[Membership, int] | None = None  # what was looked at last, and who led
         self._peers: Peers | None = None
         if cluster.members:
             self._met = Acquaintances(disk)
@@ -92,21 +92,21 @@ class MemberLinks:
         return address
 
     def update(self) -> None:
-        """Goes by the membership; before there is one, by the configuration. A leader knows all members; who follows
-        may learn of a newer one only from that one."""
+        """Goes by the membership; before there is one, by the configuration. A leader knows all members; who hears one
+        learns of newer ones from it; who hears none of those that it knows may have to from a newer one itself."""
         node, me = self._node, self._cluster.member
-        known = node.membership, node.leader == me
+        known = node.membership, node.leader
         if self._peers is None or known == self._known:
             return
         self._known = known
-        membership, leads = known
+        membership, leader = known
         members = self._cluster.addresses()
         newer_than = None
         if me in membership.ids:
             members = {id: address or members.get(id, "") for id, address, _ in membership.members}
-            newer_than = None if leads else membership.last_id
+            newer_than = None if leader == me else membership.last_id
         members.pop(me, None)
-        self._peers.update(members, newer_than)
+        self._peers.update(members, newer_than, admits=leader not in membership.ids)
 
     # ---------------------------------------------------------------- for the replica
 

@@ -144,6 +144,7 @@ class Peers:
         self.hello = hello_of
         self.members: dict[int, str] = {}  # id -> host:port; empty: not known
         self._newer_than: int | None = None
+        self._admits = False
         self._acquaintances = acquaintances
         self._tls = tls
         self._links: dict[int, _Link] = {}
@@ -185,13 +186,13 @@ class Peers:
                 0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})"
             )
 
-    def update(self, members: dict[int, str], newer_than: int | None) -> None:
+    def update(self, members: dict[int, str], newer_than: int | None, *, admits: bool) -> None:
         """Goes by these members: dials whom it should, hangs up on who is no member any more.
 
-        newer_than: who has a higher id is let in, too. The log here may lack the entries that made it a member, and
-        gets them from nobody else when it leads (Ongaro's thesis, 4.1). None: nobody is.
+        newer_than: who has a higher id may be one, too. The log here may lack the entries that made it a member, and
+        gets them from nobody else when it leads (Ongaro's thesis, 4.1). None: nobody is. admits: such a one is let in.
         """
-        self.members, self._newer_than = members, newer_than
+        self.members, self._newer_than, self._admits = members, newer_than, admits
         for id, link in list(self._links.items()):
             if not self._may_be_member(id):
                 link.transport.close()
@@ -277,11 +278,11 @@ class Peers:
             )
         if hello.sender == self.me:
             return f"two replicas say that they are member {self.me}"
-        if not self._may_be_member(hello.sender):
+        if hello.sender not in self.members and not (self._admits and self._may_be_member(hello.sender)):
             return f"member {hello.sender} is not of this cluster: it was removed, or has to be added first"
         if hello.run == own.run:
             return "it is this replica itself"
-        return self._acquaintances.judge(hello) if hello.sender in self.members else None
+        return self._acquaintances.judge(hello)
 
     def lost(self, link: _Link) -> None:
         if link.peer and self._links.get(link.peer) is link:
@@ -289,7 +290,7 @@ class Peers:
             self.receiver.closed(link.peer)
             self.receiver.received()
         if not self._closed:
-            self.update(self.members, self._newer_than)
+            self.update(self.members, self._newer_than, admits=self._admits)
 
     # ---------------------------------------------------------------- sending
 

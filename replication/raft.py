@@ -30,6 +30,7 @@ from replication.window import Window
 NOTHING = Ready(None, None, ())
 HANGING_ELECTIONS = 10  # election timeouts without a sync that was begun, after which a leader steps down
 FROM_LEADER = (Kind.APPEND, Kind.HEARTBEAT, Kind.SNAPSHOT)
+FROM_STRANGER = (*FROM_LEADER, Kind.PRE_VOTE, Kind.VOTE, Kind.TIMEOUT_NOW, Kind.READ_ANSWER)
 
 
 class Timing(NamedTuple):
@@ -373,6 +374,8 @@ class Raft:
         """A message has come. Raises Impossible, and nothing has changed; Diverged."""
         assert m.to == self.me
         check(self, m)
+        if self._is_strange(m):
+            return
         if m.term > self.hard.term and not self._newer_term(m):
             return
         if m.term < self.hard.term:
@@ -399,6 +402,13 @@ class Raft:
                 self.reads.append((m.number, m.index))
             elif self.repair is not None:
                 self.repair.answered(m.number, m.index)
+
+    def _is_strange(self, m: Message) -> bool:
+        """Whether it is not to be heard. Who is newer than all that this log knows may be a member by entries that are
+        missing here (thesis 4.1): as long as nobody else leads, it may, or may want to."""
+        if m.sender <= self.membership.last_id or self.me not in self.membership.ids:
+            return False  # who was removed is answered, and its link closed
+        return m.kind not in FROM_STRANGER or (self.hears_leader and m.sender != self.leader)
 
     def _newer_term(self, m: Message) -> bool:
         """Whether a message of a term above ours goes on."""

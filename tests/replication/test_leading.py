@@ -82,3 +82,19 @@ def led_by_one() -> Raft:
     leader.turn()
     settle(cluster)
     return leader.raft
+
+
+@pytest.mark.parametrize("kind", [Kind.HEARTBEAT, Kind.APPEND, Kind.VOTE, Kind.HEARTBEAT_ANSWER])
+def test_a_stranger_is_not_followed_while_a_leader_is_heard(kind: Kind) -> None:
+    """By the log it is no member. When no leader is heard it may be one all the same, and lead, but nothing else."""
+    cluster = Cluster(3, below=lambda id, n: 0, watch=lambda replica: None)
+    cluster.replicas[1].raft.stand()
+    cluster.replicas[1].turn()
+    settle(cluster)
+    follower = cluster.replicas[2].raft
+    bad = Message(kind, 9, 2, 7, follower.log.last_index, 1)
+    follower.step(bad)
+    assert (follower.hard.term, follower.leader) == (1, 1)
+    follower.follow(1, 0)
+    follower.step(bad)
+    assert follower.hard.term == (1 if kind is Kind.HEARTBEAT_ANSWER else 7)

@@ -268,7 +268,7 @@ class Host:
 
         self.world.at(self.world.now + duration, make_room)
 
-    def accepts(self, id: int) -> bool:
+    def accepts(self, id: int, *, linked: bool) -> bool:
         """Whether it takes another one for a member, as MemberLinks.update has it; who is none yet goes by a
         configuration, which names all."""
         assert self.replica is not None
@@ -276,7 +276,8 @@ class Host:
         members = node.membership
         if id in members.ids or self.id not in members.ids:
             return True
-        return node.leader != self.id and id > members.last_id
+        lets_in = node.leader != self.id if linked else node.leader not in members.ids
+        return lets_in and id > members.last_id
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:

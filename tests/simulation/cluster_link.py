@@ -36,7 +36,7 @@ class Link:
         for host in hosts:
             if host.replica is None or host.frozen is not None:
                 return
-        known = one.accepts(b) and other.accepts(a)
+        known = one.accepts(b, linked=self.up) and other.accepts(a, linked=self.up)
         if self.up and not known:
             self.break_off()
         if self.up or self.cut or not known:
