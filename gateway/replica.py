@@ -229,7 +229,7 @@ class Replica:
         if connections.accepting:
             payload = connections.take_payload() if connections.pending else b""
             if payload:
-                if node.alone:
+                if node.alone and not self._intake.waits:
                     node.propose(payload)
                 else:
                     self._intake.offer(connections.gateway_number, payload)
@@ -362,7 +362,7 @@ class Replica:
             connections.comp_id = self.exchange.comp_id
             if self._genesis and self._loaded is not None:
                 check(self._loaded, self._genesis)
-        if self.node.alone and connections.incarnation:
+        if self.node.alone and connections.incarnation and not self._intake.waits:
             return
         if not connections.incarnation:
             self._look_for_start()
