@@ -70,6 +70,11 @@ class Intake:
         if self._told == (self._node.term, self._node.leader):
             self._propose(payload)
 
+    def keep(self, last_number: int, payload: bytes) -> None:
+        """As `offer`, for what was proposed already: only another leader gets it again."""
+        self._waiting.append((last_number, payload))
+        self._waiting_bytes += len(payload)
+
     def applied(self, last_number: int) -> None:
         """Inputs up to this one have been applied."""
         while self._waiting and self._waiting[0][0] <= last_number:

@@ -224,6 +224,7 @@ class Replica:
         """What came in, or the time that is due, as one entry. False: nothing may be applied yet."""
         node, connections = self.node, self.connections
         self.light = False
+        straight = b""
         if not connections.accepting:
             self._look_at_room()
         if connections.accepting:
@@ -231,6 +232,7 @@ class Replica:
             if payload:
                 if node.alone and not self._intake.waits:
                     node.propose(payload)
+                    straight = payload
                 else:
                     self._intake.offer(connections.gateway_number, payload)
                 self.light = len(payload) <= LIGHT
@@ -243,6 +245,8 @@ class Replica:
         self._intake.follow()
         if node.queued_bytes or not node.alone or not node.leader:
             self._turn_log()
+        if straight and node.queued_bytes:  # the log has no room: it may have another leader before it has
+            self._intake.keep(connections.gateway_number, straight)
         return bool(self._committed)
 
     def _prepare(self) -> None:

@@ -47,3 +47,15 @@ def test_what_comes_then_is_proposed_behind_what_waits() -> None:
     replica._intake.offer(2, b"second")
     replica._propose()
     assert proposed == [b"first", b"second", b"third"]
+
+
+def test_what_the_log_had_no_room_for_is_proposed_to_the_next_leader() -> None:
+    replica, proposed = member(lambda: b"third")
+    replica._committed = []  # type: ignore[assignment]
+    replica.node.queued_bytes = 5
+    replica._turn_log = lambda: None  # type: ignore[method-assign]
+    replica._propose()
+    assert proposed == [b"third"]
+    replica.node.term = 4  # type: ignore[misc]
+    replica._intake.follow()
+    assert proposed == [b"third", b"third"]
