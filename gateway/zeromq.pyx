@@ -100,9 +100,18 @@ cdef int refused(str doing) except -1:
 cdef bint has_input(void* socket) except -1:
     cdef int events = 0
     cdef size_t size = sizeof(events)
-    if zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size):
-        refused("looking at a ZeroMQ socket")
+    while zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size):
+        if zmq_errno() != EINTR:
+            refused("looking at a ZeroMQ socket")
     return events & ZMQ_POLLIN != 0
+
+
+cdef int send_part(void* socket, const void* data, size_t size, int flags) noexcept nogil:
+    """As zmq_send; a signal that comes in between is no failure: nothing was sent."""
+    cdef int sent = zmq_send(socket, data, size, flags)
+    while sent < 0 and zmq_errno() == EINTR:
+        sent = zmq_send(socket, data, size, flags)
+    return sent
 
 
 cdef class FixRouter(Outlet):
@@ -161,13 +170,13 @@ cdef class FixRouter(Outlet):
         return 0
 
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1:
-        if zmq_send(self.socket, key, key_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0:
+        if send_part(self.socket, key, key_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0:
             if zmq_errno() == EAGAIN:
                 return 0
             if zmq_errno() == EHOSTUNREACH:
                 return 2
             refused("sending FIX")
-        if zmq_send(self.socket, data, size, ZMQ_DONTWAIT) < 0 and zmq_errno() != EAGAIN:
+        if send_part(self.socket, data, size, ZMQ_DONTWAIT) < 0 and zmq_errno() != EAGAIN:
             refused("sending FIX")  # EAGAIN: cannot be, the first part found room for both
         return 1
 
@@ -198,6 +207,6 @@ def publish(address: int, messages: list[tuple[bytes, bytes]]) -> None:
     cdef void* socket = <void*><uintptr_t>address
     cdef bytes topic, payload
     for topic, payload in messages:
-        if (zmq_send(socket, PyBytes_AsString(topic), PyBytes_GET_SIZE(topic), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0
-                or zmq_send(socket, PyBytes_AsString(payload), PyBytes_GET_SIZE(payload), ZMQ_DONTWAIT) < 0):
+        if (send_part(socket, PyBytes_AsString(topic), PyBytes_GET_SIZE(topic), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0
+                or send_part(socket, PyBytes_AsString(payload), PyBytes_GET_SIZE(payload), ZMQ_DONTWAIT) < 0):
             refused("publishing")

@@ -1,5 +1,6 @@
 """The connections of a gateway behind a real ROUTER: who is still there, on the loopback device."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -243,3 +244,29 @@ def test_one_transport_cannot_shut_out_the_other_and_the_dead_make_room(gateway:
     kinds = [one["kind"] for one in gateway.logon(gateway.client())]
     assert kinds == [INPUT_DISCONNECT] * 512 + [INPUT_MESSAGE]
     assert gateway.connections.counts()["zeromq"] == 1
+
+
+def test_a_signal_in_the_middle_of_a_call_is_no_failure() -> None:
+    """As SIGTERM may come while a socket is looked at; here twenty thousand of them a second."""
+    gateway = ZeroMQGateway()
+    feed = gateway.context.socket(zmq.XPUB)
+    feed.linger = 0
+    port = feed.bind_to_random_port("tcp://127.0.0.1")
+    reader = gateway.context.socket(zmq.SUB)
+    reader.linger = 0
+    reader.connect(f"tcp://127.0.0.1:{port}")
+    reader.subscribe(b"")
+    feed.recv()
+    before = signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, 50e-6, 50e-6)
+    try:
+        for _ in range(10_000):
+            zeromq.publish(feed.underlying, [(b"topic", b"payload")] * 20)
+            gateway.router.readable()
+            gateway.router.drain(1)
+            with suppress(zmq.Again):
+                reader.recv_multipart(zmq.NOBLOCK)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gateway.context.destroy()
