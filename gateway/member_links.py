@@ -47,7 +47,8 @@ class MemberLinks:
         self._replica: Replica
         self._run = os.urandom(16)
         self._met: Acquaintances
-        self._known: tuple[Membership, int] | None = None  # what was looked at last, and who led
+        # What was looked at last: the membership, who may be a member, who leads.
+        self._known: tuple[Membership, dict[int, str], int] | None = None
         self._peers: Peers | None = None
         if cluster.members:
             self._met = Acquaintances(disk)
@@ -92,21 +93,22 @@ class MemberLinks:
         return address
 
     def update(self) -> None:
-        """Goes by the membership; before there is one, by the configuration. A leader knows all members; who hears one
+        """Goes by the membership; before there is one, by the configuration. Who is being removed stays linked until
+        that is committed: it may lead again when the change is given up. A leader knows all members; who hears one
         learns of newer ones from it; who hears none of those that it knows may have to from a newer one itself."""
         node, me = self._node, self._cluster.member
-        known = node.membership, node.leader
+        known = node.membership, node.possible_members, node.leader
         if self._peers is None or known == self._known:
             return
         self._known = known
-        membership, leader = known
+        membership, possible, leader = known
         members = self._cluster.addresses()
         newer_than = None
-        if me in membership.ids:
-            members = {id: address or members.get(id, "") for id, address, _ in membership.members}
+        if me in possible:
+            members = {id: address or members.get(id, "") for id, address in possible.items()}
             newer_than = None if leader == me else membership.last_id
         members.pop(me, None)
-        self._peers.update(members, newer_than, admits=leader not in membership.ids)
+        self._peers.update(members, newer_than, admits=leader not in possible)
 
     # ---------------------------------------------------------------- for the replica
 

@@ -625,6 +625,12 @@ class Node:
         return self._running.membership
 
     @property
+    def possible_members(self) -> dict[int, str]:
+        """By id, with their addresses: of every membership that is in force, or may be again because the change that
+        replaced it is not committed."""
+        return {id: address for _, known in self._running.memberships for id, address, _ in known.members}
+
+    @property
     def membership_index(self) -> int:
         """Of the entry that says so; above commit_index while a change is on its way."""
         return self._running.memberships[-1][0]

@@ -99,6 +99,7 @@ class Raft:
         self._unsynced_ns: int | None = None  # since when there is something written that is not synced
         self._heard_ns = self._ticked_ns = clock.monotonic_ns()
         self._stand_at = 0
+        self._forget_memberships()
         self._wait_for_silence()
 
     # ---------------------------------------------------------------- out
@@ -602,11 +603,15 @@ class Raft:
         self.commit_index = index
         if self._promised[1] and index >= self._promised[1]:
             self._promised = (0, 0)
-        while len(self.memberships) > 1 and self.memberships[1][0] <= index:
-            del self.memberships[0]
+        self._forget_memberships()
         if self.leading is not None and self.me not in self.membership.voters and self._change_is_committed:
             self.leading.beat()  # who is left learns that it is committed
             self.follow(self.hard.term, 0)
+
+    def _forget_memberships(self) -> None:
+        """Those that a committed one has replaced; those after it may be given up yet."""
+        while len(self.memberships) > 1 and self.memberships[1][0] <= self.commit_index:
+            del self.memberships[0]
 
     @property
     def _change_is_committed(self) -> bool:

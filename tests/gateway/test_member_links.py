@@ -30,7 +30,12 @@ def test_the_run_is_in_the_directory_before_anybody_is_greeted(
 
     monkeypatch.setattr(Peers, "listen", listen)
     node: Any = SimpleNamespace(
-        cluster=bytes(16), directory=bytes(16), starts=1, membership=Membership(()), leader=0
+        cluster=bytes(16),
+        directory=bytes(16),
+        starts=1,
+        membership=Membership(()),
+        possible_members={},
+        leader=0,
     )
     cluster = Cluster(id="ab" * 16, members=("1 127.0.0.1:0",))
 

@@ -1,10 +1,11 @@
 """What goes wrong in a simulated cluster, and how much of it may.
 
 The budget: every committed entry keeps one intact copy in every majority that can form. So one machine at a time has
-lost what was durable on its disk, until it has everything again; no more than a minority of the voters is down, or all
-lose power, which takes only what no sync had completed; machines that never come back are a minority, and what they had
-is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are slow or stand still, disks
-without room.
+lost what was durable on its disk, until it has everything again, and meanwhile no other loses power, because whoever
+finds a torn end of its log cannot know that nobody was promised it; no more than a minority of the voters is down, or
+all lose power, which takes only what no sync had completed; machines that never come back are a minority, and what they
+had is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are slow or stand still,
+disks without room.
 """
 
 from collections.abc import Callable
@@ -82,14 +83,18 @@ class Faults:
             host.die(power=False)
             self._comes_back(host)
 
+    def _repairs(self) -> bool:
+        """Whether the machine whose disk lost something has not everything again."""
+        return self._rotten is not None and not self._rotten.is_whole()
+
     def _lose_power(self, host: Host) -> None:
-        if self._may_fall(host):
+        if self._may_fall(host) and not self._repairs():
             host.die(power=True)
             self._comes_back(host)
 
     def _crash(self, host: Host) -> None:
         """At an operation of its disk."""
-        if self._may_fall(host):
+        if self._may_fall(host) and not self._repairs():
             host.disk.crash_at = host.disk.operations + self.chance.randrange(40)
 
     def _rot(self, host: Host) -> None:
@@ -98,7 +103,8 @@ class Faults:
             return
         host.die(power=False)
         self._comes_back(host)
-        if self._rotten is not None and not self._rotten.is_whole():
+        others = (other for other in self.world.hosts.values() if other is not host)
+        if self._repairs() or any(other.may_be_torn() for other in others):
             return
         files = [name for name in host.disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name)]
         data = host.disk.files[self.chance.choice(sorted(files))].cached
@@ -119,7 +125,7 @@ class Faults:
         world.at(world.now + chance.randrange(100 * MS, SECOND), self._fail_all)
 
     def _fail_all(self) -> None:
-        if self.world.faulty:
+        if self.world.faulty and not self._repairs():
             self.world.count("all lost power")
             for other in self.world.up():
                 other.die(power=True)
@@ -209,7 +215,7 @@ class Faults:
     def bury_a_minority(self) -> None:
         """Some machines never come back, if what they have is elsewhere, too."""
         world, leader = self.world, self._leader()
-        if leader is None or (self._rotten and not self._rotten.is_whole()):
+        if leader is None or self._repairs():
             return
         voters = leader.membership.voters
         dead = [id for id in voters if world.hosts[id].replica is None]

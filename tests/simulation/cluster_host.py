@@ -196,6 +196,12 @@ class Host:
             and self.replica.exchange.applied_index == len(self.world.log)
         )
 
+    def may_be_torn(self) -> bool:
+        """Whether it may miss what it may have promised: it is down, or about to be, or found its log torn."""
+        if self.replica is None or self.disk.crash_at >= 0:
+            return True
+        return self.replica.node._log.promised is not None
+
     def _synced(self) -> None:
         assert self.replica is not None
         self.disk.sync_may_end = lambda: True
@@ -273,11 +279,11 @@ class Host:
         configuration, which names all."""
         assert self.replica is not None
         node = self.replica.node
-        members = node.membership
-        if id in members.ids or self.id not in members.ids:
+        possible = node.possible_members
+        if id in possible or self.id not in possible:
             return True
-        lets_in = node.leader != self.id if linked else node.leader not in members.ids
-        return lets_in and id > members.last_id
+        lets_in = node.leader != self.id if linked else node.leader not in possible
+        return lets_in and id > node.membership.last_id
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:
