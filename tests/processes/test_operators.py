@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,29 +37,54 @@ def of_one_state(cluster: ClusterProcesses) -> bool:
     return True
 
 
+def term(cluster: ClusterProcesses) -> int:
+    return int(cluster.members[cluster.leader()].ask(command="status")["term"])
+
+
+def in_one_term(cluster: ClusterProcesses, story: Callable[[int], None]) -> None:
+    """Tells a story of who leads; from the beginning when another term began meanwhile. Busy cores can cost a leader
+    its office at any time."""
+    while True:
+        began, leader = term(cluster), cluster.leader()
+        try:
+            return story(leader)
+        except AssertionError:
+            if term(cluster) == began:
+                raise
+
+
 def test_status_shows_every_replica_and_transfer_changes_who_leads(cluster: ClusterProcesses) -> None:
     cluster.begin(free_members(3))
     assert order(cluster, 2, "first", "buy") == "0"
-    first = cluster.leader()
-    follower, other = (id for id in cluster.members if id != first)
     wait_until(lambda: of_one_state(cluster))
-    shown = cluster.succeed("status")
-    assert len(re.findall(r"^ +[123]  127\.0\.0\.1:\d+ +(?:leader|follower) +voter ", shown, re.M)) == 3
-    assert "one state at entry" in shown
-    leading = cluster.members[first].ask(command="status")
-    assert {one["voter"] for one in leading["membership"]} == {True}
-    assert leading["followers"].keys() == {str(follower), str(other)}
-    assert leading["linked"] == sorted((follower, other))
-    assert cluster.members[follower].ask(command="status")["followers"] == {}
 
-    refused = cluster.members[follower].ask(command="transfer")
-    assert refused == {"error": f"member {follower} does not lead: member {first} leads", "leader": first}
-    line = cluster.fail("transfer", ids=[follower])
-    assert line.startswith(f"quorumbook: member {first} leads, and is not among")
-    assert cluster.fail("transfer", str(first)) == f"quorumbook: member {first} is the leader"
-    assert "member 9 is no voter; the voters are 1, 2, 3" in cluster.fail("transfer", "9")
+    def shown_by_all(leader: int) -> None:
+        shown = cluster.succeed("status")
+        assert len(re.findall(r"^ +[123]  127\.0\.0\.1:\d+ +(?:leader|follower) +voter ", shown, re.M)) == 3
+        assert "one state at entry" in shown
+        follower, other = (id for id in cluster.members if id != leader)
+        leading = cluster.members[leader].ask(command="status")
+        assert {one["voter"] for one in leading["membership"]} == {True}
+        assert leading["followers"].keys() == {str(follower), str(other)}
+        assert leading["linked"] == sorted((follower, other))
+        assert cluster.members[follower].ask(command="status")["followers"] == {}
+
+    def refused(leader: int) -> None:
+        follower = next(id for id in cluster.members if id != leader)
+        said = f"member {follower} does not lead: member {leader} leads"
+        assert cluster.members[follower].ask(command="transfer") == {"error": said, "leader": leader}
+        line = cluster.fail("transfer", ids=[follower])
+        assert line.startswith(f"quorumbook: member {leader} leads, and is not among")
+        assert cluster.fail("transfer", str(leader)) == f"quorumbook: member {leader} is the leader"
+        assert "member 9 is no voter; the voters are 1, 2, 3" in cluster.fail("transfer", "9")
+
+    in_one_term(cluster, shown_by_all)
+    in_one_term(cluster, refused)
+    first = cluster.leader()
+    other = next(id for id in cluster.members if id != first)
+    began = term(cluster)
     cluster.succeed("transfer", str(other))
-    assert cluster.leader() == other
+    assert cluster.leader() == other or term(cluster) > began + 1  # it had it, and lost it on busy cores
     assert order(cluster, first, "second", "sell") == "0F"
 
     cluster.members[first].kill()
