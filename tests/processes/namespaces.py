@@ -1,11 +1,13 @@
 """Network namespaces: each replica on a machine of its own, as far as the network goes, with cables that can be cut.
 
 All hang on one bridge, and each knows the hardware addresses of the others. A cable is cut, in one direction, by giving
-its sender a wrong one: what is sent is lost without a word, and no packet filter is needed.
+its sender a wrong one: what is sent is lost without a word, and no packet filter is needed. Packets that are lost at
+random, and links that a proxy delays (slow_links.py), need nftables.
 """
 
 import ctypes
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +38,8 @@ def _enter(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+def ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def hardware(id: int) -> str:
@@ -50,6 +52,7 @@ class Network:
     def __init__(self, count: int) -> None:
         self._hub = f"qb{os.getpid()}-hub"
         self.namespaces = {id: f"qb{os.getpid()}-{id}" for id in range(1, count + 1)}
+        self._lossy: set[int] = set()
 
     def address(self, id: int) -> str:
         return f"10.77.0.{id}"
@@ -81,8 +84,37 @@ class Network:
         """Nothing that one sends reaches the other."""
         self._neighbour(sender, receiver, NOBODY)
 
+    def cut_off(self, one: int, *, hears: bool = False, speaks: bool = False) -> None:
+        """From all others."""
+        for other in self.namespaces.keys() - {one}:
+            if not speaks:
+                self.cut(one, other)
+            if not hears:
+                self.cut(other, one)
+
+    def lose(self, sender: int, receiver: int, percent: int) -> None:
+        """Of the packets that one sends to the other so many do not arrive."""
+        self._lossy.add(receiver)
+        self.filter(
+            receiver,
+            "add table ip lossy",
+            "add chain ip lossy input { type filter hook input priority 0; }",
+            f"add rule ip lossy input ip saddr {self.address(sender)} numgen random mod 100 < {percent} counter drop",
+        )
+
+    def lost(self) -> int:
+        """Packets, since they began to be lost."""
+        listed = (self.filter(id, "list table ip lossy") for id in self._lossy)
+        return sum(int(count) for text in listed for count in re.findall(r"counter packets (\d+)", text))
+
+    def filter(self, id: int, *commands: str) -> str:
+        """nftables at one of them; what it says."""
+        return ip("netns", "exec", self.namespaces[id], "nft", "; ".join(commands))
+
     def heal(self) -> None:
-        """Every cable is whole."""
+        """Every cable is whole, and no packet is lost."""
+        while self._lossy:
+            self.filter(self._lossy.pop(), "delete table ip lossy")
         for sender in self.namespaces:
             for receiver in self.namespaces.keys() - {sender}:
                 self._neighbour(sender, receiver, receiver)

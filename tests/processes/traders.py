@@ -88,6 +88,8 @@ class Rover(Trader):
         super().__init__(transport, f"{transport.upper()}-{home}", seed, notices_end=True)
         self.home = home
         self.visited: list[int] = []  # where it logged on
+        self.attempts = 0  # to log on
+        self.lost = False  # its connection has ended, and it has found no other
         self._cluster = cluster
         self._at = home
 
@@ -95,6 +97,7 @@ class Rover(Trader):
         """Logs on at its replica, or at the next that takes it, and gets what it missed."""
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
+            self.attempts += 1
             try:
                 there = self._cluster.members[self._at]
                 self.port = there.port(f"fix_{self.transport}")
@@ -106,10 +109,12 @@ class Rover(Trader):
                 self._look_at_next()
             else:
                 self.visited.append(self._at)
+                self.lost = False
                 return
 
     def move(self) -> None:
         """Its connection has ended."""
+        self.lost = True
         self._look_at_next()
         self.arrive()
 
@@ -127,6 +132,22 @@ class Rover(Trader):
                 continue
             except (Closed, OSError):
                 self.move()
+
+    def told_open(self) -> dict[str, int]:
+        """By the reports that it has: what is left of its orders."""
+        left = {message[11]: int(message[151]) for message in self.received if message.get(150) in ("0", "F")}
+        return {name: lots for name, lots in left.items() if lots}
+
+    def asked_open(self) -> dict[str, int]:
+        """By its replica: what is left of its orders."""
+        self.send("AF", (584, "all"), (585, 7))
+        left = {}
+        while True:
+            answer = self.expect("8")
+            if answer[39] != "8":  # there is one
+                left[answer[11]] = int(answer[151])
+            if answer.get(912) == "Y":
+                return left
 
     def finish(self) -> None:
         """Takes everything up to now."""
@@ -162,6 +183,8 @@ def wait_for_more(rovers: Sequence[Rover], answers: int) -> None:
 def check_all(cluster: ClusterProcesses, rovers: Sequence[Rover], directory: Path) -> None:
     """What clients were told, and that every replica has just that."""
     check(rovers)
+    for rover in rovers:
+        assert rover.asked_open() == rover.told_open()
     cluster.wait_for_one_state()
     trades = {fill[880] for rover in rovers for fill in rover.received if fill.get(150) == "F"}
     some = cluster.members[1]
