@@ -56,6 +56,7 @@ class Admin:
             "transfer": lambda request: members.transfer(request.member),
             "add": lambda request: members.add(request.member, request.address),
             "promote": lambda request: members.promote(request.member),
+            "may_remove": lambda request: members.may_remove(request.member),
             "remove": lambda request: members.remove(request.member),
         }
 

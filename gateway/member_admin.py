@@ -79,7 +79,15 @@ class MemberAdmin:
             )
         return self._change(promoted)
 
+    def may_remove(self, id: int) -> dict[str, Any]:
+        """Whether `remove` would be taken: asked before a leader hands over to go."""
+        self._without(id)
+        return {}
+
     def remove(self, id: int) -> dict[str, Any]:
+        return self._change(self._without(id))
+
+    def _without(self, id: int) -> Membership:
         self._must_lead()
         left = self._node.membership.remove(id)
         answering = (self._replica.linked | {self._node.me}) & left.voters
@@ -88,7 +96,7 @@ class MemberAdmin:
                 f"without member {id} the voters are {listed(left.voters)}, and of these only {listed(answering)} "
                 f"can be reached: too few to decide anything. Start another first"
             )
-        return self._change(left)
+        return left
 
     def _must_lead(self) -> None:
         if self._node.leader != self._node.me:

@@ -61,13 +61,14 @@ def add(member: int, address: str, learner: bool, data: Sequence[Path], connect:
 def remove(member: int, data: Sequence[Path], connect: Sequence[str]) -> None:
     """Remove a member for good. Its id is never used again.
 
-    The leader hands over first. A removed member goes on running, without a say and without clients, until it is
+    A leader hands over first. A removed member goes on running, without a say and without clients, until it is
     stopped; its directory is of no more use.
     """
     with explained():
         cluster = Cluster(data, connect)
         status = cluster.leader()
-        if status["member"] == member and len(status["membership"]) > 1:
+        if status["member"] == member:
+            cluster.ask_leader("may_remove", member=member)
             hand_over(cluster, 0)
         changed(cluster, f"member {member} is removed", "remove", member)
 

@@ -56,6 +56,7 @@ def test_only_the_leader_changes_anything_and_says_who_that_is() -> None:
         lambda: world.admin.transfer(2),
         lambda: world.admin.add(5, "127.0.0.1:5"),
         lambda: world.admin.promote(4),
+        lambda: world.admin.may_remove(2),
         lambda: world.admin.remove(2),
     ):
         with pytest.raises(NotLeading, match="member 3 leads") as refused:
@@ -117,8 +118,10 @@ def test_where_a_log_ends_is_not_known_while_it_is_probed() -> None:
 
 def test_a_removal_that_leaves_too_few_who_answer_is_refused() -> None:
     world = World(THREE, Cluster(), linked=(2, 4))
-    with pytest.raises(Refused, match="without member 2 the voters are 1, 3, and of these only 1"):
-        world.admin.remove(2)
+    for command in (world.admin.may_remove, world.admin.remove):
+        with pytest.raises(Refused, match="without member 2 the voters are 1, 3, and of these only 1"):
+            command(2)
+    assert world.admin.may_remove(3) == {}
     assert world.proposed == []
     world.admin.remove(3)
     world.admin.remove(4)

@@ -138,6 +138,9 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     cluster.members[dead].kill()
     wait_until(lambda: cluster.members[first].ask(command="status")["linked"] == [living])
     assert f"of these only {first} can be reached" in cluster.fail("remove", str(living))
+    leader = cluster.run("remove", str(first))
+    assert (leader.returncode, leader.stdout) == (1, "")  # it did not hand over before it was refused
+    assert f"of these only {living} can be reached" in leader.stderr
     cluster.succeed("remove", str(dead))
     assert cluster.members[first].ask(command="status")["accepting"]
 
