@@ -208,14 +208,15 @@ class Faults:
         if host is None or host.replica is None:
             return
         node, exchange = host.replica.node, host.replica.exchange
-        if exchange.applied_term == node.term and node.membership_index <= exchange.applied_index:
+        newest = max(world.leaders)  # the host may still take itself for the leader of an older term
+        if exchange.applied_term == node.term == newest and node.membership_index <= exchange.applied_index:
             for id in sorted(world.hosts.keys() - node.membership.ids):
                 world.end_for_good(world.hosts[id])
 
     def bury_a_minority(self) -> None:
         """Some machines never come back, if what they have is elsewhere, too."""
         world, leader = self.world, self._leader()
-        if leader is None or self._repairs():
+        if leader is None or leader.term < max(world.leaders) or self._repairs():
             return
         voters = leader.membership.voters
         dead = [id for id in voters if world.hosts[id].replica is None]
