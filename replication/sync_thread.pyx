@@ -6,6 +6,8 @@
 sync at a time. Linux only.
 """
 
+import os
+
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport errno
 from libc.stdint cimport uint64_t
@@ -114,7 +116,7 @@ cdef class SyncThread:
             return False
         self.running = False
         if self.shared.error:
-            raise OSError(self.shared.error, "fdatasync failed")
+            raise OSError(self.shared.error, os.strerror(self.shared.error))
         return True
 
     def close(self) -> None:

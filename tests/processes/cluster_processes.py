@@ -38,11 +38,17 @@ def config_of(cluster: str, member: int, addresses: dict[int, str]) -> str:
 
 
 class ClusterProcesses:
-    """`members` by id. Ends with the `with` block, however that ends."""
+    """`members` by id. Ends with the `with` block, however that ends. wrapper: what a member is started by."""
 
-    def __init__(self, directory: Path, namespaces: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        namespaces: Mapping[int, str] | None = None,
+        wrapper: Callable[[int], tuple[str, ...]] = lambda id: (),
+    ) -> None:
         self._directory = directory
         self._namespaces = namespaces or {}
+        self._wrapper = wrapper
         self.members: dict[int, ExchangeProcess] = {}
 
     def __enter__(self) -> Self:
@@ -55,7 +61,10 @@ class ClusterProcesses:
     def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
         """A replica on an empty directory; returns when it is ready."""
         made = self.members[id] = ExchangeProcess(
-            self._directory / f"member{id}", config=config, namespace=self._namespaces.get(id, "")
+            self._directory / f"member{id}",
+            config=config,
+            namespace=self._namespaces.get(id, ""),
+            wrapper=self._wrapper(id),
         )
         made.command += arguments
         return made.start()
