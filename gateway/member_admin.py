@@ -24,13 +24,21 @@ class NotLeading(Refused):
 class MemberAdmin:
     """Every command raises membership.Refused, with a text for people, and gives what the answer holds.
 
-    proposed: called when there is something for the log to do: take a turn.
+    troubles: what was last wrong with members that there is no link to; 0 = with strangers. proposed: called when
+    there is something for the log to do: take a turn.
     """
 
-    def __init__(self, replica: Replica, cluster: Cluster, proposed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        cluster: Cluster,
+        troubles: Callable[[], dict[int, str]],
+        proposed: Callable[[], None],
+    ) -> None:
         self._replica = replica
         self._node = replica.node
         self._cluster = cluster
+        self._troubles = troubles
         self._proposed = proposed
 
     def status(self) -> dict[str, Any]:
@@ -43,6 +51,7 @@ class MemberAdmin:
             "commit_index": node.commit_index,
             "membership": [member._asdict() for member in node.membership.members],
             "linked": sorted(self._replica.linked),
+            "troubles": {str(id): what for id, what in self._troubles().items()},
             "followers": {
                 str(id): {
                     "match": progress.match,

@@ -12,7 +12,9 @@ from gateway.replicas import Cluster, wait_for, where_replicas_are
 
 TRANSFER_SECONDS = 5.0
 COMMIT_SECONDS = 30.0
-LOOK_SECONDS = 1.0  # how often it is said how far a learner is
+LOOK_SECONDS = (
+    2.0  # how often it is said how far a learner is; who was refused before tries again within 1.1 s
+)
 ID = click.IntRange(1, 1_000_000)
 
 
@@ -124,7 +126,7 @@ def wait_until_caught_up(cluster: Cluster, member: int) -> None:
     def there() -> bool:
         return any(one["followers"].get(str(member), {}).get("caught_up") for one in cluster.statuses())
 
-    while not there():
+    while not wait_for(there, LOOK_SECONDS):
         status = cluster.leader()
         if str(member) not in status["followers"]:
             raise ConfigError(f"member {member} was removed meanwhile")
@@ -132,12 +134,18 @@ def wait_until_caught_up(cluster: Cluster, member: int) -> None:
         if now != said:
             said = now
             click.echo(f"waiting: {now}")
-        wait_for(there, LOOK_SECONDS)
 
 
 def progress(status: dict[str, Any], member: int) -> str:
     """How far a follower is, for people."""
-    entry, follower = entry_of(status, member), status["followers"][str(member)]
-    if member not in status["linked"] and entry is not None:
-        return f"member {member} is not there: start it, at {entry['address']}, with quorumbook serve --config FILE"
-    return f"member {member} has {follower['match']:,} of {status['last_index']:,} entries"
+    follower, leader = status["followers"][str(member)], status["member"]
+    if member in status["linked"]:
+        return f"member {member} has {follower['match']:,} of {status['last_index']:,} entries"
+    wrong = status["troubles"].get(str(member)) or status["troubles"].get("0")
+    if wrong:
+        return f"member {member} has no link to member {leader}, which leads: {wrong}"
+    at = next(one["address"] for one in status["membership"] if one["id"] == leader)
+    return (
+        f"member {member} has not come to member {leader}, which leads: start it with quorumbook serve --config FILE. "
+        f'If it runs, its cluster.members must have "{leader} {at}", and what it prints says what is wrong'
+    )

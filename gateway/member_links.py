@@ -116,6 +116,10 @@ class MemberLinks:
     def linked(self) -> set[int]:
         return self._peers.linked if self._peers is not None else set()
 
+    def troubles(self) -> dict[int, str]:
+        """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
+        return self._peers.troubles if self._peers is not None else {}
+
     def send(self, message: Message) -> None:
         if self._peers is not None:
             self._peers.send(message)

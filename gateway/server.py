@@ -183,7 +183,7 @@ class Server:
         self._connections.outlet = self._router
         self._subscribers = Subscribers(self._feed, lambda: self._replica.exchange.feed, self._dropped)
         self._snapshots = Answering(self._snapshot, self._snapshot_of, SNAPSHOTS)
-        members = MemberAdmin(self._replica, cluster, self.schedule)
+        members = MemberAdmin(self._replica, cluster, self._links.troubles, self.schedule)
         admin = Admin(self._replica, members, self.stop, self._process)
         self._snapshot_keeper = SnapshotKeeper(
             loaded.config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, trace

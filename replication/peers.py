@@ -93,8 +93,11 @@ class _Link(asyncio.Protocol):
 
     @property
     def name(self) -> str:
-        address = self.transport.get_extra_info("peername")
-        return f"member {self.peer} at {address}" if self.peer else f"somebody at {address}"
+        """Of who dialled without the port, which is another one each time."""
+        if self._dialled:
+            return f"member {self.peer} at {self._peers.members.get(self.peer)}"
+        host = self.transport.get_extra_info("peername")[0]
+        return f"member {self.peer} at {host}" if self.peer else f"somebody at {host}"
 
     def _take(self, kind: int, body: bytes) -> None:
         if self.transport.is_closing():
@@ -108,11 +111,11 @@ class _Link(asyncio.Protocol):
             self._peers.receiver.inputs(self.peer, body)
         elif kind == HELLO_FRAME and not self.ready:
             self._peers.greeted(self, decode_hello(body))
-        elif kind == REFUSED_FRAME and not self.ready:
+        elif kind == REFUSED_FRAME:  # also of a link that is ready here: who dialled judges last
             self.refused = body.decode("utf-8", "replace")
-            self._peers.receiver.trouble(self.peer, f"{self.name} refuses this replica: {self.refused}")
+            self._peers.tell(self.peer, f"{self.name} refuses this replica: {self.refused}")
             self.transport.close()
-        elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME, REFUSED_FRAME):
+        elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME):
             raise Garbled("a frame out of turn")
         # frames of kinds that a newer version has are passed over
 
@@ -182,9 +185,7 @@ class Peers:
                 ssl_handshake_timeout=HELLO_SECONDS if self._tls else None,
             )
         except OSError as error:
-            self._tell(
-                0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})"
-            )
+            self.tell(0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})")
 
     def update(self, members: dict[int, str], newer_than: int | None, *, admits: bool) -> None:
         """Goes by these members: dials whom it should, hangs up on who is no member any more.
@@ -192,6 +193,8 @@ class Peers:
         newer_than: who has a higher id may be one, too. The log here may lack the entries that made it a member, and
         gets them from nobody else when it leads (Ongaro's thesis, 4.1). None: nobody is. admits: such a one is let in.
         """
+        for id in members.keys() - self.members.keys():
+            self._told.pop(id, None)  # it was of a stranger
         self.members, self._newer_than, self._admits = members, newer_than, admits
         for id, link in list(self._links.items()):
             if not self._may_be_member(id):
@@ -220,7 +223,7 @@ class Peers:
                         )
                 except OSError as error:
                     if isinstance(error, ssl.SSLError):
-                        self._tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
+                        self.tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
                     link = None
                 await asyncio.sleep(RETRY_SECONDS)
                 if link is not None and not link.ready:
@@ -234,10 +237,11 @@ class Peers:
         if not link.refused:
             ended = link.ended or "the connection ended"
             why = ended if link.transport.is_closing() else f"nothing came for {HELLO_SECONDS} s"
-            self._tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
+            self.tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
         link.transport.abort()
 
-    def _tell(self, id: int, what: str) -> None:
+    def tell(self, id: int, what: str) -> None:
+        """What stands between this replica and a member (0 = a stranger), once."""
         if self._told.get(id) != what:
             self._told[id] = what
             self.receiver.trouble(id, what)
@@ -248,7 +252,7 @@ class Peers:
         """A hello has come: the dialler's first, then ours."""
         why = self._dislike(link, hello)
         if why is not None:
-            self._tell(hello.sender, f"{link.name} was refused: {why}")
+            self.tell(hello.sender, f"{link.name}, as member {hello.sender}, was refused: {why}")
             link.refused = why
             link.refuse(why)
             return
@@ -262,7 +266,8 @@ class Peers:
             link.transport.write(encode_hello(self.hello(hello.sender)))
         link.ready = True
         self._links[hello.sender] = link
-        self._told.pop(hello.sender, None)
+        if not answer:
+            self._told.pop(hello.sender, None)
         self.receiver.opened(hello.sender)
 
     def _dislike(self, link: _Link, hello: Hello) -> str | None:
@@ -287,6 +292,8 @@ class Peers:
     def lost(self, link: _Link) -> None:
         if link.peer and self._links.get(link.peer) is link:
             del self._links[link.peer]
+            if not link.refused:
+                self._told.pop(link.peer, None)
             self.receiver.closed(link.peer)
             self.receiver.received()
         if not self._closed:
@@ -307,7 +314,7 @@ class Peers:
         if link is None:
             return
         if link.transport.get_write_buffer_size() > WAITING_BYTES:
-            self._tell(to, f"member {to} does not read what it is sent: the link is closed and begins again")
+            self.tell(to, f"member {to} does not read what it is sent: the link is closed and begins again")
             link.transport.abort()
             return
         link.transport.write(data)
@@ -316,6 +323,11 @@ class Peers:
     def linked(self) -> set[int]:
         """The members that there is a link to."""
         return set(self._links)
+
+    @property
+    def troubles(self) -> dict[int, str]:
+        """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
+        return {id: what for id, what in self._told.items() if id not in self._links}
 
     def close(self) -> None:
         self._closed = True

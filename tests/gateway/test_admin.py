@@ -25,7 +25,7 @@ def admin_of(edge: MemoryEdge) -> Admin:
     replica = SimpleNamespace(
         exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0, linked=set()
     )
-    members = MemberAdmin(cast(Replica, replica), Cluster(), lambda: None)
+    members = MemberAdmin(cast(Replica, replica), Cluster(), dict, lambda: None)
     return Admin(cast(Replica, replica), members, lambda: None, dict)
 
 

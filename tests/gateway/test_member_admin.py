@@ -40,7 +40,7 @@ class World:
             change=self._change, transfer=lambda to: to or 2,
         )  # fmt: skip
         replica = SimpleNamespace(node=node, linked=set(linked))
-        self.admin = MemberAdmin(cast(Replica, replica), cluster, self._turn)
+        self.admin = MemberAdmin(cast(Replica, replica), cluster, dict, self._turn)
 
     def _change(self, changed: Membership) -> int:
         self.proposed.append(changed)

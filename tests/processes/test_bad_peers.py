@@ -136,9 +136,7 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
             with three:
                 for id, address in others:
                     port = address.rpartition(":")[2]
-                    wait_for_words(
-                        three, f"member {id} at ('127.0.0.1', {port}) refuses this replica: {COPIED}"
-                    )
+                    wait_for_words(three, f"member {id} at 127.0.0.1:{port} refuses this replica: {COPIED}")
                 assert not three.ask(command="status")["accepting"]
         three.data.rename(copy)
         true.rename(three.data)

@@ -2,6 +2,9 @@
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,6 +146,34 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     assert f"of these only {living} can be reached" in leader.stderr
     cluster.succeed("remove", str(dead))
     assert cluster.members[first].ask(command="status")["accepting"]
+
+
+def test_who_adds_a_member_hears_why_it_does_not_come(cluster: ClusterProcesses) -> None:
+    addresses = free_members(2)
+    alone = cluster.start(1, config_of("ab" * 16, 1, {1: addresses[1]}))
+    waiting = first_waiting(alone, "add", "2", addresses[2])
+    assert f'must have "1 {addresses[1]}", and what it prints says what is wrong' in waiting
+
+    foreign = alone.directory.parent / "foreign"
+    with ExchangeProcess(foreign, config=config_of("cd" * 16, 2, addresses)) as two:
+        said = f"member 1 at {addresses[1]} refuses this replica: its data is of cluster"
+        wait_until(lambda: said in "".join(two.output))
+        waiting = first_waiting(alone, "add", "2", addresses[2])
+        assert f"was refused: its data is of cluster {'cd' * 16}, and this is cluster {'ab' * 16}" in waiting
+        assert "start it" not in waiting
+    cluster.start(2, config_of("ab" * 16, 2, addresses))
+    assert "member 2 is a voter" in cluster.succeed("add", "2", addresses[2])
+    assert alone.ask(command="status")["troubles"] == {}
+
+
+def first_waiting(one: ExchangeProcess, *arguments: str) -> str:
+    """What a command says first that it waits for; then it is interrupted."""
+    command = [sys.executable, "-m", "gateway.cli", *arguments, "--data", str(one.data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=one.environment) as process:
+        assert process.stdout
+        line = next(line for line in process.stdout if line.startswith("waiting: "))
+        process.send_signal(signal.SIGINT)
+    return line
 
 
 def test_a_member_that_was_away_hears_a_leader_that_it_does_not_know(cluster: ClusterProcesses) -> None:
