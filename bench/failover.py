@@ -320,7 +320,8 @@ def measure(options: argparse.Namespace, seen: dict[str, list[Seen]]) -> Iterato
             name = f"kill with {options.resting:,} resting orders"
             yield from several(venue, name, kill, max(options.kills // 4, 1), seen)
             yield snapshot(venue, options.resting)
-        if options.behind:
+    if options.behind:
+        with directory() as path, cluster(path / "data") as venue:  # what it has missed is all it has to do
             yield behind(venue, options.behind)
 
 
