@@ -112,6 +112,12 @@ class Rover(Trader):
                 self.lost = False
                 return
 
+    def go_home(self) -> None:
+        """Logs on where it began, unless it is there."""
+        if self.visited[-1:] != [self.home]:
+            self._at = self.home
+            self.arrive()
+
     def move(self) -> None:
         """Its connection has ended."""
         self.lost = True
