@@ -147,13 +147,26 @@ def order(
 
 
 @click.command("cancel")
-@click.argument("cl_ord_id", metavar="CLORDID")
+@click.argument("cl_ord_id", metavar="CLORDID", required=False)
+@click.option("--all", "every", is_flag=True, help="All open orders of the session.")
 @session_options
 def cancel(
-    cl_ord_id: str, comp_id: str, endpoints: tuple[str, ...], data: Path | None, as_json: bool
+    cl_ord_id: str | None,
+    every: bool,
+    comp_id: str,
+    endpoints: tuple[str, ...],
+    data: Path | None,
+    as_json: bool,
 ) -> None:
-    """Cancel the open order CLORDID of this session."""
+    """Cancel the open order CLORDID of this session, or all of them."""
+    if every == (cl_ord_id is not None):
+        raise click.UsageError("give a CLORDID, or --all")
     with session(comp_id, endpoints, data) as (client, _, missed):
+        if cl_ord_id is None:
+            count = client.mass_cancel()
+            tell(missed, as_json)
+            click.echo(json.dumps({"cancelled": count}) if as_json else f"{count:,} orders cancelled")
+            return
         found = find(client, cl_ord_id)
         answer = client.cancel(found)
         show([found], missed, as_json)
@@ -210,14 +223,11 @@ def refused(answer: Report | None) -> None:
 
 def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
     """The orders, and fills that nobody was told of yet."""
+    tell(missed, as_json)
     if as_json:
         for one in found:
             click.echo(json.dumps(facts(one)))
         return
-    for fill in missed:
-        click.echo(
-            f"since the last command: {fill.cl_ord_id} filled {fill.last_quantity} at {fill.last_price}"
-        )
     if not found:
         click.echo("no open orders")
         return
@@ -232,6 +242,14 @@ def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
         )
     needed = Console(width=1000).measure(table).maximum
     Console(width=max(Console().width, needed)).print(table)
+
+
+def tell(missed: list[Report], as_json: bool) -> None:
+    """Fills that nobody was told of yet; they are no objects of --json."""
+    for fill in missed if not as_json else ():
+        click.echo(
+            f"since the last command: {fill.cl_ord_id} filled {fill.last_quantity} at {fill.last_price}"
+        )
 
 
 def facts(one: Order) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """`quorumbook play`: a flow file through a client session into a running exchange."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def play(
 
     The k-th entry of flow id N gets the ClOrdID N.k. When the replica that it is connected to
     ends, it goes on at the next; when none is there, they are waited for. Every request counts once.
+    Ctrl-C ends it after the answers to what was sent; once more at once. Open orders stay.
     """
     if str(flow) == "-":
         raise click.ClickException(
@@ -88,23 +90,59 @@ def play(
             ) as client,
         ):
             player = Player(client, requests, rate)
+            session = options(comp_id, endpoints, data)
             started = time.perf_counter()
-            with bar(total, symbol) as progress:
+            with bar(total, symbol) as progress, interruptible(player, total, session):
                 for rows in read_blocks(flow):
                     for sent in player.play(rows):
                         progress(sent)
                 player.drain()
-                progress(total)
-            seconds = time.perf_counter() - started
+                progress(player.sent)
+                seconds = time.perf_counter() - started
+                open_orders = len(client.orders()) if player.stopped else 0
             answers = player.answers
             played = answers.fills()
             if writer:
                 writer.write(played)
-    say(symbol, comp_id, total, len(played), seconds, player)
+    say(symbol, comp_id, len(played), seconds, player)
+    if player.stopped:
+        left = f"{open_orders:,} orders stay open: {ways(session)}" if open_orders else "no order stays open"
+        click.echo(f"interrupted: {player.so_far(total)}; {left}", err=True)
+        raise click.exceptions.Exit(130)
     if answers.rejected:
         raise click.ClickException(
             f"{answers.rejected:,} requests were refused as messages: {player.refusal}"
         )
+
+
+@contextmanager
+def interruptible(player: "Player", total: int, session: str) -> Iterator[None]:
+    """Ctrl-C stops the player between two requests: an exception could come in the middle of one. The next Ctrl-C is
+    one. Whatever ends it otherwise, it is said how far it came. session: the options that name it to other commands."""
+
+    def stop(*_: object) -> None:
+        player.stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException:
+        click.echo(f"{player.so_far(total)}. Open orders stay: {ways(session)}", err=True)
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def options(comp_id: str, endpoints: Sequence[str], data: Path | None) -> str:
+    """Those that name this session to other commands."""
+    where = [f"--connect {endpoint}" for endpoint in endpoints] + ([f"--data {data}"] if data else [])
+    return " ".join([f"--as {comp_id}", *where])
+
+
+def ways(session: str) -> str:
+    """What can be done about orders that stay open."""
+    return f"see them with quorumbook orders {session}, cancel all with quorumbook cancel --all {session}"
 
 
 class Player:
@@ -116,6 +154,7 @@ class Player:
         self.answers = Answers(requests)
         self.refusal = ""
         self.sent = 0
+        self.stopped = False  # may be set at any time: nothing more is sent
         self._gap_ns = 0.0 if rate is None else 1e9 / rate
         self._start_ns = time.monotonic_ns()
         self._intended: list[npt.NDArray[np.int64]] = []
@@ -133,11 +172,11 @@ class Player:
         yield from self._send(rows[begin:])
 
     def _send(self, rows: Sequence[FlowRow]) -> Iterator[int]:
-        if not rows:
+        if not rows or self.stopped:
             return
         requests = self.requests.build(rows)
         done = 0
-        while done < len(requests):
+        while done < len(requests) and not self.stopped:
             room = min(WINDOW - (self.sent - self.answers.answered), len(requests) - done)
             if self._gap_ns:
                 now = time.monotonic_ns() - self._start_ns
@@ -162,7 +201,7 @@ class Player:
         if not self._gap_ns or self.sent - self.answers.answered >= WINDOW:
             return 1.0
         due = self._start_ns + self.sent * self._gap_ns
-        return max((due - time.monotonic_ns()) / 1e9, 0.0)
+        return min(max((due - time.monotonic_ns()) / 1e9, 0.0), 1.0)
 
     def drain(self) -> None:
         """Wait until every request is answered. TimeoutError when answers stop coming."""
@@ -172,6 +211,11 @@ class Player:
                 self._receive(1.0)
                 if time.monotonic() - since > PATIENCE_SECONDS:
                     raise TimeoutError(f"only {before:,} of {self.sent:,} requests were answered")
+
+    def so_far(self, total: int) -> str:
+        """For people."""
+        answered = min(self.answers.answered, self.sent)
+        return f"{self.sent:,} of {total:,} requests were sent, {answered:,} of these answered"
 
     def _receive(self, timeout: float) -> None:
         received = self.client.receive(timeout)
@@ -215,10 +259,12 @@ class bar:
         self._progress.stop()
 
 
-def say(symbol: str, comp_id: str, total: int, fills: int, seconds: float, player: Player) -> None:
+def say(symbol: str, comp_id: str, fills: int, seconds: float, player: Player) -> None:
     """What happened, for people."""
-    click.echo(f"{symbol} as {comp_id}: {total:,} requests, {fills:,} fills in {seconds:.2f} s ", nl=False)
-    click.echo(f"({total / max(seconds, 1e-9):,.0f}/s)")
+    click.echo(
+        f"{symbol} as {comp_id}: {player.sent:,} requests, {fills:,} fills in {seconds:.2f} s ", nl=False
+    )
+    click.echo(f"({player.sent / max(seconds, 1e-9):,.0f}/s)")
     for code, count in player.answers.refused.most_common():
         click.echo(f"  refused {count:,}: {reason_text(code)}")
     latencies = player.latencies_us()

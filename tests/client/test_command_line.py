@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -217,6 +219,60 @@ def test_a_rate_is_kept(own: Running, tmp_path: Path) -> None:
     done = quorumbook("play", flow, "--symbol", "AAPL", "--rate", 10, data=own.data)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - start >= 1.3
+
+
+def test_play_that_is_interrupted_says_what_it_leaves(own: Running, tmp_path: Path) -> None:
+    flow, fills = tmp_path / "flow.csv", tmp_path / "fills.csv"
+    rows = "".join(f"{n},{n},NEW,{n},B,{9000 + n},5,GTC\n" for n in range(1, 3001))
+    flow.write_text("seq,time_ns,action,order_id,side,price_ticks,qty,tif\n" + rows)
+    session = ["--as", "P", "--data", str(own.data)]
+    command = ["play", str(flow), "--symbol", "AAPL", "--rate", "100", "--fills", str(fills), *session]
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    ) as playing:  # fmt: skip
+        while not Place((), own.data).ask({"command": "status"})["live_orders"]:
+            time.sleep(0.05)
+        playing.send_signal(signal.SIGINT)
+        said, why = playing.communicate(timeout=120)
+    assert playing.returncode == 130, why
+    found = re.fullmatch(
+        r"interrupted: (\d+) of 3,000 requests were sent, (\d+) of these answered; (\d+) orders stay open: "
+        rf"see them with quorumbook orders {' '.join(session)}, cancel all with quorumbook cancel --all "
+        rf"{' '.join(session)}\n",
+        why,
+    )
+    assert found, why
+    assert len(set(found.groups())) == 1
+    assert said.startswith(f"AAPL as P: {found[1]} requests, 0 fills")
+    assert fills.exists()
+    listed = quorumbook("orders", "--json", *session)
+    assert len(listed.stdout.splitlines()) == int(found[1])
+    assert quorumbook("cancel", "--all", *session).stdout == f"{found[1]} orders cancelled\n"
+    assert quorumbook("orders", *session).stdout == "no open orders\n"
+    assert json.loads(quorumbook("cancel", "--all", "--json", *session).stdout) == {"cancelled": 0}
+    for wrong in (["cancel"], ["cancel", "1.1", "--all"]):
+        assert "give a CLORDID, or --all" in quorumbook(*wrong, *session).stderr
+
+
+def test_play_says_how_far_it_came_when_the_exchange_goes_away(
+    own: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = tmp_path / "flow.csv"
+    quorumbook("generate", "--rows", 20000, "--seed", 3, "--out", flow)
+
+    class Ends(play_command.bar):
+        def __call__(self, done: int) -> None:
+            own.kill()
+
+    monkeypatch.setattr(play_command, "bar", Ends)
+    monkeypatch.setattr(play_command, "PATIENCE_SECONDS", 1)
+    done = CliRunner().invoke(play, [str(flow), "--symbol", "AAPL", "--as", "P", "--data", str(own.data)])
+    assert done.exit_code == 1
+    assert re.search(
+        r"^[\d,]+ of 20,000 requests were sent, [\d,]+ of these answered\. Open orders", done.output
+    )
+    assert f"quorumbook orders --as P --data {own.data}" in done.output
 
 
 @pytest.mark.parametrize("end", [Running.kill, Running.stop])
