@@ -179,7 +179,7 @@ class Faults:
         world, leader = self.world, self.world.leader()
         if leader is None or leader.replica is None or leader.frozen is not None:
             return
-        admin = MemberAdmin(leader.replica, Cluster(), leader.schedule)
+        admin = MemberAdmin(leader.replica, Cluster(), dict, leader.schedule)
         members = leader.replica.node.membership
         learners = sorted(members.ids - members.voters)
         try:

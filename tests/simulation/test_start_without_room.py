@@ -18,7 +18,7 @@ from replication.files import LogUnavailable
 def waits(life: Life) -> None:
     """No input is taken, and it says why; who only reads is served."""
     replica = life.replica
-    members = MemberAdmin(replica, Cluster(), lambda: None)
+    members = MemberAdmin(replica, Cluster(), dict, lambda: None)
     status = msgspec.json.decode(Admin(replica, members, lambda: None, dict).answer(b'{"command": "status"}'))
     assert status["accepting"] is False
     assert "cannot be reserved: No space left" in status["why_not"]
