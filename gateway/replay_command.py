@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from gateway.config import ConfigError
 from replication.messages import Entry
 
 if TYPE_CHECKING:
@@ -18,15 +19,19 @@ Trade = tuple[int, int, int, str, int, str, str, int, int]
 
 
 @click.command()
-@click.argument("directory", metavar="DATA_DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument(
+    "named", metavar="[DATA_DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
+)
 @click.option("--to", "last", metavar="INDEX", type=click.IntRange(min=1), help="Stop after this log index.")
 @click.option(
     "--fills", type=click.Path(dir_okay=False, path_type=Path), help="Write the fills (CSV, .gz, .zst)."
 )
 @click.option("--symbol", help="Only this symbol's fills.")
 @click.option("--verify", is_flag=True, help="Check every byte and the hash chain; checksums always are.")
-def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | None, verify: bool) -> None:
-    """Apply a log again and show where it leads.
+def replay(
+    named: Path | None, last: int | None, fills: Path | None, symbol: str | None, verify: bool
+) -> None:
+    """Apply a log again and show where it leads: of a local cluster that of the first replica that runs.
 
     The fills carry flow ids: N for an order whose ClOrdID is `N.k`, 0 for one of another kind.
     """
@@ -34,9 +39,15 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
     from gateway.flow import FILLS_HEADER
     from gateway.flow_files import create_text
     from gateway.replica_snapshot import restore_exchange
+    from gateway.replicas import in_directory, with_logs
     from replication.disk import opening_snapshot, read_log_pieces
     from replication.files import LogError
 
+    try:
+        directories = with_logs(named)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    directory = next((one for one in directories if in_directory(one).admin), directories[0])
     exchange = Exchange()
     begins, after = 0, None
     payload_bytes, chain_hash = 0, b""
@@ -93,6 +104,7 @@ def replay(directory: Path, last: int | None, fills: Path | None, symbol: str | 
             f"{'begins with':<15} the snapshot at entry {begins:,}: what came before is not in the log"
         )
     for name, value in {
+        "data": directory,
         "entries": f"{entries - begins:,}",
         "inputs": f"{exchange.input_number:,}",
         "commands": f"{exchange.machine.commands:,}",

@@ -72,6 +72,24 @@ def beside(directory: Path) -> list[Path]:
     return [directory]
 
 
+def with_logs(named: Path | None) -> list[Path]:
+    """The directories whose logs are meant: of the cluster that `quorumbook cluster` made there, or this one, when it
+    has a log of its own. None: the default directory. Raises ConfigError when there is none."""
+    directory = (named or default_directory()).absolute()
+    found = [directory] if named is not None and has_log(directory) else beside(directory)
+    if not any(map(has_log, found)):
+        raise ConfigError(
+            f"there is no log in {directory}, and none of a cluster that `quorumbook cluster` made there or in "
+            f"{directory / 'cluster'}: name the data directory of a replica"
+        )
+    return [one for one in found if has_log(one)]
+
+
+def has_log(directory: Path) -> bool:
+    """Raises OSError when it cannot be looked into."""
+    return directory.is_dir() and any(".segment" in name for name in os.listdir(directory))
+
+
 def in_directory(directory: Path) -> Replica:
     try:
         endpoints = read_endpoints(directory)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.config import default_directory
+from gateway.config import ConfigError
 
 LOCK_NAME = "snapshot.lock"
 NICE = 19  # the replica goes first
@@ -26,24 +26,42 @@ def give_way() -> None:
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The data directory of a replica. Default: ~/.local/state/quorumbook.",
+    help="The data directory of a replica, or of a local cluster: then of each. Default: ~/.local/state/quorumbook.",
 )
 def snapshot(data: Path | None) -> None:
     """Make a snapshot of a replica, which may run meanwhile: its next start need not read all of its log.
 
     What the log says is committed is applied in this process, from the newest snapshot on. The newest two are kept.
     """
+    from gateway.replicas import with_logs
+
+    try:
+        directories = with_logs(data)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    give_way()
+    wrong = []
+    for directory in directories:
+        began = time.perf_counter()
+        try:
+            said = make(directory)
+        except click.ClickException as error:
+            wrong.append(error.message)
+        else:
+            whose = f"{directory}: " if len(directories) > 1 else ""
+            click.echo(f"{whose}{said}, {time.perf_counter() - began:.2f} s")
+    if wrong:
+        raise click.ClickException("\n".join(wrong))
+
+
+def make(directory: Path) -> str:
+    """What was made, for people. Raises ClickException."""
     from gateway.snapshot_maker import Maker
     from replication.disk import RealDisk
     from replication.files import LogError, LogInUse
-    from replication.reader import check_there
 
-    directory = (data or default_directory()).absolute()
-    give_way()
-    began = time.perf_counter()
     try:
         disk = RealDisk(str(directory), create=False)
-        check_there(disk)
         disk.lock(LOCK_NAME)
         maker = Maker(disk)
         name = maker.make()
@@ -58,8 +76,6 @@ def snapshot(data: Path | None) -> None:
     for what in maker.passed_over:
         click.echo(what)
     if name is None:
-        click.echo("nothing was committed since the newest snapshot")
-        return
-    index = int(name.rpartition("-")[2])
+        return "nothing was committed since the newest snapshot"
     size = (directory / name).stat().st_size
-    click.echo(f"snapshot at entry {index:,}: {size:,} bytes, {time.perf_counter() - began:.2f} s")
+    return f"snapshot at entry {int(name.rpartition('-')[2]):,}: {size:,} bytes"

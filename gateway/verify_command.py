@@ -14,11 +14,11 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("directories", metavar="DATA_DIR...", type=DIRECTORY, nargs=-1, required=True)
+@click.argument("directories", metavar="[DATA_DIR...]", type=DIRECTORY, nargs=-1)
 @click.option("--entry", "kept", metavar="N", type=click.IntRange(min=1), help="Say the hash of this entry.")
 @click.option("--hash", "claimed", metavar="HASH", help="With --entry: whether the log has this hash there.")
 def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None) -> None:
-    """Read the logs of replicas, running or stopped, and compare them.
+    """Read the logs of replicas, running or stopped, and compare them: of a local cluster all of its replicas'.
 
     Every byte is checked. The exit code is 1 when a log is damaged, when logs part, or when --hash does not hold.
     A hash that was kept says later whether anything up to its entry was changed.
@@ -32,7 +32,7 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
 
     wanted = read_hash(claimed, kept)
     exchange = Exchange()
-    names = list(dict.fromkeys(map(str, directories)))
+    names = logs_of(directories)
     unfinished: list[str] = []
 
     def take(entries: "list[Entry]") -> None:
@@ -65,6 +65,18 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
     holds = kept is None or tell_entry(comparison, cluster, kept, wanted)
     if comparison.damaged or comparison.parting or not holds:
         raise click.exceptions.Exit(1)
+
+
+def logs_of(directories: Sequence[Path]) -> list[str]:
+    """Raises ClickException."""
+    from gateway.config import ConfigError
+    from gateway.replicas import with_logs
+
+    try:
+        found = [one for named in directories for one in with_logs(named)] or with_logs(None)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    return list(dict.fromkeys(map(str, found)))
 
 
 def read_hash(claimed: str | None, kept: int | None) -> bytes | None:

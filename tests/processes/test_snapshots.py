@@ -1,6 +1,7 @@
 """Snapshots of real exchanges: made beside one that trades, and what a start makes of them."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -124,7 +125,39 @@ def test_two_at_once_do_not_hurt_each_other(exchange: ExchangeProcess) -> None:
     assert len(snapshots(exchange.data)) == 1
 
 
+def test_logs_of_a_local_cluster_are_found_as_its_replicas_are(
+    exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    trade(exchange, "ALICE", 20)
+    exchange.stop()
+    state = tmp_path / "state" / "quorumbook"
+    one, two = (state / "cluster" / name for name in ("replica1", "replica2"))
+    for copy in (one, two):
+        shutil.copytree(exchange.data, copy)
+        copy.with_suffix(".toml").touch()
+    exchange.environment["XDG_STATE_HOME"] = str(tmp_path / "state")
+    for place in ([], [str(state)], [str(state / "cluster")]):
+        compared = exchange.run("verify", *place)
+        assert compared.returncode == 0, compared.stderr
+        assert [line.partition(": whole")[0] for line in compared.stdout.splitlines()[1:3]] == [
+            str(one),
+            str(two),
+        ]
+        assert re.search(rf"^data +{one}$", exchange.run("replay", *place).stdout, re.M)
+    made = exchange.run("snapshot").stdout
+    assert re.findall(r"^(\S+): snapshot at entry \d+: ", made, re.M) == [str(one), str(two)]
+    assert re.search(rf"^data +{two}$", exchange.run("replay", str(two)).stdout, re.M)
+    assert len(exchange.run("verify", str(two)).stdout.splitlines()) == 3
+    shutil.rmtree(state / "cluster")
+    for command in ("verify", "replay", "snapshot"):
+        nowhere = exchange.run(command)
+        assert nowhere.returncode == 1
+        assert f"there is no log in {state}, and none of a cluster" in nowhere.stderr
+        assert str(state / "cluster") in nowhere.stderr
+
+
 def test_there_must_be_a_log(exchange: ExchangeProcess, tmp_path: Path) -> None:
     refused = exchange.run("snapshot", "--data", str(tmp_path))
     assert refused.returncode == 1
-    assert refused.stderr == f"quorumbook: {tmp_path}: there is no log here\n"
+    (said,) = refused.stderr.splitlines()
+    assert said.startswith(f"quorumbook: there is no log in {tmp_path}, and none of a cluster that ")
