@@ -42,29 +42,34 @@ def snapshot(data: Path | None) -> None:
     give_way()
     wrong = []
     for directory in directories:
-        began = time.perf_counter()
         try:
-            said = make(directory)
+            make(directory, f"{directory}: " if len(directories) > 1 else "")
         except click.ClickException as error:
             wrong.append(error.message)
-        else:
-            whose = f"{directory}: " if len(directories) > 1 else ""
-            click.echo(f"{whose}{said}, {time.perf_counter() - began:.2f} s")
     if wrong:
         raise click.ClickException("\n".join(wrong))
 
 
-def make(directory: Path) -> str:
-    """What was made, for people. Raises ClickException."""
+def make(directory: Path, whose: str) -> None:
+    """whose: before what is said of it. Raises ClickException, also when there is one and the log behind it is
+    damaged."""
     from gateway.snapshot_maker import Maker
     from replication.disk import RealDisk
     from replication.files import LogError, LogInUse
 
+    began = time.perf_counter()
     try:
         disk = RealDisk(str(directory), create=False)
         disk.lock(LOCK_NAME)
         maker = Maker(disk)
         name = maker.make()
+        for what in maker.passed_over:
+            click.echo(what)
+        if name is not None:
+            index, size = int(name.rpartition("-")[2]), (directory / name).stat().st_size
+            took = time.perf_counter() - began
+            click.echo(f"{whose}snapshot at entry {index:,}: {size:,} bytes, {took:.2f} s")
+        maker.check_rest()
     except LogInUse:
         raise click.ClickException(f"{directory}: another process makes a snapshot of it already") from None
     except LogError as error:
@@ -73,9 +78,5 @@ def make(directory: Path) -> str:
         raise click.ClickException(f"{directory}: the log cannot be applied: {error}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
-    for what in maker.passed_over:
-        click.echo(what)
     if name is None:
-        return "nothing was committed since the newest snapshot"
-    size = (directory / name).stat().st_size
-    return f"snapshot at entry {int(name.rpartition('-')[2]):,}: {size:,} bytes"
+        click.echo(f"{whose}nothing was committed since the newest snapshot")

@@ -52,6 +52,13 @@ class Maker:
         snapshots.remove_old(disk)
         return name
 
+    def check_rest(self) -> None:
+        """Reads the log on from where `make` ended: what comes behind that is no snapshot's business, but damage there
+        may be why so little of it is known to be committed."""
+        history = self._history
+        for _ in read_pieces(self._disk, verify=True, cluster=history.cluster, after=history.position):
+            pass
+
     def _begin(self) -> None:
         """From the newest snapshot that can be used."""
         for snapshot in snapshots.newest_first(self._disk, self.passed_over.append):

@@ -101,9 +101,10 @@ def beginning_of(disk: Disk) -> wal.Position | None:
 
 
 def segment_of(disk: Disk, index: int) -> int:
-    """The segment in which the entry after `index` stands, or will. Raises LogDamaged; LogError when no segment reaches
-    so far back."""
+    """The segment in which the entry after `index` stands, or will. Raises LostData, LogDamaged; LogError when no
+    segment reaches so far back."""
     names = Names(disk)
+    damaged = 0
     for number in range(names.last, names.first - 1, -1):
         try:
             header = read_header(disk, number)
@@ -111,8 +112,12 @@ def segment_of(disk: Disk, index: int) -> int:
             continue
         except wal.Bad as bad:
             raise LogDamaged(disk.path(segment_name(number)), bad.offset, bad.what) from None
-        if header is not None and header.before.index <= index:
+        if header is None:
+            damaged = number
+        elif header.before.index <= index:
             return number
+    if damaged:
+        raise LostData(disk.path(segment_name(damaged)), 0, "the segment header is damaged")
     raise LogError(
         f"{disk.path('')}: the log begins behind entry {index + 1}, which a reading from there on needs"
     )

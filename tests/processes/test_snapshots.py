@@ -125,6 +125,22 @@ def test_two_at_once_do_not_hurt_each_other(exchange: ExchangeProcess) -> None:
     assert len(snapshots(exchange.data)) == 1
 
 
+def test_damage_behind_a_snapshot_is_said(exchange: ExchangeProcess, tmp_path: Path) -> None:
+    trade(exchange, "ALICE", 20)
+    exchange.stop()
+    segment = exchange.data / "00000001.segment"
+    whole = segment.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    for place, what in ((end - 1, "behind entry"), (20, "the segment header is damaged")):
+        copy = tmp_path / str(place)
+        shutil.copytree(exchange.data, copy)
+        damaged = copy / segment.name
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        done = exchange.run("snapshot", "--data", str(copy))
+        assert done.returncode == 1, done.stdout
+        assert re.match(rf"quorumbook: {damaged}, offset \d+: {what}", done.stderr), done.stderr
+
+
 def test_logs_of_a_local_cluster_are_found_as_its_replicas_are(
     exchange: ExchangeProcess, tmp_path: Path
 ) -> None:
