@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.config import ConfigError, default_directory, load
-from gateway.server import Clock
+from gateway.replica_log import Clock
 from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
 from replication.membership import Membership, Refused, listed

@@ -37,7 +37,8 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
     """
     if sys.platform != "linux":
         raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
-    from gateway import server
+    from gateway.process import serve as run
+    from gateway.server import Stopped
     from replication.files import LogError
 
     try:
@@ -46,7 +47,7 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
         make(directory)
         with ExitStack() as stack:
             trace = open_trace(loaded, directory, stack)
-            server.serve(
+            run(
                 loaded,
                 directory,
                 trace,
@@ -54,7 +55,7 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
                 lambda endpoints: say_ready(directory, endpoints),
                 first_start,
             )
-    except (ConfigError, LogError, server.Stopped) as error:
+    except (ConfigError, LogError, Stopped) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None

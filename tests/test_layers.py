@@ -16,7 +16,17 @@ ALLOWED = {
     "gateway": {"gateway", "engine", "replication"},
 }
 EDGE = {
+    "gateway/process.py",
     "gateway/server.py",
+    "gateway/sockets.py",
+    "gateway/tcp_sessions.py",
+    "gateway/visits.py",
+    "gateway/endpoints.py",
+    "gateway/idle_topics.py",
+    "gateway/telling.py",
+    "gateway/replica_log.py",
+    "gateway/process_status.py",
+    "gateway/snapshot_process.py",
     "gateway/server_commands.py",
     "gateway/cluster_command.py",
     "gateway/member_links.py",

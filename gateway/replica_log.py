@@ -1,0 +1,51 @@
+"""Opening a replica's log to run it: what the configuration means for it, and the clocks that it is given."""
+
+import random
+import time
+
+from gateway.config import Config
+from replication.disk import RealDisk
+from replication.membership import Member, Membership, of_one
+from replication.node import Node
+from replication.raft import Timing
+from replication.wal import Cut
+
+
+class Clock:
+    """The operating system's clocks, for the log."""
+
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    wall_ns = staticmethod(time.time_ns)
+
+
+def open_log(disk: RealDisk, config: Config, first_start: bool, repair: bool) -> Node:
+    """first_start: an empty log begins a new cluster of the configured members. repair: what is damaged here comes
+    again from the others. Raises what Node.open raises."""
+    cluster = config.cluster
+    return Node.open(
+        disk,
+        clock=Clock(),
+        me=cluster.member,
+        below=random.randrange,
+        timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
+        origin=of_one() if len(cluster.members) < 2 else Membership(()),
+        birth=birth_of(cluster.addresses()) if first_start else None,
+        cluster=bytes.fromhex(cluster.id) or None,
+        repair=repair,
+        discards=config.log.retention == "snapshots",
+    )
+
+
+def birth_of(addresses: dict[int, str]) -> Membership:
+    """What the log of a new cluster begins with, the same at each member."""
+    return Membership(tuple(Member(id, at, voter=True) for id, at in sorted(addresses.items())))
+
+
+def describe(cut: Cut) -> str:
+    """What a start cut off the log, for people."""
+    if cut.last_index < cut.first_index:
+        return f"the log ended with the remains of a write that never ended, after entry {cut.last_index}: cut off"
+    return (
+        f"the log ended with a torn batch, entries {cut.first_index} to {cut.last_index}: cut off. Nothing shows that "
+        "a sync of it completed, and nothing is acknowledged before that"
+    )
