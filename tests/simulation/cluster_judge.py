@@ -14,6 +14,7 @@ from pathlib import Path
 from cluster_client import Client, Fields, Violation, parse, stable
 from cluster_host import Host
 from cluster_oracle import Oracle, Told, words
+from cluster_quantities import judge_quantities
 from cluster_world import World
 
 from gateway.exchange import Exchange
@@ -57,6 +58,7 @@ def judge(world: World) -> None:
     reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
     judge_order(world, reports)
     judge_matching(world, reports)
+    judge_quantities(reports, exchange.machine)
     if world.seed % ELSEWHERE == 0:
         judge_elsewhere(world, committed(host), digest)
 
@@ -232,12 +234,10 @@ def begins(fields: dict[str, str]) -> bool:
 
 
 def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
-    """Every report is the one that the slow engine gives, to the same client, in the same order; every trade has two
-    sides; what an order is for is filled, cancelled or left."""
+    """Every report is the one that the slow engine gives, to the same client, in the same order."""
     requests = {id: (client.name, asked) for client in world.clients for id, asked in client.asked.items()}
     oracle = Oracle(requests)
     expected: dict[str, deque[Told]] = defaultdict(deque)
-    lots: Counter[str] = Counter()
     for client, fields in reports:
         if fields["35"] in ("3", "j"):
             raise Violation(f"{client} was told that a request of its is malformed: {fields}")
@@ -247,12 +247,6 @@ def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> N
         told = words(fields)
         if not expected[client] or expected[client].popleft() != told:
             raise Violation(f"{client} was told {fields}; by the slow engine it is another report")
-        if fields.get("150") == "F":
-            lots[fields["54"]] += int(fields["32"])
-        if fields["35"] == "8" and int(fields["14"]) + int(fields["151"]) > int(fields["38"]):
-            raise Violation(f"{client}: more is filled and left than was ordered: {fields}")
     late = {client: list(waiting) for client, waiting in expected.items() if waiting}
     if late:
         raise Violation(f"the slow engine says more than the exchange: {late}")
-    if lots["1"] != lots["2"]:
-        raise Violation(f"{lots['1']} lots were bought and {lots['2']} sold")
