@@ -40,6 +40,7 @@ class Transport:
 
     def write(self, data: bytes) -> None:
         if self.open:
+            self.host.effect("answer to a client")
             world = self.host.world
             delay = world.delay()
             self.client.arrives = max(self.client.arrives + 1, world.now + delay)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cluster_edge import MS, SECOND
 from cluster_host import Host
+from cluster_plots import count_an_old_term, lose_a_promise, lose_what_is_not_synced
 from simulated_disk import UNLIMITED
 
 from gateway.config import Cluster
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from cluster_world import World
 
 MOST_MEMBERS = 5
+OPERATED = Cluster(members=("1 127.0.0.1:1",))  # where one that is alone at first is found by others
+EFFECTS = 100  # disk operations, messages and answers: some turns
+SEEN_FROM_OUTSIDE = ("pwrite", "sync", "answer to a sync", "message", "answer to a client")
 
 
 class Faults:
@@ -48,6 +52,9 @@ class Faults:
             self._fill_disk,
             self._change_members,
             self._change_members,
+            lambda host: count_an_old_term(world),
+            lambda host: lose_a_promise(world),
+            lambda host: lose_what_is_not_synced(world),
         )
 
     def disturb(self) -> None:
@@ -69,11 +76,12 @@ class Faults:
     # ---------------------------------------------------------------- of a process or a machine
 
     def _may_fall(self, host: Host) -> bool:
-        """Learners and machines that wait to be added count as voters here, and a crash that is yet to come as come."""
+        """Learners and machines that wait to be added count as voters here, and a crash that is yet to come as come; a
+        change of the members that is not committed as if it were, or were not, whatever allows less."""
         down = sum(other.replica is None or other.disk.crash_at >= 0 for other in self.world.hosts.values())
         leader = self._leader()
-        voters = leader.membership.voters if leader else set()
-        return host.replica is not None and down < (len(voters) - 1) // 2
+        voters = min(len(known.voters) for _, known in leader._running.memberships) if leader else 0
+        return host.replica is not None and down < (voters - 1) // 2
 
     def _comes_back(self, host: Host) -> None:
         self.world.at(self.world.now + self.chance.randrange(4 * SECOND), host.restart)
@@ -83,19 +91,20 @@ class Faults:
             host.die(power=False)
             self._comes_back(host)
 
-    def _repairs(self) -> bool:
+    def repairs(self) -> bool:
         """Whether the machine whose disk lost something has not everything again."""
         return self._rotten is not None and not self._rotten.is_whole()
 
     def _lose_power(self, host: Host) -> None:
-        if self._may_fall(host) and not self._repairs():
+        if self._may_fall(host) and not self.repairs():
             host.die(power=True)
             self._comes_back(host)
 
     def _crash(self, host: Host) -> None:
-        """At an operation of its disk."""
-        if self._may_fall(host) and not self._repairs():
-            host.disk.crash_at = host.disk.operations + self.chance.randrange(40)
+        """Before an operation of its disk, or anything that it says to others."""
+        if self._may_fall(host) and not self.repairs():
+            host.disk.crash_at = host.disk.operations + self.chance.randrange(EFFECTS)
+            host.disk.crash_before = self.chance.choice(("", "", *SEEN_FROM_OUTSIDE))
 
     def _rot(self, host: Host) -> None:
         """A bit of what is durable turns over while the machine is down."""
@@ -104,15 +113,27 @@ class Faults:
         host.die(power=False)
         self._comes_back(host)
         others = (other for other in self.world.hosts.values() if other is not host)
-        if self._repairs() or any(other.may_be_torn() for other in others):
+        if self.repairs() or any(other.may_be_torn() for other in others):
             return
         files = [name for name in host.disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name)]
         data = host.disk.files[self.chance.choice(sorted(files))].cached
         written = [at for at in range(0, len(data), 7) if data[at]]
         if written:
-            self._rotten = host
-            data[self.chance.choice(written)] ^= 1 << self.chance.randrange(8)
-            self.world.count("rotten", host.name)
+            self._turn_over(host, data, self.chance.choice(written))
+
+    def rot_in(self, host: Host, payload: bytes) -> bool:
+        """The same to an entry; whether it was found."""
+        for name, inode in sorted(host.disk.files.items()):
+            at = inode.cached.find(payload) if ".segment" in name and payload else -1
+            if at >= 0:
+                self._turn_over(host, inode.cached, at)
+                return True
+        return False
+
+    def _turn_over(self, host: Host, data: bytearray, at: int) -> None:
+        self._rotten = host
+        data[at] ^= 1 << self.chance.randrange(8)
+        self.world.count("rotten", host.name)
 
     def _all_lose_power(self, host: Host) -> None:
         """At once, or when their disks have been slow for a while, and much is on its way to them."""
@@ -125,7 +146,7 @@ class Faults:
         world.at(world.now + chance.randrange(100 * MS, SECOND), self._fail_all)
 
     def _fail_all(self) -> None:
-        if self.world.faulty and not self._repairs():
+        if self.world.faulty and not self.repairs():
             self.world.count("all lost power")
             for other in self.world.up():
                 other.die(power=True)
@@ -151,6 +172,8 @@ class Faults:
         """Off from all others or from one, in one direction or both."""
         chance = self.chance
         links = self.world.links_of(host.id)
+        if not links:
+            return
         if chance.random() < 0.4:
             links = [chance.choice(links)]
         one_way = chance.random() < 0.3
@@ -174,12 +197,22 @@ class Faults:
         host = self.world.leader()
         return host.replica.node if host and host.replica else None
 
-    def _change_members(self, host: Host) -> None:
+    def grow(self) -> None:
+        """One step on the way from one member to three, if it is not too early."""
+        leader = self._leader()
+        if leader is None or len(leader.membership.voters) >= 3:
+            return
+        self._change_members(None)
+        if len(leader.membership.voters) >= 3 and self.world.alone:
+            self.world.alone = False
+            self.world.count("grown from one")
+
+    def _change_members(self, host: Host | None) -> None:
         """A learner is promoted, a new machine added, or a follower removed, whichever is due."""
         world, leader = self.world, self.world.leader()
         if leader is None or leader.replica is None or leader.frozen is not None:
             return
-        admin = MemberAdmin(leader.replica, Cluster(), dict, leader.schedule)
+        admin = MemberAdmin(leader.replica, OPERATED, dict, leader.schedule)
         members = leader.replica.node.membership
         learners = sorted(members.ids - members.voters)
         try:
@@ -216,7 +249,7 @@ class Faults:
     def bury_a_minority(self) -> None:
         """Some machines never come back, if what they have is elsewhere, too."""
         world, leader = self.world, self._leader()
-        if leader is None or leader.term < max(world.leaders) or self._repairs():
+        if leader is None or leader.term < max(world.leaders) or self.repairs():
             return
         voters = leader.membership.voters
         dead = [id for id in voters if world.hosts[id].replica is None]

@@ -16,7 +16,7 @@ from gateway.intake import Intake
 from gateway.replica import Replica
 from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
-from replication.membership import Membership
+from replication.membership import Membership, of_one
 from replication.messages import Entry, Message, Proposal
 from replication.node import Node
 from replication.raft import Timing
@@ -69,7 +69,8 @@ class Host:
         self.checked = 0
         disk = self.disk
         disk.sync_may_end = lambda: False
-        birth = world.birth if self.id in world.birth.ids and not disk.names() else None
+        born = self.id in world.birth.ids and not world.alone and not disk.names()
+        birth = world.birth if born else None
         try:
             try:
                 self._come_up(disk, birth, repair=False)
@@ -108,7 +109,7 @@ class Host:
             me=self.id,
             below=world.chance.randrange,
             timing=Timing(world.heartbeat, 100 * MS),
-            origin=Membership(()),
+            origin=of_one() if world.alone and self.id == 1 else Membership(()),
             birth=birth,
             cluster=CLUSTER,
             repair=repair,
@@ -196,6 +197,11 @@ class Host:
             and self.replica.exchange.applied_index == len(self.world.log)
         )
 
+    def is_well(self) -> bool:
+        """Whether it runs, and nothing is wrong with it."""
+        steady = self.frozen is None and self.slowness == 1 and self.disk.crash_at < 0 and not self.is_full
+        return steady and self.replica is not None and self.replica.node._log.promised is None
+
     def may_be_torn(self) -> bool:
         """Whether it may miss what it may have promised: it is down, or about to be, or found its log torn."""
         if self.replica is None or self.disk.crash_at >= 0:
@@ -207,6 +213,7 @@ class Host:
         self.disk.sync_may_end = lambda: True
         self.replica.node.take_sync()
         self.disk.sync_may_end = lambda: False
+        self.effect("answer to a sync")
         if self.replica.relay():
             self.schedule()
 
@@ -226,7 +233,7 @@ class Host:
             transport.close()
         self.transports.clear()
         for link in world.links_of(self.id):
-            link.break_off(silent=power)
+            link.break_off(dead=self.id, silent=power)
 
     def _lose_power(self) -> None:
         before, self.disk = self.disk.files, self.disk.lose_power()
@@ -245,7 +252,8 @@ class Host:
             return
         try:
             what()
-        except Crash:
+        except Crash as crash:
+            self.world.count(f"crashed before {crash.operation}", self.name)
             self.world.count("crashed in the middle", self.name)
             self.die(power=self.world.chance.random() < 0.7)
             self.world.at(self.world.now + self.world.chance.randrange(4 * SECOND), self.restart)
@@ -405,10 +413,16 @@ class Host:
     def linked(self) -> set[int]:
         return {link.other(self.id) for link in self.world.links_of(self.id) if link.up}
 
+    def effect(self, what: str) -> None:
+        """The process may end before it, as before any operation of its disk. Raises Crash."""
+        self.disk.step(what, "")
+
     def send(self, message: Message) -> None:
+        self.effect("message")
         if (link := self.world.link(self.id, message.to)) is not None:
             link.send_message(self.id, message)
 
     def forward(self, to: int, payload: bytes) -> None:
+        self.effect("inputs")
         if (link := self.world.link(self.id, to)) is not None:
             link.send_inputs(self.id, payload)

@@ -17,12 +17,24 @@ FAULT_KINDS = (
 
 def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False) -> Counter[str]:
     """What happened. Raises Violation, or what the product raises."""
+    world = lived(seed, members, trace, forgets=forgets)
+    judge(world)
+    world.counts["faults"] = faults_of(world)
+    world.counts["inputs"] = sum(client.requests for client in world.clients)
+    skipped = [host.replica.exchange.skipped_inputs for host in world.up() if host.replica]
+    world.counts["skipped inputs"] = max(skipped)
+    return world.counts
+
+
+def lived(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False) -> World:
+    """Before the judgement."""
     world = World(seed, members, forgets=forgets)
     if trace:
         world.trace = print
     faults = world.chance.randrange(FAULTS, 2 * FAULTS)
     world.run(SECOND)
     while faults or sum(client.requests for client in world.clients) < INPUTS:
+        world.faults.grow()
         if faults:
             before = faults_of(world)
             world.faults.disturb()
@@ -37,12 +49,7 @@ def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = Fa
     world.sending = False
     if not world.run(world.now + 120 * SECOND, lambda: healthy(world)):
         raise Violation(f"not healthy two minutes after the last fault: {state(world)}")
-    judge(world)
-    world.counts["faults"] = faults_of(world)
-    world.counts["inputs"] = sum(client.requests for client in world.clients)
-    skipped = [host.replica.exchange.skipped_inputs for host in world.up() if host.replica]
-    world.counts["skipped inputs"] = max(skipped)
-    return world.counts
+    return world
 
 
 def faults_of(world: World) -> int:

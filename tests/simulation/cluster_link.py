@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster_edge import MS, SECOND
@@ -26,6 +27,10 @@ class Link:
         self.cut: set[int] = set()  # senders whose bytes do not come through
         self._held: dict[int, deque[Callable[[], None]]] = {a: deque(), b: deque()}
         self._arrives = {a: 0, b: 0}
+        self._dead = 0  # who ended it by its death: what it had sent arrives yet
+        self._untold: dict[
+            int, int
+        ] = {}  # ends, with their lives, that have not noticed yet that it is closed
 
     def other(self, id: int) -> int:
         return self.ends[1] if id == self.ends[0] else self.ends[0]
@@ -41,6 +46,8 @@ class Link:
             self.break_off()
         if self.up or self.cut or not known:
             return
+        for id in list(self._untold):
+            self._tell(id, self.generation)
         self.up = True
         self.generation += 1
         for host in hosts:
@@ -49,24 +56,32 @@ class Link:
             peer = self.other(host.id)
             host.run(host.life, lambda replica=replica, peer=peer: replica.opened(peer))  # type: ignore[misc]
 
-    def break_off(self, *, silent: bool = False) -> None:
-        """silent: neither end is told before it finds out by itself, after some seconds."""
+    def break_off(self, *, dead: int = 0, silent: bool = False) -> None:
+        """dead: the end that died of it. silent: the other is not told before it finds out by itself, after some
+        seconds, or meets it again."""
         if not self.up:
             return
+        world = self.world
         self.up = False
         self.generation += 1
+        self._dead = dead
         for held in self._held.values():
             held.clear()
-        for id in self.ends:
-            host = self.world.hosts[id]
-            if host.replica is not None:
-                wait = 3 * SECOND if silent else self.world.delay()
-                self.world.at(
-                    self.world.now + wait,
-                    lambda host=host, life=host.life: host.run(  # type: ignore[misc]
-                        life, lambda: host.replica.closed(self.other(host.id))
-                    ),
-                )
+        self._untold = {id: world.hosts[id].life for id in self.ends if id != dead}
+        for id in self._untold:
+            last = self._arrives[dead] + 1 if dead else 0
+            when = world.now + 3 * SECOND if silent else max(world.now + world.delay(), last)
+            world.at(when, partial(self._tell, id, self.generation))
+
+    def _tell(self, id: int, generation: int) -> None:
+        """That it is closed, unless it was told, or there is another by now."""
+        if generation != self.generation:
+            return
+        life = self._untold.pop(id, None)
+        host = self.world.hosts.get(id)
+        self._dead = 0
+        if host is not None and life is not None:
+            host.run(life, lambda: host.replica.closed(self.other(id)))  # type: ignore[union-attr]
 
     def send_inputs(self, sender: int, payload: bytes) -> None:
         self._deliver(sender, lambda replica: replica.forwarded(sender, payload), ordered=True)
@@ -103,7 +118,8 @@ class Link:
                 receiver.schedule()
 
         def arrive() -> None:
-            if generation != self.generation:
+            on_its_way = sender == self._dead and generation == self.generation - 1
+            if generation != self.generation and not on_its_way:
                 return
             if sender in self.cut:
                 self._held[sender].append(lambda: receiver.run(life, happen))

@@ -23,8 +23,8 @@ from replication.messages import Entry
 
 
 class World:
-    """loss: how likely a message of Raft is lost, repeated, or overtaken. forgets: logs keep what is behind the older
-    of two snapshots."""
+    """loss: how likely a message of Raft is lost, repeated, or overtaken. members: of the first start; one is born
+    alone, without an election, and others are added. forgets: logs keep what is behind the older of two snapshots."""
 
     def __init__(self, seed: int, members: int = 3, clients: int = 5, *, forgets: bool = False) -> None:
         self.seed = seed
@@ -49,6 +49,7 @@ class World:
         self.feed: dict[tuple[bytes, int], bytes] = {}  # what was published, by topic and sequence
         self.heard = 0  # the largest input number that any client was told
         self.trace: Callable[[str], None] | None = None
+        self.alone = members == 1  # the first one's configuration names nobody else yet
         self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
         self.gone: list[Host] = []  # removed, or dead for good

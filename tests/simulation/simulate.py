@@ -19,6 +19,11 @@ EXPECTED = (
     "all lost power",
     "applied elsewhere",
     "clock set",
+    "crashed before answer to a client",
+    "crashed before answer to a sync",
+    "crashed before message",
+    "crashed before pwrite",
+    "crashed before sync",
     "crashed in the middle",
     "cut off",
     "cut one way",
@@ -27,6 +32,7 @@ EXPECTED = (
     "file names lost",
     "frozen",
     "gone for good",
+    "grown from one",
     "hung up",
     "killed",
     "member added",
@@ -36,10 +42,13 @@ EXPECTED = (
     "message overtaken",
     "message repeated",
     "numbers reset",
+    "old term not counted",
     "power lost",
+    "power lost in a sync",
+    "promise lost",
     "re-proposals",
-    "repeated what was missed",
     "repairs",
+    "repeated what was missed",
     "resend asked",
     "rotten",
     "skipped inputs",
@@ -56,7 +65,8 @@ EXPECTED = (
 
 
 def members_of(seed: int) -> int:
-    return 5 if seed % 4 == 3 else 3
+    """Of the first start."""
+    return {3: 5, 7: 5, 5: 1}.get(seed % 8, 3)
 
 
 def life(seed: int, *, trace: bool = False) -> Counter[str]:

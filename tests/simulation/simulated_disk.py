@@ -17,7 +17,11 @@ UNLIMITED = 1 << 40  # bytes
 
 
 class Crash(BaseException):
-    """The process ends here: no handler of the code under test may run on."""
+    """The process ends here, before an operation: no handler of the code under test may run on."""
+
+    def __init__(self, number: int, operation: str, name: str) -> None:
+        super().__init__(f"operation {number}: {operation} {name}")
+        self.operation = operation
 
 
 class Inode:
@@ -144,7 +148,8 @@ class SimulatedJob:
 
 
 class SimulatedDisk:
-    """`crash_at`: the operation, counted from 0, at which the process dies. `fail`: called with the name of
+    """`crash_at`: the operation, counted from 0, at which the process dies; or, with `crash_before`, the first one of
+    that name from there on. `fail`: called with the name of
     each operation and of its file; may raise OSError."""
 
     def __init__(self, seed: int = 0, files: dict[str, Inode] | None = None) -> None:
@@ -154,6 +159,7 @@ class SimulatedDisk:
         self.pending_names: list[tuple[str, str, Inode | None]] = []  # (new name, old name or "", inode)
         self.operations = 0
         self.crash_at = -1
+        self.crash_before = ""
         self.fail: Callable[[str, str], None] = lambda operation, name: None
         self.capacity = UNLIMITED
         self.syncing: SimulatedFile | None = None
@@ -237,8 +243,11 @@ class SimulatedDisk:
     # ------------------------------------------------------------ faults
 
     def step(self, operation: str, name: str) -> None:
-        if self.operations == self.crash_at:
-            raise Crash(f"operation {self.operations}: {operation} {name}")
+        due = self.operations == self.crash_at
+        if self.crash_before:
+            due = operation == self.crash_before and 0 <= self.crash_at <= self.operations
+        if due:
+            raise Crash(self.operations, operation, name)
         self.operations += 1
         self.fail(operation, name)
 

@@ -1,0 +1,184 @@
+"""What chance alone brings about too rarely: faults that are chosen by what the logs of the machines hold.
+
+Each plot needs three members, all well, and gives up as soon as something else comes of it than it meant to.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from cluster_edge import MS, SECOND
+from cluster_host import Host
+
+from replication import leading
+from replication.raft import Raft
+
+if TYPE_CHECKING:
+    from cluster_world import World
+
+PATIENCE = 3 * SECOND
+BEHIND = 6  # entries that one member lacks and the other two have
+
+
+def count_an_old_term(world: "World") -> None:
+    """Figure 8 of the Raft paper: an entry of an older term reaches a majority, its leader falls before anything of its
+    own term does, and another member whose log ends with a term between the two leads: the entry is replaced."""
+    first, others = trio(world)
+    if first is None:
+        return
+    with staged(world):
+        isolate(world, first, {first})
+        before = max(raft(other).log.last_index for other in others)
+        if not wait(world, lambda: raft(first).log.written_index > before):
+            return
+        isolate(world, first)
+        if not wait(world, lambda: any(leads(other) for other in others)):
+            return
+        second, third = sorted(others, key=leads, reverse=True)
+        isolate(world, second)
+        if not wait(world, lambda: raft(second).log.synced_index == raft(second).log.last_index):
+            return
+        second.die(power=False)
+        join(world, first, third)
+        if not wait(world, lambda: leads(first)):
+            return
+        old = last_before_it_led(first)
+        if not wait(world, lambda: raft(third).log.last_index >= old):
+            return
+        if raft(third).log.last_term == raft(first).hard.term:
+            return
+        isolate(world, first, {first})
+        if not wait(world, lambda: leads(first) and has_acknowledged(first, third, old)):
+            return
+        world.run(world.now + 10 * MS)
+        world.count("old term not counted", f"{first.name}, entry {old}")
+        first.die(power=False)
+        join(world, second, third)
+        second.restart()
+        wait(world, lambda: leads(second) and raft(second).commit_index > last_before_it_led(second))
+
+
+def lose_a_promise(world: "World") -> None:
+    """A member that made a majority for entries loses them, and meets the one that never had them, while the third is
+    away: the two of them could elect a leader, and must not."""
+    first, others = trio(world)
+    if first is None or world.faults.repairs():
+        return
+    second, third = others
+    with staged(world):
+        isolate(world, third)
+        before = raft(third).log.last_index
+        if not wait(world, lambda: raft(second).log.synced_index >= before + BEHIND <= len(world.log)):
+            return
+        first.die(power=False)
+        second.die(power=False)
+        for entry in world.entries[before : before + BEHIND // 2]:
+            if world.faults.rot_in(second, bytes(entry.payload)):
+                world.count("promise lost", f"{second.name}, entry {entry.index}")
+                break
+        join(world, second, third)
+        second.restart()
+        world.run(world.now + SECOND)
+
+
+def lose_what_is_not_synced(world: "World") -> None:
+    """A member with a slow disk loses power while it syncs what a majority needs its word for, and meets the one that
+    never had it, while the leader is away."""
+    first, others = trio(world)
+    if first is None or world.faults.repairs():
+        return
+    second, third = others
+    with staged(world):
+        isolate(world, third)
+        second.slow_down(300, 2 * SECOND)
+        log = raft(second).log
+        if not wait(world, lambda: log.synced_index < log.written_index <= raft(first).log.synced_index):
+            return
+        world.run(world.now + 5 * MS)
+        world.count("power lost in a sync", second.name)
+        first.die(power=False)
+        second.die(power=True)
+        join(world, second, third)
+        second.restart()
+        world.run(world.now + SECOND)
+
+
+# ---------------------------------------------------------------- means
+
+
+def trio(world: "World") -> tuple[Host, list[Host]] | tuple[None, list[Host]]:
+    """The leader and the two others, when all is well; None: it is not in time."""
+    if len(world.hosts) != 3 or not world.run(world.now + PATIENCE, lambda: is_well(world)):
+        return None, []
+    leader = world.leader()
+    assert leader is not None
+    others = [host for host in world.hosts.values() if host is not leader]
+    world.chance.shuffle(others)
+    return leader, others
+
+
+def is_well(world: "World") -> bool:
+    leader = world.leader()
+    return (
+        leader is not None
+        and raft(leader).membership.voters == world.hosts.keys()
+        and all(host.is_well() for host in world.hosts.values())
+        and all(link.up and not link.cut for link in world.links)
+    )
+
+
+@contextmanager
+def staged(world: "World") -> Iterator[None]:
+    """No other faults, and appends of one entry each; at the end everything is as before."""
+    loss, world.loss = world.loss, 0.0
+    try:
+        with patch.object(leading, "MESSAGE_BYTES", 1):
+            yield
+    finally:
+        world.loss = loss
+        for link in world.links:
+            link.heal()
+        for host in world.hosts.values():
+            host.restart()
+
+
+def wait(world: "World", done: Callable[[], bool]) -> bool:
+    return world.run(world.now + PATIENCE, done)
+
+
+def isolate(world: "World", host: Host, silenced: set[Host] | None = None) -> None:
+    """From both others, whoever speaks; or only what these say is held back."""
+    for link in world.links_of(host.id):
+        link.partition({one.id for one in silenced} if silenced else set(link.ends))
+
+
+def join(world: "World", one: Host, other: Host) -> None:
+    link = world.link(one.id, other.id)
+    assert link is not None
+    link.heal()
+
+
+def raft(host: Host) -> Raft:
+    assert host.replica is not None
+    return host.replica.node._running
+
+
+def leads(host: Host) -> bool:
+    """The newest term that anybody led."""
+    return (
+        host.replica is not None
+        and raft(host).leading is not None
+        and raft(host).hard.term == max(host.world.leaders)
+    )
+
+
+def last_before_it_led(host: Host) -> int:
+    leader = raft(host).leading
+    assert leader is not None
+    return leader.first_index - 1
+
+
+def has_acknowledged(leader: Host, follower: Host, index: int) -> bool:
+    known = raft(leader).leading
+    return known is not None and known.progress[follower.id].match >= index
