@@ -33,6 +33,7 @@ class Mutant(NamedTuple):
     what: str
     module: str
     replaced: tuple[tuple[str, str], ...]  # text and what stands there instead; it must be there once
+    found: str  # what is said to be wrong
     first: int = 5000  # the seed to begin with ...
     seeds: int = 100  # ... and about three times as many as it takes
 
@@ -42,6 +43,7 @@ BY_SEQUENCE_NUMBER = (  # whatever the gateway numbered
     ("if gateway.lost or head.gateway_number != gateway.last_number + 1:", "if gateway.lost:"),
     ("gateway.last_number += 1", "gateway.last_number = max(gateway.last_number, head.gateway_number)"),
 )
+OUT_OF_TURN = r"input \d+ of incarnation \d+ took effect out of its turn"
 SEEN = "m.fields.msg_seq_num < s.inbound and m.fields.msg_type != MSG_LOGON"
 
 MUTANTS = (
@@ -49,18 +51,20 @@ MUTANTS = (
         "no epoch check",
         "gateway.exchange",
         ((EPOCH, "if s == NULL or not s.connected:"),),
-        first=5013,
+        found=r"took effect in epoch \d+",
     ),
     Mutant(
         "dedupe by MsgSeqNum only",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"{EPOCH[:-1]} or {SEEN}:")),
+        found=OUT_OF_TURN,
         seeds=20,
     ),
     Mutant(
         "stale re-proposals after a reset of the numbers",
         "gateway.exchange",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"if s == NULL or not s.connected or {SEEN}:")),
+        found=OUT_OF_TURN,
         seeds=20,
     ),
     Mutant(
@@ -72,6 +76,7 @@ MUTANTS = (
             ("        self.job.cursor = s.open_first\n        self.job.total",
              "        self.job.cursor = s.open_last if kind == GRACE_CANCEL else s.open_first\n        self.job.total"),
         ),
+        found="the order of cancels on disconnect is not that of the orders",
     ),
 )  # fmt: skip
 
