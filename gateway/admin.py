@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.member_admin import MemberAdmin, NotLeading
+from gateway.read_index import ReadIndex
 from gateway.replica import Replica
 from replication import membership
 
@@ -22,6 +23,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     levels: int = 10
     member: int = 0
     address: str = ""
+    ticket: int = 0
 
 
 class Refused(Exception):
@@ -31,14 +33,15 @@ class Refused(Exception):
 class Admin:
     """Answers requests about one replica.
 
-    members: answers what concerns the cluster. stop: called for the command `stop`. process: what only the running
-    process knows, for `status`.
+    members: answers what concerns the cluster. reads: what concerns linearizable reads. stop: called for the command
+    `stop`. process: what only the running process knows, for `status`.
     """
 
     def __init__(
         self,
         replica: Replica,
         members: MemberAdmin,
+        reads: ReadIndex,
         stop: Callable[[], None],
         process: Callable[[], dict[str, Any]],
     ) -> None:
@@ -52,6 +55,7 @@ class Admin:
             "instruments": self.instruments,
             "depth": self.depth,
             "state_hash": self.state_hash,
+            "read_index": lambda request: reads.look(request.ticket) if request.ticket else reads.ask(),
             "stop": self.stopped,
             "transfer": lambda request: members.transfer(request.member),
             "add": lambda request: members.add(request.member, request.address),

@@ -111,7 +111,12 @@ def at_endpoint(endpoint: str) -> Replica:
 
 
 def ask_all(replicas: Sequence[Replica], request: Answer) -> list[Replied]:
-    """One question to each, all at the same time; in the same order. An answer that is an error counts as one."""
+    """One question to all of them, as `ask_each`."""
+    return ask_each(replicas, [request] * len(replicas))
+
+
+def ask_each(replicas: Sequence[Replica], requests: Sequence[Answer]) -> list[Replied]:
+    """Questions to them, all at the same time; in the same order. An answer that is an error counts as one."""
     sockets: dict[zmq.Socket[bytes], int] = {}
     replies = [Replied(one, {}, one.why) for one in replicas]
     poller = zmq.Poller()
@@ -122,7 +127,7 @@ def ask_all(replicas: Sequence[Replica], request: Answer) -> list[Replied]:
                 socket.linger = 0
                 sockets[socket] = at
                 socket.connect(one.admin)
-                socket.send(json.dumps(request).encode())
+                socket.send(json.dumps(requests[at]).encode())
                 poller.register(socket, zmq.POLLIN)
                 replies[at] = Replied(one, {}, f"{one.admin}: no answer within {ANSWER_SECONDS:.0f} s")
         until = time.monotonic() + ANSWER_SECONDS

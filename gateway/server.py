@@ -30,6 +30,7 @@ from gateway.idle_topics import IdleTopics
 from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
 from gateway.process_status import ProcessStatus
+from gateway.read_index import ReadIndex
 from gateway.replica import Replica
 from gateway.replica_log import open_log
 from gateway.snapshot_keeper import SnapshotKeeper
@@ -117,7 +118,9 @@ class Server:
         self._idle = IdleTopics(publish, lambda: self._replica.exchange.feed)
         self._snapshots = Answering(self._sockets.snapshot, self._snapshot_of, SNAPSHOTS)
         members = MemberAdmin(self._replica, config.cluster, self._links.troubles, self.schedule)
-        admin = Admin(self._replica, members, self.stop, ProcessStatus(directory, config.storage.durability))
+        reads = ReadIndex(self._replica, lambda: random.getrandbits(62) | 1, self.schedule)
+        process = ProcessStatus(directory, config.storage.durability)
+        admin = Admin(self._replica, members, reads, self.stop, process)
         self._admins = Answering(self._sockets.admin, admin.answer, 1)
         self._snapshot_keeper = SnapshotKeeper(
             config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, self._trace

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gateway import cluster_status
+from gateway.confirming import confirmed_statuses
 from gateway.locate import explained
 from gateway.replicas import Replied, ask_all, find, where_replicas_are
 
@@ -19,13 +20,23 @@ LOOKS = 5  # for a moment at which all have applied the same entries
 
 @click.command()
 @where_replicas_are
+@click.option(
+    "--confirmed",
+    is_flag=True,
+    help="Only states that hold everything acknowledged before this question (linearizable).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(data: Sequence[Path], connect: Sequence[str], as_json: bool) -> None:
-    """Show how a running exchange is; of a cluster every replica that can be found."""
+def status(data: Sequence[Path], connect: Sequence[str], confirmed: bool, as_json: bool) -> None:
+    """Show how a running exchange is; of a cluster every replica that can be found.
+
+    A replica that is cut off shows what it knew. With --confirmed a majority says first who leads, and each replica
+    applies what was acknowledged until then; who has not within 5 s is not shown.
+    """
     import msgspec
 
     with explained():
-        replies = ask_all(find(data, connect), {"command": "status"})
+        replicas = find(data, connect)
+        replies = confirmed_statuses(replicas) if confirmed else ask_all(replicas, {"command": "status"})
         reached = [reply for reply in replies if not reply.why]
         if not reached:
             raise click.ClickException("; ".join(reply.why for reply in replies))
@@ -44,6 +55,11 @@ def status(data: Sequence[Path], connect: Sequence[str], as_json: bool) -> None:
             cluster_status.picture(found, cluster_status.newest(statuses)["cluster"], unreached) + "\n"
         )
     click.echo(picture_of(reached[0]))
+    if confirmed:
+        index = max(status["read_index"] for status in statuses)
+        click.echo(
+            f"confirmed: what is shown holds everything that was acknowledged before (entry {index:,})"
+        )
 
 
 def picture_of(reply: Replied) -> str:

@@ -12,6 +12,7 @@ from gateway import admin, inputs
 from gateway.admin import Admin
 from gateway.config import Cluster
 from gateway.member_admin import MemberAdmin
+from gateway.read_index import ReadIndex
 from gateway.replica import Replica
 from replication.membership import of_one
 
@@ -26,7 +27,8 @@ def admin_of(edge: MemoryEdge) -> Admin:
         exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0, linked=set()
     )
     members = MemberAdmin(cast(Replica, replica), Cluster(), dict, lambda: None)
-    return Admin(cast(Replica, replica), members, lambda: None, dict)
+    reads = ReadIndex(cast(Replica, replica), lambda: 1, lambda: None)
+    return Admin(cast(Replica, replica), members, reads, lambda: None, dict)
 
 
 def ask(edge: MemoryEdge, command: str) -> dict[str, Any]:

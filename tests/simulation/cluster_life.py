@@ -1,6 +1,7 @@
 """A whole life of a simulated cluster: work and faults, then peace, then judgement."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from cluster_client import Violation
 from cluster_edge import MS, SECOND
@@ -26,9 +27,17 @@ def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = Fa
     return world.counts
 
 
-def lived(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False) -> World:
-    """Before the judgement."""
+def lived(
+    seed: int,
+    members: int = 3,
+    trace: bool = False,
+    *,
+    forgets: bool = False,
+    beside: Callable[[World], object] = lambda world: None,
+) -> World:
+    """Before the judgement. beside: called with the world before anything happens in it."""
     world = World(seed, members, forgets=forgets)
+    beside(world)
     if trace:
         world.trace = print
     faults = world.chance.randrange(FAULTS, 2 * FAULTS)

@@ -12,6 +12,7 @@ from gateway.admin import Admin
 from gateway.config import Cluster
 from gateway.exchange import Exchange
 from gateway.member_admin import MemberAdmin
+from gateway.read_index import ReadIndex
 from replication.files import LogUnavailable
 
 
@@ -19,7 +20,9 @@ def waits(life: Life) -> None:
     """No input is taken, and it says why; who only reads is served."""
     replica = life.replica
     members = MemberAdmin(replica, Cluster(), dict, lambda: None)
-    status = msgspec.json.decode(Admin(replica, members, lambda: None, dict).answer(b'{"command": "status"}'))
+    reads = ReadIndex(replica, lambda: 1, lambda: None)
+    admin = Admin(replica, members, reads, lambda: None, dict)
+    status = msgspec.json.decode(admin.answer(b'{"command": "status"}'))
     assert status["accepting"] is False
     assert "cannot be reserved: No space left" in status["why_not"]
     assert status["incarnation"] == 0
