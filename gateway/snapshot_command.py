@@ -1,6 +1,8 @@
 """The command `snapshot`: makes one beside a running replica, or of a stopped one."""
 
+import ctypes
 import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,13 +13,16 @@ from gateway.config import ConfigError
 
 LOCK_NAME = "snapshot.lock"
 NICE = 19  # the replica goes first
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def give_way() -> None:
-    """Lowers the priority of this process; of its session, too, when it has one of its own: where Linux groups
-    processes by session (sched_autogroup) nice counts only within one."""
+    """Lowers the priority of this process. A replica starts it in a session of its own: its priority is lowered, too,
+    because where Linux groups processes by session (sched_autogroup) nice counts only within one; and it ends with that
+    replica, whose directory may be another's by the time the snapshot is done."""
     os.nice(NICE)
     if os.getsid(0) == os.getpid():
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(NICE))
 

@@ -1,13 +1,15 @@
 """Snapshots of real exchanges: made beside one that trades, and what a start makes of them."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from exchange_process import ExchangeProcess
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 
@@ -177,3 +179,37 @@ def test_there_must_be_a_log(exchange: ExchangeProcess, tmp_path: Path) -> None:
     assert refused.returncode == 1
     (said,) = refused.stderr.splitlines()
     assert said.startswith(f"quorumbook: there is no log in {tmp_path}, and none of a cluster that ")
+
+
+def test_what_a_killed_replica_had_begun_ends_with_it(tmp_path: Path) -> None:
+    """Or it would write into a directory that is another replica's meanwhile."""
+    with ExchangeProcess(tmp_path, config=CONFIG + "[log]\nsnapshot_every_mib = 1\n") as exchange:
+        loaded = threading.Event()
+        making: list[int] = []
+
+        def begun() -> bool:
+            making[:] = makers(int(exchange.endpoints["pid"]))
+            return bool(making) and (exchange.data / "snapshot.lock").exists()
+
+        def load() -> None:
+            number = 0
+            while not loaded.is_set():
+                trade(exchange, f"BUSY{number}-", 1_000)
+                number += 1
+
+        loading = threading.Thread(target=load)
+        loading.start()
+        try:
+            wait_until(begun)
+        finally:
+            loaded.set()
+            loading.join()
+        os.kill(making[0], signal.SIGSTOP)  # so that it cannot be done before
+        exchange.kill()
+        wait_until(lambda: not Path(f"/proc/{making[0]}").exists())
+
+
+def makers(pid: int) -> list[int]:
+    """Processes that make a snapshot for process `pid`."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if b"snapshot" in Path(f"/proc/{child}/cmdline").read_bytes()]
