@@ -1,8 +1,13 @@
-"""Certificates for members that talk over TLS, made with the openssl program."""
+"""Certificates for members that talk over TLS, made with the openssl program; clusters of such members."""
 
 import subprocess
 from pathlib import Path
 from secrets import token_hex
+
+from cluster_processes import ClusterProcesses
+from namespaces import Network
+
+PORT = 7620
 
 
 def openssl(*arguments: str) -> None:
@@ -43,3 +48,12 @@ class Authority:
         )  # fmt: skip
         authority = (trusts or self).certificate
         return f'certificate = "{certificate}"\nkey = "{key}"\nauthority = "{authority}"\n'
+
+
+def begin_on(network: Network, cluster: ClusterProcesses, directory: Path) -> None:
+    """A new cluster, a member on each machine."""
+    authority = Authority(directory / "authority", "authority")
+    cluster.begin(
+        {id: f"{network.address(id)}:{PORT}" for id in network.namespaces},
+        lambda id, config: config + authority.sign(f"member{id}"),
+    )

@@ -6,6 +6,7 @@ random, and links that a proxy delays (slow_links.py), need nftables.
 """
 
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -101,6 +102,16 @@ class Network:
             "add chain ip lossy input { type filter hook input priority 0; }",
             f"add rule ip lossy input ip saddr {self.address(sender)} numgen random mod 100 < {percent} counter drop",
         )
+
+    def narrow(self, receiver: int, megabits: int) -> None:
+        """So much a second goes to it at most."""
+        limit = ("rate", f"{megabits}mbit", "burst", "64kb", "latency", "200ms")
+        ip("netns", "exec", self._hub, "tc", "qdisc", "add", "dev", f"port{receiver}", "root", "tbf", *limit)
+
+    def sent_to(self, receiver: int) -> int:
+        """Bytes, by anybody."""
+        (link,) = json.loads(ip("-n", self._hub, "-j", "-s", "link", "show", f"port{receiver}"))
+        return int(link["stats64"]["tx"]["bytes"])
 
     def lost(self) -> int:
         """Packets, since they began to be lost."""

@@ -2,59 +2,27 @@
 nothing acknowledged falsely, and all is well when it is over.
 """
 
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from certificates import Authority
+from certificates import PORT, begin_on
 from cluster_processes import ClusterProcesses
 from exchange_process import ExchangeProcess, wait_until
 from namespaces import Network
 from slow_links import slow_links
 from traders import WINDOW, Rover, check_all, trading, wait_for_more
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-PORT = 7620
 LOST = 100  # packets
 MORE = WINDOW + 20  # orders that each client has acknowledged: not only those that were on their way
-
-
-@pytest.fixture
-def network(request: pytest.FixtureRequest) -> Iterator[Network]:
-    """Three machines, or as many as a test names."""
-    try:
-        with Network(getattr(request, "param", 3)) as made:
-            yield made
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"network namespaces cannot be made here: {getattr(error, 'stderr', '') or error}")
-
-
-@pytest.fixture
-def filtered(network: Network) -> Network:
-    """One whose packets can be filtered."""
-    try:
-        network.filter(1, "list ruleset")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"nftables does not work here: {error.stderr}")
-    return network
 
 
 @pytest.fixture
 def cluster(network: Network, tmp_path: Path) -> Iterator[ClusterProcesses]:
     """A replica on each machine."""
     with ClusterProcesses(tmp_path, network.namespaces) as made:
-        begin(made, network, tmp_path)
+        begin_on(network, made, tmp_path)
         yield made
-
-
-def begin(cluster: ClusterProcesses, network: Network, directory: Path) -> None:
-    authority = Authority(directory / "authority", "authority")
-    cluster.begin(
-        {id: f"{network.address(id)}:{PORT}" for id in network.namespaces},
-        lambda id, config: config + authority.sign(f"member{id}"),
-    )
 
 
 def clients(cluster: ClusterProcesses) -> list[Rover]:
@@ -191,7 +159,7 @@ def test_messages_between_members_are_late(
         slow_links(filtered, PORT, delay_ms, jitter_ms),
         ClusterProcesses(tmp_path, filtered.namespaces) as cluster,
     ):
-        begin(cluster, filtered, tmp_path)
+        begin_on(filtered, cluster, tmp_path)
         rovers = clients(cluster)
         with trading(rovers):
             wait_for_more(rovers, 4 * MORE)

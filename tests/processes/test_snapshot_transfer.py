@@ -3,12 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
+from certificates import begin_on
 from cluster_processes import ClusterProcesses, config_of, free_members
 from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
+from namespaces import Network, inside
 
+ORDERS = 80_000
+SLOW_MBIT = 16
 SMALL_SEGMENTS = """\
 from replication.node import Node
 Node.open.__func__.__kwdefaults__.update(segment_bytes=1 << 18, max_entry_bytes=1 << 16)
@@ -22,7 +27,9 @@ class Forgetful(ClusterProcesses):
 
     def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
         config += '\n[log]\nretention = "snapshots"\n'
-        made = self.members[id] = ExchangeProcess(self._directory / f"member{id}", config=config)
+        made = self.members[id] = ExchangeProcess(
+            self._directory / f"member{id}", config=config, namespace=self._namespaces.get(id, "")
+        )
         made.command[made.command.index("-c") + 1] = SMALL_SEGMENTS
         made.command += arguments
         return made.start()
@@ -53,12 +60,24 @@ class Forgetful(ClusterProcesses):
 
 def trade(exchange: ExchangeProcess, name: str, orders: int) -> None:
     with FixClient("tcp", exchange.port("fix_tcp"), name) as client:
-        client.logon()
+        with inside(exchange.namespace):
+            client.logon()
         for n in range(orders):
             client.send_bytes(
                 client.order(f"{name}{n}", "buy" if n % 2 else "sell", 1 + n % 5, f"{10 + n % 3}.00")
             )
             client.settle()  # an entry of its own
+
+
+def rest_many(exchange: ExchangeProcess, orders: int) -> None:
+    """Orders that stay, with names that nothing compresses."""
+    with FixClient("tcp", exchange.port("fix_tcp"), "MANY") as client:
+        with inside(exchange.namespace):
+            client.logon()
+        for _ in range(orders // 100):  # an entry of these segments holds so many
+            names = (token_urlsafe(48) for _ in range(100))
+            client.send_bytes(b"".join(client.order(name, "buy", 1, "1.00") for name in names))
+            client.settle()
 
 
 def test_a_snapshot_is_made_when_so_much_log_was_written(tmp_path: Path) -> None:
@@ -132,3 +151,37 @@ def test_a_replica_that_was_away_comes_back_by_a_snapshot(cluster: Forgetful) ->
     replayed = came.run("replay", str(came.data), "--to", told[0].replace(",", ""))
     assert replayed.stdout.startswith("begins with     the snapshot at entry"), replayed
     assert told[1] in replayed.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_snapshot_goes_on_where_the_link_broke_off(network: Network, tmp_path: Path) -> None:
+    with Forgetful(tmp_path, network.namespaces) as cluster:
+        begin_on(network, cluster, tmp_path)
+        leader = cluster.leader()
+        away = next(id for id in cluster.members if id != leader)
+        rest_many(cluster.members[leader], ORDERS)
+        cluster.members[away].stop()
+        others = [id for id in cluster.members if id != away]
+        cluster.forget(others, leader)
+        size = max(path.stat().st_size for path in cluster.members[leader].data.glob("snapshot-*[0-9]"))
+        network.narrow(away, SLOW_MBIT)
+        before = network.sent_to(away)
+        came = cluster.members[away].start()
+
+        def arrived() -> int:
+            return max((path.stat().st_size for path in came.data.glob("*.part")), default=0)
+
+        def linked() -> set[int]:
+            found: list[int] = came.ask(command="status")["linked"]
+            return set(found)
+
+        for quarter in (1, 2, 3):
+            wait_until(lambda quarter=quarter: arrived() > quarter * size // 4)
+            network.cut_off(away)
+            wait_until(lambda: not linked())
+            network.heal()
+        wait_until(cluster.agree)
+        sent = network.sent_to(away) - before
+        print(f"a snapshot of {size:,} bytes came over three broken links in {sent:,} bytes")
+        assert size < sent < 1.5 * size  # 2.5 of it, if it began again each time
