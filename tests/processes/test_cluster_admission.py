@@ -1,24 +1,27 @@
-"""A client that floods, quiet ones beside it, a follower that stands still: what queues at the leader is bounded."""
+"""A client that floods, quiet ones beside it, and members that stand still or are slow: what queues is bounded, and the
+others are served.
+"""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cluster_processes import ClusterProcesses, free_members
+from disks import file_system, slow_disk, slow_syncs
 from exchange_process import PATIENCE_SECONDS, ROOT, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-FLOOD = 1_500_000  # orders that trade nothing and are cancelled at once
+DISK_MB = 4_000
 REMEMBERED = 100_000  # ClOrdIDs of closed orders, of each session
-GROWTH_BYTES = 48 << 20  # of the leader while the second half of the flood comes: that is 130 MB of orders
+GROWTH_BYTES = 48 << 20  # of any while the second half of the flood comes
 FLOODER = """
 import sys, threading
 import numpy as np
@@ -53,10 +56,10 @@ answers.join()
 
 
 @contextmanager
-def flooder(exchange: ExchangeProcess) -> Iterator["subprocess.Popen[str]"]:
+def flooder(exchange: ExchangeProcess, orders: int) -> Iterator["subprocess.Popen[str]"]:
     """Begins when it has said so."""
     process = subprocess.Popen(
-        [sys.executable, "-c", FLOODER, str(exchange.port("fix_tcp")), str(FLOOD)],
+        [sys.executable, "-c", FLOODER, str(exchange.port("fix_tcp")), str(orders)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{ROOT}"},
@@ -88,33 +91,82 @@ def round_trip_us(client: FixClient, name: str) -> float:
     return (time.perf_counter_ns() - began) / 1000
 
 
-def test_a_flood_and_a_follower_that_stands_still_cost_the_leader_no_memory(tmp_path: Path) -> None:
-    with ClusterProcesses(tmp_path) as cluster:
-        cluster.begin(free_members(3))
-        leader = cluster.leader()
-        led = cluster.members[leader]
-        stopped, other = (one for id, one in cluster.members.items() if id != leader)
-        quiet = [FixClient("tcp", one.port("fix_tcp"), name) for one, name in ((led, "NEAR"), (other, "FAR"))]
-        for client in quiet:
-            client.logon(heartbeat=0)
-        latencies: dict[str, list[float]] = {client.comp_id: [] for client in quiet}
-        sizes: list[tuple[int, int]] = []
-        with flooder(led) as flood:
-            stopped.signal(signal.SIGSTOP)
-            while not sizes or sizes[-1][0] < FLOOD:
-                sizes.append((taken(led), resident_bytes(led)))
+@contextmanager
+def stopped(led: ExchangeProcess, follower: ExchangeProcess, other: ExchangeProcess) -> Iterator[None]:
+    """A follower stands still: the other two are all that can decide."""
+    follower.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        follower.signal(signal.SIGCONT)
+
+
+@contextmanager
+def slow_quorum(led: ExchangeProcess, follower: ExchangeProcess, other: ExchangeProcess) -> Iterator[None]:
+    with stopped(led, follower, other), slow_syncs(other, 20):
+        yield
+
+
+@contextmanager
+def slow_disk_of_one(
+    led: ExchangeProcess, follower: ExchangeProcess, other: ExchangeProcess
+) -> Iterator[None]:
+    with slow_disk(follower):
+        yield
+
+
+Situation = Callable[
+    [ExchangeProcess, ExchangeProcess, ExchangeProcess], AbstractContextManager[None]
+]  # leader, a follower, the other one
+
+
+def watch_a_flood(cluster: ClusterProcesses, situation: Situation, flood: int) -> None:
+    """Of so many orders, at the leader: no member grows by it. Prints what quiet clients waited meanwhile."""
+    leader = cluster.leader()
+    led = cluster.members[leader]
+    follower, other = (one for id, one in cluster.members.items() if id != leader)
+    quiet = [FixClient("tcp", one.port("fix_tcp"), name) for one, name in ((led, "NEAR"), (other, "FAR"))]
+    for client in quiet:
+        client.logon(heartbeat=0)
+    latencies: dict[str, list[float]] = {client.comp_id: [] for client in quiet}
+    sizes: list[tuple[int, list[int]]] = []
+    with flooder(led, flood) as flooding:
+        with situation(led, follower, other):
+            while not sizes or sizes[-1][0] < flood:
+                sizes.append((taken(led), [resident_bytes(one) for one in cluster.members.values()]))
                 for number in range(10):
                     for client in quiet:
                         latencies[client.comp_id].append(round_trip_us(client, f"{len(sizes)}-{number}"))
-            assert flood.wait(PATIENCE_SECONDS) == 0
-            stopped.signal(signal.SIGCONT)
-        for name, found in latencies.items():
-            p50, p99 = np.percentile(found, (50, 99))
-            print(f"{name}: p50 {p50:,.0f} us, p99 {p99:,.0f} us of {len(found)}")
-        assert led.ask(command="status")["role"] == "leader"
-        half = next(size for inputs, size in sizes if inputs > max(FLOOD // 2, REMEMBERED))
-        grown = max(size for _, size in sizes) - half
-        print(f"resident {half >> 20} MB when half had come, {grown >> 20} MB more at most after it")
+        assert flooding.wait(PATIENCE_SECONDS) == 0
+    for name, found in latencies.items():
+        p50, p99 = np.percentile(found, (50, 99))
+        print(f"{name}: p50 {p50:,.0f} us, p99 {p99:,.0f} us of {len(found)}")
+    half = next(at for at, (inputs, _) in enumerate(sizes) if inputs > max(flood // 2, REMEMBERED))
+    for id, resident in zip(cluster.members, zip(*(now for _, now in sizes), strict=True), strict=True):
+        grown = max(resident) - resident[half]
+        print(
+            f"member {id}{' (leader)' if id == leader else ''}: resident {resident[half] >> 20} MB when half had "
+            f"come, {grown >> 20} MB more at most after it"
+        )
         assert grown < GROWTH_BYTES
-        wait_until(lambda: len({taken(one) for one in cluster.members.values()}) == 1)
-        cluster.wait_for_one_state()
+    wait_until(lambda: len({taken(one) for one in cluster.members.values()}) == 1)
+    cluster.wait_for_one_state()
+
+
+@pytest.mark.parametrize("situation", [stopped, slow_quorum])
+def test_a_flood_costs_no_memory_when_members_are_slow_or_stand_still(
+    tmp_path: Path, situation: Situation
+) -> None:
+    with ClusterProcesses(tmp_path) as cluster:
+        cluster.begin(free_members(3))
+        watch_a_flood(cluster, situation, 1_500_000)
+
+
+def test_a_flood_costs_no_memory_when_one_disk_writes_a_megabyte_a_second(tmp_path: Path) -> None:
+    members = free_members(3)
+    with ExitStack() as stack:
+        for id in members:
+            stack.enter_context(file_system(tmp_path / f"member{id}", DISK_MB))
+        cluster = stack.enter_context(ClusterProcesses(tmp_path))
+        cluster.begin(members)
+        watch_a_flood(cluster, slow_disk_of_one, 1_000_000)

@@ -1,13 +1,13 @@
 """A disk without room: the exchange stops taking input and says why; what it acknowledged is intact."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from disks import file_system
 from exchange_process import ExchangeProcess
 from fix_client import FixClient
 
@@ -17,20 +17,8 @@ PATIENCE_SECONDS = 120
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, mounted from a file."""
-    image, place = tmp_path / "image", tmp_path / "disk"
-    place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(DISK_MB << 20)
-    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(place)]):
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no small disk here: {' '.join(command[:1])}: {getattr(error, 'stderr', error)}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=False, timeout=60)
+    with file_system(tmp_path / "disk", DISK_MB):
+        yield tmp_path / "disk"
 
 
 def fill(place: Path) -> Path:
