@@ -19,6 +19,7 @@ DOCUMENTS = [
     *(path for room in ("docs", "engine", "replication", "gateway") for path in (ROOT / room).glob("*.md")),
 ]
 TOOLS = ["git", "make", "gcc", "python3-dev", "python3-venv"]
+FOR_TESTS = ["strace", "iproute2", "nftables", "openssl", "fiu-utils"]
 NO_TOOLS = "/nonexistent"
 # What the README shows of the session below that does not change from run to run.
 SHOWN = [
@@ -105,7 +106,7 @@ def test_the_python_of_the_readme_runs(shell: Shell, capsys: pytest.CaptureFixtu
 
 
 def test_the_debian_packages_are_the_same_everywhere() -> None:
-    """README, what `make` asks for when all of them are missing, and what CI installs (strace is for tests alone)."""
+    """README, what `make` asks for when all of them are missing, and what CI installs, with what some tests use."""
     told = subprocess.run(
         ["/bin/sh", ROOT / "deploy" / "check-tools.sh"],
         env={"PATH": NO_TOOLS}, capture_output=True, text=True, timeout=60, check=False,
@@ -114,7 +115,7 @@ def test_the_debian_packages_are_the_same_everywhere() -> None:
     assert told.returncode == 1
     assert told.stdout.endswith(line)
     assert line in README
-    assert f"in {' '.join(TOOLS)} strace;" in (ROOT / ".ci" / "run").read_text()
+    assert f"in {' '.join(TOOLS + FOR_TESTS)};" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
