@@ -123,6 +123,9 @@ def told(comparison: Comparison) -> Iterator[str]:
         if side.damage is not None:
             at = f"{side.damage.path}, offset {side.damage.offset}"
             yield f"{name}: whole up to entry {side.last_index:,}, then DAMAGED: {at}: {side.damage.what}"
+        elif not side.last.hash:
+            behind = f"no entry behind the snapshot at entry {side.begins:,}" if side.begins else "and empty"
+            yield f"{name}: whole, {behind}"
         else:
             last = f"the last of term {side.last.term}, hash {side.last.hash.hex()}"
             held = f"{side.last_index:,} entries"

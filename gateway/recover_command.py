@@ -53,7 +53,7 @@ def recover(config_file: Path, data: Path | None, given_up: Sequence[int]) -> No
             cluster=bytes.fromhex(cluster.id) or None,
         )
         try:
-            go_on(node, directory, given_up)
+            go_on(node, directory, given_up, f"quorumbook serve --config {config_file}")
         finally:
             node.close()
     except LogDamaged as damage:
@@ -64,8 +64,8 @@ def recover(config_file: Path, data: Path | None, given_up: Sequence[int]) -> No
         raise click.ClickException(str(error)) from None
 
 
-def go_on(node: Node, directory: Path, given_up: Sequence[int]) -> None:
-    """Raises Refused, LogError."""
+def go_on(node: Node, directory: Path, given_up: Sequence[int], start: str) -> None:
+    """start: the command that starts the replica. Raises Refused, LogError."""
     for snapshot in node.snapshots(click.echo):
         node.start_from(snapshot)
         break
@@ -75,9 +75,7 @@ def go_on(node: Node, directory: Path, given_up: Sequence[int]) -> None:
     members.member(node.me)
     others = members.ids - {node.me}
     if not others:
-        raise Refused(
-            f"{directory}: member {node.me} is the only one already: start it with quorumbook serve"
-        )
+        raise Refused(f"{directory}: member {node.me} is the only one already: start it with {start}")
     known, last = node.commit_index, node.last_index
     if set(given_up) != others:
         named = " ".join(f"--give-up {id}" for id in sorted(others))
@@ -87,12 +85,13 @@ def go_on(node: Node, directory: Path, given_up: Sequence[int]) -> None:
         )
     click.echo(f"given up: members {listed(others)}, and every entry after {last:,} that only they have")
     if last > known:
-        click.echo(f"kept, though it may never have been acknowledged: entries {known + 1:,} to {last:,}")
+        which = f"entry {last:,}" if last == known + 1 else f"entries {known + 1:,} to {last:,}"
+        click.echo(f"kept, though it may never have been acknowledged: {which}")
     if node.promised is not None:
         first, to = node.promised
         which = f"every entry from {first:,} on" if to is None else f"entries {first:,} to {to:,}"
         click.echo(f"lost here before, and given up with it: {which}, as far as it was acknowledged")
     index = node.stand_alone()
     click.echo(
-        f"entry {index:,} makes member {node.me} the only one: start it with quorumbook serve, and add others"
+        f"entry {index:,} makes member {node.me} the only one: start it with {start}, and add others, under new ids"
     )

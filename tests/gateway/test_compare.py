@@ -35,6 +35,14 @@ def compared(*texts: str, kept: int = 0) -> tuple[Comparison, str]:
     return comparison, "".join(bytes(entry.payload).decode() for entry in common)
 
 
+def test_a_log_without_entries_is_empty() -> None:
+    comparison, common = compared("abc", "")
+    assert common == ""
+    assert "log1: whole, and empty" in list(told(comparison))
+    begun = Comparison({"a": pieces([])}, list.clear, begins={"a": 7})
+    assert list(told(begun)) == ["a: whole, no entry behind the snapshot at entry 7"]
+
+
 def test_logs_of_different_lengths_have_the_shortest_in_common() -> None:
     comparison, common = compared("abcdefg", "abc", "abcde")
     assert common == "abc"

@@ -230,7 +230,7 @@ def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcess
 
 
 def test_one_replica_goes_on_alone_when_the_others_are_lost_and_named(cluster: ClusterProcesses) -> None:
-    addresses = free_members(4)
+    addresses = free_members(5)
     cluster.begin({id: addresses[id] for id in (1, 2, 3)})
     assert order(cluster, 1, "before", "buy") == "0"
     kept = cluster.members[1]
@@ -250,6 +250,7 @@ def test_one_replica_goes_on_alone_when_the_others_are_lost_and_named(cluster: C
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("given up: members 2, 3, and every entry after ")
+    assert f"start it with quorumbook serve --config {config}, and add others, under new ids" in done.stdout
     assert "is the only one already" in refusal(kept, "recover", "--config", config, "--give-up", "2")
 
     kept.command.remove("--first-start")
@@ -257,9 +258,14 @@ def test_one_replica_goes_on_alone_when_the_others_are_lost_and_named(cluster: C
     assert kept.ask(command="status")["live_orders"] == 1
     assert [one["id"] for one in kept.ask(command="status")["membership"]] == [1]
     identity = kept.ask(command="status")["cluster"]
-    cluster.start(4, config_of(identity, 4, {1: addresses[1], 4: addresses[4]}))
-    assert "member 4 is a voter" in cluster.succeed("add", "4", addresses[4], ids=[1])
+    assert "member id 2 was used before" in cluster.fail("add", "2", addresses[2])
+    for id in (4, 5):
+        cluster.start(id, config_of(identity, id, {1: addresses[1], 4: addresses[4], 5: addresses[5]}))
+        assert f"member {id} is a voter" in cluster.succeed("add", str(id), addresses[id])
     assert order(cluster, 4, "after", "sell") == "0F"
+    kept.kill()
+    cluster.leader()
+    assert order(cluster, 5, "later", "buy") == "0"
 
 
 def refusal(one: ExchangeProcess, *arguments: str) -> str:
