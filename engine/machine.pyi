@@ -7,7 +7,7 @@ from engine.report import Order as Order
 from engine.report import Report as Report
 
 class Machine:
-    """A matching engine: instruments, their books, and the rules of version 1.
+    """A matching engine: instruments, their books, and the rules.
 
     Nothing but commands and `advance` changes it, and the same commands give the same reports, always.
     One thread at a time may use a machine: RuntimeError otherwise. Integers that do not fit their field
@@ -92,6 +92,10 @@ class Machine:
 
     @property
     def time_ns(self) -> int: ...
+    @property
+    def rules(self) -> int:
+        """The version of the rules that commands are judged by."""
+
     @property
     def commands(self) -> int:
         """How many commands were handed in, refused ones included."""

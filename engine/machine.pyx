@@ -25,7 +25,7 @@ from engine.store cimport Level, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
     CANCEL, Command, DEFINE, Definition, EMPTY_PRICE, GTC, LIMIT, MARKET, NEW, POST_ONLY, REDUCE, REENTER,
-    REJECTED, REPLACE,
+    REJECTED, REPLACE, RULES_VERSION,
 )
 from engine.types cimport Report as ReportRecord
 
@@ -101,7 +101,7 @@ cdef void give_spare(Books* books) noexcept:
 
 
 cdef class Machine:
-    """A matching engine: instruments, their books, and the rules of version 1.
+    """A matching engine: instruments, their books, and the rules.
 
     Nothing but commands and `advance` changes it, and the same commands give the same reports, always.
     """
@@ -377,6 +377,10 @@ cdef class Machine:
         return self.books.time_ns
 
     @property
+    def rules(self):
+        return self.books.rules
+
+    @property
     def commands(self):
         return self.books.commands
 
@@ -465,7 +469,7 @@ cdef class Machine:
         """The machine a snapshot was taken of. Raises ValueError with the byte offset of what is wrong."""
         cdef Machine machine = Machine.__new__(Machine)
         cdef const uint8_t* data = snapshot
-        read_snapshot(&machine.books, data, len(snapshot))
+        read_snapshot(&machine.books, data, len(snapshot), RULES_VERSION)
         return machine
 
     def state_hash(self):

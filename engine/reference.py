@@ -27,6 +27,7 @@ from engine.records import (
     INT64_MAX,
     INT64_MIN,
     REPORT,
+    RULES_VERSION,
     CommandFlag,
     CommandKind,
     OrderType,
@@ -61,6 +62,7 @@ class Machine:
     """
 
     def __init__(self) -> None:
+        self.rules = RULES_VERSION  # the version that commands are judged by
         self.time_ns = 0
         self.commands = 0  # handed in, refused ones included
         self._last_order_id = 0

@@ -28,7 +28,7 @@ def write_snapshot(machine: "Machine") -> bytes:
     parts = [
         HEADER.pack(
             MAGIC,
-            RULES_VERSION,
+            machine.rules,
             len(machine._instruments),
             machine.time_ns,
             machine.commands,
@@ -93,7 +93,8 @@ class Restorer:
             HEADER, 0
         )
         self.require(magic == MAGIC, "not a snapshot of this engine")
-        self.require(version == RULES_VERSION, f"rules version {version}; this engine runs {RULES_VERSION}")
+        self.require(1 <= version <= RULES_VERSION, f"rules version {version}; allowed: 1 to {RULES_VERSION}")
+        machine.rules = version
         machine.time_ns = time_ns
         machine.commands = commands
         machine._last_order_id = last_order_id

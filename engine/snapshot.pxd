@@ -13,7 +13,7 @@ cdef enum:
     SNAPSHOT_HEADER = 56        # bytes
 
 cdef bytes write_snapshot(const Books* books)
-cdef int read_snapshot(Books* books, const uint8_t* data, size_t size) except -1
+cdef int read_snapshot(Books* books, const uint8_t* data, size_t size, uint32_t newest) except -1
 
 # A piece at a time: the header, then records until a piece has no bytes.
 cdef size_t snapshot_size(const Books* books) noexcept nogil

@@ -23,7 +23,7 @@ from engine.state cimport (
     take_order,
 )
 from engine.store cimport Level, Order, prefetch
-from engine.types cimport DAY, GTC, LIMIT, POST_ONLY, RULES_VERSION
+from engine.types cimport DAY, GTC, LIMIT, POST_ONLY
 
 cdef struct Header:
     char magic[8]
@@ -78,7 +78,7 @@ cdef bytes write_snapshot(const Books* books):
 cdef void write_header(const Books* books, uint8_t* at) noexcept nogil:
     cdef Header header
     memcpy(header.magic, b"QBENGINE", 8)
-    header.rules_version = RULES_VERSION
+    header.rules_version = books.rules
     header.instruments = books.instrument_count
     header.time_ns = books.time_ns
     header.commands = books.commands
@@ -156,16 +156,18 @@ cdef int require(bint holds, size_t offset, str what) except -1:
         raise ValueError(f"snapshot, byte offset {offset}: {what}")
     return 0
 
-cdef int read_snapshot(Books* books, const uint8_t* data, size_t size) except -1:
-    """Fill empty books. Raises ValueError; the books are then half filled and to be thrown away."""
+cdef int read_snapshot(Books* books, const uint8_t* data, size_t size, uint32_t newest) except -1:
+    """Fill empty books. newest: the last rules version that is taken. Raises ValueError; the books are then half
+    filled and to be thrown away."""
     cdef Header header
     cdef size_t offset = sizeof(Header)
     cdef uint32_t number
     require(size >= sizeof(Header), 0, "it ends in the middle of a record")
     memcpy(&header, data, sizeof(Header))
     require(memcmp(header.magic, b"QBENGINE", 8) == 0, 0, "not a snapshot of this engine")
-    if header.rules_version != RULES_VERSION:
-        require(False, 8, f"rules version {header.rules_version}; this engine runs {RULES_VERSION}")
+    if not 1 <= header.rules_version <= newest:
+        require(False, 8, f"rules version {header.rules_version}; allowed: 1 to {newest}")
+    books.rules = header.rules_version
     books.time_ns = header.time_ns
     books.commands = header.commands
     books.last_order_id = header.last_order_id

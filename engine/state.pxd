@@ -28,6 +28,7 @@ cdef struct Books:
     uint32_t instrument_count
     uint32_t instrument_capacity
     int64_t time_ns
+    uint32_t rules          # the version that commands are judged by: the newest, unless the owner says another one
     uint64_t commands       # handed in so far
     uint64_t last_order_id
     uint64_t last_trade_id

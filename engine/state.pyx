@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 from engine.index cimport Bucket, index_close, index_copy, index_open, index_widen
 from engine.ladder cimport nodes_bytes, nodes_close, nodes_copy, nodes_open
 from engine.store cimport Order, block_resize, pool_close, pool_copy, pool_open, pool_take
-from engine.types cimport EMPTY_PRICE
+from engine.types cimport EMPTY_PRICE, RULES_VERSION
 
 cdef enum:
     FIRST_REPORTS = 16
@@ -25,6 +25,7 @@ cdef int books_open(Books* books) noexcept nogil:
     ):
         books_close(books)
         return -1
+    books.rules = RULES_VERSION
     return 0
 
 cdef void books_close(Books* books) noexcept nogil:
@@ -40,6 +41,7 @@ cdef void books_close(Books* books) noexcept nogil:
 cdef int books_copy(Books* books, const Books* other) noexcept nogil:
     """Make `books`, which is not open, a copy of `other`, without the reports that wait. O(bytes)."""
     memset(books, 0, sizeof(Books))
+    books.rules = other.rules
     books.time_ns = other.time_ns
     books.commands = other.commands
     books.last_order_id = other.last_order_id

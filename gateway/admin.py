@@ -96,6 +96,8 @@ class Admin:
             "input_number": exchange.input_number,
             "skipped_inputs": exchange.skipped_inputs,
             "log_time_ns": exchange.time_ns,
+            "rules": exchange.rules,
+            "newest_rules": exchange.newest_rules,
             "incarnation": replica.connections.incarnation,
             "turns": replica.turns,
             "live_orders": exchange.machine.live_orders,

@@ -54,7 +54,7 @@ def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> 
         )
         return ("  " + "  ".join(padded)).rstrip()
 
-    lines = [f"cluster {cluster}", line(HEADINGS), *map(line, rows), *verdict(found)]
+    lines = [f"cluster {cluster}", line(HEADINGS), *map(line, rows), *verdict(found), *upgrade(found)]
     return "\n".join([*lines, *(f"  not reached: {why}" for why in unreached)])
 
 
@@ -76,6 +76,20 @@ def row(one: Answer) -> tuple[str, ...]:
         f"{clients:,}",
         hashed,
     )
+
+
+def upgrade(found: Sequence[Answer]) -> Iterator[str]:
+    """Whom newer rules wait for, which some members can run."""
+    members = [one for one in found if one["vote"] != "no member"]
+    newest = {one["id"]: one["status"]["newest_rules"] if one["status"] else 0 for one in members}
+    holding = max((one["status"]["rules"] for one in members if one["status"]), default=0)
+    last = max(newest.values(), default=0)
+    behind = ", ".join(str(id) for id, version in newest.items() if version < last)
+    if behind and last > holding:
+        yield (
+            f"  rules version {holding} holds; version {last} begins by itself when every member runs a program that "
+            f"has it. Missing: {behind}"
+        )
 
 
 def verdict(found: Sequence[Answer]) -> Iterator[str]:

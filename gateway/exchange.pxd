@@ -35,6 +35,7 @@ cdef class Exchange:
     cdef readonly int64_t applied_index
     cdef readonly int64_t applied_term
     cdef readonly uint64_t skipped_inputs
+    cdef readonly uint32_t newest_rules     # that this program runs; those that hold are machine.books.rules
     cdef Sessions state         # sessions
     cdef Orders orders
     cdef Outbox outbox
@@ -61,6 +62,7 @@ cdef class Exchange:
 
     cdef bint _advance(self, int64_t budget) except -1 nogil
     cdef int _take(self, const InputHead* head) except -1 nogil
+    cdef void _activate(self, uint32_t rules) noexcept nogil
     cdef void _look_ahead(self) noexcept nogil
     cdef bint _see_next(self) noexcept nogil
     cdef void _foresee_order(self, uint64_t number) noexcept nogil

@@ -19,7 +19,13 @@ class Exchange:
     """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
     where a log leads. The state, and its hash, are the same."""
 
-    def __init__(self) -> None: ...
+    def __init__(self, newest_rules: int = ...) -> None: ...
+    @property
+    def newest_rules(self) -> int:
+        """The last version of the rules that this program runs."""
+    @property
+    def rules(self) -> int:
+        """The version of the rules that holds; 1 until the log activates a newer one."""
     @property
     def machine(self) -> Machine: ...
     @property
@@ -92,11 +98,11 @@ class Exchange:
         RuntimeError: an entry is half applied, or one was begun since the first piece.
         """
     @staticmethod
-    def restore(data: Buffer) -> Exchange:
+    def restore(data: Buffer, newest_rules: int = ...) -> Exchange:
         """The exchange a snapshot was taken of: it goes on as that one did, entry for entry, byte for byte.
 
         Like a new one it listens to the whole feed and keeps egress. ValueError says at which byte offset the data is
-        not a snapshot that this program reads.
+        not a snapshot that this program reads. NewerRules: it is one, of rules that this program does not have.
         """
     def session_id(self, comp_id: str) -> int:
         """The session of a client's CompID; 0 = there is none."""

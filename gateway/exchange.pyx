@@ -5,6 +5,9 @@
 Holds the state, and views of the payloads that are being applied. step() runs without the GIL. ValueError: the entry
 is not what the log promises; after any exception the exchange refuses to go on (RuntimeError), because half an entry
 was applied.
+
+What differs between versions of the rules asks machine.books.rules, as the engine does: the version that the log has
+activated, whatever newer ones this program can run.
 """
 
 import hashlib
@@ -41,16 +44,22 @@ cdef enum:
     DEFAULT_CLOSED = 100000
     DEFAULT_HEARTBEAT = 3600
     DEFAULT_SESSIONS = 10000
+    FIRST_RULES = 1             # that every log begins with
 
 cdef bytes DEFAULT_COMP_ID = b"QUORUMBOOK"      # until a setting gives one; part of the rules, as the other defaults
 
 
 cdef class Exchange:
-    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out."""
+    """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out.
 
-    def __init__(self) -> None:
+    newest_rules: the last version of the rules that this program runs; a log that activates a later one stops it.
+    """
+
+    def __init__(self, newest_rules: int = RULES_VERSION) -> None:
+        self.newest_rules = newest_rules
         self.outbox = Outbox()
         self.machine = Machine()
+        self.machine.books.rules = FIRST_RULES
         self.state = Sessions(self.outbox)
         self.feed = MarketData()
         self.orders = Orders(self.machine, self.state, self.feed)
@@ -74,14 +83,15 @@ cdef class Exchange:
     def begin(self, payload, index: int, term: int, timestamp_ns: int) -> None:
         """Takes the next log entry; the whole framing of its payload is checked here.
 
-        ValueError: it is not the next entry, its time goes back, or it is malformed; nothing was changed.
+        ValueError: it is not the next entry, its time goes back, or it is malformed. NewerRules: it activates rules
+        that this program does not have. Nothing was changed.
         """
         self.begin_all(((index, term, timestamp_ns, payload, None),))
 
     def begin_all(self, entries) -> None:
         """Takes the next log entries, each (index, term, timestamp_ns, payload, chain hash); step goes through all.
 
-        ValueError, as from begin, for any of them: nothing was changed.
+        ValueError and NewerRules, as from begin, for any of them: nothing was changed.
         """
         cdef tuple entry
         if self.failed or self.open:
@@ -153,7 +163,7 @@ cdef class Exchange:
         with nogil:
             for i in range(self.entry_count):
                 entry = &self.entries[i]
-                check_payload(entry.index, entry.begin, entry.end - entry.begin)
+                check_payload(entry.index, entry.begin, entry.end - entry.begin, self.newest_rules)
         return 0
 
     cdef void _release(self) noexcept:
@@ -324,11 +334,14 @@ cdef class Exchange:
         if head.kind == INPUT_INSTRUMENT:
             with gil:
                 self._instrument(head)
-        if head.kind == INPUT_ACTIVATE and (<const ActivateBody*> (head + 1)).rules_version != RULES_VERSION:
-            with gil:
-                raise ValueError(f"log entry {self.index} activates rules version "
-                                 f"{(<const ActivateBody*> (head + 1)).rules_version}, which is not known here")
+        if head.kind == INPUT_ACTIVATE:
+            self._activate((<const ActivateBody*> (head + 1)).rules_version)
         return 0
+
+    cdef void _activate(self, uint32_t rules) noexcept nogil:
+        # From the next input on. Rules never go back: a version that holds, or an older one, changes nothing.
+        if rules > self.machine.books.rules:
+            self.machine.books.rules = rules
 
     cdef int _message(self, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message
@@ -452,14 +465,14 @@ cdef class Exchange:
         yield writer.end()
 
     @staticmethod
-    def restore(const uint8_t[::1] data not None) -> Exchange:
+    def restore(const uint8_t[::1] data not None, newest_rules: int = RULES_VERSION) -> Exchange:
         """The exchange a snapshot was taken of: it goes on as that one did, entry for entry, byte for byte.
 
         Like a new one it listens to the whole feed and keeps egress. ValueError says at which byte offset the data is
-        not a snapshot that this program reads.
+        not a snapshot that this program reads. NewerRules: it is one, of rules that this program does not have.
         """
-        cdef SnapshotReader reader = SnapshotReader(data)
-        cdef Exchange exchange = Exchange()
+        cdef SnapshotReader reader = SnapshotReader(data, newest_rules)
+        cdef Exchange exchange = Exchange(newest_rules)
         exchange.applied_index = reader.header.index
         exchange.applied_term = reader.header.term
         reader.read_state(exchange.state, exchange.orders, exchange.feed, &exchange.skipped_inputs)
@@ -525,6 +538,11 @@ cdef class Exchange:
     def input_number(self) -> int:
         """The number of the last input taken or deadline performed; 0 = none yet."""
         return self.state.input_number
+
+    @property
+    def rules(self) -> int:
+        """The version of the rules that holds; 1 until the log activates a newer one."""
+        return self.machine.books.rules
 
     @property
     def between_entries(self) -> bool:
@@ -663,7 +681,7 @@ cdef class Exchange:
             raise RuntimeError("state_hash: an entry is half applied")
         words = <uint64_t*> text.reserve(64)
         memcpy(words, b"QBEXCHNG", 8)
-        words[1] = RULES_VERSION
+        words[1] = self.machine.books.rules
         words[2] = self.applied_index
         words[3] = self.applied_term
         words[4] = <uint64_t> self.state.now_ns

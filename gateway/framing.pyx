@@ -2,8 +2,8 @@
 # Safe: no Python sequence is indexed; every read is behind a comparison with what is left of the payload.
 """Whether a log entry's payload is what it should be. Holds no state.
 
-An input that is malformed, or of a kind this version does not know, raises ValueError: the replica stops, it does
-not guess.
+An input that is malformed, or of a kind this version does not know, raises ValueError, one that activates rules which
+this program does not have NewerRules: the replica stops, it does not guess.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint8_t
@@ -18,6 +18,8 @@ from gateway.records cimport (
     SettingBody,
 )
 from gateway.session cimport Message
+
+from gateway.rules import NewerRules
 
 cdef enum:
     FAR = 2048      # bytes between asking for a payload's memory, which another core has written, and looking at it
@@ -85,7 +87,7 @@ cdef const char* wrong_body(const InputHead* head) noexcept nogil:
     return NULL
 
 
-cdef int check_payload(int64_t index, const uint8_t* payload, size_t size) except -1 nogil:
+cdef int check_payload(int64_t index, const uint8_t* payload, size_t size, uint32_t newest_rules) except -1 nogil:
     cdef size_t at = 0
     cdef const InputHead* head
     while at < size:
@@ -96,6 +98,10 @@ cdef int check_payload(int64_t index, const uint8_t* payload, size_t size) excep
         if not is_whole(head, size - at):
             with gil:
                 raise ValueError(f"log entry {index}: {what_is_wrong(head, at, size - at)}")
+        if head.kind == INPUT_ACTIVATE and (<const ActivateBody*> (head + 1)).rules_version > newest_rules:
+            with gil:   # before what follows is looked at, which newer rules may have other kinds of
+                raise NewerRules(f"log entry {index} activates rules version "
+                                 f"{(<const ActivateBody*> (head + 1)).rules_version}", newest_rules)
         at += head.size
     return 0
 

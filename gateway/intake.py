@@ -20,8 +20,8 @@ class Links(Protocol):
     """To the other members."""
 
     @property
-    def linked(self) -> set[int]:
-        """The members that there is a link to."""
+    def linked(self) -> dict[int, int]:
+        """The members that there is a link to, and the newest rules that each can run."""
 
     def send(self, message: Message) -> None: ...
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from structlog.typing import FilteringBoundLogger
 
 from gateway.config import Cluster, ConfigError
+from gateway.rules import refusal
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
 from replication.impossible import Impossible
@@ -62,8 +63,9 @@ class MemberLinks:
     def _hello(self, to: int) -> Hello:
         node = self._node
         return Hello(
-            node.cluster, self._cluster.member, to, node.directory, node.starts, self._run, self._met.runs
-        )
+            node.cluster, self._cluster.member, to, node.directory, node.starts, self._run, self._met.runs,
+            self._replica.exchange.newest_rules,
+        )  # fmt: skip
 
     def listen(self, replica: "Replica") -> str | None:
         """Where; None: nowhere. Raises OSError, LogFailed, and ConfigError when the others look for this member
@@ -113,8 +115,8 @@ class MemberLinks:
     # ---------------------------------------------------------------- for the replica
 
     @property
-    def linked(self) -> set[int]:
-        return self._peers.linked if self._peers is not None else set()
+    def linked(self) -> dict[int, int]:
+        return self._peers.linked if self._peers is not None else {}
 
     def troubles(self) -> dict[int, str]:
         """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
@@ -161,6 +163,9 @@ class MemberLinks:
     def received(self) -> None:
         if self._replica.relay():
             self._schedule()
+
+    def refusal(self, peer: int, program: int) -> str | None:
+        return refusal(peer, program, self._replica.exchange.rules)
 
     def trouble(self, peer: int, what: str) -> None:
         self._trace.warning("peer", member=peer, what=what)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from engine.records import RULES_VERSION
 from gateway import inputs, replica_snapshot
 from gateway.config import Loaded
 from gateway.connections import Connections
@@ -18,6 +19,7 @@ from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
 from gateway.genesis import check, whole
 from gateway.intake import Intake, Links
+from gateway.rules import Activation
 from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -37,7 +39,7 @@ class Replica:
     me: the member's id. monotonic_ns: the clock that timers are measured with; log time is the last entry's timestamp
     plus what has passed on it since. publish: called with the feed's (topic, payload) messages of an entry. give_way:
     called when answers were handed over, before the rest of a turn: who carries them on may need this core. nonce: a
-    random number, 1 to 2**64 - 1.
+    random number, 1 to 2**64 - 1. newest_rules: the last version that this program runs.
     """
 
     def __init__(
@@ -51,14 +53,16 @@ class Replica:
         me: int,
         links: Links,
         nonce: Callable[[], int],
+        newest_rules: int = RULES_VERSION,
     ) -> None:
         self.node = node
-        self.exchange = Exchange()
+        self.exchange = Exchange(newest_rules)
         self.exchange.feed.ignore(b"")  # only what somebody subscribes to is built
         self.why_not: str | None = None  # why no input is taken
         self.me = me
         self._intake = Intake(node, me, links, nonce)
         self._links = links
+        self._activation = Activation(node, me, links, newest_rules)
         self._led_ns = monotonic_ns()  # when a leader was last known
         self._rested_ns = self._led_ns  # when `rest` was last called
         self._egress = egress
@@ -113,10 +117,10 @@ class Replica:
             progress(entries[-1].index, last)
 
     def _restore(self, snapshot: Snapshot) -> None:
-        """Raises ValueError when it is none that this program reads; OSError."""
+        """Raises ValueError when it is none that this program reads; NewerRules, OSError."""
         self._egress.empty()
         self._genesis, self.exchange, self._store = replica_snapshot.restore(
-            self.node.state_of(snapshot), self._egress
+            self.node.state_of(snapshot), self._egress, self.exchange.newest_rules
         )
         self.exchange.feed.ignore(b"")
         self.connections.store = self._store
@@ -176,7 +180,7 @@ class Replica:
     @property
     def linked(self) -> set[int]:
         """The members that there is a link to."""
-        return self._links.linked
+        return set(self._links.linked)
 
     # ---------------------------------------------------------------- running
 
@@ -255,6 +259,7 @@ class Replica:
         if node.leader != self.me or exchange.applied_term != node.term:
             return
         self._prepared_term = node.term
+        self._activation.look(exchange.rules)
         if not self._genesis:
             assert self._loaded is not None
             node.propose(whole(self._loaded))
@@ -262,6 +267,11 @@ class Replica:
         for incarnation, member, _, _ in exchange.gateways():
             if member not in members:
                 node.propose(inputs.gateway_lost(incarnation))
+
+    @property
+    def _leads(self) -> bool:
+        """Whether this member leads, and has applied everything of the terms before its own."""
+        return self.node.leader == self.me and self._prepared_term == self.node.term
 
     def _look_at_room(self) -> None:
         """Whether the next turn takes input: looked at after the answers of this one."""
@@ -276,6 +286,8 @@ class Replica:
         Raises what Node.turn raises."""
         if not self.node.queued_bytes:
             self._turn_log()
+        if self._leads:
+            self._activation.look(self.exchange.rules)
         if not self.node.alone:
             now = self._monotonic_ns()
             if now - self._rested_ns < PATIENCE_NS:  # who stood still itself could hear nobody
@@ -290,7 +302,7 @@ class Replica:
 
     def _give_up_gateways(self, since_ns: int) -> None:
         """The leader, for the gateways of members that it has not heard since: their sessions are disconnected."""
-        if self.node.leader != self.me or self._prepared_term != self.node.term:
+        if not self._leads:
             return
         progress = self.node.progress
         for incarnation, member, _, _ in self.exchange.gateways():

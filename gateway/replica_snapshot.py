@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.records import RULES_VERSION
 from gateway import egress_snapshot
 from gateway.egress import EgressStore
 from gateway.exchange import Exchange
@@ -34,15 +35,18 @@ def pieces(genesis: bytes, exchange: Exchange, store: EgressStore) -> Iterator[b
     yield from egress_snapshot.snapshot_pieces(store)
 
 
-def restore(source: Iterable[bytes], file: "ResendFile") -> Restored:
+def restore(source: Iterable[bytes], file: "ResendFile", newest_rules: int = RULES_VERSION) -> Restored:
     """file: an empty one for the store; to be thrown away after a ValueError, which says what is wrong with the bytes.
-    Raises OSError from it, and what the source raises."""
-    genesis, exchange, rest = restore_exchange(source)
+    Raises NewerRules, OSError from the file, and what the source raises."""
+    genesis, exchange, rest = restore_exchange(source, newest_rules)
     return Restored(genesis, exchange, egress_snapshot.restore(file, rest))
 
 
-def restore_exchange(source: Iterable[bytes]) -> tuple[bytes, Exchange, Iterator[bytes]]:
-    """Genesis, the exchange, and what follows them: the messages. Raises ValueError, and what the source raises."""
+def restore_exchange(
+    source: Iterable[bytes], newest_rules: int = RULES_VERSION
+) -> tuple[bytes, Exchange, Iterator[bytes]]:
+    """Genesis, the exchange, and what follows them: the messages. Raises ValueError, NewerRules, and what the source
+    raises."""
     source = iter(source)
     data = bytearray()
     take(source, data, HEAD.size)
@@ -52,7 +56,7 @@ def restore_exchange(source: Iterable[bytes]) -> tuple[bytes, Exchange, Iterator
     begin = HEAD.size + genesis_bytes
     end = begin + exchange_bytes
     take(source, data, end)
-    exchange = Exchange.restore(memoryview(data)[begin:end])
+    exchange = Exchange.restore(memoryview(data)[begin:end], newest_rules)
     return bytes(data[HEAD.size : begin]), exchange, chain([bytes(data[end:])], source)
 
 

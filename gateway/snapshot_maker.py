@@ -7,6 +7,7 @@ before the oldest snapshot meanwhile: nothing of it is read here.
 
 from contextlib import suppress
 
+from engine.records import RULES_VERSION
 from gateway import inputs, replica_snapshot
 from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
@@ -24,16 +25,18 @@ STEP = 1 << 16  # inputs applied before their messages are put away
 
 
 class Maker:
-    """Raises LogError (LostData, LogDamaged) for the log, ValueError for an entry that cannot be applied, OSError.
+    """Raises LogError (LostData, LogDamaged, NewerRules) for the log, ValueError for an entry that cannot be applied,
+    OSError.
 
     passed_over: what is wrong with snapshots that were not used, for people.
     """
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, newest_rules: int = RULES_VERSION) -> None:
         self.passed_over: list[str] = []
         self._disk = disk
         self._history = History(read_state(disk).cluster)
-        self._restored = Restored(b"", Exchange(), EgressStore(scratch(disk)))
+        self._newest_rules = newest_rules
+        self._restored = Restored(b"", Exchange(newest_rules), EgressStore(scratch(disk)))
 
     def make(self) -> str | None:
         """The name of the new snapshot; None: nothing was committed since the newest one."""
@@ -64,7 +67,7 @@ class Maker:
         for snapshot in snapshots.newest_first(self._disk, self.passed_over.append):
             try:
                 state = snapshots.state_of(self._disk, snapshot.name)
-                self._restored = replica_snapshot.restore(state, scratch(self._disk))
+                self._restored = replica_snapshot.restore(state, scratch(self._disk), self._newest_rules)
             except ValueError as error:
                 self.passed_over.append(f"{self._disk.path(snapshot.name)}: {error}")
                 continue

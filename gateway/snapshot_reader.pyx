@@ -4,7 +4,8 @@
 
 Holds a view of the bytes and where it is. Believes nothing: frames and checksum are checked first, then every value on
 which memory, an index or a loop depends; what is restored has the snapshot it was restored from, byte for byte. Raises
-ValueError with the byte offset of what is wrong, and MemoryError; what was restored so far is then to be thrown away.
+ValueError with the byte offset of what is wrong, NewerRules, and MemoryError; what was restored so far is then to be
+thrown away.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -12,7 +13,6 @@ from libc.string cimport memcmp, memcpy, memset
 
 from engine.machine cimport Machine
 from engine.snapshot cimport read_snapshot
-from engine.types cimport RULES_VERSION
 from gateway.executions cimport Instrument
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash
@@ -27,6 +27,8 @@ from gateway.snapshot cimport (
 )
 from replication.checksum cimport crc32c
 
+from gateway.rules import NewerRules
+
 
 cdef inline bint is_zero(const uint8_t* data, size_t size) noexcept nogil:
     cdef size_t i
@@ -39,7 +41,7 @@ cdef inline bint is_zero(const uint8_t* data, size_t size) noexcept nogil:
 cdef class SnapshotReader:
     """Frames and checksum are checked when it is made; then the kinds of records are read in their order."""
 
-    def __init__(self, const uint8_t[::1] view not None) -> None:
+    def __init__(self, const uint8_t[::1] view not None, uint32_t newest_rules) -> None:
         self.view = view
         self.size = view.shape[0]
         if self.size < sizeof(SnapshotHeader):
@@ -51,10 +53,13 @@ cdef class SnapshotReader:
         self.begin = 8
         if self.header.version != SNAPSHOT_VERSION:
             self.wrong(b"format version %d; this program reads version %d" % (self.header.version, SNAPSHOT_VERSION))
-        self.begin = 12
-        if self.header.rules_version != RULES_VERSION:
-            self.wrong(b"rules version %d; this program runs version %d" % (self.header.rules_version, RULES_VERSION))
         self._check()
+        self.begin = 12
+        if self.header.rules_version == 0:
+            self.wrong(b"rules version 0; the first one is 1")
+        if self.header.rules_version > newest_rules:
+            raise NewerRules(f"the state at entry {self.header.index} is of rules version {self.header.rules_version}",
+                             newest_rules)
         self.begin = 16
         if self.header.index < 0 or self.header.term < 0:
             self.wrong(b"an index or a term below 0")
@@ -160,9 +165,11 @@ cdef class SnapshotReader:
         size = self.section_end - self.at
         data = self.record(MACHINE, size)
         try:
-            read_snapshot(&machine.books, data, size)
+            read_snapshot(&machine.books, data, size, self.header.rules_version)
         except ValueError as error:
             raise ValueError(f"snapshot, byte offset {self.begin}: the engine's part: {error}") from None
+        if machine.books.rules != self.header.rules_version:
+            self.wrong(b"the engine's part is of other rules")
         return 0
 
     cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1:

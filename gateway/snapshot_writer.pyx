@@ -14,7 +14,6 @@ import google_crc32c
 
 from engine.snapshot cimport SNAPSHOT_HEADER, SnapshotPlace, snapshot_size, write_header, write_records
 from engine.state cimport Books
-from engine.types cimport RULES_VERSION
 from gateway.executions cimport Instrument
 from gateway.feed_topics cimport KINDS
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
@@ -42,7 +41,7 @@ cdef class SnapshotWriter:
         cdef SnapshotHeader* header = <SnapshotHeader*> self.text.reserve(sizeof(SnapshotHeader))
         memcpy(header.magic, b"QBEXSNAP", 8)
         header.version = SNAPSHOT_VERSION
-        header.rules_version = RULES_VERSION
+        header.rules_version = self.machine.books.rules
         header.index = index
         header.term = term
         header.time_ns = self.sessions.now_ns

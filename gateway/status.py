@@ -27,6 +27,8 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "cluster", f"{status['cluster']}, member {status['member']} of {len(status['membership'])}"
     yield "log", f"entry {status['applied_index']:,} applied of {status['last_index']:,}"
     yield "chain hash", status["chain_hash"]
+    rules, newest = status["rules"], status["newest_rules"]
+    yield "rules", f"version {rules}" + (f"; this program runs {newest}, too" if newest > rules else "")
     yield "input number", f"{status['input_number']:,} ({status['skipped_inputs']:,} inputs skipped)"
     yield "data", storage["directory"]
     plural = "" if storage["segments"] == 1 else "s"

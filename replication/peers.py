@@ -57,6 +57,9 @@ class Receiver(Protocol):
     def received(self) -> None:
         """After everything that came at once was handed over."""
 
+    def refusal(self, peer: int, program: int) -> str | None:
+        """Why a member with such a program is not taken, for people; None: it is."""
+
     def trouble(self, peer: int, what: str) -> None:
         """For people; 0 = a stranger."""
 
@@ -66,6 +69,7 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, peers: "Peers", peer: int) -> None:
         self.peer = peer  # 0 until its hello came
+        self.program = 0  # as that says
         self.ready = False  # hellos were exchanged
         self.refused = ""  # why, by either side
         self.ended: Exception | None = None  # what ended it, where that is known
@@ -257,7 +261,7 @@ class Peers:
             link.refuse(why)
             return
         answer = link.peer == 0
-        link.peer = hello.sender
+        link.peer, link.program = hello.sender, hello.program
         old = self._links.pop(hello.sender, None)
         if old is not None:
             old.transport.abort()
@@ -287,7 +291,7 @@ class Peers:
             return f"member {hello.sender} is not of this cluster: it was removed, or has to be added first"
         if hello.run == own.run:
             return "it is this replica itself"
-        return self._acquaintances.judge(hello)
+        return self.receiver.refusal(hello.sender, hello.program) or self._acquaintances.judge(hello)
 
     def lost(self, link: _Link) -> None:
         if link.peer and self._links.get(link.peer) is link:
@@ -320,9 +324,9 @@ class Peers:
         link.transport.write(data)
 
     @property
-    def linked(self) -> set[int]:
-        """The members that there is a link to."""
-        return set(self._links)
+    def linked(self) -> dict[int, int]:
+        """The members that there is a link to, and the programs that they said they are."""
+        return {id: link.program for id, link in self._links.items()}
 
     @property
     def troubles(self) -> dict[int, str]:

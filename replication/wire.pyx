@@ -22,11 +22,12 @@ from replication.checksum cimport crc32c
 from replication.messages import Entry, Kind, Message
 
 MAGIC = b"QBlk"
-VERSION = 2  # two neighbouring versions form a cluster. 1: no runs behind the hello
+VERSION = 3  # two neighbouring versions form a cluster. 1: no runs behind the hello; 2: no program behind them
 OLDEST = 1  # the oldest version that this program speaks
 HELLO = struct.Struct("<4sHH16sQQ16sQ16s")  # magic version oldest cluster | from to | directory starts run
 RUNS = struct.Struct("<H")  # how many, behind the hello; then each
 RUN_BYTES = 16
+PROGRAM = struct.Struct("<I")  # behind the runs
 MAX_BODY = 64 << 20
 FRAME_BYTES = sizeof(FrameHead)
 
@@ -86,6 +87,7 @@ class Hello(NamedTuple):
     starts: int  # how often that directory was opened: who speaks version 1 judges by it
     run: bytes  # 16 random bytes of this process
     runs: tuple[bytes, ...]  # of the directory: the last ones, this one among them; empty in version 1
+    program: int = 1  # what the replicated program can do, in numbers of its own; 1 in versions 1 and 2
     version: int = VERSION
     oldest: int = OLDEST
 
@@ -164,7 +166,8 @@ cdef class Frames:
 def encode_hello(hello: Hello) -> bytes:
     """A frame."""
     head = HELLO.pack(MAGIC, hello.version, hello.oldest, *hello[:6])
-    return frame(HELLO_FRAME, b"".join((head, RUNS.pack(len(hello.runs)), *hello.runs)))
+    runs = RUNS.pack(len(hello.runs)), *hello.runs
+    return frame(HELLO_FRAME, b"".join((head, *runs, PROGRAM.pack(hello.program))))
 
 
 def decode_hello(bytes body not None) -> Hello:
@@ -174,7 +177,8 @@ def decode_hello(bytes body not None) -> Hello:
     _, version, oldest, *rest = HELLO.unpack_from(body)
     cluster, sender, to, directory, starts, run = rest
     runs = decode_runs(body[HELLO.size:]) if version > 1 else ()
-    return Hello(cluster, sender, to, directory, starts, run, runs, version, oldest)
+    program = decode_program(body[HELLO.size + RUNS.size + RUN_BYTES * len(runs):]) if version > 2 else 1
+    return Hello(cluster, sender, to, directory, starts, run, runs, program, version, oldest)
 
 
 def decode_runs(bytes data not None) -> tuple[bytes, ...]:
@@ -183,6 +187,12 @@ def decode_runs(bytes data not None) -> tuple[bytes, ...]:
     if not count or len(data) < end:
         raise Garbled("the runs in its hello are cut short")
     return tuple(data[at:at + RUN_BYTES] for at in range(RUNS.size, end, RUN_BYTES))
+
+
+def decode_program(bytes data not None) -> int:
+    if len(data) < PROGRAM.size:
+        raise Garbled("its hello is cut short behind the runs")
+    return PROGRAM.unpack_from(data)[0]
 
 
 def encode_message(m) -> bytes:

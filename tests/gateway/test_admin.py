@@ -11,6 +11,7 @@ from test_exchange_properties import GENESIS, World
 from gateway import admin, inputs
 from gateway.admin import Admin
 from gateway.config import Cluster
+from gateway.exchange import Exchange
 from gateway.member_admin import MemberAdmin
 from gateway.read_index import ReadIndex
 from gateway.replica import Replica
@@ -59,3 +60,10 @@ def test_sessions_are_listed_the_connected_first_and_counted_all(monkeypatch: py
     assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B", "C", "A"]
     monkeypatch.setattr(admin, "MOST_SESSIONS", 1)
     assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B"]
+
+
+def test_status_tells_the_rules_that_hold_and_those_that_can_be_run() -> None:
+    edge = MemoryEdge(Exchange(3))
+    edge.start(*GENESIS, inputs.activate(2))
+    status = ask(edge, "status")
+    assert (status["rules"], status["newest_rules"]) == (2, 3)

@@ -23,6 +23,8 @@ def status(
         "last_index": commit,
         "membership": MEMBERS,
         "connections": {"tcp": 2, "zeromq": 1},
+        "rules": 1,
+        "newest_rules": 1,
         **more,
     }  # fmt: skip
 
@@ -67,3 +69,19 @@ def test_states_are_compared_at_the_same_entry_only() -> None:
     other = picture(replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}), "c1", [])
     assert "DIFFERENT STATES at entry 90 of members 1, 2, 4" in other
     assert "one state" not in other
+
+
+def test_whom_newer_rules_wait_for_is_told() -> None:
+    def lines(*newest: int, rules: int = 1) -> list[str]:
+        roles = zip((1, 2, 4), ("leader", "follower", "learner"), newest, strict=False)
+        answers = [status(id, role, rules=rules, newest_rules=last) for id, role, last in roles]
+        return picture(replicas(answers, {}), "c1", []).splitlines()[5:]
+
+    assert lines(1, 1, 1) == []
+    assert lines(1, 1) == []
+    assert lines(2, 2, 2, rules=2) == []
+    assert lines(2, 2, rules=2) == []
+    assert lines(2, 1, 2) == [
+        "  rules version 1 holds; version 2 begins by itself when every member runs a program that has it. Missing: 2"
+    ]
+    assert lines(1, 2)[0].endswith("Missing: 1, 4")

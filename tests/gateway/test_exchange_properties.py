@@ -354,8 +354,8 @@ def test_a_malformed_entry_stops_the_replica_before_anything_changes() -> None:
         with pytest.raises(ValueError, match=why):
             edge.exchange.begin(bad, edge.exchange.applied_index + 1, 1, edge.now_ns)
         assert edge.exchange.state_hash() == before
-    with pytest.raises(ValueError, match="rules version 2"):
-        edge.entry(inputs.activate(2))
+    with pytest.raises(ValueError, match="defined already"):
+        edge.entry(inputs.instrument("AAPL"))
     with pytest.raises(RuntimeError, match="cannot go on"):
         edge.entry(good)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.config import Cluster
+from gateway.exchange import Exchange
 from gateway.member_links import MemberLinks
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
@@ -27,6 +28,7 @@ def test_the_run_is_in_the_directory_before_anybody_is_greeted(
         kept.append(Acquaintances(disk).runs)
         assert hello.runs == kept[-1]
         assert hello.runs[-1] == hello.run
+        assert hello.program == 7  # how far its rules go
 
     monkeypatch.setattr(Peers, "listen", listen)
     node: Any = SimpleNamespace(
@@ -41,7 +43,8 @@ def test_the_run_is_in_the_directory_before_anybody_is_greeted(
 
     async def start() -> None:
         unused: Any = None
-        MemberLinks(cluster, disk, node, unused, unused, unused, unused).listen(unused)
+        replica: Any = SimpleNamespace(exchange=Exchange(7))
+        MemberLinks(cluster, disk, node, unused, unused, unused, unused).listen(replica)
 
     for _ in range(2):
         asyncio.run(start())

@@ -99,20 +99,25 @@ def test_what_is_too_long_or_out_of_place_is_garbled() -> None:
 
 
 def test_a_hello_comes_out_as_it_went_in() -> None:
-    hello = Hello(b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16, (b"q" * 16, b"r" * 16))
+    hello = Hello(b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16, (b"q" * 16, b"r" * 16), 5)
     ((_, body),) = Frames().feed(encode_hello(hello))
     assert decode_hello(body) == hello
-    none = body[: -2 - 2 * 16]
+    none = body[: -2 - 2 * 16 - 4]
     for bad in (b"", body[:-1], none, none + b"\1", none + b"\0\0", b"GET / HTTP/1.1\r\n" + body):
         with pytest.raises(Garbled):
             decode_hello(bad)
     assert decode_hello(body + b"what a newer version says") == hello
 
 
-def test_a_hello_and_one_of_version_1_are_understood_by_each_other() -> None:
-    head = struct.Struct("<4sHH16sQQ16sQ16s")  # all of version 1, which passes over what follows
+def test_a_hello_and_one_of_an_older_version_are_understood_by_each_other() -> None:
+    """Each version passes over what follows all that it knows."""
+    first = struct.Struct("<4sHH16sQQ16sQ16s")  # all of version 1
+    second = struct.Struct(first.format + "H16s")  # with one run
     fields = (b"c" * 16, 3, 1, b"d" * 16, 7, b"r" * 16)
-    assert decode_hello(head.pack(b"QBlk", 1, 1, *fields)) == Hello(*fields, (), 1, 1)
-    said = encode_hello(Hello(*fields, (b"r" * 16,)))[FRAME_BYTES:]
-    assert head.unpack_from(said) == (b"QBlk", VERSION, OLDEST, *fields)
-    assert (VERSION, OLDEST) == (2, 1)
+    run = b"r" * 16
+    assert decode_hello(first.pack(b"QBlk", 1, 1, *fields)) == Hello(*fields, (), 1, 1, 1)
+    assert decode_hello(second.pack(b"QBlk", 2, 1, *fields, 1, run)) == Hello(*fields, (run,), 1, 2, 1)
+    said = encode_hello(Hello(*fields, (run,), 5))[FRAME_BYTES:]
+    assert first.unpack_from(said) == (b"QBlk", VERSION, OLDEST, *fields)
+    assert second.unpack_from(said) == (b"QBlk", VERSION, OLDEST, *fields, 1, run)
+    assert (VERSION, OLDEST) == (3, 1)

@@ -71,7 +71,7 @@ class Scratch:
 class NoLinks:
     """Of a cluster of one."""
 
-    linked: ClassVar[set[int]] = set()
+    linked: ClassVar[dict[int, int]] = {}
 
     def send(self, message: Message) -> None:
         raise AssertionError("there is nobody to send to")
