@@ -10,6 +10,8 @@ import pickle
 import random
 import sys
 
+from cluster_versions import NEXT
+
 from gateway.exchange import Exchange
 
 Entries = list[tuple[int, int, int, bytes, bytes]]  # index, term, timestamp, payload, chain hash
@@ -18,7 +20,7 @@ Entries = list[tuple[int, int, int, bytes, bytes]]  # index, term, timestamp, pa
 def outcome(entries: Entries, seed: int) -> str:
     """SHA-256 over all egress records, then over the state."""
     chance = random.Random(seed)
-    exchange = Exchange()
+    exchange = Exchange(NEXT)
     digest = hashlib.sha256()
     restored_at = chance.randrange(len(entries))
     at = 0
@@ -34,7 +36,7 @@ def outcome(entries: Entries, seed: int) -> str:
             exchange.clear_egress()
         if at > restored_at:
             restored_at = len(entries)
-            exchange = Exchange.restore(exchange.snapshot())
+            exchange = Exchange.restore(exchange.snapshot(), NEXT)
     digest.update(exchange.state_hash().encode())
     return digest.hexdigest()
 

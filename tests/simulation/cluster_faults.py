@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cluster_edge import MS, SECOND
 from cluster_host import Host
 from cluster_plots import count_an_old_term, lose_a_promise, lose_what_is_not_synced
+from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
 
 from gateway.config import Cluster
@@ -55,6 +56,7 @@ class Faults:
             lambda host: count_an_old_term(world),
             lambda host: lose_a_promise(world),
             lambda host: lose_what_is_not_synced(world),
+            *([self._upgrade, self._upgrade, self._upgrade, self._downgrade] if world.versions.mixed else []),
         )
 
     def disturb(self) -> None:
@@ -71,6 +73,9 @@ class Faults:
             host.disk.crash_at = -1
             host.disk.capacity = UNLIMITED
             host.slowness = 1
+        if world.versions.mixed and self.chance.random() < 0.8:
+            self._upgrade_the_others()
+        for host in world.hosts.values():
             host.restart()
 
     # ---------------------------------------------------------------- of a process or a machine
@@ -90,6 +95,30 @@ class Faults:
         if self._may_fall(host):
             host.die(power=False)
             self._comes_back(host)
+
+    def _upgrade(self, host: Host) -> None:
+        self._change_program(host, NEXT)
+
+    def _downgrade(self, host: Host) -> None:
+        """As long as newer rules cannot have begun."""
+        if self.world.versions.may_go_back:
+            self._change_program(host, OLD)
+
+    def _change_program(self, host: Host, newest: int) -> None:
+        if host.newest != newest and self._may_fall(host):
+            self.world.count("upgraded" if newest > host.newest else "downgraded", host.name)
+            host.die(power=False)
+            host.newest = newest
+            self._comes_back(host)
+
+    def _upgrade_the_others(self) -> None:
+        """At once: in peace."""
+        for host in self.world.hosts.values():
+            if host.newest < NEXT:
+                self.world.count("upgraded", host.name)
+                if host.replica is not None:
+                    host.die(power=False)
+                host.newest = NEXT
 
     def repairs(self) -> bool:
         """Whether the machine whose disk lost something has not everything again."""

@@ -14,6 +14,7 @@ from gateway.egress_file import EgressFile
 from gateway.feed import HEADER
 from gateway.intake import Intake
 from gateway.replica import Replica
+from gateway.rules import refusal
 from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Membership, of_one
@@ -48,6 +49,7 @@ class Host:
         self.name = f"host {id}"
         self.disk = SimulatedDisk(world.chance.randrange(1 << 32))
         self.clock = HostClock(world)
+        self.newest = world.versions.of_new_machine()  # rules that its program runs
         self.replica: Replica | None = None
         self.life = 0  # events of an earlier one are void
         self.frozen: list[Callable[[], None]] | None = None  # what waits while the process stands still
@@ -126,6 +128,7 @@ class Host:
             self.id,
             self,
             lambda: world.chance.randrange(1, 1 << 64),
+            self.newest,
         )
         self._watch_intake(replica._intake)
         replica.recover(lambda index, last: None)
@@ -147,7 +150,7 @@ class Host:
 
     def _watch(self, node: Node, disk: SimulatedDisk) -> None:
         """What a node gives to be applied is judged at once; its syncs take their time."""
-        turn, begin_sync = node.turn, disk.begin_sync
+        turn, propose, begin_sync = node.turn, node.propose, disk.begin_sync
         append, truncate = node._log.append, node._log.truncate
 
         def watched() -> list[Entry]:
@@ -157,6 +160,10 @@ class Host:
                 self.feed.clear()
             self.world.committed(self, entries)
             return entries
+
+        def proposed(payload: Any) -> None:
+            self.world.versions.proposed(self, payload)
+            propose(payload)
 
         def slow(file: SimulatedFile) -> None:
             begin_sync(file)
@@ -176,6 +183,7 @@ class Host:
         node._log.append = matching  # type: ignore[method-assign]
         node._log.truncate = counted  # type: ignore[method-assign]
         node.turn = watched  # type: ignore[method-assign]
+        node.propose = proposed  # type: ignore[method-assign]
         disk.begin_sync = slow  # type: ignore[method-assign]
 
     def _watch_intake(self, intake: Intake) -> None:
@@ -283,10 +291,12 @@ class Host:
         self.world.at(self.world.now + duration, make_room)
 
     def accepts(self, id: int, *, linked: bool) -> bool:
-        """Whether it takes another one for a member, as MemberLinks.update has it; who is none yet goes by a
-        configuration, which names all."""
+        """Whether it takes another one for a member, as MemberLinks has it; who is none yet goes by a configuration,
+        which names all."""
         assert self.replica is not None
         node = self.replica.node
+        if not linked and refusal(id, self.world.hosts[id].newest, self.replica.exchange.rules) is not None:
+            return False
         possible = node.possible_members
         if id in possible or self.id not in possible:
             return True
@@ -345,7 +355,9 @@ class Host:
         self.replica.node.look_at_snapshots()
         self.replica.node.notes.clear()
         if self.world.chance.random() < 0.2:
-            self.world.count("snapshots made" if Maker(self.disk).make() else "snapshots not needed")
+            self.world.count(
+                "snapshots made" if Maker(self.disk, self.newest).make() else "snapshots not needed"
+            )
 
     def schedule(self) -> None:
         if not self.scheduled:
@@ -410,8 +422,9 @@ class Host:
     # ---------------------------------------------------------------- links, as the replica sees them
 
     @property
-    def linked(self) -> set[int]:
-        return {link.other(self.id) for link in self.world.links_of(self.id) if link.up}
+    def linked(self) -> dict[int, int]:
+        others = [link.other(self.id) for link in self.world.links_of(self.id) if link.up]
+        return {id: self.world.hosts[id].newest for id in others}
 
     def effect(self, what: str) -> None:
         """The process may end before it, as before any operation of its disk. Raises Crash."""

@@ -15,6 +15,7 @@ from cluster_client import Client, Fields, Violation, parse, stable
 from cluster_host import Host
 from cluster_oracle import Oracle, Told, words
 from cluster_quantities import judge_quantities
+from cluster_versions import NEXT
 from cluster_world import World
 
 from gateway.exchange import Exchange
@@ -75,7 +76,7 @@ def committed(host: Host) -> list[Entry]:
 
 def applied_again(host: Host) -> tuple[Exchange, Said, Epochs, str]:
     """The exchange that the log leads to in one go, what it says to the clients, and what apply_again.py gives."""
-    exchange = Exchange()
+    exchange = Exchange(NEXT)
     digest = hashlib.sha256()
     said: Said = []
     epochs: Epochs = {}

@@ -16,9 +16,11 @@ FAULT_KINDS = (
 )  # fmt: skip
 
 
-def live(seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False) -> Counter[str]:
+def live(
+    seed: int, members: int = 3, trace: bool = False, *, forgets: bool = False, mixed: bool = False
+) -> Counter[str]:
     """What happened. Raises Violation, or what the product raises."""
-    world = lived(seed, members, trace, forgets=forgets)
+    world = lived(seed, members, trace, forgets=forgets, mixed=mixed)
     judge(world)
     world.counts["faults"] = faults_of(world)
     world.counts["inputs"] = sum(client.requests for client in world.clients)
@@ -33,10 +35,11 @@ def lived(
     trace: bool = False,
     *,
     forgets: bool = False,
+    mixed: bool = False,
     beside: Callable[[World], object] = lambda world: None,
 ) -> World:
     """Before the judgement. beside: called with the world before anything happens in it."""
-    world = World(seed, members, forgets=forgets)
+    world = World(seed, members, forgets=forgets, mixed=mixed)
     beside(world)
     if trace:
         world.trace = print
@@ -72,8 +75,11 @@ def healthy(world: World) -> bool:
     if leader is None or leader.replica is None:
         return False
     members = leader.replica.node.membership.ids
-    return all(has_everything(host) for host in world.hosts.values() if host.id in members) and all(
-        client.done() for client in world.clients
+    hosts = [host for host in world.hosts.values() if host.id in members]
+    return (
+        all(map(has_everything, hosts))
+        and all(client.done() for client in world.clients)
+        and world.versions.settled(members)
     )
 
 

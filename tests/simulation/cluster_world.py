@@ -16,6 +16,7 @@ from cluster_edge import MS, SECOND
 from cluster_faults import Faults
 from cluster_host import Host
 from cluster_link import Link
+from cluster_versions import Versions
 
 from gateway.replica import Replica
 from replication.membership import Member, Membership
@@ -24,9 +25,12 @@ from replication.messages import Entry
 
 class World:
     """loss: how likely a message of Raft is lost, repeated, or overtaken. members: of the first start; one is born
-    alone, without an election, and others are added. forgets: logs keep what is behind the older of two snapshots."""
+    alone, without an election, and others are added. forgets: logs keep what is behind the older of two snapshots.
+    mixed: machines run programs of two versions."""
 
-    def __init__(self, seed: int, members: int = 3, clients: int = 5, *, forgets: bool = False) -> None:
+    def __init__(
+        self, seed: int, members: int = 3, clients: int = 5, *, forgets: bool = False, mixed: bool = False
+    ) -> None:
         self.seed = seed
         self.forgets = forgets
         self.chance = random.Random(seed)
@@ -51,6 +55,7 @@ class World:
         self.trace: Callable[[str], None] | None = None
         self.alone = members == 1  # the first one's configuration names nobody else yet
         self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
+        self.versions = Versions(self, mixed=mixed)
         self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
         self.gone: list[Host] = []  # removed, or dead for good
         ids = sorted(self.hosts)
@@ -122,6 +127,7 @@ class World:
             if entry.index == len(self.log) + 1:
                 self.log.append(own)
                 self.entries.append(entry)
+                self.versions.committed(entry)
             elif entry.index > len(self.log) or self.log[entry.index - 1] != own:
                 raise Violation(f"entry {entry.index} of term {entry.term} at host {host.id} is another one")
 
@@ -140,6 +146,7 @@ class World:
         raft, exchange = replica.node._raft, replica.exchange
         if raft is not None and raft.leading is not None and self.leaders.get(raft.hard.term) != host.id:
             self._elected(host, raft.hard.term)
+        self.versions.check(host)
         index = exchange.applied_index
         if index > host.checked and index % 16 == 0 and exchange.between_entries:
             host.checked = index

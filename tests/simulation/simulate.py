@@ -1,6 +1,7 @@
 """`make sim`: lives of simulated clusters until it is stopped. `make sim SEED=n` lives one again, with a trace.
 
-The seed decides what kind of cluster it is, too: how many members, and whether their logs reach back to the beginning.
+The seed decides what kind of cluster it is, too: how many members, whether their logs reach back to the beginning, and
+whether their programs are upgraded.
 """
 
 import os
@@ -16,6 +17,7 @@ from cluster_life import live
 
 LIVES = 50  # between two reports
 EXPECTED = (
+    "activated",
     "all lost power",
     "applied elsewhere",
     "clock set",
@@ -28,6 +30,7 @@ EXPECTED = (
     "cut off",
     "cut one way",
     "disk full",
+    "downgraded",
     "elections",
     "file names lost",
     "frozen",
@@ -60,6 +63,7 @@ EXPECTED = (
     "transfer",
     "truncations",
     "unsynced bytes lost",
+    "upgraded",
     "walked away",
 )
 
@@ -70,7 +74,7 @@ def members_of(seed: int) -> int:
 
 
 def life(seed: int, *, trace: bool = False) -> Counter[str]:
-    return live(seed, members_of(seed), trace, forgets=seed % 3 == 2)
+    return live(seed, members_of(seed), trace, forgets=seed % 3 == 2, mixed=seed % 5 in (1, 3))
 
 
 def one(seed: int) -> tuple[int, Counter[str], str]:

@@ -18,6 +18,7 @@ from mutants import MUTANTS, Mutant, found_by
 from mutants import build as build_mutant
 from simulate import one
 
+from gateway import rules
 from gateway.intake import Intake
 from replication import wal
 from replication.clock import LeaderClock
@@ -153,6 +154,17 @@ def an_old_connection_is_written_to() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def newer_rules_begin_without_asking_everybody() -> Iterator[None]:
+    """As soon as anybody can run them."""
+
+    def anybody(members: Any, newest: dict[int, int]) -> int:
+        return max(newest.values())
+
+    with patch.object(rules, "runnable", anybody):
+        yield
+
+
 def finding(first: int, seeds: int) -> str:
     """What goes wrong in the first of so many lives in which anything does."""
     for seed in range(first, first + seeds):
@@ -183,6 +195,11 @@ REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
         (cuts_a_proven_tail, 15, REPLACED),
         (an_old_connection_is_written_to, 12, r"Violation: \w+ was sent messages of several epochs"),
         (acknowledges_before_the_sync, 40, REPLACED),
+        (
+            newer_rules_begin_without_asking_everybody,
+            15,
+            r"Violation: host \d+ activates rules 2, which host \d+ cannot run",
+        ),
     ],
 )
 def test_a_broken_replica_is_found(broken: Callable[[], Any], seeds: int, found: str) -> None:

@@ -1,0 +1,83 @@
+"""Programs of two versions in one simulated cluster: who runs which, and what has to hold of the rules.
+
+There is no second version of the rules yet: the next program differs from this one only in that it can run them.
+"""
+
+from typing import TYPE_CHECKING
+
+from cluster_client import Violation
+
+from engine.records import RULES_VERSION
+from gateway.inputs import ACTIVATE, split
+from replication.membership import is_membership
+from replication.messages import Entry
+
+if TYPE_CHECKING:
+    from cluster_host import Host
+    from cluster_world import World
+
+OLD, NEXT = RULES_VERSION, RULES_VERSION + 1  # the newest rules that the two programs run
+RULES_AT = slice(40, 44)  # of an ACTIVATE, behind its head
+
+
+class Versions:
+    """mixed: whether there is a next program at all."""
+
+    def __init__(self, world: "World", *, mixed: bool) -> None:
+        self.mixed = mixed
+        self._world = world
+        # How likely a machine runs the next program from its birth on.
+        self._upgraded = world.chance.choice((0.0, 0.5, 0.8, 1.0)) if mixed else 0.0
+        self._proposed = False  # newer rules, by anybody ever: from then on nobody goes back
+        self._activated: int | None = None  # the index at which they begin
+
+    def of_new_machine(self) -> int:
+        if not self.mixed:
+            return OLD
+        return NEXT if self._proposed or self._world.chance.random() < self._upgraded else OLD
+
+    @property
+    def may_go_back(self) -> bool:
+        return not self._proposed
+
+    def proposed(self, host: "Host", payload: bytes) -> None:
+        """Newer rules are proposed only when every member can run them."""
+        if not self.mixed or payload[4] != ACTIVATE:
+            return
+        assert host.replica is not None
+        self._proposed = True
+        version = rules_of(payload)
+        for id in host.replica.node.membership.ids:
+            other = self._world.hosts.get(id)
+            if other is None or other.newest < version:
+                raise Violation(f"host {host.id} activates rules {version}, which host {id} cannot run")
+
+    def committed(self, entry: Entry) -> None:
+        if not self.mixed or is_membership(entry.payload):
+            return
+        raised = [one for one in split(bytes(entry.payload)) if one[4] == ACTIVATE and rules_of(one) > OLD]
+        if raised and self._activated is None:
+            self._activated = entry.index
+            self._world.count("activated", f"entry {entry.index}")
+
+    def check(self, host: "Host") -> None:
+        """The newer rules hold from the entry that activates them on, and not before, at every host."""
+        assert host.replica is not None
+        exchange = host.replica.exchange
+        if not exchange.between_entries or exchange.applied_index > len(self._world.log):
+            return
+        index, rules = exchange.applied_index, exchange.rules
+        begun = self._activated is not None and index >= self._activated
+        if rules != (NEXT if begun else OLD):
+            raise Violation(f"rules {rules} hold at host {host.id} at entry {index}")
+
+    def settled(self, members: set[int]) -> bool:
+        """Whether the rules hold that all members can run. One that is gone for good, and not removed, can be asked no
+        more: then those that hold go on."""
+        world = self._world
+        wanted = min(world.hosts[id].newest if id in world.hosts else OLD for id in members)
+        return (NEXT if self._activated is not None else OLD) >= wanted
+
+
+def rules_of(activate: bytes) -> int:
+    return int.from_bytes(activate[RULES_AT], "little")
