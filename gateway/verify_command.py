@@ -8,7 +8,9 @@ import click
 
 if TYPE_CHECKING:
     from gateway.compare import Comparison
+    from replication.files import LogDamaged
     from replication.messages import Entry
+    from replication.snapshots import Snapshot
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -27,7 +29,7 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
     from gateway.exchange import Exchange
     from gateway.replay_command import apply
     from gateway.replica_snapshot import restore_exchange
-    from replication.disk import opening_snapshot, read_log_pieces
+    from replication.disk import read_log_pieces
     from replication.files import LogError
 
     wanted = read_hash(claimed, kept)
@@ -40,14 +42,17 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
 
     try:
         cluster = one_cluster(names)
-        openings = {name: found for name in names if (found := opening_snapshot(name)) is not None}
+        openings, broken = openings_of(names)
         after = {name: snapshot.header.position for name, (snapshot, _) in openings.items()}
         if openings:  # what all logs hold begins with the last of these
             _, exchange, _ = restore_exchange(max(openings.values(), key=lambda found: found[0].index)[1])
         exchange.feed.ignore(b"")
         exchange.discards_egress = True
         logs: dict[str, Iterator[list[Entry]]] = {
-            name: read_log_pieces(name, unfinished=unfinished.append, after=after.get(name)) for name in names
+            name: failing(broken[name])
+            if name in broken
+            else read_log_pieces(name, unfinished=unfinished.append, after=after.get(name))
+            for name in names
         }
         begins = {name: position.index for name, position in after.items()}
         comparison = Comparison(logs, take, kept or 0, begins)
@@ -79,6 +84,31 @@ def logs_of(directories: Sequence[Path]) -> list[str]:
     return list(dict.fromkeys(map(str, found)))
 
 
+def openings_of(
+    names: Sequence[str],
+) -> "tuple[dict[str, tuple[Snapshot, Iterator[bytes]]], dict[str, LogDamaged]]":
+    """What stands for the beginnings that logs do not hold any more; and where that is damaged. Raises LogError."""
+    from replication.disk import opening_snapshot
+    from replication.files import LogDamaged
+
+    openings, broken = {}, {}
+    for name in names:
+        try:
+            found = opening_snapshot(name)
+        except LogDamaged as damage:
+            broken[name] = damage
+        else:
+            if found is not None:
+                openings[name] = found
+    return openings, broken
+
+
+def failing(damage: "LogDamaged") -> "Iterator[list[Entry]]":
+    """A log that cannot be read from its beginning on."""
+    raise damage
+    yield
+
+
 def read_hash(claimed: str | None, kept: int | None) -> bytes | None:
     """Raises UsageError."""
     if claimed is None:
@@ -103,7 +133,10 @@ def one_cluster(names: Sequence[str]) -> str:
     if len(set(known.values())) > 1:
         each = "; ".join(f"{name} is of cluster {cluster.hex()}" for name, cluster in known.items())
         raise click.ClickException(f"these are logs of different clusters: {each}")
-    return next((cluster.hex() for cluster in known.values()), "unknown: no file `state` can be read")
+    return next(
+        (cluster.hex() for cluster in known.values()),
+        "unknown: neither a file `state` nor a first segment can be read",
+    )
 
 
 def tell_entry(comparison: "Comparison", cluster: str, kept: int, wanted: bytes | None) -> bool:

@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar, cast
 
+from replication.archive import read_header
 from replication.files import File, Job, LogDamaged, LogInUse, LogUnavailable, LostData
 from replication.messages import Entry
 from replication.reader import begins_after, check_pieces, check_there, read_pieces
-from replication.segments import SEGMENT_NAME
+from replication.segments import SEGMENT_NAME, Names
 from replication.snapshots import Snapshot, newest_first, state_of
 from replication.state import read_state
 from replication.sync_thread import SyncThread
-from replication.wal import Position
+from replication.wal import Bad, Position
 
 T = TypeVar("T")
 LOCK_NAME = "lock"
@@ -266,13 +267,16 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 
 
 def cluster_of(directory: str) -> bytes | None:
-    """The cluster that the log in `directory` is of; None when that cannot be read. Raises LogError when there is no
-    log."""
+    """The cluster that the log in `directory` is of; None when neither `state` nor the first segment says it. Raises
+    LogError when there is no log."""
     disk = RealDisk(directory, create=False)
     try:
         check_there(disk)
-        return read_state(disk).cluster
-    except LogDamaged:
+        with suppress(LogDamaged):
+            return read_state(disk).cluster
+        with suppress(Bad):
+            header = read_header(disk, Names(disk).first)
+            return header.cluster if header is not None else None
         return None
     finally:
         disk.close()

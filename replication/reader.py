@@ -96,7 +96,7 @@ def beginning_of(disk: Disk) -> wal.Position | None:
     except wal.Bad as bad:
         raise LogDamaged(path, bad.offset, bad.what) from None
     if header is None:
-        raise LostData(path, 0, "the segment header is damaged")
+        raise LostData(path, 0, "the segment header is damaged, or the segments before this one are missing")
     return header.before
 
 

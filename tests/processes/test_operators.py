@@ -228,6 +228,24 @@ def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcess
     assert "the damaged left out" in compared.stdout
     assert "Traceback" not in compared.stderr
 
+    segment.unlink()  # what is left begins with a segment that was only reserved
+    (copy / "state").unlink()
+    compared = some.run("verify", data[0], str(copy), data[2], "--entry", "3", "--hash", kept)
+    assert compared.returncode == 1
+    assert (
+        f"{copy}: whole up to entry 0, then DAMAGED: {copy / '00000002.segment'}, offset 0: "
+        in compared.stdout
+    )
+    assert "the segments before this one are missing" in compared.stdout
+    assert "the damaged left out" in compared.stdout
+    assert compared.stdout.endswith("the given hash holds\n")
+    shutil.copy(Path(data[1]) / segment.name, segment)
+    alone = some.run("verify", str(copy))
+    assert alone.returncode == 1
+    assert alone.stdout.startswith(
+        f"cluster {'ab' * 16}\n{copy}: whole up to entry 0, then DAMAGED: {copy / 'state'}"
+    )
+
 
 def test_one_replica_goes_on_alone_when_the_others_are_lost_and_named(cluster: ClusterProcesses) -> None:
     addresses = free_members(5)
