@@ -308,8 +308,15 @@ class Node:
         self._running.step(message)
 
     def tick(self) -> None:
-        """Time has passed: once a heartbeat interval, after what had arrived was stepped."""
-        self._running.tick()
+        """Time has passed: once a heartbeat interval, after what had arrived was stepped. Who leads and has no room
+        hands over to one that has."""
+        raft = self._running
+        raft.full = not self.alone and self._log.why_not is not None
+        raft.tick()
+        if raft.full and raft.proposing and raft.leading is not None:
+            to = raft.leading.successor()
+            if to:
+                raft.transfer(to)
 
     def link_closed(self, peer: int) -> None:
         """The link to a peer was closed by its end."""
@@ -386,6 +393,7 @@ class Node:
     def _begin_alone(self, raft: Raft) -> list[Entry]:
         """A new term, and its no-op; or what was proposed before this member was alone."""
         if raft.leading is None:
+            raft.full = False
             raft.stand()
         ready = raft.ready()
         if ready.hard_state is not None:

@@ -96,6 +96,7 @@ class Raft:
         self._owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
         self._lost_link = (0, 0)  # (leader, term) whose link closed
         self._deferred: dict[int, Deferred] = {}
+        self.full = False  # the log has no room: nothing that this member proposed could be written
         self._unsynced_ns: int | None = None  # since when there is something written that is not synced
         self._heard_ns = self._ticked_ns = clock.monotonic_ns()
         self._stand_at = 0
@@ -314,7 +315,7 @@ class Raft:
         """Stands for election: a pre-vote first, unless the leader itself asked for it."""
         self._wait_for_silence()
         self.leader = 0
-        if not self.may_stand or self.repair is not None or self.disk_hangs:
+        if not self.may_stand or self.repair is not None or self.disk_hangs or self.full:
             return
         if forced:
             self._campaign(forced=True)

@@ -114,7 +114,8 @@ class ClusterProcesses:
 
         def at_one_entry() -> bool:
             found[:] = [one.ask(command="state_hash") for one in self.running().values()]
-            return len({state["applied_index"] for state in found}) == 1
+            indices = {state.get("applied_index") for state in found}  # None: an entry is half applied
+            return len(indices) == 1 and None not in indices
 
         wait_until(at_one_entry)
         assert len({state["state_hash"] for state in found}) == 1, found

@@ -1,4 +1,4 @@
-"""Disks that are slow for one process: so many bytes a second, or so long for each sync."""
+"""Disks that are slow for one process, so many bytes a second or so long for each sync, or have no room for it."""
 
 import os
 import subprocess
@@ -57,13 +57,25 @@ def slow_disk(exchange: ExchangeProcess, bytes_a_second: int = MEGABYTE) -> Iter
 @contextmanager
 def slow_syncs(exchange: ExchangeProcess, milliseconds: int) -> Iterator[None]:
     """Each takes so much longer; skips where strace cannot run."""
+    with injected(exchange, f"fdatasync:delay_exit={milliseconds * 1000}"):
+        yield
+
+
+@contextmanager
+def no_room(exchange: ExchangeProcess) -> Iterator[None]:
+    """For another segment of the log. libfiu does not know the call; skips where strace cannot run."""
+    with injected(exchange, "fallocate:error=ENOSPC"):
+        yield
+
+
+@contextmanager
+def injected(exchange: ExchangeProcess, fault: str) -> Iterator[None]:
+    """By strace, which comes and goes while the process runs."""
     if WHY_NOT:
         pytest.skip(f"strace cannot run: {WHY_NOT}")
-    delay = f"inject=fdatasync:delay_exit={milliseconds * 1000}"
-    tracing = subprocess.Popen(
-        ["strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", delay, "-p", str(exchange.endpoints["pid"])],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    call, pid = fault.partition(":")[0], str(exchange.endpoints["pid"])
+    command = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}", "-p", pid]
+    tracing = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert tracing.stderr
         assert "attached" in tracing.stderr.readline()
