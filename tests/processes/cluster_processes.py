@@ -113,7 +113,12 @@ class ClusterProcesses:
         found: list[dict[str, Any]] = []
 
         def at_one_entry() -> bool:
-            found[:] = [one.ask(command="state_hash") for one in self.running().values()]
+            status = [(one, one.ask(command="status")) for one in self.running().values()]
+            if len({told["applied_index"] for _, told in status}) > 1:
+                return False
+            # The leader last: it stands still meanwhile, and an election makes another entry.
+            status.sort(key=lambda told: told[1]["role"] == "leader")
+            found[:] = [one.ask(command="state_hash") for one, _ in status]
             indices = {state.get("applied_index") for state in found}  # None: an entry is half applied
             return len(indices) == 1 and None not in indices
 
