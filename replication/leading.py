@@ -4,6 +4,7 @@ Ongaro and Ousterhout 2014 (the paper) 5.3, 5.4; Ongaro's thesis 3.10 (transfer)
 index), 10.2.1 (writing to the leader's disk in parallel).
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from replication.clock import LeaderClock
@@ -34,6 +35,7 @@ class Leading:
         self._early_reads: list[tuple[int, int]] = []  # (member, ticket): before this term's first commitment
         self.transfer_to = 0
         self._transfer_until = 0
+        self._without_room: set[int] = set()  # who was asked to lead because there is no room here
         self.follow(raft.membership)
         self.propose(())
 
@@ -260,14 +262,24 @@ class Leading:
         self._transfer_until = raft.clock.monotonic_ns() + raft.timing.election_ns
         self._hand_over()
 
-    def successor(self) -> int:
-        """The voter that has most of the log; 0 = there is none that answers."""
+    def give_way(self) -> None:
+        """Hands over because the log has no room here: to who has most of it, and to the next when that one has no room
+        either."""
+        to = self.successor(self._without_room)
+        if to:
+            self._without_room.add(to)
+            self.transfer(to)
+        else:
+            self._without_room.clear()
+
+    def successor(self, but: Collection[int] = ()) -> int:
+        """The voter that has most of the log, without these; 0 = there is none that answers."""
         raft = self._raft
         since = raft.clock.monotonic_ns() - raft.timing.election_ns
         fit = [
             (peer.match, -id)
             for id, peer in self.progress.items()
-            if id in raft.membership.voters and peer.heard_ns >= since
+            if id in raft.membership.voters and id not in but and peer.heard_ns >= since
         ]
         return -max(fit)[1] if fit else 0
 

@@ -313,10 +313,8 @@ class Node:
         raft = self._running
         raft.full = not self.alone and self._log.why_not is not None
         raft.tick()
-        if raft.full and raft.proposing and raft.leading is not None:
-            to = raft.leading.successor()
-            if to:
-                raft.transfer(to)
+        if raft.full and raft.leading is not None and not raft.leading.transfer_to:
+            raft.leading.give_way()
 
     def link_closed(self, peer: int) -> None:
         """The link to a peer was closed by its end."""

@@ -13,7 +13,7 @@ from exchange_process import wait_until
 from traders import Rover, check_all, trading, wait_for_more
 
 MOST = 60  # orders that each client has acknowledged between two kills: within a window, or beyond it
-SNAPSHOTS = "[log]\nsnapshot_every_mib = 4\n"  # so that some starts go on from one
+SNAPSHOTS = "[log]\nsnapshot_every_mib = 8\n"  # so that some starts go on from one
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,24 @@ def test_a_stranger_is_not_followed_while_a_leader_is_heard(kind: Kind) -> None:
     follower.follow(1, 0)
     follower.step(bad)
     assert follower.hard.term == (1 if kind is Kind.HEARTBEAT_ANSWER else 7)
+
+
+def test_a_leader_without_room_gives_way_to_one_that_has_some() -> None:
+    cluster = Cluster(3, below=lambda id, n: 0, watch=lambda replica: None)
+    leader = cluster.replicas[1]
+    leader.raft.stand()
+    leader.turn()
+    settle(cluster)
+    cluster.network.clear()
+    cluster.replicas[2].raft.full = True  # it has as much of the log, and comes first
+    for asked in (2, 3):
+        assert leader.raft.leading is not None
+        leader.raft.leading.give_way()
+        assert leader.raft.leading.transfer_to == asked
+        leader.turn()
+        settle(cluster)
+        for _ in range(2):
+            for replica in cluster.up:
+                replica.tick(leader.raft.timing.election_ns // 2)
+            settle(cluster)
+    assert [replica.raft.me for replica in cluster.leaders] == [3]
