@@ -33,19 +33,21 @@ class Refused(Exception):
 class Admin:
     """Answers requests about one replica.
 
-    members: answers what concerns the cluster. reads: what concerns linearizable reads. stop: called for the command
-    `stop`. process: what only the running process knows, for `status`.
+    why_not: why it takes no clients. members: answers what concerns the cluster. reads: what concerns linearizable
+    reads. stop: called for the command `stop`. process: what only the running process knows, for `status`.
     """
 
     def __init__(
         self,
         replica: Replica,
+        why_not: Callable[[], str | None],
         members: MemberAdmin,
         reads: ReadIndex,
         stop: Callable[[], None],
         process: Callable[[], dict[str, Any]],
     ) -> None:
         self._replica = replica
+        self._why_not = why_not
         self._members = members
         self._process = process
         self._stop = stop
@@ -85,9 +87,10 @@ class Admin:
         replica = self._replica
         node, exchange = replica.node, replica.exchange
         sessions, connected = exchange.session_counts()
+        why_not = self._why_not()
         return {
-            "accepting": replica.why_not is None,
-            "why_not": replica.why_not,
+            "accepting": why_not is None,
+            "why_not": why_not,
             "role": node.role,
             "term": node.term,
             "last_index": node.last_index,

@@ -6,10 +6,9 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from structlog.typing import FilteringBoundLogger
-
 from gateway.config import Cluster, ConfigError
 from gateway.rules import refusal
+from gateway.telling import Telling
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
 from replication.impossible import Impossible
@@ -34,15 +33,13 @@ class MemberLinks:
         cluster: Cluster,
         disk: RealDisk,
         node: Node,
-        trace: FilteringBoundLogger,
-        say: Callable[[str], None],
+        telling: Telling,
         schedule: Callable[[], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self._cluster = cluster
         self._node = node
-        self._trace = trace
-        self._say = say
+        self._telling = telling
         self._schedule = schedule
         self._failed = failed
         self._replica: Replica
@@ -137,12 +134,12 @@ class MemberLinks:
     # ---------------------------------------------------------------- from the peers
 
     def opened(self, peer: int) -> None:
-        self._trace.info("linked", member=peer)
+        self._telling.linked(peer)
         self._replica.opened(peer)
         self._schedule()
 
     def closed(self, peer: int) -> None:
-        self._trace.warning("link closed", member=peer)
+        self._telling.link_closed(peer)
         self._replica.closed(peer)
         self._schedule()
 
@@ -168,8 +165,7 @@ class MemberLinks:
         return refusal(peer, program, self._replica.exchange.rules)
 
     def trouble(self, peer: int, what: str) -> None:
-        self._trace.warning("peer", member=peer, what=what)
-        self._say(what)
+        self._telling.trouble(peer, what)
 
 
 def tls_contexts(cluster: Cluster) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:

@@ -1,6 +1,5 @@
 """The process of one replica: what it needs of the system, and the server that runs in it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -8,8 +7,8 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import descriptors
 from gateway.config import Loaded
-from gateway.endpoints import Endpoints
 from gateway.memory_holder import hold_memory
+from gateway.readiness import People
 from gateway.server import Server, Stopped
 from gateway.telling import Telling
 from replication.files import LogDamaged
@@ -19,8 +18,7 @@ def serve(
     loaded: Loaded,
     directory: Path,
     trace: FilteringBoundLogger,
-    say: Callable[[str], None],
-    ready: Callable[[Endpoints], None],
+    people: People,
     first_start: bool = False,
 ) -> None:
     """Runs a replica on `directory` until it is stopped. first_start: an empty log begins a new cluster of the
@@ -30,17 +28,17 @@ def serve(
             f"this process may open {limit} files; an exchange needs {descriptors.LEAST} or more: ulimit -n 1024"
         )
     hold_memory()
-    telling = Telling(trace, say)
+    telling = Telling(trace, people.say)
 
     async def main() -> None:
         try:
-            await Server(loaded, directory, telling, first_start).run(ready)
+            await Server(loaded, directory, telling, people, first_start).run()
         except LogDamaged as damage:
             if len(loaded.config.cluster.members) < 2:
                 raise
             trace.error("damaged", what=str(damage))
-            say(f"{damage.path}, offset {damage.offset}: {damage.what}")
-            say("what is whole before it stays; the rest comes again from the other members")
-            await Server(loaded, directory, telling, repair=True).run(ready)
+            people.say(f"{damage.path}, offset {damage.offset}: {damage.what}")
+            people.say("what is whole before it stays; the rest comes again from the other members")
+            await Server(loaded, directory, telling, people, repair=True).run()
 
     uvloop.run(main())

@@ -58,7 +58,8 @@ class Replica:
         self.node = node
         self.exchange = Exchange(newest_rules)
         self.exchange.feed.ignore(b"")  # only what somebody subscribes to is built
-        self.why_not: str | None = None  # why no input is taken
+        self.why_not: str | None = None  # why no input is taken; gateway/waiting.py says it for people
+        self.waits = False  # whether that is so because the cluster has not come so far
         self.me = me
         self._intake = Intake(node, me, links, nonce)
         self._links = links
@@ -276,7 +277,8 @@ class Replica:
     def _look_at_room(self) -> None:
         """Whether the next turn takes input: looked at after the answers of this one."""
         self.why_not = self._egress.why_not() if self.node.accepting else self.node.why_not
-        if self.why_not is None and not (self.connections.incarnation and self._genesis):
+        self.waits = self.why_not is None and not (self.connections.incarnation and self._genesis)
+        if self.waits:
             self.why_not = "the log does not hold the start of this gateway yet"
         self.connections.accepting = self.why_not is None and not self._intake.full
         self.node.be_lazy(not (self.connections.any or self._intake.waits or self.exchange.feed.listened_to))

@@ -12,7 +12,6 @@ import random
 import signal
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
 from gateway.process_status import ProcessStatus
 from gateway.read_index import ReadIndex
+from gateway.readiness import People, Readiness
 from gateway.replica import Replica
 from gateway.replica_log import open_log
 from gateway.snapshot_keeper import SnapshotKeeper
@@ -40,6 +40,7 @@ from gateway.subscribers import Subscribers
 from gateway.tcp_sessions import TcpSessions
 from gateway.telling import Telling
 from gateway.visits import Visits
+from gateway.waiting import Waiting
 from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
 from replication.membership import Refused
@@ -68,6 +69,7 @@ class Server:
         loaded: Loaded,
         directory: Path,
         telling: Telling,
+        people: People,
         first_start: bool = False,
         repair: bool = False,
     ) -> None:
@@ -93,7 +95,7 @@ class Server:
         disk = RealDisk(str(directory), durable=self._boot.durable)
         self._node = open_log(disk, config, first_start, repair)
         self._links = MemberLinks(
-            config.cluster, disk, self._node, self._trace, telling.say, self.schedule, self._member_failed
+            config.cluster, disk, self._node, telling, self.schedule, self._member_failed
         )
         self._egress = EgressFile(disk.open("egress", create=True))
         publish = self._sockets.publisher()
@@ -117,10 +119,12 @@ class Server:
         )
         self._idle = IdleTopics(publish, lambda: self._replica.exchange.feed)
         self._snapshots = Answering(self._sockets.snapshot, self._snapshot_of, SNAPSHOTS)
+        self._waiting = Waiting(self._replica, config.cluster, self._links.troubles)
+        self._readiness = Readiness(self._trace, people, self._waiting.why_not)
         members = MemberAdmin(self._replica, config.cluster, self._links.troubles, self.schedule)
         reads = ReadIndex(self._replica, lambda: random.getrandbits(62) | 1, self.schedule)
         process = ProcessStatus(directory, config.storage.durability)
-        admin = Admin(self._replica, members, reads, self.stop, process)
+        admin = Admin(self._replica, self._waiting.why_not, members, reads, self.stop, process)
         self._admins = Answering(self._sockets.admin, admin.answer, 1)
         self._snapshot_keeper = SnapshotKeeper(
             config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, self._trace
@@ -128,7 +132,7 @@ class Server:
 
     # ---------------------------------------------------------------- start and end
 
-    async def run(self, ready: Callable[[Endpoints], None]) -> None:
+    async def run(self) -> None:
         """Recovers, listens, serves until it is stopped. Raises Stopped with the reason when it must not go on."""
         self._loop.set_exception_handler(self._broken)
         self._recover()
@@ -144,9 +148,7 @@ class Server:
         gc.collect()
         gc.freeze()  # what lives now lives for ever: collections look at what is new,
         gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
-        self._trace.info("ready", **found)
-        self._telling.intake(self._replica.why_not)
-        ready(found)
+        self._readiness.listening(found)
         self._housekeep()
         self.schedule()
         try:
@@ -235,6 +237,7 @@ class Server:
             return
         self._replica.tick()
         self._links.update()
+        self._telling.leader(self._node)
         if self._stopping and self._node.leader not in (0, self._node.me):
             self._loop.call_later(LET_GO_SECONDS, self._end)
         if self._replica.relay():
@@ -306,7 +309,7 @@ class Server:
                 self._retry = self._loop.call_later(RETRY_SECONDS, self._try_again)
         if connections.events:
             self._telling.events(self._replica)
-        self._telling.intake(self._replica.why_not)
+        self._readiness.turned(self._replica.why_not is None)
         if connections.accepting and self._router.readable():  # edge-triggered: sends may have eaten the edge
             self._loop.call_soon(self._drain)
         if more:
@@ -370,7 +373,8 @@ class Server:
         except (LogError, OSError, Diverged) as error:
             self._fail(Stopped(str(error)))
             return
-        self._telling.intake(self._replica.why_not)
+        self._waiting.look()
+        self._readiness.look()
         self.schedule()
 
     def _look_at_snapshots(self) -> None:

@@ -13,7 +13,8 @@ from gateway.config import ConfigError, complete_file, default_directory, load
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from gateway.config import Loaded
+    from gateway.config import Cluster, Loaded
+    from gateway.endpoints import Endpoints
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -33,7 +34,7 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
 def serve(config_file: Path | None, data: Path | None, first_start: bool) -> None:
     """Run an exchange, or one replica of it, until it is stopped (Ctrl-C).
 
-    Prints one line that begins `ready` when clients may connect.
+    Prints a line that begins `ready` when clients may connect; until then, one that begins `not ready` says why.
     """
     if sys.platform != "linux":
         raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
@@ -51,8 +52,7 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
                 loaded,
                 directory,
                 trace,
-                click.echo,
-                lambda endpoints: say_ready(directory, endpoints),
+                Terminal(directory, loaded.config.cluster),
                 first_start,
             )
     except (ConfigError, LogError, Stopped) as error:
@@ -84,25 +84,41 @@ def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "Filterin
     return tracer(stack.enter_context(open(path, "a", encoding="utf-8")), trace.level)
 
 
-def say_ready(directory: Path, endpoints: dict[str, str | int]) -> None:
-    """Where everything is and what to try next, then the line that programs wait for."""
-    command = Path(sys.argv[0]).absolute()
-    flow = directory / "day.csv.zst"
-    at = "" if directory == default_directory() else f" --data {directory}"
-    click.echo(f"""\
-Quorumbook serves.
-  data       {directory}  (log, trace.jsonl, endpoints.json)
+class Terminal:
+    """What whoever started a server reads."""
+
+    def __init__(self, directory: Path, cluster: "Cluster") -> None:
+        self._directory = directory
+        self._cluster = cluster
+
+    def say(self, what: str) -> None:
+        click.echo(what)
+
+    def listening(self, endpoints: "Endpoints") -> None:
+        """Where everything is."""
+        count = len(self._cluster.members)
+        who = f", member {self._cluster.member} of {count}" if count > 1 else ""
+        self.say(f"""\
+Quorumbook serves{who}.
+  data       {self._directory}  (log, trace.jsonl, endpoints.json)
   FIX        {endpoints["fix_zmq"]}  (ZeroMQ DEALER)    {endpoints["fix_tcp"]}  (plain TCP)
   feed       {endpoints["feed"]}    snapshots {endpoints["snapshot"]}    admin {endpoints["admin"]}
+Stop with Ctrl-C; start again on the same data and everything is as it was.""")
+
+    def ready(self, endpoints: "Endpoints") -> None:
+        """What to try next, then the line that programs wait for."""
+        command = Path(sys.argv[0]).absolute()
+        flow = self._directory / "day.csv.zst"
+        at = "" if self._directory == default_directory() else f" --data {self._directory}"
+        self.say(f"""\
 Try in another terminal:
   {command} generate --out {flow}
   {command} play {flow} --symbol AAPL{at}
   {command} watch AAPL{at}
   {command} order buy AAPL 100 190.00{at}
   {command} status{at}
-  {command} replay {directory} --verify
-Stop with Ctrl-C; start again on the same data and everything is as it was.""")
-    click.echo("ready " + " ".join(f"{name}={value}" for name, value in endpoints.items()))
+  {command} replay {self._directory} --verify""")
+        self.say("ready " + " ".join(f"{name}={value}" for name, value in endpoints.items()))
 
 
 @click.command()

@@ -6,6 +6,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from gateway.repeats import Repeats
 from gateway.replica import Replica
 from gateway.replica_log import describe
 from replication.node import Node
@@ -19,8 +20,11 @@ class Telling:
     def __init__(self, trace: FilteringBoundLogger, say: Callable[[str], None]) -> None:
         self.trace = trace
         self.say = say
-        self._why_not: str | None = None
+        self._led = (0, 0)  # (leader, term) that was told
+        self._repeats = Repeats(time.monotonic)
         self._progress_told = time.monotonic()
+
+    # ---------------------------------------------------------------- the log
 
     def cut(self, node: Node) -> None:
         """What a start found torn at the end of the log."""
@@ -40,6 +44,14 @@ class Telling:
         self.trace.warning("snapshot passed over", what=what)
         self.say(what)
 
+    def notes(self, node: Node) -> None:
+        """What is wrong with snapshots."""
+        for what in node.notes:
+            self.trace.warning("snapshots", what=what)
+        node.notes.clear()
+
+    # ---------------------------------------------------------------- clients
+
     def dropped(self, address: Any) -> None:
         """A reader of the feed."""
         self.trace.warning("a feed subscriber asked for too many topics that do not exist", address=address)
@@ -50,20 +62,39 @@ class Telling:
             self.trace.info(what, **details)
         replica.connections.events.clear()
 
-    def intake(self, why_not: str | None) -> None:
-        """Whether input is taken, when that has changed."""
-        if why_not == self._why_not:
-            return
-        self._why_not = why_not
-        if why_not is None:
-            self.trace.info("taking input again")
-            self.say("taking input again")
-        else:
-            self.trace.error("not taking input", why=why_not)
-            self.say(f"not taking input: {why_not}")  # the trace may lie on the disk that is full
+    # ---------------------------------------------------------------- members
 
-    def notes(self, node: Node) -> None:
-        """What is wrong with snapshots."""
-        for what in node.notes:
-            self.trace.warning("snapshots", what=what)
-        node.notes.clear()
+    def leader(self, node: Node) -> None:
+        """Who leads, when that has changed."""
+        led = (node.leader, node.term)
+        if led == self._led:
+            return
+        before, self._led = self._led, led
+        leader, term = led
+        if leader:
+            self.trace.info("leader", member=leader, term=term)
+            here = " (this one)" if leader == node.me else ""
+            self.say(f"member {leader}{here} leads, term {term}")
+        elif before[0]:
+            self.trace.warning("no leader", term=term, led_before=before[0])
+
+    def linked(self, member: int) -> None:
+        self._again(("linked", member), member=member)
+
+    def link_closed(self, member: int) -> None:
+        self._again(("link closed", member), member=member)
+
+    def trouble(self, member: int, what: str) -> None:
+        """What stands between this replica and a member (0 = a stranger)."""
+        count = self._again(("peer", member, what), member=member, what=what)
+        if count:
+            self.say(what if count == 1 else f"{what} ({count} times since this was said)")
+
+    def _again(self, key: tuple[Any, ...], **details: Any) -> int:
+        """Traces what may come again and again. How often it came since it was traced last; 0: not now."""
+        count = self._repeats.happened(key)
+        if count:
+            times = {"times": count} if count > 1 else {}
+            trace = self.trace.info if key[0] == "linked" else self.trace.warning
+            trace(key[0], **details, **times)
+        return count

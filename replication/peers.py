@@ -201,8 +201,8 @@ class Peers:
             self._told.pop(id, None)  # it was of a stranger
         self.members, self._newer_than, self._admits = members, newer_than, admits
         for id, link in list(self._links.items()):
-            if not self._may_be_member(id):
-                link.transport.close()
+            if not self._may_be_member(id) and not link.transport.is_closing():
+                link.refuse(not_a_member(id))
         for id, address in members.items():
             if id < self.me and address and id not in self._links and id not in self._dialling:
                 self._dialling.add(id)
@@ -288,7 +288,7 @@ class Peers:
         if hello.sender == self.me:
             return f"two replicas say that they are member {self.me}"
         if hello.sender not in self.members and not (self._admits and self._may_be_member(hello.sender)):
-            return f"member {hello.sender} is not of this cluster: it was removed, or has to be added first"
+            return not_a_member(hello.sender)
         if hello.run == own.run:
             return "it is this replica itself"
         return self.receiver.refusal(hello.sender, hello.program) or self._acquaintances.judge(hello)
@@ -340,3 +340,8 @@ class Peers:
         for link in list(self._links.values()):
             with suppress(OSError):
                 link.transport.close()
+
+
+def not_a_member(id: int) -> str:
+    what = f"member {id} is not of this cluster: it was removed, or has to be added first"
+    return f"{what}: quorumbook add {id} HOST:PORT"

@@ -24,6 +24,8 @@ EDGE = {
     "gateway/endpoints.py",
     "gateway/idle_topics.py",
     "gateway/telling.py",
+    "gateway/readiness.py",
+    "gateway/waiting.py",
     "gateway/replica_log.py",
     "gateway/process_status.py",
     "gateway/snapshot_process.py",

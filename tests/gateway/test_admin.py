@@ -25,11 +25,11 @@ def admin_of(edge: MemoryEdge) -> Admin:
     )  # fmt: skip
     connections = SimpleNamespace(incarnation=1, counts=dict)
     replica = SimpleNamespace(
-        exchange=edge.exchange, node=node, connections=connections, why_not=None, turns=0, linked=set()
+        exchange=edge.exchange, node=node, connections=connections, turns=0, linked=set()
     )
     members = MemberAdmin(cast(Replica, replica), Cluster(), dict, lambda: None)
     reads = ReadIndex(cast(Replica, replica), lambda: 1, lambda: None)
-    return Admin(cast(Replica, replica), members, reads, lambda: None, dict)
+    return Admin(cast(Replica, replica), lambda: None, members, reads, lambda: None, dict)
 
 
 def ask(edge: MemoryEdge, command: str) -> dict[str, Any]:

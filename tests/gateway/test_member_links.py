@@ -44,7 +44,7 @@ def test_the_run_is_in_the_directory_before_anybody_is_greeted(
     async def start() -> None:
         unused: Any = None
         replica: Any = SimpleNamespace(exchange=Exchange(7))
-        MemberLinks(cluster, disk, node, unused, unused, unused, unused).listen(replica)
+        MemberLinks(cluster, disk, node, unused, unused, unused).listen(replica)
 
     for _ in range(2):
         asyncio.run(start())

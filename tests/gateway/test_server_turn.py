@@ -14,7 +14,7 @@ def test_while_a_client_is_behind_one_timer_waits_to_try_again() -> None:
     server._finished = Mock(done=lambda: False)
     server._replica = Mock(turn=lambda: False, light=False, timer_ns=None, why_not=None)
     server._connections = Mock(behind=1, pump=lambda: False, events=[], accepting=False)
-    server._telling = Mock()
+    server._readiness = Mock()
     server._retry = None
     for _ in range(10):
         server._turn()

@@ -69,7 +69,8 @@ class ExchangeProcess:
         self.kill()
 
     def start(self) -> Self:
-        """Returns when it has printed its ready line; AssertionError with its output when it ends before."""
+        """Returns when it listens and has said whether it is ready; AssertionError with its output when it
+        ends before."""
         self.output = []
         with inside(self.namespace):
             self.process = subprocess.Popen(
@@ -95,7 +96,7 @@ class ExchangeProcess:
                     f"ended with {self.process.wait(PATIENCE_SECONDS)} before it was ready:\n"
                     + "".join(self.output)
                 )
-            if line.startswith("ready"):
+            if line.startswith(("ready", "not ready")):
                 break
         self.endpoints = json.loads((self.data / "endpoints.json").read_text())
         return self

@@ -1,0 +1,67 @@
+"""What people are told at the terminal of a replica: when it is ready, what it waits for, who leads."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster_processes import ClusterProcesses, config_of, free_members
+from exchange_process import ExchangeProcess, wait_until
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
+    with ClusterProcesses(tmp_path) as made:
+        yield made
+
+
+def wait_for_words(one: ExchangeProcess, words: str) -> None:
+    wait_until(lambda: any(words in line for line in one.output))
+
+
+def said(one: ExchangeProcess, words: str) -> list[str]:
+    return [line for line in one.output if words in line]
+
+
+def test_a_member_is_ready_when_there_is_a_leader_and_says_who(cluster: ClusterProcesses) -> None:
+    addresses = free_members(3)
+    first = cluster.start(1, config_of("ab" * 16, 1, addresses), "--first-start")
+    wait_for_words(first, "not ready: no leader is heard since ")
+    wait_for_words(first, "of the voters 1, 2, 3 only 1 can be reached from here, and it takes 2")
+    assert not said(first, "Try in another terminal")
+    why_not = first.ask(command="status")["why_not"]
+    assert "no leader is heard since " in why_not
+    second = cluster.start(2, config_of("ab" * 16, 2, addresses), "--first-start")
+    for one in (first, second):
+        wait_until(lambda one=one: any(line.startswith("ready fix_zmq=") for line in one.output))
+        assert one.ask(command="status")["accepting"]
+        wait_for_words(one, " leads, term ")
+        trace = [json.loads(line) for line in (one.data / "trace.jsonl").read_text().splitlines()]
+        leaders = [(line["member"], line["term"]) for line in trace if line["event"] == "leader"]
+        assert any(f"member {leaders[0][0]}" in line for line in said(one, f" leads, term {leaders[0][1]}"))
+        events = [line["event"] for line in trace]
+        assert events.index("not ready") < events.index("ready")
+
+
+def test_an_empty_member_says_what_may_have_been_forgotten(cluster: ClusterProcesses) -> None:
+    addresses = free_members(2)
+    alone = cluster.start(1, config_of("ab" * 16, 1, addresses))
+    wait_for_words(alone, "If this is a new cluster, start each member once with --first-start")
+    assert f"quorumbook add 1 {addresses[1]}" in said(alone, "--first-start")[0]
+
+
+@pytest.mark.parametrize("removed", [1, 3])
+def test_a_removed_member_says_that_it_is_and_not_every_second(
+    cluster: ClusterProcesses, removed: int
+) -> None:
+    cluster.begin(free_members(3))
+    if cluster.leader() == removed:
+        cluster.succeed("transfer", "2")
+    cluster.succeed("remove", str(removed))
+    one = cluster.members[removed]
+    wait_for_words(one, f"refuses this replica: member {removed} is not of this cluster: it was removed")
+    wait_for_words(one, "not taking input: no leader is heard since ")
+    assert f"member {removed} is not of this cluster" in said(one, "not taking input")[0]
+    for other in cluster.members.values():
+        lines = said(other, "is not of this cluster")
+        assert len(lines) == len(set(lines))
