@@ -179,7 +179,7 @@ def subscribe(endpoint: str) -> None:
 
 def check_replay(venue: Exchange, repeat: int) -> dict[str, Any]:
     """Replay the log to where the running exchange is, every checksum verified: the state hashes must be equal."""
-    live = Place((), venue.data).ask({"command": "state_hash"})
+    live = Place((), [venue.data]).ask({"command": "state_hash"})
     result = replay.measure(venue.data, live["applied_index"], repeat)
     if result["state_hash"] != live["state_hash"]:
         raise SystemExit(

@@ -13,13 +13,13 @@ from rich.live import Live
 from gateway.client_feed import Feed, feed
 from gateway.feed import FeedReader
 from gateway.locate import Place, explained
+from gateway.replicas import by_directory
 from gateway.watch import Told, ladder, render
 
 REDRAW_SECONDS = 0.25
 PICTURE_ROWS = 6
 """Rows of the picture that are no levels: borders, touch, headings, the line between the sides."""
 
-DATA = click.option("--data", type=click.Path(path_type=Path), help="The exchange's data directory.")
 LEVELS = click.option(
     "--levels", type=click.IntRange(1, 1000), default=10, show_default=True, help="Levels of each side."
 )
@@ -27,10 +27,10 @@ LEVELS = click.option(
 
 @click.command("book")
 @click.argument("symbol")
-@DATA
+@by_directory
 @LEVELS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def book(symbol: str, data: Path | None, levels: int, as_json: bool) -> None:
+def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> None:
     """Show SYMBOL's order book: price, quantity and number of orders of each level."""
     with explained(), joined(symbol, data) as market:
         reader = market.wait()[symbol]
@@ -53,9 +53,9 @@ def book(symbol: str, data: Path | None, levels: int, as_json: bool) -> None:
 
 @click.command("watch")
 @click.argument("symbol")
-@DATA
+@by_directory
 @LEVELS
-def watch(symbol: str, data: Path | None, levels: int) -> None:
+def watch(symbol: str, data: tuple[Path, ...], levels: int) -> None:
     """Watch SYMBOL's book and trades live; Ctrl-C ends it.
 
     Where the output is no terminal that can redraw (a pipe, a file), each trade and each change of the touch
@@ -101,7 +101,7 @@ def tell(market: Feed, reader: FeedReader, ended: Event) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain of it once more at its end
 
 
-def joined(symbol: str, data: Path | None) -> Feed:
+def joined(symbol: str, data: tuple[Path, ...]) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
     place = Place((), data)
     place.instrument(symbol)

@@ -1,8 +1,8 @@
 """Where the exchange is: for the commands that talk to one.
 
 `--data DIR` (or the default directory) names a running exchange's data directory, whose endpoints.json
-says where it listens; `--connect ENDPOINT` names its FIX endpoint directly. Of a cluster both name all replicas that a
-session may go on at.
+says where it listens; `--connect ENDPOINT` names its FIX endpoint directly. Of a cluster both, each as often as
+wanted, name all replicas that a session may go on at. Commands for operators take `--admin` instead (replicas.py).
 """
 
 import json
@@ -19,7 +19,7 @@ import zmq
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints
-from gateway.replicas import beside, in_directory
+from gateway.replicas import beside, by_directory, in_directory
 
 ANSWER_MS = 5000
 
@@ -29,33 +29,30 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def where_to_log_on(command: Command) -> Command:
-    """The options --connect, as often as wanted, and --data."""
+    """The options --connect and --data, each as often as wanted."""
     for option in (
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path),
-            help="The data directory of the exchange, or of one of its replicas.",
-        ),
         click.option(
             "--connect",
             "endpoints",
             multiple=True,
             metavar="ENDPOINT",
-            help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:5001; repeat for those of other replicas.",
+            help="The exchange's FIX endpoint, e.g. tcp://127.0.0.1:7611; repeat for those of other replicas.",
         ),
+        by_directory,
     ):
         command = option(command)
     return command
 
 
 class Place:
-    """A running exchange, found by the data directory of one of its replicas or by their FIX endpoints."""
+    """A running exchange, found by data directories of its replicas or by their FIX endpoints."""
 
-    def __init__(self, connect: Sequence[str], data: Path | None) -> None:
+    def __init__(self, connect: Sequence[str], data: Sequence[Path]) -> None:
         self.connect = list(connect)
         for endpoint in self.connect:
             address(endpoint)
-        self._directories = beside((data or default_directory()).absolute())
+        named = list(data) or [default_directory()]
+        self._directories = list(dict.fromkeys(one for place in named for one in beside(place.absolute())))
         self.directory = next(iter(self._running()), self._directories[0])
         self.endpoints: dict[str, Any] = {}
         try:
@@ -63,7 +60,7 @@ class Place:
         except ConfigError:
             if not connect:
                 raise
-        if connect and data is None and not self._same():
+        if connect and not data and not self._same():
             self.endpoints = {}  # the default directory is another exchange's
 
     def _running(self) -> list[Path]:
@@ -92,7 +89,7 @@ class Place:
         name = re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"%{ord(found[0]):02x}", comp_id) + ".json"
         if not self.connect:
             alone = len(self._directories) == 1
-            return (self.directory if alone else self.directory.parent) / "clients" / name
+            return (self._directories[0] if alone else self._directories[0].parent) / "clients" / name
         _, host, port = address(self.connect[0])
         return default_directory() / "clients" / f"{host.replace('/', '%2f')}-{port}" / name
 

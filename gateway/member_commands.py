@@ -21,13 +21,13 @@ ID = click.IntRange(1, 1_000_000)
 @click.command()
 @click.argument("member", type=ID, required=False)
 @where_replicas_are
-def transfer(member: int | None, data: Sequence[Path], connect: Sequence[str]) -> None:
+def transfer(member: int | None, data: Sequence[Path], admin: Sequence[str]) -> None:
     """Hand the leadership to a MEMBER, or to the one that has most of the log.
 
     Clients see a pause of a few milliseconds.
     """
     with explained():
-        hand_over(Cluster(data, connect), member or 0)
+        hand_over(Cluster(data, admin), member or 0)
 
 
 @click.command()
@@ -35,14 +35,14 @@ def transfer(member: int | None, data: Sequence[Path], connect: Sequence[str]) -
 @click.argument("address")
 @click.option("--learner", is_flag=True, help="Leave it a learner: it gets the log and has no vote.")
 @where_replicas_are
-def add(member: int, address: str, learner: bool, data: Sequence[Path], connect: Sequence[str]) -> None:
+def add(member: int, address: str, learner: bool, data: Sequence[Path], admin: Sequence[str]) -> None:
     """Add a member: first as a learner, then, when it has caught up, as a voter.
 
     ADDRESS is the HOST:PORT that the others reach it at. Start it before or afterwards, on an empty directory, with
     `serve --config`. Interrupted it stays a learner; the same command goes on.
     """
     with explained():
-        cluster = Cluster(data, connect)
+        cluster = Cluster(data, admin)
         known = entry_of(cluster.leader(), member)
         if known is None:
             changed(cluster, f"member {member} is a learner", "add", member, address=address)
@@ -60,14 +60,14 @@ def add(member: int, address: str, learner: bool, data: Sequence[Path], connect:
 @click.command()
 @click.argument("member", metavar="ID", type=ID)
 @where_replicas_are
-def remove(member: int, data: Sequence[Path], connect: Sequence[str]) -> None:
+def remove(member: int, data: Sequence[Path], admin: Sequence[str]) -> None:
     """Remove a member for good. Its id is never used again.
 
     A leader hands over first. A removed member goes on running, without a say and without clients, until it is
     stopped; its directory is of no more use.
     """
     with explained():
-        cluster = Cluster(data, connect)
+        cluster = Cluster(data, admin)
         status = cluster.leader()
         if status["member"] == member:
             cluster.ask_leader("may_remove", member=member)

@@ -51,7 +51,7 @@ def session_options(command: Command) -> Command:
 
 @contextmanager
 def session(
-    comp_id: str, endpoints: tuple[str, ...], data: Path | None
+    comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...]
 ) -> Iterator[tuple[Client, Place, list[Report]]]:
     """A logged-on session and the reports of what happened since its last command."""
     with explained():
@@ -120,7 +120,7 @@ def order(
     cl_ord_id: str | None,
     comp_id: str,
     endpoints: tuple[str, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Enter an order: quorumbook order buy AAPL 100 101.25."""
@@ -155,7 +155,7 @@ def cancel(
     every: bool,
     comp_id: str,
     endpoints: tuple[str, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Cancel the open order CLORDID of this session, or all of them."""
@@ -184,7 +184,7 @@ def replace(
     price: str | None,
     comp_id: str,
     endpoints: tuple[str, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Change the total quantity or the price of the open order CLORDID of this session."""
@@ -199,7 +199,7 @@ def replace(
 
 @click.command("orders")
 @session_options
-def orders(comp_id: str, endpoints: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+def orders(comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...], as_json: bool) -> None:
     """List the open orders of this session."""
     with session(comp_id, endpoints, data) as (client, _, missed):
         show(client.orders(), missed, as_json)

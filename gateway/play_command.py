@@ -56,7 +56,7 @@ def play(
     fills: Path | None,
     rate: float | None,
     endpoints: tuple[str, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     comp_id: str | None,
 ) -> None:
     """Play FLOW into a running exchange over FIX and print latency percentiles.
@@ -134,9 +134,9 @@ def interruptible(player: "Player", total: int, session: str) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def options(comp_id: str, endpoints: Sequence[str], data: Path | None) -> str:
+def options(comp_id: str, endpoints: Sequence[str], data: Sequence[Path]) -> str:
     """Those that name this session to other commands."""
-    where = [f"--connect {endpoint}" for endpoint in endpoints] + ([f"--data {data}"] if data else [])
+    where = [f"--connect {endpoint}" for endpoint in endpoints] + [f"--data {one}" for one in data]
     return " ".join([f"--as {comp_id}", *where])
 
 

@@ -36,28 +36,34 @@ class Replied(NamedTuple):
     why: str = ""  # then: for people
 
 
+by_directory = click.option(
+    "--data",
+    "data",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The data directory of a replica, or of a local cluster; repeat for others.",
+)
+"""Every command that talks to an exchange has it."""
+
+
 def where_replicas_are(command: Command) -> Command:
-    """The options --data and --connect, each as often as wanted."""
-    directory = click.Path(file_okay=False, path_type=Path)
-    for option in (
-        click.option(
-            "--connect", "connect", multiple=True, metavar="ENDPOINT",
-            help="A replica's admin endpoint; repeat for others.",
-        ),
-        click.option(
-            "--data", "data", multiple=True, type=directory, help="A replica's data directory; repeat for others."
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    """The options --data and --admin, each as often as wanted."""
+    admin = click.option(
+        "--admin",
+        "admin",
+        multiple=True,
+        metavar="ENDPOINT",
+        help="A replica's admin endpoint, e.g. tcp://127.0.0.1:7614; repeat for others.",
+    )
+    return by_directory(admin(command))
 
 
-def find(data: Sequence[Path], connect: Sequence[str]) -> list[Replica]:
+def find(data: Sequence[Path], admin: Sequence[str]) -> list[Replica]:
     """The replicas that these name, each once. A directory of `quorumbook cluster`, or one of its replicas', stands for
     all of that cluster. Without any the default directory. Raises ValueError for what is no endpoint."""
-    named = list(data) if data or connect else [default_directory()]
+    named = list(data) if data or admin else [default_directory()]
     directories = dict.fromkeys(one for directory in named for one in beside(directory.absolute()))
-    return [*map(in_directory, directories), *map(at_endpoint, connect)]
+    return [*map(in_directory, directories), *map(at_endpoint, admin)]
 
 
 def beside(directory: Path) -> list[Path]:
@@ -151,12 +157,12 @@ class Cluster:
     Raises ConfigError, for people.
     """
 
-    def __init__(self, data: Sequence[Path], connect: Sequence[str]) -> None:
+    def __init__(self, data: Sequence[Path], admin: Sequence[str]) -> None:
         self._data = data
-        self._connect = connect
+        self._admin = admin
 
     def ask_all(self, request: Answer) -> list[Replied]:
-        return ask_all(find(self._data, self._connect), request)
+        return ask_all(find(self._data, self._admin), request)
 
     def statuses(self) -> list[Answer]:
         """Of those that answer."""
@@ -213,7 +219,7 @@ def unled(statuses: Sequence[Answer]) -> str:
     if newest["leader"]:
         return (
             f"member {newest['leader']} leads, and is not among the replicas that were asked: give its --data or "
-            "--connect (its admin endpoint), too"
+            "--admin, too"
         )
     return (
         "no replica that answers knows a leader: more than half of the voters must run and reach each other"

@@ -26,7 +26,7 @@ LOOKS = 5  # for a moment at which all have applied the same entries
     help="Only states that hold everything acknowledged before this question (linearizable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def status(data: Sequence[Path], connect: Sequence[str], confirmed: bool, as_json: bool) -> None:
+def status(data: Sequence[Path], admin: Sequence[str], confirmed: bool, as_json: bool) -> None:
     """Show how a running exchange is; of a cluster every replica that can be found.
 
     A replica that is cut off shows what it knew. With --confirmed a majority says first who leads, and each replica
@@ -35,7 +35,7 @@ def status(data: Sequence[Path], connect: Sequence[str], confirmed: bool, as_jso
     import msgspec
 
     with explained():
-        replicas = find(data, connect)
+        replicas = find(data, admin)
         replies = confirmed_statuses(replicas) if confirmed else ask_all(replicas, {"command": "status"})
         reached = [reply for reply in replies if not reply.why]
         if not reached:

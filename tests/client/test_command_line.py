@@ -231,7 +231,7 @@ def test_play_that_is_interrupted_says_what_it_leaves(own: Running, tmp_path: Pa
         [sys.executable, "-m", "gateway.cli", *command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
     ) as playing:  # fmt: skip
-        while not Place((), own.data).ask({"command": "status"})["live_orders"]:
+        while not Place((), [own.data]).ask({"command": "status"})["live_orders"]:
             time.sleep(0.05)
         playing.send_signal(signal.SIGINT)
         said, why = playing.communicate(timeout=120)
@@ -379,7 +379,7 @@ def test_an_endpoint_alone_does_not_tell_the_exchanges_own_symbols(tmp_path: Pat
     with pytest.raises(
         ConfigError, match=r"an exchange with the default configuration has AAPL.*give --data"
     ):
-        Place(["fix+tcp://127.0.0.1:1"], tmp_path).instrument("OWN")
+        Place(["fix+tcp://127.0.0.1:1"], [tmp_path]).instrument("OWN")
 
 
 def test_play_says_which_increments_it_assumes(tmp_path: Path) -> None:

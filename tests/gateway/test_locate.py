@@ -35,7 +35,7 @@ def cluster_in(directory: Path, pids: list[int]) -> None:
 def test_a_session_may_go_on_at_every_replica_that_runs_on_this_machine(tmp_path: Path, ended: int) -> None:
     cluster_in(tmp_path, [ended, os.getpid(), os.getpid()])
     for named in (tmp_path, tmp_path / "replica1", tmp_path / "replica2"):
-        place = Place((), named)
+        place = Place((), [named])
         assert place.directory == tmp_path / "replica2"
         where = place.fix()
         assert callable(where)
@@ -44,12 +44,22 @@ def test_a_session_may_go_on_at_every_replica_that_runs_on_this_machine(tmp_path
         runs(tmp_path / "replica3", 9, os.getpid())
         assert where() == ["fix+tcp://127.0.0.1:2", "fix+tcp://127.0.0.1:9"]
         runs(tmp_path / "replica3", 3, os.getpid())
-    assert Place((), tmp_path / "replica3").directory == tmp_path / "replica3"
+    assert Place((), [tmp_path / "replica3"]).directory == tmp_path / "replica3"
+
+
+def test_replicas_may_be_named_one_by_one(tmp_path: Path, ended: int) -> None:
+    for number, pid in enumerate([ended, os.getpid(), os.getpid()], 1):
+        runs(tmp_path / f"data{number}", number, pid)
+    place = Place((), [tmp_path / f"data{number}" for number in (1, 2, 3, 2)])
+    where = place.fix()
+    assert callable(where)
+    assert where() == ["fix+tcp://127.0.0.1:2", "fix+tcp://127.0.0.1:3"]
+    assert place.memory("ME") == tmp_path / "clients" / "ME.json"
 
 
 def test_an_exchange_of_one_keeps_its_sessions_with_its_data(tmp_path: Path) -> None:
     runs(tmp_path / "data", 5, os.getpid())
-    place = Place((), tmp_path / "data")
+    place = Place((), [tmp_path / "data"])
     assert place.memory("ME") == tmp_path / "data" / "clients" / "ME.json"
     where = place.fix()
     assert callable(where)
@@ -57,12 +67,12 @@ def test_an_exchange_of_one_keeps_its_sessions_with_its_data(tmp_path: Path) -> 
     with pytest.raises(ConnectError, match="no exchange runs on"):
         where()
     with pytest.raises(ConfigError, match="no exchange runs on"):
-        Place((), tmp_path / "data")
+        Place((), [tmp_path / "data"])
 
 
 def test_endpoints_are_used_as_they_are_given(tmp_path: Path) -> None:
-    place = Place(["10.0.0.1:1", "tcp://10.0.0.2:2"], tmp_path)
+    place = Place(["10.0.0.1:1", "tcp://10.0.0.2:2"], [tmp_path])
     assert place.fix() == ["10.0.0.1:1", "tcp://10.0.0.2:2"]
     assert place.memory("ME").parent.name == "10.0.0.1-1"
     with pytest.raises(ValueError, match="endpoint"):
-        Place(["10.0.0.1:1", "nowhere"], tmp_path)
+        Place(["10.0.0.1:1", "nowhere"], [tmp_path])
