@@ -18,7 +18,7 @@ from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
 from gateway.genesis import check, whole
-from gateway.intake import Intake, Links
+from gateway.intake import REPEATS, Intake, Links
 from gateway.rules import Activation
 from replication.files import LogError
 from replication.messages import Entry, Message
@@ -64,6 +64,7 @@ class Replica:
         self._intake = Intake(node, me, links, nonce)
         self._links = links
         self._activation = Activation(node, me, links, newest_rules)
+        self._repeats = 0  # of the intake, as last looked at
         self._led_ns = monotonic_ns()  # when a leader was last known
         self._rested_ns = self._led_ns  # when `rest` was last called
         self._egress = egress
@@ -297,10 +298,19 @@ class Replica:
             self._rested_ns = now
             if self.node.leader:
                 self._led_ns = now
+                self._look_after_intake(now)
             elif self.connections.incarnation and now - self._led_ns >= PATIENCE_NS:
                 self._abandon("no leader is known since two seconds: too few members can be reached")
         self._send()
         self._look_at_room()
+
+    def _look_after_intake(self, now_ns: int) -> None:
+        before = self._repeats
+        self._repeats = self._intake.look_after(now_ns)
+        if self._repeats > REPEATS:
+            self._abandon("what they sent does not get into the log, however often it is proposed")
+        elif self._repeats > before:
+            self.connections.events.append(("proposed again", {"times": self._repeats}))
 
     def _give_up_gateways(self, since_ns: int) -> None:
         """The leader, for the gateways of members that it has not heard since: their sessions are disconnected."""

@@ -14,6 +14,8 @@ from replication.wire import FRAME_BYTES, decode_message, encode_message
 if TYPE_CHECKING:
     from cluster_world import World
 
+INPUTS_LOST = 0.003
+
 
 class Link:
     """Between two hosts: what is sent arrives in order, or the link breaks. Raft's messages besides may be lost,
@@ -84,6 +86,10 @@ class Link:
             host.run(life, lambda: host.replica.closed(self.other(id)))  # type: ignore[union-attr]
 
     def send_inputs(self, sender: int, payload: bytes) -> None:
+        """Lost now and then though the link lives on, which takes a defect: the gateway heals it."""
+        if self.world.faulty and self.world.chance.random() < INPUTS_LOST:
+            self.world.count("inputs lost")
+            return
         self._deliver(sender, lambda replica: replica.forwarded(sender, payload), ordered=True)
 
     def send_message(self, sender: int, message: Message) -> None:

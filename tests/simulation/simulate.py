@@ -37,6 +37,7 @@ EXPECTED = (
     "gone for good",
     "grown from one",
     "hung up",
+    "inputs lost",
     "killed",
     "member added",
     "member promoted",
