@@ -56,7 +56,11 @@ class Faults:
             lambda host: count_an_old_term(world),
             lambda host: lose_a_promise(world),
             lambda host: lose_what_is_not_synced(world),
-            *([self._upgrade, self._upgrade, self._upgrade, self._downgrade] if world.versions.mixed else []),
+            *(
+                [self._upgrade] * 3 + [self._downgrade, self._run_an_old_program]
+                if world.versions.mixed
+                else []
+            ),
         )
 
     def disturb(self) -> None:
@@ -73,7 +77,7 @@ class Faults:
             host.disk.crash_at = -1
             host.disk.capacity = UNLIMITED
             host.slowness = 1
-        if world.versions.mixed and self.chance.random() < 0.8:
+        if world.versions.begun or (world.versions.mixed and self.chance.random() < 0.8):
             self._upgrade_the_others()
         for host in world.hosts.values():
             host.restart()
@@ -110,6 +114,27 @@ class Faults:
             host.die(power=False)
             host.newest = newest
             self._comes_back(host)
+
+    def _run_an_old_program(self, host: Host) -> None:
+        """A mistake, when newer rules hold already: it stops, or nobody takes it, until that is put right."""
+        if self.world.versions.begun and host.newest == NEXT and self._may_fall(host):
+            self.world.count("old program started", host.name)
+            host.die(power=False)
+            host.newest = OLD
+            host.start()
+            self.look_at_program(host)
+
+    def look_at_program(self, host: Host) -> None:
+        """A mistake is put right after a while."""
+        if self.world.versions.begun and host.newest == OLD:
+            self.world.at(self.world.now + self.chance.randrange(4 * SECOND), lambda: self._put_right(host))
+
+    def _put_right(self, host: Host) -> None:
+        if host.newest == OLD and host not in self.world.gone:
+            if host.replica is not None:
+                host.die(power=False)
+            host.newest = NEXT
+            host.restart()
 
     def _upgrade_the_others(self) -> None:
         """At once: in peace."""

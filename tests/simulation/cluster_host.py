@@ -14,7 +14,7 @@ from gateway.egress_file import EgressFile
 from gateway.feed import HEADER
 from gateway.intake import Intake
 from gateway.replica import Replica
-from gateway.rules import refusal
+from gateway.rules import NewerRules
 from gateway.snapshot_maker import Maker
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Membership, of_one
@@ -81,6 +81,9 @@ class Host:
                 self._come_up(disk, birth, repair=True)
         except Crash:
             self.die(power=True)
+            return
+        except NewerRules:
+            self._lacks_rules()
             return
         except LogError:
             if not self.is_full:
@@ -266,6 +269,9 @@ class Host:
             self.die(power=self.world.chance.random() < 0.7)
             self.world.at(self.world.now + self.world.chance.randrange(4 * SECOND), self.restart)
             return
+        except NewerRules:
+            self._lacks_rules()
+            return
         except (LogError, OSError):
             if not self.is_full:
                 raise
@@ -274,6 +280,13 @@ class Host:
             self.world.at(self.world.now + SECOND, self.restart)
             return
         self.world.check(self)
+
+    def _lacks_rules(self) -> None:
+        """It stays down until somebody gives it the next program."""
+        if not self.world.versions.begun:
+            raise Violation(f"host {self.id} is stopped by rules that were not activated")
+        self.world.count("old program stopped", self.name)
+        self.die(power=False)
 
     @property
     def is_full(self) -> bool:
@@ -295,7 +308,7 @@ class Host:
         which names all."""
         assert self.replica is not None
         node = self.replica.node
-        if not linked and refusal(id, self.world.hosts[id].newest, self.replica.exchange.rules) is not None:
+        if not linked and self.world.versions.refuses(self, self.world.hosts[id]):
             return False
         possible = node.possible_members
         if id in possible or self.id not in possible:

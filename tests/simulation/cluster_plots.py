@@ -111,6 +111,8 @@ def trio(world: "World") -> tuple[Host, list[Host]] | tuple[None, list[Host]]:
     """The leader and the two others, when all is well; None: it is not in time."""
     if len(world.hosts) != 3 or not world.run(world.now + PATIENCE, lambda: is_well(world)):
         return None, []
+    if len(world.hosts) != 3:  # one was removed meanwhile
+        return None, []
     leader = world.leader()
     assert leader is not None
     others = [host for host in world.hosts.values() if host is not leader]

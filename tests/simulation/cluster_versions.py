@@ -9,6 +9,7 @@ from cluster_client import Violation
 
 from engine.records import RULES_VERSION
 from gateway.inputs import ACTIVATE, split
+from gateway.rules import refusal
 from replication.membership import is_membership
 from replication.messages import Entry
 
@@ -30,15 +31,32 @@ class Versions:
         self._upgraded = world.chance.choice((0.0, 0.5, 0.8, 1.0)) if mixed else 0.0
         self._proposed = False  # newer rules, by anybody ever: from then on nobody goes back
         self._activated: int | None = None  # the index at which they begin
+        self._refused: set[tuple[int, int]] = set()  # host and its life
 
     def of_new_machine(self) -> int:
+        """Where newer rules hold already an old program is a mistake, which Faults puts right."""
         if not self.mixed:
             return OLD
-        return NEXT if self._proposed or self._world.chance.random() < self._upgraded else OLD
+        likely = 0.7 if self.begun else 1.0 if self._proposed else self._upgraded
+        return NEXT if self._world.chance.random() < likely else OLD
 
     @property
     def may_go_back(self) -> bool:
         return not self._proposed
+
+    @property
+    def begun(self) -> bool:
+        return self._activated is not None
+
+    def refuses(self, host: "Host", other: "Host") -> bool:
+        """Whether a host does not take another one for its program."""
+        assert host.replica is not None
+        if refusal(other.id, other.newest, host.replica.exchange.rules) is None:
+            return False
+        if (other.id, other.life) not in self._refused:
+            self._refused.add((other.id, other.life))
+            self._world.count("old program refused", other.name)
+        return True
 
     def proposed(self, host: "Host", payload: bytes) -> None:
         """Newer rules are proposed only when every member can run them."""
@@ -76,7 +94,7 @@ class Versions:
         more: then those that hold go on."""
         world = self._world
         wanted = min(world.hosts[id].newest if id in world.hosts else OLD for id in members)
-        return (NEXT if self._activated is not None else OLD) >= wanted
+        return (NEXT if self.begun else OLD) >= wanted
 
 
 def rules_of(activate: bytes) -> int:

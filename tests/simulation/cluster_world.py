@@ -179,6 +179,7 @@ class World:
                 link = self._links[other, id] = self._links[id, other] = Link(self, other, id)
                 self.links.append(link)
         host.start()
+        self.faults.look_at_program(host)
 
     def end_for_good(self, host: Host) -> None:
         if host.replica is not None:

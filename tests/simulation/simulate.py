@@ -46,6 +46,8 @@ EXPECTED = (
     "message overtaken",
     "message repeated",
     "numbers reset",
+    "old program refused",
+    "old program stopped",
     "old term not counted",
     "power lost",
     "power lost in a sync",
