@@ -48,6 +48,7 @@ class MemberLinks:
         # What was looked at last: the membership, who may be a member, who leads.
         self._known: tuple[Membership, dict[int, str], int] | None = None
         self._peers: Peers | None = None
+        self._misplaced = False  # and that was said
         if cluster.members:
             self._met = Acquaintances(disk)
             if cluster.member in self._met:
@@ -106,8 +107,21 @@ class MemberLinks:
         if me in possible:
             members = {id: address or members.get(id, "") for id, address in possible.items()}
             newer_than = None if leader == me else membership.last_id
+            self._look_at_own(possible[me])
         members.pop(me, None)
         self._peers.update(members, newer_than, admits=leader not in possible)
+
+    def _look_at_own(self, known: str) -> None:
+        """Says once that this member was added at an address where it does not listen: its next start is refused."""
+        me = self._cluster.member
+        address = self._cluster.addresses()[me]
+        if known not in ("", address) and not self._misplaced:
+            self._misplaced = True
+            self.trouble(
+                me,
+                f"member {me} was added at {known}, where the others look for it, and listens at {address}: put "
+                f"{known} into cluster.members here, and start again",
+            )
 
     # ---------------------------------------------------------------- for the replica
 

@@ -12,7 +12,7 @@ from gateway.exchange import Exchange
 from gateway.member_links import MemberLinks
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
-from replication.membership import Membership
+from replication.membership import Member, Membership
 from replication.peers import Peers
 
 
@@ -51,3 +51,37 @@ def test_the_run_is_in_the_directory_before_anybody_is_greeted(
     first, second = kept
     assert second[:-1] == first
     assert len(set(second)) == 2
+
+
+def test_a_member_that_was_added_at_another_address_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Peers, "listen", lambda peers, listener: listener.close())
+    node: Any = SimpleNamespace(
+        cluster=bytes(16),
+        directory=bytes(16),
+        starts=1,
+        membership=Membership(()),
+        possible_members={},
+        leader=0,
+    )
+    cluster = Cluster(id="ab" * 16, member=4, members=("4 127.0.0.1:0",))
+
+    async def start() -> None:
+        telling: Any = SimpleNamespace(trouble=lambda peer, what: said.append(what))
+        replica: Any = SimpleNamespace(exchange=Exchange(7))
+        unused: Any = None
+        links = MemberLinks(cluster, RealDisk(str(tmp_path)), node, telling, unused, unused)
+        links.listen(replica)
+        assert said == []
+        node.membership = Membership((Member(4, "127.0.0.1:7645", voter=False),))
+        node.possible_members = {4: "127.0.0.1:7645"}
+        for node.leader in (0, 4):
+            links.update()
+
+    asyncio.run(start())
+    (what,) = said
+    assert what.startswith(
+        "member 4 was added at 127.0.0.1:7645, where the others look for it, and listens at "
+    )
