@@ -11,9 +11,10 @@ disks without room.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cluster_damage import lose_a_file, lose_the_tail, turn_a_bit_over, turn_a_bit_over_in
 from cluster_edge import MS, SECOND
 from cluster_host import Host
-from cluster_plots import count_an_old_term, lose_a_promise, lose_what_is_not_synced
+from cluster_plots import bring_back_a_copy, count_an_old_term, lose_a_promise, lose_what_is_not_synced
 from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
 
@@ -21,7 +22,6 @@ from gateway.config import Cluster
 from gateway.member_admin import MemberAdmin
 from replication.membership import Refused
 from replication.node import Node
-from replication.snapshots import SNAPSHOT_NAME
 
 if TYPE_CHECKING:
     from cluster_world import World
@@ -42,6 +42,8 @@ class Faults:
             self._kill,
             self._lose_power,
             self._crash,
+            self._crash,
+            self._rot,
             self._rot,
             self._freeze,
             self._slow_down,
@@ -51,11 +53,13 @@ class Faults:
             self._set_clock,
             self._all_lose_power,
             self._fill_disk,
+            self._hang_disk,
             self._change_members,
             self._change_members,
             lambda host: count_an_old_term(world),
             lambda host: lose_a_promise(world),
             lambda host: lose_what_is_not_synced(world),
+            lambda host: bring_back_a_copy(world),
             *(
                 [self._upgrade] * 3 + [self._downgrade, self._run_an_old_program]
                 if world.versions.mixed
@@ -77,6 +81,7 @@ class Faults:
             host.disk.crash_at = -1
             host.disk.capacity = UNLIMITED
             host.slowness = 1
+            host.hangs_until = 0
         if world.versions.begun or (world.versions.mixed and self.chance.random() < 0.8):
             self._upgrade_the_others()
         for host in world.hosts.values():
@@ -87,10 +92,12 @@ class Faults:
     def _may_fall(self, host: Host) -> bool:
         """Learners and machines that wait to be added count as voters here, and a crash that is yet to come as come; a
         change of the members that is not committed as if it were, or were not, whatever allows less."""
-        down = sum(other.replica is None or other.disk.crash_at >= 0 for other in self.world.hosts.values())
+        hosts = self.world.hosts
+        down = sum(other.replica is None or other.disk.crash_at >= 0 for other in hosts.values())
         leader = self._leader()
-        voters = min(len(known.voters) for _, known in leader._running.memberships) if leader else 0
-        return host.replica is not None and down < (voters - 1) // 2
+        known = [membership for _, membership in leader._running.memberships] if leader else []
+        spare = min(((len(one.voters) - 1) // 2 - len(one.voters - hosts.keys()) for one in known), default=0)
+        return host.replica is not None and down < spare
 
     def _comes_back(self, host: Host) -> None:
         self.world.at(self.world.now + self.chance.randrange(4 * SECOND), host.restart)
@@ -161,33 +168,47 @@ class Faults:
             host.disk.crash_before = self.chance.choice(("", "", *SEEN_FROM_OUTSIDE))
 
     def _rot(self, host: Host) -> None:
-        """A bit of what is durable turns over while the machine is down."""
+        """Something durable is another, or gone, when the machine comes back."""
         if not self._may_fall(host):
             return
+        assert host.replica is not None
+        last = host.replica.node.last_index
         host.die(power=False)
-        self._comes_back(host)
-        others = (other for other in self.world.hosts.values() if other is not host)
-        if self.repairs() or any(other.may_be_torn() for other in others):
+
+        def come_back() -> None:
+            if host.replica is None and host not in self.world.gone:
+                self._damage(host, last)
+                host.restart()
+
+        self.world.at(self.world.now + self.chance.randrange(4 * SECOND), come_back)
+
+    def _damage(self, host: Host, last: int) -> None:
+        """last: of its log."""
+        others = [other for other in self.world.hosts.values() if other is not host]
+        if not self.world.faulty or self.repairs() or any(other.may_be_torn() for other in others):
             return
-        files = [name for name in host.disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name)]
-        data = host.disk.files[self.chance.choice(sorted(files))].cached
-        written = [at for at in range(0, len(data), 7) if data[at]]
-        if written:
-            self._turn_over(host, data, self.chance.choice(written))
+        kinds = [("rotten", turn_a_bit_over), ("file lost", lose_a_file)]
+        if last <= len(self.world.log) and self._all_others_have_everything(host):
+            kinds += 2 * [
+                ("synced tail lost", lose_the_tail)
+            ]  # nobody can tell that whole batches were there
+        kind, damage = self.chance.choice(kinds)
+        if damage(host.disk, self.chance):
+            self._rotten = host
+            self.world.count(kind, host.name)
+
+    def _all_others_have_everything(self, host: Host) -> bool:
+        leader = self._leader()
+        others = leader.membership.voters - {host.id} if leader else set()
+        hosts = self.world.hosts
+        return bool(others) and all(id in hosts and hosts[id].is_whole() for id in others)
 
     def rot_in(self, host: Host, payload: bytes) -> bool:
-        """The same to an entry; whether it was found."""
-        for name, inode in sorted(host.disk.files.items()):
-            at = inode.cached.find(payload) if ".segment" in name and payload else -1
-            if at >= 0:
-                self._turn_over(host, inode.cached, at)
-                return True
-        return False
-
-    def _turn_over(self, host: Host, data: bytearray, at: int) -> None:
-        self._rotten = host
-        data[at] ^= 1 << self.chance.randrange(8)
-        self.world.count("rotten", host.name)
+        """A bit of an entry turns over; whether it was found."""
+        found = turn_a_bit_over_in(host.disk, payload, self.chance)
+        if found:
+            self._rotten = host
+        return found
 
     def _all_lose_power(self, host: Host) -> None:
         """At once, or when their disks have been slow for a while, and much is on its way to them."""
@@ -200,11 +221,18 @@ class Faults:
         world.at(world.now + chance.randrange(100 * MS, SECOND), self._fail_all)
 
     def _fail_all(self) -> None:
-        if self.world.faulty and not self.repairs():
+        if self.world.faulty and not self.repairs() and not self._is_one_gone():
             self.world.count("all lost power")
             for other in self.world.up():
                 other.die(power=True)
                 self.world.at(self.world.now + self.chance.randrange(SECOND), other.restart)
+
+    def _is_one_gone(self) -> bool:
+        """Whether a member will never come back: if all others miss what they may have promised, only it could tell."""
+        hosts = self.world.hosts
+        return any(
+            host.replica.node.possible_members.keys() - hosts for host in self.world.up() if host.replica
+        )
 
     def _freeze(self, host: Host) -> None:
         host.freeze(self.chance.randrange(20 * MS, 3 * SECOND))
@@ -219,6 +247,9 @@ class Faults:
 
     def _fill_disk(self, host: Host) -> None:
         host.fill_disk(self.chance.randrange(SECOND, 4 * SECOND))
+
+    def _hang_disk(self, host: Host) -> None:
+        host.hang_disk(self.chance.randrange(200 * MS, 4 * SECOND))
 
     # ---------------------------------------------------------------- between machines
 
@@ -252,27 +283,30 @@ class Faults:
         return host.replica.node if host and host.replica else None
 
     def grow(self) -> None:
-        """One step on the way from one member to three, if it is not too early."""
+        """One step on the way to three members, if it is not too early."""
         leader = self._leader()
-        if leader is None or len(leader.membership.voters) >= 3:
-            return
-        self._change_members(None)
-        if len(leader.membership.voters) >= 3 and self.world.alone:
-            self.world.alone = False
-            self.world.count("grown from one")
+        if leader is not None and len(leader.membership.voters) < 3:
+            self._change_members(None)
 
     def _change_members(self, host: Host | None) -> None:
-        """A learner is promoted, a new machine added, or a follower removed, whichever is due."""
+        """A lost machine is removed, a learner promoted, a new one added, or a follower removed: which is due."""
         world, leader = self.world, self.world.leader()
         if leader is None or leader.replica is None or leader.frozen is not None:
             return
         admin = MemberAdmin(leader.replica, OPERATED, dict, leader.schedule)
         members = leader.replica.node.membership
         learners = sorted(members.ids - members.voters)
+        lost = sorted(members.ids - world.hosts.keys())
         try:
-            if learners:
+            if lost:
+                admin.remove(lost[0])
+                world.count("member removed", str(lost[0]))
+            elif learners:
                 admin.promote(learners[0])
                 world.count("member promoted", str(learners[0]))
+                if world.alone and len(leader.replica.node.membership.voters) >= 3:
+                    world.alone = False
+                    world.count("grown from one")
             elif len(members.ids) < MOST_MEMBERS and self.chance.random() < 0.6:
                 id = self._last_id + 1
                 admin.add(id, f"127.0.0.1:{id}")
@@ -305,10 +339,12 @@ class Faults:
         world, leader = self.world, self._leader()
         if leader is None or leader.term < max(world.leaders) or self.repairs():
             return
+        if leader.membership_index > leader.commit_index:
+            return  # the voters may be fewer than they seem
         voters = leader.membership.voters
-        dead = [id for id in voters if world.hosts[id].replica is None]
+        dead = [id for id in voters if id not in world.hosts or world.hosts[id].replica is None]
         spare = (len(voters) - 1) // 2 - len(dead)
         dead += sorted(voters - set(dead) - {leader.leader})[: max(spare, 0)]
-        for id in dead:
+        for id in sorted(world.hosts.keys() & dead):
             world.count("gone for good", str(id))
             world.end_for_good(world.hosts[id])

@@ -16,6 +16,7 @@ from gateway.intake import Intake
 from gateway.replica import Replica
 from gateway.rules import NewerRules
 from gateway.snapshot_maker import Maker
+from replication.acquaintances import Acquaintances
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Membership, of_one
 from replication.messages import Entry, Message, Proposal
@@ -51,6 +52,8 @@ class Host:
         self.clock = HostClock(world)
         self.newest = world.versions.of_new_machine()  # rules that its program runs
         self.replica: Replica | None = None
+        self.met: Acquaintances  # of this start
+        self.hangs_until = 0  # no sync beside the loop ends before
         self.life = 0  # events of an earlier one are void
         self.frozen: list[Callable[[], None]] | None = None  # what waits while the process stands still
         self.scheduled = False
@@ -71,8 +74,7 @@ class Host:
         self.checked = 0
         disk = self.disk
         disk.sync_may_end = lambda: False
-        born = self.id in world.birth.ids and not world.alone and not disk.names()
-        birth = world.birth if born else None
+        birth = world.birth if self.id in world.birth.ids and not disk.names() else None
         try:
             try:
                 self._come_up(disk, birth, repair=False)
@@ -120,6 +122,8 @@ class Host:
             repair=repair,
             discards=world.forgets,
         )
+        self.met = Acquaintances(disk)
+        self.met.begin(disk.unique())
         self._watch(node, disk)
         replica = Replica(
             node,
@@ -172,7 +176,8 @@ class Host:
             begin_sync(file)
             life = self.life
             time = (100_000 + self.world.below(3 * MS - 100_000)) * self.slowness
-            self.world.at(self.world.now + time, lambda: self.run(life, self._synced))
+            done = max(self.world.now + time, self.hangs_until)
+            self.world.at(done, lambda: self.run(life, self._synced))
 
         def matching(proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
             entries = append(proposals, commit_index)
@@ -210,7 +215,13 @@ class Host:
 
     def is_well(self) -> bool:
         """Whether it runs, and nothing is wrong with it."""
-        steady = self.frozen is None and self.slowness == 1 and self.disk.crash_at < 0 and not self.is_full
+        steady = (
+            self.frozen is None
+            and self.slowness == 1
+            and self.hangs_until <= self.world.now
+            and self.disk.crash_at < 0
+            and not self.is_full
+        )
         return steady and self.replica is not None and self.replica.node._log.promised is None
 
     def may_be_torn(self) -> bool:
@@ -339,6 +350,11 @@ class Host:
             self.slowness = 1
 
         self.world.at(self.world.now + duration, hurry)
+
+    def hang_disk(self, duration: int) -> None:
+        """Syncs beside the loop do not end for so long."""
+        self.world.count("disk hung", f"{self.name}, {duration // MS} ms")
+        self.hangs_until = self.world.now + duration
 
     # ---------------------------------------------------------------- the loop
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster_edge import MS, SECOND
+from cluster_hello import are_known
 
 from gateway.replica import Replica
 from replication.messages import Message
@@ -47,6 +48,8 @@ class Link:
         if self.up and not known:
             self.break_off()
         if self.up or self.cut or not known:
+            return
+        if not are_known(max(hosts, key=lambda host: host.id), min(hosts, key=lambda host: host.id)):
             return
         for id in list(self._untold):
             self._tell(id, self.generation)

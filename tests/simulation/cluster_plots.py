@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+from cluster_client import Violation
 from cluster_edge import MS, SECOND
 from cluster_host import Host
+from simulated_disk import SimulatedDisk
 
 from replication import leading
 from replication.raft import Raft
@@ -104,6 +106,28 @@ def lose_what_is_not_synced(world: "World") -> None:
         world.run(world.now + SECOND)
 
 
+def bring_back_a_copy(world: "World") -> None:
+    """A member comes back with a copy of its directory that was made one start ago, or with none: it has forgotten
+    promises, so nobody may talk to it. Its machine is given up then, and the operator removes it."""
+    first, others = trio(world)
+    if first is None or world.faults.repairs():
+        return
+    host = world.chance.choice([first, *others])
+    with staged(world):
+        host.die(power=False)
+        older = host.disk.copy() if world.chance.random() < 0.7 else SimulatedDisk(world.seed)
+        host.restart()
+        if not wait(world, lambda: is_well(world)):
+            return
+        host.die(power=False)
+        host.disk = older
+        host.restart()
+        if world.run(world.now + SECOND, lambda: any(link.up for link in world.links_of(host.id))):
+            raise Violation(f"{host.name} came back with another directory, and was let in")
+        world.count("older directory", host.name)
+        world.end_for_good(host)
+
+
 # ---------------------------------------------------------------- means
 
 
@@ -124,6 +148,7 @@ def is_well(world: "World") -> bool:
     leader = world.leader()
     return (
         leader is not None
+        and len(world.hosts) == 3
         and raft(leader).membership.voters == world.hosts.keys()
         and all(host.is_well() for host in world.hosts.values())
         and all(link.up and not link.cut for link in world.links)

@@ -54,11 +54,12 @@ class World:
         self.heard = 0  # the largest input number that any client was told
         self.trace: Callable[[str], None] | None = None
         self.alone = members == 1  # the first one's configuration names nobody else yet
-        self.birth = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in range(1, members + 1)))
+        ids = range(1, members + 1)
+        born = () if self.alone else tuple(Member(id, f"host{id}:1", voter=True) for id in ids)
+        self.birth = Membership(born)
         self.versions = Versions(self, mixed=mixed)
-        self.hosts = {id: Host(self, id) for id in range(1, members + 1)}
+        self.hosts = {id: Host(self, id) for id in ids}
         self.gone: list[Host] = []  # removed, or dead for good
-        ids = sorted(self.hosts)
         self.links = [Link(self, a, b) for a in ids for b in ids if a < b]
         self._links = {(id, link.other(id)): link for link in self.links for id in link.ends}
         self.clients = [Client(self, f"CLIENT{number}") for number in range(clients)]

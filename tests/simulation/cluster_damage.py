@@ -1,0 +1,53 @@
+"""What becomes of durable files while a machine is down."""
+
+import random
+
+from simulated_disk import SimulatedDisk
+
+from replication.snapshots import SNAPSHOT_NAME
+
+TAIL = 4096  # bytes of it that may be lost
+
+
+def turn_a_bit_over(disk: SimulatedDisk, chance: random.Random) -> bool:
+    """Whether there was anything."""
+    data = disk.files[chance.choice(_kept(disk))].cached
+    written = [at for at in range(0, len(data), 7) if data[at]]
+    if written:
+        data[chance.choice(written)] ^= 1 << chance.randrange(8)
+    return bool(written)
+
+
+def turn_a_bit_over_in(disk: SimulatedDisk, payload: bytes, chance: random.Random) -> bool:
+    """In an entry of the log; whether it was found."""
+    for name in _kept(disk):
+        data = disk.files[name].cached
+        at = data.find(payload) if payload else -1
+        if at >= 0:
+            data[at] ^= 1 << chance.randrange(8)
+            return True
+    return False
+
+
+def lose_the_tail(disk: SimulatedDisk, chance: random.Random) -> bool:
+    """The newest segment ends with zeros, though what stood there was synced."""
+    for name in reversed(_kept(disk)):
+        data = disk.files[name].cached
+        end = len(data.rstrip(b"\0"))
+        if name.endswith(".segment") and end:
+            begin = chance.randrange(max(0, end - TAIL), end)
+            data[begin:end] = bytes(end - begin)
+            return True
+    return False
+
+
+def lose_a_file(disk: SimulatedDisk, chance: random.Random) -> bool:
+    name = chance.choice(_kept(disk))
+    del disk.files[name]
+    disk.durable_names.pop(name, None)
+    return True
+
+
+def _kept(disk: SimulatedDisk) -> list[str]:
+    """Segments and snapshots."""
+    return sorted(name for name in disk.files if ".segment" in name or SNAPSHOT_NAME.fullmatch(name))

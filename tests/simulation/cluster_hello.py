@@ -1,0 +1,30 @@
+"""What members tell each other of their directories before anything else; the product's own Acquaintances judge."""
+
+from typing import TYPE_CHECKING
+
+from replication.wire import Hello
+
+if TYPE_CHECKING:
+    from cluster_host import Host
+
+
+def are_known(dialler: "Host", accepter: "Host") -> bool:
+    """Whether each takes the other for the member that it met before; the dialler says hello first."""
+    return _judges(accepter, dialler) and _judges(dialler, accepter)
+
+
+def _judges(host: "Host", other: "Host") -> bool:
+    hello = _hello(other, host.id)
+    found: list[str | None] = []
+    host.run(host.life, lambda: found.append(host.met.judge(hello)))
+    if found == [None]:
+        return True
+    if found:
+        host.world.count("directory refused", f"{host.name}: {found[0]}")
+    return False
+
+
+def _hello(host: "Host", to: int) -> Hello:
+    assert host.replica is not None
+    node = host.replica.node
+    return Hello(node.cluster, host.id, to, node.directory, node.starts, host.met.runs[-1], host.met.runs)
