@@ -68,6 +68,7 @@ EDGE = {
     "gateway/snapshot_command.py",
     "gateway/verify_command.py",
     "gateway/status_command.py",
+    "gateway/confirming.py",
     "gateway/member_commands.py",
 }
 OUTSIDE = {
