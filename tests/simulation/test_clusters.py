@@ -24,7 +24,7 @@ def live_all(seeds: range) -> None:
 
 @pytest.mark.timeout(1800)
 def test_clusters_keep_their_promises_and_everything_occurs() -> None:
-    live_all(range(80))
+    live_all(range(120))
 
 
 @pytest.mark.slow
