@@ -1,4 +1,4 @@
-"""What members tell each other of their directories before anything else; the product's own Acquaintances judge."""
+"""Who is linked to whom: members, whose directories the product's own Acquaintances know again."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,20 @@ from replication.wire import Hello
 
 if TYPE_CHECKING:
     from cluster_host import Host
+
+
+def is_member(host: "Host", other: "Host", *, linked: bool) -> bool:
+    """Whether a host takes another one for a member, as MemberLinks has it; who is none yet goes by a configuration,
+    which names all."""
+    assert host.replica is not None
+    node = host.replica.node
+    if not linked and host.world.versions.refuses(host, other):
+        return False
+    possible = node.possible_members
+    if other.id in possible or host.id not in possible:
+        return True
+    lets_in = node.leader != host.id if linked else node.leader not in possible
+    return lets_in and other.id > node.membership.last_id
 
 
 def are_known(dialler: "Host", accepter: "Host") -> bool:

@@ -1,25 +1,24 @@
 """One machine of a simulated cluster: the real Replica, Node, Log and Connections over a simulated disk; clocks,
 sockets and links are false."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
 from cluster_edge import MS, SECOND, HostClock, Resends, Transport
-from simulated_disk import UNLIMITED, Crash, SimulatedDisk, SimulatedFile
+from cluster_watch import published, watch, watch_intake
+from simulated_disk import UNLIMITED, Crash, SimulatedDisk
 
 from gateway.config import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
-from gateway.feed import HEADER
-from gateway.intake import Intake
 from gateway.replica import Replica
 from gateway.rules import NewerRules
 from gateway.snapshot_maker import Maker
 from replication.acquaintances import Acquaintances
 from replication.files import File, LogDamaged, LogError
 from replication.membership import Membership, of_one
-from replication.messages import Entry, Message, Proposal
+from replication.messages import Message
 from replication.node import Node
 from replication.raft import Timing
 
@@ -124,12 +123,12 @@ class Host:
         )
         self.met = Acquaintances(disk)
         self.met.begin(disk.unique())
-        self._watch(node, disk)
+        watch(self, node, disk)
         replica = Replica(
             node,
             EgressFile(cast(File, Resends())),
             Connections,
-            self._published,
+            lambda messages: published(self, messages),
             lambda: None,
             self.clock.monotonic_ns,
             self.id,
@@ -137,73 +136,10 @@ class Host:
             lambda: world.chance.randrange(1, 1 << 64),
             self.newest,
         )
-        self._watch_intake(replica._intake)
+        watch_intake(self, replica._intake)
         replica.recover(lambda index, last: None)
         self.replica = replica
         replica.start(parse(CONFIG, "sim.toml"))
-
-    def _published(self, messages: list[tuple[bytes, bytes]]) -> None:
-        """Every replica publishes the same, numbered without gaps."""
-        for topic, payload in messages:
-            fields = HEADER.unpack_from(payload)
-            count, sequence = fields[5], fields[7]
-            if self.feed.setdefault(topic, sequence) != sequence:
-                raise Violation(
-                    f"{topic!r} at host {self.id} goes on with {sequence}, not {self.feed[topic]}"
-                )
-            self.feed[topic] = sequence + count
-            if self.world.feed.setdefault((topic, sequence), payload) != payload:
-                raise Violation(f"message {sequence} of {topic!r} is another one at host {self.id}")
-
-    def _watch(self, node: Node, disk: SimulatedDisk) -> None:
-        """What a node gives to be applied is judged at once; its syncs take their time."""
-        turn, propose, begin_sync = node.turn, node.propose, disk.begin_sync
-        append, truncate = node._log.append, node._log.truncate
-
-        def watched() -> list[Entry]:
-            entries = turn()
-            if node.installed is not None:
-                self.world.count("snapshots installed", self.name)
-                self.feed.clear()
-            self.world.committed(self, entries)
-            return entries
-
-        def proposed(payload: Any) -> None:
-            self.world.versions.proposed(self, payload)
-            propose(payload)
-
-        def slow(file: SimulatedFile) -> None:
-            begin_sync(file)
-            life = self.life
-            time = (100_000 + self.world.below(3 * MS - 100_000)) * self.slowness
-            done = max(self.world.now + time, self.hangs_until)
-            self.world.at(done, lambda: self.run(life, self._synced))
-
-        def matching(proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
-            entries = append(proposals, commit_index)
-            self.world.written(self, entries)
-            return entries
-
-        def counted(stays: int) -> None:
-            self.world.count("truncations", f"{self.name}, to {stays}")
-            truncate(stays)
-
-        node._log.append = matching  # type: ignore[method-assign]
-        node._log.truncate = counted  # type: ignore[method-assign]
-        node.turn = watched  # type: ignore[method-assign]
-        node.propose = proposed  # type: ignore[method-assign]
-        disk.begin_sync = slow  # type: ignore[method-assign]
-
-    def _watch_intake(self, intake: Intake) -> None:
-        follow = intake.follow
-
-        def watched() -> None:
-            told = intake._told
-            follow()
-            if intake._waiting and intake._told != told:
-                self.world.count("re-proposals", self.name)
-
-        intake.follow = watched  # type: ignore[method-assign]
 
     def is_whole(self) -> bool:
         """Whether it has everything that it ever promised."""
@@ -230,7 +166,7 @@ class Host:
             return True
         return self.replica.node._log.promised is not None
 
-    def _synced(self) -> None:
+    def synced(self) -> None:
         assert self.replica is not None
         self.disk.sync_may_end = lambda: True
         self.replica.node.take_sync()
@@ -313,19 +249,6 @@ class Host:
             disk.capacity = UNLIMITED
 
         self.world.at(self.world.now + duration, make_room)
-
-    def accepts(self, id: int, *, linked: bool) -> bool:
-        """Whether it takes another one for a member, as MemberLinks has it; who is none yet goes by a configuration,
-        which names all."""
-        assert self.replica is not None
-        node = self.replica.node
-        if not linked and self.world.versions.refuses(self, self.world.hosts[id]):
-            return False
-        possible = node.possible_members
-        if id in possible or self.id not in possible:
-            return True
-        lets_in = node.leader != self.id if linked else node.leader not in possible
-        return lets_in and id > node.membership.last_id
 
     def freeze(self, duration: int) -> None:
         if self.replica is None or self.frozen is not None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster_edge import MS, SECOND
-from cluster_hello import are_known
+from cluster_hello import are_known, is_member
 
 from gateway.replica import Replica
 from replication.messages import Message
@@ -44,7 +44,7 @@ class Link:
         for host in hosts:
             if host.replica is None or host.frozen is not None:
                 return
-        known = one.accepts(b, linked=self.up) and other.accepts(a, linked=self.up)
+        known = is_member(one, other, linked=self.up) and is_member(other, one, linked=self.up)
         if self.up and not known:
             self.break_off()
         if self.up or self.cut or not known:

@@ -10,6 +10,7 @@ from cluster_client import Client, Fields, Violation
 from cluster_judge import Epochs, Said, applied_again, committed, judge, judge_elsewhere
 from cluster_life import lived
 from cluster_quantities import Reports, judge_quantities
+from cluster_watch import published
 from cluster_world import World
 
 from engine.machine import Machine
@@ -183,11 +184,11 @@ def test_a_feed_with_a_gap_or_another_message(world: World) -> None:
     (topic, _), payload = next(iter(world.feed.items()))
     fields = list(HEADER.unpack_from(payload))
     with pytest.raises(Violation, match="goes on with"):
-        host._published([(topic, payload), (topic, payload)])
+        published(host, [(topic, payload), (topic, payload)])
     host.feed.clear()
     fields[5] += 1
     with pytest.raises(Violation, match="is another one"):
-        host._published([(topic, HEADER.pack(*fields) + payload[HEADER.size :])])
+        published(host, [(topic, HEADER.pack(*fields) + payload[HEADER.size :])])
     host.feed.clear()
 
 
