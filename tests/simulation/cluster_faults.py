@@ -2,10 +2,11 @@
 
 The budget: every committed entry keeps one intact copy in every majority that can form. So one machine at a time has
 lost what was durable on its disk, until it has everything again, and meanwhile no other loses power, because whoever
-finds a torn end of its log cannot know that nobody was promised it; no more than a minority of the voters is down, or
-all lose power, which takes only what no sync had completed; machines that never come back are a minority, and what they
-had is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are slow or stand still,
-disks without room.
+finds a torn end of its log cannot know that nobody was promised it. What leaves no trace is lost only where all others
+have everything. No more than a minority of the voters is down or gone, by any membership that may yet be in force; or
+all lose power, which takes only what no sync had completed, and when none is gone. Machines that never come back are a
+minority, and what they had is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are
+slow or stand still, disks without room.
 """
 
 from collections.abc import Callable
