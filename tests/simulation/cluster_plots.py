@@ -150,6 +150,7 @@ def is_well(world: "World") -> bool:
         leader is not None
         and len(world.hosts) == 3
         and raft(leader).membership.voters == world.hosts.keys()
+        and raft(leader).memberships[-1][0] <= raft(leader).commit_index
         and all(host.is_well() for host in world.hosts.values())
         and all(link.up and not link.cut for link in world.links)
     )
