@@ -79,7 +79,7 @@ def nothing_is_proposed_again() -> Iterator[None]:
             if intake._start:
                 intake._propose(intake._start)
 
-    with patch.object(Intake, "follow", once):
+    with patch.object(Intake, "follow", once), patch.object(Intake, "look_after", lambda intake, now_ns: 0):
         yield
 
 
