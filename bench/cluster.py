@@ -43,7 +43,7 @@ class Cluster:
 
     def fix(self, file: Path, transport: str) -> str:
         endpoints = read_endpoints(cluster_command.directory_of(file))
-        return f"zmq+{endpoints['fix_zmq']}" if transport == "zmq" else f"fix+{endpoints['fix_tcp']}"
+        return f"zmq+{endpoints['fix_zmq']}" if transport == "zmq" else str(endpoints["fix_tcp"])
 
     def leader(self) -> Path:
         until = time.monotonic() + PATIENCE_SECONDS

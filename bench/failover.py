@@ -141,7 +141,7 @@ class Mourner(threading.Thread):
 
     def __init__(self, endpoint: str) -> None:
         super().__init__(daemon=True)
-        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        host, _, port = endpoint.removeprefix("fix+tcp://").rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
         self.closed_ns = 0
 

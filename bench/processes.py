@@ -66,7 +66,7 @@ class Exchange:
         """Transport to endpoint."""
         return {
             "zmq": "zmq+" + self.endpoints["fix_zmq"],
-            "tcp": "fix+" + self.endpoints["fix_tcp"],
+            "tcp": self.endpoints["fix_tcp"],
         }
 
 

@@ -82,7 +82,7 @@ class Place:
             found = [read_endpoints(one) for one in self._running() or self._directories[:1]]
         except ConfigError as error:
             raise ConnectError(str(error)) from None  # while an exchange restarts the file is not there
-        return ["fix+" + str(one["fix_tcp"]) for one in found]
+        return [str(one["fix_tcp"]) for one in found]
 
     def memory(self, comp_id: str) -> Path:
         """The file that remembers this session's numbers between commands; one for all replicas."""

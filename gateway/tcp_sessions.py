@@ -55,7 +55,7 @@ class TcpSessions:
         self._acceptor: asyncio.Server | None = None
 
     async def listen(self, host: str, bind: Callable[[str, Callable[[str], str]], str]) -> str:
-        """The endpoint. bind: as Sockets.bind has it."""
+        """The endpoint, with the scheme that tells a client what is spoken there. bind: as Sockets.bind has it."""
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what it accepts inherits that
@@ -110,4 +110,4 @@ class TcpSessions:
 def bound(listener: socket.socket, address: str) -> str:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     listener.bind((host.strip("[]"), int(port)))
-    return f"tcp://{host}:{listener.getsockname()[1]}"
+    return f"fix+tcp://{host}:{listener.getsockname()[1]}"

@@ -137,6 +137,7 @@ def test_a_feed_at_a_wrong_endpoint_is_an_error_in_time(
     exchange: Running, mute: str, which: str, wrong: str
 ) -> None:
     places = {**exchange.endpoints, "mute": mute, "dead": "tcp://127.0.0.1:1"}
+    places["fix_tcp"] = places["fix_tcp"].removeprefix("fix+")  # what is said to be FIX is refused at once
     chosen = {name: places[wrong if name == which else name] for name in ("feed", "snapshot")}
     with qb.feed(chosen["feed"], chosen["snapshot"], "AAPL") as market:
         if which == wrong:

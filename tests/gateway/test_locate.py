@@ -13,7 +13,7 @@ from gateway.locate import Place
 
 def runs(directory: Path, port: int, pid: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    places = {"admin": "tcp://127.0.0.1:1", "fix_tcp": f"tcp://127.0.0.1:{port}", "pid": pid}
+    places = {"admin": "tcp://127.0.0.1:1", "fix_tcp": f"fix+tcp://127.0.0.1:{port}", "pid": pid}
     (directory / "endpoints.json").write_text(json.dumps(places))
 
 

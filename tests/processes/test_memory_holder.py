@@ -37,7 +37,7 @@ def test_sockets_are_closed_while_the_memory_is_still_there(exchange: ExchangePr
     holder = holder_of(pid)
     assert os.listdir(f"/proc/{holder}/fd") == []
     os.kill(holder, signal.SIGSTOP)  # so that it cannot end
-    host, _, port = exchange.endpoints["fix_tcp"].removeprefix("tcp://").rpartition(":")
+    host, _, port = exchange.endpoints["fix_tcp"].removeprefix("fix+tcp://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
         exchange.signal(signal.SIGKILL)
         with suppress(ConnectionResetError):
