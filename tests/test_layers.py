@@ -42,6 +42,7 @@ EDGE = {
     "gateway/client.py",
     "gateway/config.py",
     "gateway/cli.py",
+    "gateway/entry.py",
     "replication/disk.py",
     # libraries found at run time: ZeroMQ's functions, a CRC32C
     "gateway/zeromq.pyx",
