@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway import inputs
 from gateway.config import ConfigError, Loaded
+from replication.membership import Membership, listed
 from replication.node import MAX_ENTRY_BYTES
 
 
@@ -42,6 +43,27 @@ def check(loaded: Loaded, payload: bytes) -> None:
         raise ConfigError(
             f"{loaded.file}: instruments: {', '.join(known)} missing; the log was begun with it. {REMEDY}"
         )
+
+
+def check_members(loaded: Loaded, directory: str, members: Membership) -> None:
+    """members: by the log. Raises ConfigError when the file has none, or another address for one of them. Who is not in
+    both was removed, or is added later."""
+    cluster = loaded.config.cluster
+    if not cluster.members and members.ids - {cluster.member}:
+        raise ConfigError(
+            f"{directory} is the directory of a member of a cluster, whose members are {listed(members.ids)}: start it "
+            "with its own configuration file, which says which one it is: quorumbook serve --config FILE, with "
+            "[cluster] in it"
+        )
+    addresses = cluster.addresses()
+    for id, known, _ in members.members:
+        given = addresses.get(id, known)
+        if known and given != known:
+            raise ConfigError(
+                f"{loaded.file}: cluster.members: member {id} is at {given} by the configuration, and at {known} by "
+                "the log, where the others look for it: the addresses must match. A member that moves is removed, and "
+                "added under a new id"
+            )
 
 
 REMEDY = "These values are fixed when a data directory is made: change the file back, or give --data another directory"

@@ -66,19 +66,11 @@ class MemberLinks:
         )  # fmt: skip
 
     def listen(self, replica: "Replica") -> str | None:
-        """Where; None: nowhere. Raises OSError, LogFailed, and ConfigError when the others look for this member
-        elsewhere."""
+        """Where; None: nowhere. Raises OSError, LogFailed."""
         self._replica = replica
         if self._peers is None:
             return None
         address = self._cluster.addresses()[self._cluster.member]
-        for id, known, _ in self._node.membership.members:
-            if id == self._cluster.member and known not in ("", address):
-                raise ConfigError(
-                    f"cluster.members: member {id} is at {address} by the configuration, and at {known} by the log, "
-                    "where the others look for it: the addresses must match. A member that moves is removed, and "
-                    "added under a new id"
-                )
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

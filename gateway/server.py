@@ -25,6 +25,7 @@ from gateway.config import ConfigError, Loaded
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
+from gateway.genesis import check_members
 from gateway.idle_topics import IdleTopics
 from gateway.member_admin import MemberAdmin
 from gateway.member_links import MemberLinks
@@ -169,6 +170,7 @@ class Server:
             snapshot=self._node.started_from,
             applied_index=self._replica.exchange.applied_index,
         )
+        check_members(self._loaded, str(self._directory), self._node.known_members)
         self._replica.start(self._loaded)
 
     async def _listen(self) -> Endpoints:

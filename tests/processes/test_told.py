@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cluster_processes import ClusterProcesses, config_of, free_members
-from exchange_process import ExchangeProcess, wait_until
+from exchange_process import CONFIG, ExchangeProcess, wait_until
 
 
 @pytest.fixture
@@ -65,3 +65,28 @@ def test_a_removed_member_says_that_it_is_and_not_every_second(
     for other in cluster.members.values():
         lines = said(other, "is not of this cluster")
         assert len(lines) == len(set(lines))
+
+
+def test_a_member_is_not_started_without_or_against_what_its_log_says(cluster: ClusterProcesses) -> None:
+    addresses = free_members(3)
+    cluster.begin(addresses)
+    one = cluster.members[1]
+    wait_until(lambda: one.ask(command="status")["commit_index"] > 1)
+    one.kill()
+    swapped = addresses | {2: addresses[3], 3: addresses[2]}
+    file = one.directory / "swapped.toml"
+    file.write_text(config_of("ab" * 16, 1, swapped))
+    refused = one.run("serve", "--config", str(file), "--data", str(one.data))
+    assert refused.returncode == 1
+    assert (
+        f"member 2 is at {addresses[3]} by the configuration, and at {addresses[2]} by the log"
+        in refused.stderr
+    )
+    file.write_text(CONFIG)
+    refused = one.run("serve", "--config", str(file), "--data", str(one.data))
+    assert refused.returncode == 1
+    assert (
+        "is the directory of a member of a cluster, whose members are 1, 2, 3: start it with"
+        in refused.stderr
+    )
+    one.start()
