@@ -11,10 +11,12 @@ TAIL = 4096  # bytes of it that may be lost
 
 def turn_a_bit_over(disk: SimulatedDisk, chance: random.Random) -> bool:
     """Whether there was anything."""
-    data = disk.files[chance.choice(_kept(disk))].cached
+    inode = disk.files[chance.choice(_kept(disk))]
+    data = inode.cached
     written = [at for at in range(0, len(data), 7) if data[at]]
     if written:
         data[chance.choice(written)] ^= 1 << chance.randrange(8)
+        inode.damaged()
     return bool(written)
 
 
@@ -25,6 +27,7 @@ def turn_a_bit_over_in(disk: SimulatedDisk, payload: bytes, chance: random.Rando
         at = data.find(payload) if payload else -1
         if at >= 0:
             data[at] ^= 1 << chance.randrange(8)
+            disk.files[name].damaged()
             return True
     return False
 
@@ -37,6 +40,7 @@ def lose_the_tail(disk: SimulatedDisk, chance: random.Random) -> bool:
         if name.endswith(".segment") and end:
             begin = chance.randrange(max(0, end - TAIL), end)
             data[begin:end] = bytes(end - begin)
+            disk.files[name].damaged()
             return True
     return False
 

@@ -48,6 +48,11 @@ class Inode:
             self.apply(self.durable, offset, data)
         self.pending.clear()
 
+    def damaged(self) -> None:
+        """What is cached now is what lies on the disk, too."""
+        self.durable[:] = self.cached
+        self.pending.clear()
+
     def lose_power(self, chance: random.Random) -> "Inode":
         for offset, data in self.pending:
             fate = chance.random()
