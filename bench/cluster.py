@@ -28,7 +28,7 @@ class Cluster:
                 file.read_text() + f'durability = "{durability}"\n'
             )  # its last section is storage
         self.processes = {file: cluster_command.start(file, first=True) for file in self.files}
-        if not cluster_command.wait_until_ready(self.processes):
+        if not cluster_command.wait_until_listening(self.processes):
             raise RuntimeError("the cluster did not start")
         self.wait_until_equal()
 
@@ -90,7 +90,7 @@ class Cluster:
         """One that was killed, until it takes clients."""
         self.processes[file].wait()
         self.processes[file] = cluster_command.start(file, first=False)
-        if not cluster_command.wait_until_ready({file: self.processes[file]}):
+        if not cluster_command.wait_until_listening({file: self.processes[file]}):
             raise RuntimeError(f"{file.stem} did not start again")
 
     def stop(self) -> None:

@@ -1,5 +1,6 @@
 """`quorumbook cluster`: a whole cluster on this machine, for trying out."""
 
+import ctypes
 import os
 import secrets
 import signal
@@ -9,14 +10,20 @@ import sys
 import time
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from gateway.config import ConfigError, default_directory, read_endpoints
+from gateway.config import ConfigError, default_directory, load, read_endpoints
+from gateway.local_members import apart, elsewhere
+from gateway.replicas import ask_all, has_log, in_directory
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+WORD_SECONDS = 3  # before it is said what replicas wait for
+LATER_WORD_SECONDS = 30
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_PORT = 7610
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 
@@ -36,20 +43,23 @@ def cluster(replicas: int, data: Path | None) -> None:
     on, and nothing that was acknowledged is lost. Started again on the same data everything is as it was.
     """
     directory = (data or default_directory() / "cluster").absolute()
-    first = not any(directory.glob("replica*.toml"))
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if first:
+        if not any(directory.glob("replica*.toml")):
             configure(directory, replicas)
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror}") from None
     files = sorted(directory.glob("replica*.toml"))
+    first = not any(has_log(directory_of(file)) for file in files)
     if len(files) != replicas:
         click.echo(f"{directory} holds a cluster of {len(files)} replicas: these are started")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop this stop the replicas, too
-    processes = {file: start(file, first) for file in files}
+    processes: dict[Path, subprocess.Popen[bytes]] = {}
     try:
-        if wait_until_ready(processes):
+        for file in files:
+            processes[file] = start(file, first, until=os.getpid())
+        if wait_until_listening(processes) or not first:
+            wait_until_taken(processes)
             introduce(processes)
             watch(processes)
     except KeyboardInterrupt:
@@ -105,9 +115,17 @@ def directory_of(file: Path) -> Path:
     return file.with_suffix("")
 
 
-def start(file: Path, first: bool) -> subprocess.Popen[bytes]:
-    """One replica; what it says goes to a file beside its configuration."""
+def start(file: Path, first: bool, until: int = 0) -> subprocess.Popen[bytes]:
+    """One replica; what it says goes to a file beside its configuration. until: this process, with which it ends, and
+    the thread that calls this; 0: with nobody."""
     command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(file)]
+    prctl = ctypes.CDLL(None).prctl
+
+    def end_with_parent() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != until:  # it has ended already
+            os._exit(1)
+
     with open(file.with_suffix(".out"), "ab") as out:
         return subprocess.Popen(
             [*command, *(["--first-start"] if first else [])],
@@ -115,20 +133,24 @@ def start(file: Path, first: bool) -> subprocess.Popen[bytes]:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for this process, which stops them in its own way
+            preexec_fn=end_with_parent if until else None,  # noqa: PLW1509 (there is one thread)
         )
 
 
-def wait_until_ready(processes: dict[Path, subprocess.Popen[bytes]]) -> bool:
-    """False, with what was said, when one ends instead."""
+def wait_until_listening(processes: dict[Path, subprocess.Popen[bytes]]) -> bool:
+    """False, with what was said, when some end instead."""
     until = time.monotonic() + START_SECONDS
     waiting = dict(processes)
+    whole = True
     while waiting and time.monotonic() < until:
         time.sleep(0.05)
         for file, process in list(waiting.items()):
             if process.poll() is not None:
                 said = file.with_suffix(".out").read_text(errors="replace").strip()
                 click.echo(f"{file.stem} has ended with exit code {process.returncode}:\n{said}")
-                return False
+                del waiting[file], processes[file]
+                whole = False
+                continue
             try:
                 if read_endpoints(directory_of(file))["pid"] == process.pid:
                     del waiting[file]
@@ -136,11 +158,61 @@ def wait_until_ready(processes: dict[Path, subprocess.Popen[bytes]]) -> bool:
                 pass
     if waiting:
         click.echo(f"not ready within {START_SECONDS} s: {', '.join(file.stem for file in waiting)}")
-    return not waiting
+    return whole and not waiting
+
+
+def wait_until_taken(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
+    """Until all that run take clients, but for those that wait to be added; those that were removed are stopped. Says
+    what it waits for, and what else the log says."""
+    addresses = {file.stem: own_address(file) for file in processes}
+    word = time.monotonic() + WORD_SECONDS
+    told: set[str] = set()
+    while processes:
+        tell_ended(processes)
+        statuses = ask(processes)
+        strangers = apart(statuses, addresses)
+        for file in list(processes):
+            if (stranger := strangers.get(file.stem)) is None:
+                continue
+            if stranger.why not in told:
+                told.add(stranger.why)
+                click.echo(f"{file.stem}: {stranger.why}")
+            if stranger.removed:
+                stop({file: processes.pop(file)})
+        missing = {file.stem for file in processes} - {
+            name for name, status in statuses.items() if status["accepting"] or name in strangers
+        }
+        if not missing:
+            for what in elsewhere(statuses):
+                click.echo(what)
+            return
+        if time.monotonic() > word:
+            word = time.monotonic() + LATER_WORD_SECONDS
+            for name in sorted(missing):
+                why = statuses[name]["why_not"] if name in statuses else "it does not answer"
+                click.echo(f"{name} is not ready: {why}")
+        time.sleep(0.05)
+
+
+def own_address(file: Path) -> str:
+    """Raises ClickException."""
+    try:
+        cluster = load(file).config.cluster
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    return cluster.addresses().get(cluster.member, "HOST:PORT")
+
+
+def ask(processes: dict[Path, subprocess.Popen[bytes]]) -> dict[str, Any]:
+    """The status of those that answer, by name."""
+    replies = ask_all([in_directory(directory_of(file)) for file in processes], {"command": "status"})
+    return {file.stem: reply.answer for file, reply in zip(processes, replies, strict=True) if not reply.why}
 
 
 def introduce(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
     """Where everything is, and what to try."""
+    if not processes:
+        return
     own = Path(sys.argv[0]).absolute()
     click.echo(f"Quorumbook serves, {len(processes)} replicas; each takes clients.")
     for file, process in processes.items():
@@ -167,15 +239,20 @@ Stop with Ctrl-C; start again on the same data and everything is as it was.""")
 
 def watch(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
     """Tells of replicas that end, until none is left."""
-    own = Path(sys.argv[0]).absolute()
     alive = dict(processes)
     while alive:
         time.sleep(0.2)
-        for file, process in list(alive.items()):
-            if process.poll() is not None:
-                del alive[file]
-                how = f"exit code {process.returncode}" if process.returncode >= 0 else "a signal"
-                click.echo(f"{file.stem} has ended by {how}. Start it again: {own} serve --config {file}")
+        tell_ended(alive)
+
+
+def tell_ended(alive: dict[Path, subprocess.Popen[bytes]]) -> None:
+    """Takes those that have ended out."""
+    own = Path(sys.argv[0]).absolute()
+    for file, process in list(alive.items()):
+        if process.poll() is not None:
+            del alive[file]
+            how = f"exit code {process.returncode}" if process.returncode >= 0 else "a signal"
+            click.echo(f"{file.stem} has ended by {how}. Start it again: {own} serve --config {file}")
 
 
 def stop(processes: dict[Path, subprocess.Popen[bytes]]) -> None:

@@ -53,6 +53,7 @@ RETRY_SECONDS = 0.005  # how often a connection that is behind is tried
 HOUSEKEEPING_SECONDS = 0.25
 SNAPSHOTS_SECONDS = 1.0  # how often it is looked whether another process made one
 HAND_OVER_SECONDS = 0.5  # a leader that stops waits for another so long at most
+ONCE_SECONDS = 0.2  # the end of a parent is told by each of its threads: that is one request
 LET_GO_SECONDS = 0.05  # and then lets what it knows of the last orders reach its clients
 GARBAGE = 50_000  # new objects between two looks for garbage
 AWAKE_NS = 150_000  # how long the loop looks again before it sleeps, after a light turn
@@ -87,6 +88,7 @@ class Server:
         self._awake = False
         self._awake_until_ns = 0
         self._stopping = False
+        self._insisting = 0.0  # from when on a signal asks a second time
         self._snapshots_next = 0.0
         self._visits = Visits(self._loop, self._finished)
         config = loaded.config
@@ -198,9 +200,11 @@ class Server:
         return endpoints.complete(found)
 
     def _signalled(self) -> None:
-        if self._stopping:
+        if not self._stopping:
+            self._insisting = time.monotonic() + ONCE_SECONDS
+            self.stop()
+        elif time.monotonic() >= self._insisting:
             os._exit(130)  # asked twice: at once. What was acknowledged is on disk
-        self.stop()
 
     def stop(self) -> None:
         """A clean stop: at the end of this iteration of the loop; of a leader when another one leads, if there is one

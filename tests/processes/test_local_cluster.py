@@ -1,0 +1,79 @@
+"""`quorumbook cluster`: a whole cluster on this machine, as one command starts, tells and ends it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
+
+QUORUMBOOK = (sys.executable, "-c", "from gateway.cli import main; main()")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+class Local:
+    """`quorumbook cluster` on a directory; `said` until it was ready."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self.said: list[str] = []
+        self.process = subprocess.Popen(
+            [*QUORUMBOOK, "cluster", "--data", str(self.data)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if line.startswith("ready "):
+                break
+        else:
+            raise AssertionError("".join(self.said))
+        self.pids = {name: int(pid) for name, pid in (pair.split("=") for pair in self.said[-1].split()[1:])}
+
+    def end(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(PATIENCE_SECONDS)
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in self.pids.values()))
+
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*QUORUMBOOK, *arguments, "--data", str(self.data)],
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=ENVIRONMENT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    made = Local(tmp_path / "cluster")
+    made.start()
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end(signal.SIGTERM)
+
+
+def test_it_is_ready_when_orders_are_taken_and_its_replicas_end_with_it(local: Local) -> None:
+    assert len(local.pids) == 3
+    assert "new" in local.run("order", "buy", "AAPL", "100", "190.00")
+    local.end(signal.SIGKILL)
+    for name in local.pids:
+        assert '"event":"stopped"' in (local.data / name / "trace.jsonl").read_text()
+    local.start()
+    assert "190.00" in local.run("orders")
+
+
+def test_it_goes_by_the_log_when_members_were_removed(local: Local) -> None:
+    local.run("remove", "2")
+    local.end(signal.SIGTERM)
+    local.start()
+    assert local.pids.keys() == {"replica1", "replica3"}
+    assert any("member 2 was removed from the cluster: not run" in line for line in local.said)
+    assert "new" in local.run("order", "buy", "AAPL", "100", "190.00")
