@@ -145,9 +145,8 @@ class Server:
         try:
             endpoints.write(self._directory, found)
         except OSError as error:
-            raise Stopped(
-                f"{error.filename}: {error.strerror}: clients could not find this exchange"
-            ) from None
+            file = self._directory / endpoints.FILE
+            raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None
         gc.collect()
         gc.freeze()  # what lives now lives for ever: collections look at what is new,
         gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other

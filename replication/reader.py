@@ -113,7 +113,7 @@ def segment_of(disk: Disk, index: int) -> int:
         except wal.Bad as bad:
             raise LogDamaged(disk.path(segment_name(number)), bad.offset, bad.what) from None
         if header is None:
-            damaged = number
+            damaged = number if number < names.last else 0  # the last one may be reserved only
         elif header.before.index <= index:
             return number
     if damaged:

@@ -21,7 +21,7 @@ def waits(life: Life) -> None:
     replica = life.replica
     members = MemberAdmin(replica, Cluster(), dict, lambda: None)
     reads = ReadIndex(replica, lambda: 1, lambda: None)
-    admin = Admin(replica, members, reads, lambda: None, dict)
+    admin = Admin(replica, lambda: replica.why_not, members, reads, lambda: None, dict)
     status = msgspec.json.decode(admin.answer(b'{"command": "status"}'))
     assert status["accepting"] is False
     assert "cannot be reserved: No space left" in status["why_not"]
