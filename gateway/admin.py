@@ -13,6 +13,8 @@ from replication import membership
 
 MOST_SESSIONS = 1_000
 """So many are listed in one answer: making it holds the loop up."""
+MOST_HELD = 10_000
+"""CompIDs of the sessions that a replica holds, in one answer; as many as there are sessions by default."""
 MOST_LEVELS = 1_000
 """A side, for the same reason; the snapshot socket has the whole book."""
 
@@ -54,6 +56,7 @@ class Admin:
         self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
             "status": self.status,
             "sessions": self.sessions,
+            "held": self.held,
             "instruments": self.instruments,
             "depth": self.depth,
             "state_hash": self.state_hash,
@@ -115,6 +118,12 @@ class Admin:
     def sessions(self, _: Request) -> dict[str, Any]:
         """At most MOST_SESSIONS of them, the connected first; `status` counts them all."""
         return {"sessions": self._replica.exchange.sessions(MOST_SESSIONS)}
+
+    def held(self, _: Request) -> dict[str, Any]:
+        """The sessions whose connection this replica has, as far as it has applied the log."""
+        replica = self._replica
+        count, names = replica.exchange.held(replica.connections.incarnation, MOST_HELD)
+        return {"count": count, "comp_ids": names}
 
     def instruments(self, _: Request) -> dict[str, Any]:
         return {"instruments": {one["symbol"]: described(one) for one in self._replica.instruments}}

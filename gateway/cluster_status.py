@@ -5,6 +5,7 @@ from typing import Any
 
 Answer = dict[str, Any]
 HASH_CHARACTERS = 12  # of a state hash in the table; --json has it whole
+NAMED_SESSIONS = 8  # of each replica; --json has all
 HEADINGS = ("id", "address", "role", "vote", "term", "commit", "applied", "lag", "clients", "state")
 LEFT = ("address", "role", "vote", "state")  # the others are numbers
 
@@ -14,10 +15,12 @@ def newest(statuses: Sequence[Answer]) -> Answer:
     return max(statuses, key=lambda one: (one["term"], one["role"] == "leader", one["last_index"]))
 
 
-def replicas(statuses: Sequence[Answer], states: Mapping[int, Answer]) -> list[Answer]:
+def replicas(
+    statuses: Sequence[Answer], states: Mapping[int, Answer], held: Mapping[int, Answer]
+) -> list[Answer]:
     """Every member, and every replica that answers and is none; those that do not answer have no `status`.
 
-    states: by member, what it answered to `state_hash`.
+    states, held: by member, what it answered to `state_hash` and `held`.
     """
     best = newest(statuses)
     answering = {one["member"]: one for one in statuses}
@@ -29,6 +32,7 @@ def replicas(statuses: Sequence[Answer], states: Mapping[int, Answer]) -> list[A
             "vote": "no member" if id not in known else "voter" if known[id]["voter"] else "learner",
             "lag": lag(best, answering[id]) if id in answering else None,
             "state": states.get(id),
+            "sessions": held.get(id),
             "status": answering.get(id),
         }
         for id in sorted(known.keys() | answering.keys())
@@ -54,7 +58,14 @@ def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> 
         )
         return ("  " + "  ".join(padded)).rstrip()
 
-    lines = [f"cluster {cluster}", line(HEADINGS), *map(line, rows), *verdict(found), *upgrade(found)]
+    lines = [
+        f"cluster {cluster}",
+        line(HEADINGS),
+        *map(line, rows),
+        *sessions(found),
+        *verdict(found),
+        *upgrade(found),
+    ]
     return "\n".join([*lines, *(f"  not reached: {why}" for why in unreached)])
 
 
@@ -76,6 +87,17 @@ def row(one: Answer) -> tuple[str, ...]:
         f"{clients:,}",
         hashed,
     )
+
+
+def sessions(found: Sequence[Answer]) -> Iterator[str]:
+    """Whose connections each replica has."""
+    for one in found:
+        held = one["sessions"]
+        if held and held["count"]:
+            names = ", ".join(held["comp_ids"][:NAMED_SESSIONS])
+            more = ", ..." if held["count"] > NAMED_SESSIONS else ""
+            plural = "" if held["count"] == 1 else "s"
+            yield f"  member {one['id']} holds {held['count']:,} session{plural}: {names}{more}"
 
 
 def upgrade(found: Sequence[Answer]) -> Iterator[str]:

@@ -115,5 +115,7 @@ class Exchange:
     def kept_orders(self) -> int: ...
     def session_counts(self) -> tuple[int, int]:
         """How many sessions there are, and how many of them are connected."""
+    def held(self, incarnation: int, most: int) -> tuple[int, list[str]]:
+        """How many sessions are connected at this gateway, and the CompIDs of at most so many, in order of id."""
     def state_hash(self) -> str:
         """SHA-256 over the canonical state (gateway/DESIGN.md), engine included, in hex. Between entries only."""

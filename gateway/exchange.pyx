@@ -648,6 +648,19 @@ cdef class Exchange:
             connected += self.state.table[i].connected != 0
         return self.state.count, connected
 
+    def held(self, incarnation: int, most: int) -> tuple:
+        """How many sessions are connected at this gateway, and the CompIDs of at most so many, in order of id."""
+        cdef uint32_t i, whose = incarnation, count = 0
+        cdef const Session* s
+        names = []
+        for i in range(self.state.count):
+            s = self.state.table[i]
+            if s.connected and s.incarnation == whose:
+                count += 1
+                if len(names) < most:
+                    names.append(s.comp_id[:s.comp_id_length].decode("utf-8", "backslashreplace"))
+        return count, names
+
     def kept_orders(self) -> int:
         """Open ones, and closed ones whose ClOrdIDs are remembered: what state_hash goes through."""
         cdef uint64_t kept = 0

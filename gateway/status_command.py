@@ -42,7 +42,7 @@ def status(data: Sequence[Path], admin: Sequence[str], confirmed: bool, as_json:
             raise click.ClickException("; ".join(reply.why for reply in replies))
         statuses = [reply.answer for reply in reached]
         states = state_hashes(reached)
-        found = cluster_status.replicas(statuses, states)
+        found = cluster_status.replicas(statuses, states, held_sessions(reached))
         one = statuses[0]
         unreached = [reply.why for reply in replies if reply.why]
     if as_json:
@@ -68,6 +68,16 @@ def picture_of(reply: Replied) -> str:
 
     (sessions,) = ask_all([reply.replica], {"command": "sessions"})
     return picture(reply.answer, sessions.answer.get("sessions", []))
+
+
+def held_sessions(reached: Sequence[Replied]) -> dict[int, dict[str, Any]]:
+    """By member. A program of before does not know the question."""
+    replies = ask_all([one.replica for one in reached], {"command": "held"})
+    return {
+        one.answer["member"]: reply.answer
+        for one, reply in zip(reached, replies, strict=True)
+        if not reply.why
+    }
 
 
 def state_hashes(reached: Sequence[Replied]) -> dict[int, dict[str, Any]]:

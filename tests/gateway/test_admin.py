@@ -58,6 +58,9 @@ def test_sessions_are_listed_the_connected_first_and_counted_all(monkeypatch: py
     status = ask(world.edge, "status")
     assert (status["sessions"], status["sessions_connected"]) == (3, 2)
     assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B", "C", "A"]
+    assert ask(world.edge, "held") == {"count": 2, "comp_ids": ["B", "C"]}
+    monkeypatch.setattr(admin, "MOST_HELD", 1)
+    assert ask(world.edge, "held") == {"count": 2, "comp_ids": ["B"]}
     monkeypatch.setattr(admin, "MOST_SESSIONS", 1)
     assert [one["comp_id"] for one in ask(world.edge, "sessions")["sessions"]] == ["B"]
 

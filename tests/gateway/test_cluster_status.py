@@ -40,7 +40,9 @@ def cells(text: str, id: int) -> str:
 
 def test_every_member_has_a_line_and_who_is_none_has_one_too() -> None:
     removed = status(3, "candidate", term=4, applied=50, membership=[])
-    found = replicas([removed, status(1, "leader"), status(4, "learner", applied=70)], {1: state(90, "a")})
+    found = replicas(
+        [removed, status(1, "leader"), status(4, "learner", applied=70)], {1: state(90, "a")}, {}
+    )
     text = picture(found, "c1", ["it does not run"])
     assert text.splitlines()[0] == "cluster c1"
     assert cells(text, 1) == "1 127.0.0.1:1 leader voter 5 90 90 0 3 aaaaaaaaaaaa at 90"
@@ -51,7 +53,7 @@ def test_every_member_has_a_line_and_who_is_none_has_one_too() -> None:
 
 
 def test_without_a_leader_nobody_knows_the_lag() -> None:
-    found = replicas([status(1, "candidate"), status(2, "follower")], {})
+    found = replicas([status(1, "candidate"), status(2, "follower")], {}, {})
     assert [one["lag"] for one in found] == [None, None, None]
     assert cells(picture(found, "c1", []), 2) == "2 127.0.0.1:2 follower voter 5 90 90 ? 3 -"
 
@@ -63,19 +65,38 @@ def test_the_leader_of_the_newest_term_is_believed() -> None:
 
 def test_states_are_compared_at_the_same_entry_only() -> None:
     statuses = [status(1, "leader"), status(2, "follower"), status(4, "learner")]
-    same = picture(replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(89, "b")}), "c1", [])
+    same = picture(
+        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(89, "b")}, {}), "c1", []
+    )
     assert "one state at entry 90: members 1, 2" in same
     assert "DIFFERENT" not in same
-    other = picture(replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}), "c1", [])
+    other = picture(
+        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}, {}), "c1", []
+    )
     assert "DIFFERENT STATES at entry 90 of members 1, 2, 4" in other
     assert "one state" not in other
+
+
+def test_the_sessions_that_each_replica_holds_are_counted_and_the_first_are_named() -> None:
+    many = [f"C{number}" for number in range(1, 1001)]
+    held = {
+        1: {"count": 1000, "comp_ids": many},
+        2: {"count": 1, "comp_ids": ["ALICE"]},
+        4: {"count": 0, "comp_ids": []},
+    }
+    found = replicas([status(1, "leader"), status(2, "follower"), status(4, "learner")], {}, held)
+    assert [line for line in picture(found, "c1", []).splitlines() if "holds" in line] == [
+        "  member 1 holds 1,000 sessions: C1, C2, C3, C4, C5, C6, C7, C8, ...",
+        "  member 2 holds 1 session: ALICE",
+    ]
+    assert [one["sessions"] for one in found] == list(held.values())
 
 
 def test_whom_newer_rules_wait_for_is_told() -> None:
     def lines(*newest: int, rules: int = 1) -> list[str]:
         roles = zip((1, 2, 4), ("leader", "follower", "learner"), newest, strict=False)
         answers = [status(id, role, rules=rules, newest_rules=last) for id, role, last in roles]
-        return picture(replicas(answers, {}), "c1", []).splitlines()[5:]
+        return picture(replicas(answers, {}, {}), "c1", []).splitlines()[5:]
 
     assert lines(1, 1, 1) == []
     assert lines(1, 1) == []

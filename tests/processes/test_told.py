@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cluster_processes import ClusterProcesses, config_of, free_members
 from exchange_process import CONFIG, ExchangeProcess, wait_until
+from fix_client import FixClient
 
 
 @pytest.fixture
@@ -90,3 +91,20 @@ def test_a_member_is_not_started_without_or_against_what_its_log_says(cluster: C
         in refused.stderr
     )
     one.start()
+
+
+def test_status_shows_which_sessions_each_replica_holds(cluster: ClusterProcesses) -> None:
+    cluster.begin(free_members(3))
+    with (
+        FixClient("tcp", cluster.members[2].port("fix_tcp"), "ALICE") as alice,
+        FixClient("zmq", cluster.members[3].port("fix_zmq"), "BOB") as bob,
+    ):
+        alice.logon()
+        bob.logon()
+        shown = cluster.succeed("status")
+        assert "  member 2 holds 1 session: ALICE\n" in shown
+        assert "  member 3 holds 1 session: BOB\n" in shown
+        assert "member 1 holds" not in shown
+        found = {one["id"]: one["sessions"] for one in cluster.status()["replicas"]}
+        assert found[2] == {"count": 1, "comp_ids": ["ALICE"]}
+        assert found[1] == {"count": 0, "comp_ids": []}
