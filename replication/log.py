@@ -17,7 +17,7 @@ from replication.reader import begins_after, read_pieces
 from replication.renewal import begin_behind, renew
 from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
 from replication.snapshots import Snapshot, settle
-from replication.state import STATE_NAME, check_term, no_state, read_state, write_state, write_state_of
+from replication.state import STATE_NAME, State, check_term, no_state, read_state, write_state, write_state_of
 from replication.truncation import give_up, remove_after, shorten
 
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -30,7 +30,7 @@ class Log:
     Invariant: commit_index <= position.index.
     """
 
-    def __init__(self, disk: Disk, clock: Clock, segment_bytes: int, state: wal.State) -> None:
+    def __init__(self, disk: Disk, clock: Clock, segment_bytes: int, state: State) -> None:
         self._disk = disk
         self._clock = clock
         self._segment_bytes = segment_bytes
@@ -221,7 +221,7 @@ class Log:
         if cut is not None and cut.last_index <= commit_index:
             self._state = self._state._replace(cut=None)
 
-    def _write_state(self, state: wal.State) -> None:
+    def _write_state(self, state: State) -> None:
         try:
             self._state = write_state_of(self._disk, state)
         except OSError as error:
@@ -552,7 +552,7 @@ def begin(disk: Disk, names: Names, segment_bytes: int, cluster: bytes | None) -
         )
     name = STATE_NAME + TEMPORARY
     file = disk.open(name, create=True)
-    write_state(file, wal.State(1, cluster, HardState(0, 0), None, disk.unique(), 0, None))
+    write_state(file, State(1, cluster, HardState(0, 0), None, disk.unique(), 0, None))
     file.close()
     disk.rename(name, STATE_NAME)
     disk.sync_directory()

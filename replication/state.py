@@ -1,23 +1,100 @@
 """The file `state`: term, vote, cluster, directory, what recovery cut. Two equal slots, a sector each."""
 
+import struct
+from typing import NamedTuple
+
 from replication import wal
 from replication.files import Disk, File, LogDamaged, LostData
+from replication.messages import HardState
 
 STATE_NAME = "state"
 SIZE = 2 * wal.SECTOR
+STATE_VERSION = 3
+STATE = struct.Struct(
+    "<4sIQ16sQQQQQ16sQQQ"
+)  # magic version sequence cluster term vote | cut: first last term | directory starts stays renews
+STATE_2 = struct.Struct("<4sIQ16sQQQQQ16sQQ")  # of format version 2: up to what stays
+STATE_1 = struct.Struct("<4sIQ16sQQQQQ")  # of format version 1: up to the cut
+STATE_RECORDS = (STATE, STATE_2, STATE_1)
+STATE_MAGIC = b"QBst"
 
 
-def write_state(file: File, state: wal.State) -> None:
+class State(NamedTuple):
+    """The two slots of the file `state`: hard state, what recovery cut, and whose directory this is."""
+
+    sequence: int
+    cluster: bytes
+    hard: HardState
+    cut: wal.Cut | None
+    directory: bytes  # 16 random bytes, made with the directory
+    starts: int  # how often it was opened to be written to
+    stays: int | None  # entries after it are being given up (truncation.py)
+    renews: int | None = None  # all of the log is being given up for the snapshot at this entry (renewal.py)
+
+
+def encode_state(state: State) -> bytes:
+    cut = state.cut or wal.Cut(0, 0, 0)
+    stays = 0 if state.stays is None else state.stays + 1
+    renews = 0 if state.renews is None else state.renews + 1
+    return wal.sealed(
+        STATE.pack(
+            STATE_MAGIC,
+            STATE_VERSION,
+            state.sequence,
+            state.cluster,
+            *state.hard,
+            *cut,
+            state.directory,
+            state.starts,
+            stays,
+            renews,
+        )
+    )
+
+
+def decode_state(data: bytes) -> State | None:
+    """The newer of the two slots that are whole; None when neither is."""
+    slots = [decode_slot(data, slot * wal.SECTOR) for slot in range(2)]
+    return max(
+        (state for state in slots if state is not None), key=lambda state: state.sequence, default=None
+    )
+
+
+def decode_slot(data: bytes, at: int) -> State | None:
+    """One slot of `state`; None when it is not whole. Raises wal.Bad for a version that is not known here."""
+    found = (wal.unsealed(record, STATE_MAGIC, data, at) for record in STATE_RECORDS)
+    fields = next(filter(None, found), None)
+    if fields is None:
+        return None
+    version, sequence, cluster, term, vote, first, last, cut_term, *more = fields
+    if version not in range(1, STATE_VERSION + 1):
+        raise wal.Bad(
+            at + wal.CRC.size + 4, f"state format version {version}; this program reads {STATE_VERSION}"
+        )
+    directory, starts, stays, renews = [*more, *[bytes(16), 0, 0, 0][len(more) :]]
+    return State(
+        sequence,  # type: ignore[arg-type]
+        cluster,  # type: ignore[arg-type]
+        HardState(term, vote),  # type: ignore[arg-type]
+        wal.Cut(first, last, cut_term) if first else None,  # type: ignore[arg-type]
+        directory,  # type: ignore[arg-type]
+        starts,  # type: ignore[arg-type]
+        stays - 1 if stays else None,  # type: ignore[operator]
+        renews - 1 if renews else None,  # type: ignore[operator]
+    )
+
+
+def write_state(file: File, state: State) -> None:
     """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
     damage to one slot cannot bring an older vote back."""
-    data = wal.encode_state(state)
+    data = encode_state(state)
     data += wal.PADDING[len(data) :]
     for slot in (state.sequence % 2, (state.sequence + 1) % 2):
         file.pwrite(data, slot * wal.SECTOR)
         file.sync()
 
 
-def write_state_of(disk: Disk, state: wal.State) -> wal.State:
+def write_state_of(disk: Disk, state: State) -> State:
     """The next state of a directory; as it was written. Raises OSError."""
     state = state._replace(sequence=state.sequence + 1)
     file = disk.open(STATE_NAME)
@@ -28,7 +105,7 @@ def write_state_of(disk: Disk, state: wal.State) -> wal.State:
     return state
 
 
-def read_state(disk: Disk) -> wal.State:
+def read_state(disk: Disk) -> State:
     try:
         file = disk.open(STATE_NAME, write=False)
     except FileNotFoundError:
@@ -36,7 +113,7 @@ def read_state(disk: Disk) -> wal.State:
     data = file.pread(2 * wal.SECTOR, 0)
     file.close()
     try:
-        state = wal.decode_state(data)
+        state = decode_state(data)
     except wal.Bad as bad:
         raise LogDamaged(disk.path(STATE_NAME), bad.offset, bad.what) from None
     if state is None:
@@ -44,7 +121,7 @@ def read_state(disk: Disk) -> wal.State:
     return state
 
 
-def check_state(disk: Disk) -> wal.State:
+def check_state(disk: Disk) -> State:
     """As `read_state`, and every byte of the file is checked. Raises LogDamaged, LostData.
 
     A start needs one whole slot only, because power may have failed while the other was written; it writes
@@ -59,7 +136,7 @@ def check_state(disk: Disk) -> wal.State:
     for start in range(0, SIZE, wal.SECTOR):
         slot = data[start : start + wal.SECTOR]
         record = next(
-            (one for one in wal.STATE_RECORDS if wal.unsealed(one, wal.STATE_MAGIC, slot, 0) is not None),
+            (one for one in STATE_RECORDS if wal.unsealed(one, STATE_MAGIC, slot, 0) is not None),
             None,
         )
         if record is None:
@@ -76,7 +153,7 @@ def no_state(disk: Disk) -> LostData:
     )
 
 
-def check_term(disk: Disk, state: wal.State, last: int) -> None:
+def check_term(disk: Disk, state: State, last: int) -> None:
     """Raises LostData when the log's last entry is of a term that this state never saw begin."""
     if state.hard.term < last:
         what = f"the file knows of term {state.hard.term}, and the log has entries of term {last}: it is an old copy"

@@ -26,10 +26,9 @@ import google_crc32c
 
 from replication.batch import lay_out, read_whole
 from replication.files import LostData
-from replication.messages import Entry, HardState, Proposal
+from replication.messages import Entry, Proposal
 
 VERSION = 1
-STATE_VERSION = 3
 ZEROS = bytes(1 << 16)  # zeros are compared in pieces of this size
 SECTOR = 512
 PADDING = bytes(SECTOR)
@@ -49,12 +48,6 @@ BATCH = struct.Struct(
 ENTRY = struct.Struct("<IQQq32s")  # payload length, index, term, timestamp, chain hash
 PROOF = struct.Struct("<4sQQQ32s")  # magic number index term hash
 SUCCESSOR = struct.Struct("<4sQQ")  # magic number size
-STATE = struct.Struct(
-    "<4sIQ16sQQQQQ16sQQQ"
-)  # magic version sequence cluster term vote | cut: first last term | directory starts stays renews
-STATE_2 = struct.Struct("<4sIQ16sQQQQQ16sQQ")  # of format version 2: up to what stays
-STATE_1 = struct.Struct("<4sIQ16sQQQQQ")  # of format version 1: up to the cut
-STATE_RECORDS = (STATE, STATE_2, STATE_1)
 RECORD = struct.Struct("<I" + ENTRY.format[1:])  # CRC and ENTRY
 LINK = struct.Struct("<QQq")  # index, term, timestamp: hashed between the previous hash and the payload
 
@@ -67,7 +60,6 @@ SEGMENT_MAGIC = b"QBsg"
 BATCH_MAGIC = b"QBba"
 PROOF_MAGIC = b"QBpr"
 SUCCESSOR_MAGIC = b"QBsu"
-STATE_MAGIC = b"QBst"
 MARK_RECORDS = {
     **{MARKS + SECTOR * number: (PROOF, PROOF_MAGIC) for number in range(PROOFS)},
     SUCCESSOR_OFFSET: (SUCCESSOR, SUCCESSOR_MAGIC),
@@ -136,19 +128,6 @@ class Cut(NamedTuple):
     def lost(self) -> bool:
         """Whether durable data was lost: this member decides nothing until a leader has repaired it."""
         return self.last_index == UNKNOWN
-
-
-class State(NamedTuple):
-    """The two slots of the file `state`: hard state, what recovery cut, and whose directory this is."""
-
-    sequence: int
-    cluster: bytes
-    hard: HardState
-    cut: Cut | None
-    directory: bytes  # 16 random bytes, made with the directory
-    starts: int  # how often it was opened to be written to
-    stays: int | None  # entries after it are being given up (truncation.py)
-    renews: int | None = None  # all of the log is being given up for the snapshot at this entry (renewal.py)
 
 
 class Bad(Exception):
@@ -239,26 +218,6 @@ def encode_successor(number: int, size: int) -> bytes:
     return sealed(SUCCESSOR.pack(SUCCESSOR_MAGIC, number, size))
 
 
-def encode_state(state: State) -> bytes:
-    cut = state.cut or Cut(0, 0, 0)
-    stays = 0 if state.stays is None else state.stays + 1
-    renews = 0 if state.renews is None else state.renews + 1
-    return sealed(
-        STATE.pack(
-            STATE_MAGIC,
-            STATE_VERSION,
-            state.sequence,
-            state.cluster,
-            *state.hard,
-            *cut,
-            state.directory,
-            state.starts,
-            stays,
-            renews,
-        )
-    )
-
-
 def proof_offset(number: int) -> int:
     return MARKS + SECTOR * (number % PROOFS)
 
@@ -311,36 +270,6 @@ def check_gaps(data: bytes) -> None:
         if written < at:
             raise Bad(written, "there should be zeros here")
         start = at + length
-
-
-def decode_state(data: bytes) -> State | None:
-    """The newer of the two slots that are whole; None when neither is."""
-    slots = [decode_slot(data, slot * SECTOR) for slot in range(2)]
-    return max(
-        (state for state in slots if state is not None), key=lambda state: state.sequence, default=None
-    )
-
-
-def decode_slot(data: bytes, at: int) -> State | None:
-    """One slot of `state`; None when it is not whole. Raises Bad for a version that is not known here."""
-    found = (unsealed(record, STATE_MAGIC, data, at) for record in STATE_RECORDS)
-    fields = next(filter(None, found), None)
-    if fields is None:
-        return None
-    version, sequence, cluster, term, vote, first, last, cut_term, *more = fields
-    if version not in range(1, STATE_VERSION + 1):
-        raise Bad(at + CRC.size + 4, f"state format version {version}; this program reads {STATE_VERSION}")
-    directory, starts, stays, renews = [*more, *[bytes(16), 0, 0, 0][len(more) :]]
-    return State(
-        sequence,  # type: ignore[arg-type]
-        cluster,  # type: ignore[arg-type]
-        HardState(term, vote),  # type: ignore[arg-type]
-        Cut(first, last, cut_term) if first else None,  # type: ignore[arg-type]
-        directory,  # type: ignore[arg-type]
-        starts,  # type: ignore[arg-type]
-        stays - 1 if stays else None,  # type: ignore[operator]
-        renews - 1 if renews else None,  # type: ignore[operator]
-    )
 
 
 def decode_entries(

@@ -11,6 +11,7 @@ import google_crc32c
 from replication import archive, wal
 from replication.disk import RealDisk
 from replication.node import Node
+from replication.state import STATE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "log-format.md").read_text()
 
@@ -91,6 +92,6 @@ def test_the_page_gives_the_sizes_the_program_uses() -> None:
     assert end("### Segment header") == wal.SEGMENT_BYTES
     assert end("### Batch header") == wal.BATCH_BYTES
     assert end("### Entry") == wal.ENTRY_BYTES
-    assert end("## state") == wal.CRC.size + wal.STATE.size
+    assert end("## state") == wal.CRC.size + STATE.size
     assert f"0x{archive.HEAD_MAGIC:X}" in PAGE
     assert f"0x{archive.BLOCK_MAGIC:X}" in PAGE

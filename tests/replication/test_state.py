@@ -10,7 +10,7 @@ from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
 from replication.log import Log
 from replication.messages import HardState
-from replication.state import check_state
+from replication.state import STATE_1, STATE_2, STATE_MAGIC, State, check_state, decode_state, encode_state
 
 CLUSTER = bytes(range(16))
 
@@ -57,7 +57,7 @@ def test_a_directory_of_another_cluster_is_refused_with_both_names(tmp_path: Pat
 
 
 def slots_of_version_2(cluster: bytes) -> bytes:
-    record = wal.STATE_2.pack(wal.STATE_MAGIC, 2, 7, cluster, 3, 1, 5, 6, 2, b"d" * 16, 9, 0)
+    record = STATE_2.pack(STATE_MAGIC, 2, 7, cluster, 3, 1, 5, 6, 2, b"d" * 16, 9, 0)
     return wal.sealed(record).ljust(wal.SECTOR, b"\0") * 2
 
 
@@ -70,7 +70,7 @@ def test_the_state_of_format_version_2_is_read_and_written_again(tmp_path: Path)
 
 
 def slots_of_version_1(cluster: bytes, version: int = 1) -> bytes:
-    record = wal.STATE_1.pack(wal.STATE_MAGIC, version, 7, cluster, 3, 1, 5, 6, 2)
+    record = STATE_1.pack(STATE_MAGIC, version, 7, cluster, 3, 1, 5, 6, 2)
     return wal.sealed(record).ljust(wal.SECTOR, b"\0") * 2
 
 
@@ -97,6 +97,6 @@ def test_the_state_of_a_later_format_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stays", [None, 0, 1, 1 << 40])
 def test_what_stays_is_kept(stays: int | None) -> None:
-    given_up = wal.State(1, CLUSTER, HardState(1, 1), None, bytes(16), 0, stays)
+    given_up = State(1, CLUSTER, HardState(1, 1), None, bytes(16), 0, stays)
     for state in (given_up, given_up._replace(stays=None, renews=stays)):
-        assert wal.decode_state(wal.encode_state(state).ljust(2 * wal.SECTOR, b"\0")) == state
+        assert decode_state(encode_state(state).ljust(2 * wal.SECTOR, b"\0")) == state

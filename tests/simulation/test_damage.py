@@ -16,6 +16,7 @@ from replication.files import LogDamaged, LostData
 from replication.messages import Entry
 from replication.node import Node
 from replication.reader import check_pieces, read_pieces
+from replication.state import STATE, decode_state
 
 LAST = "00000004.segment"
 FILES = [
@@ -129,7 +130,7 @@ def test_every_truncation_is_reported(name: str) -> None:
     for length in {*range(0, size, 7), *range(size - 40, size), *range(200)}:
         short = disk.copy()
         del short.files[name].cached[length:]
-        one_slot_left = name == "state" and length >= wal.CRC.size + wal.STATE.size
+        one_slot_left = name == "state" and length >= wal.CRC.size + STATE.size
         assert judge_start(short, name) or one_slot_left, length
         if name not in ("state", "00000005.segment"):
             assert judge_reading(short, name), length
@@ -199,7 +200,7 @@ def test_damage_to_an_unproven_last_batch_keeps_its_promise() -> None:
         cuts += 1
         assert found == aged()[1][:-1]
         assert node.cut == wal.Cut(last.first_index, last.last_index, last.term)
-        state = wal.decode_state(bytes(flipped.files["state"].cached))
+        state = decode_state(bytes(flipped.files["state"].cached))
         assert state is not None
         assert state.cut == node.cut, "the promise is not remembered"
     assert cuts >= last.length

@@ -17,7 +17,7 @@ from replication import log as log_module
 from replication import truncation, wal
 from replication.files import Disk, LogError, LostData
 from replication.log import Log
-from replication.state import write_state_of
+from replication.state import State, write_state_of
 
 FOUND = (AssertionError, Violation, LogError, pytest.fail.Exception)
 
@@ -98,7 +98,7 @@ def do_not_note_the_reserved_segment() -> Iterator[None]:
 
 @contextmanager
 def give_up_without_saying_so_first() -> Iterator[None]:
-    def silent(disk: Disk, state: wal.State) -> wal.State:
+    def silent(disk: Disk, state: State) -> State:
         return write_state_of(disk, state._replace(stays=None))
 
     with patch.object(log_module, "write_state_of", silent):
@@ -109,7 +109,7 @@ def give_up_without_saying_so_first() -> Iterator[None]:
 def go_on_giving_up_what_only_the_cache_says() -> Iterator[None]:
     honest = Log._write_state
 
-    def lazy(log: Log, state: wal.State) -> None:
+    def lazy(log: Log, state: State) -> None:
         if state != log._state:
             honest(log, state)
 
