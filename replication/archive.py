@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import zstandard
 
-from replication import wal
+from replication import scanning, wal
 from replication.files import Disk, File, LogDamaged, LostData
 from replication.messages import Entry
 from replication.segments import TEMPORARY, Piece, packed_name, raw_pieces, segment_name
@@ -195,7 +195,7 @@ def packed_pieces(file: File, place: wal.Place, verify: bool) -> Iterator[Piece]
     for _, data in unpack(file, place.offset):
         entries: list[Entry] = []
         start = place.offset
-        place, _ = wal.decode_whole(data, 0, place, entries, verify=verify)
+        place, _ = scanning.decode_whole(data, 0, place, entries, verify=verify)
         yield Piece(entries, data, place.offset - start, place)
         if place.offset - start < len(data):
             raise wal.Bad(place.offset, f"the batch after entry {place.position.index} is damaged")

@@ -4,8 +4,8 @@
 """Batches as bytes, as docs/log-format.md has them: one laid out, and whole ones read back. No I/O.
 
 Laid out by compiled code, because every answer waits for it: Python objects that lay untouched while the process slept
-cost more than the work. Read back by compiled code only as far as nothing is wrong: wal.py, which states the format,
-takes up from there and says what it is.
+cost more than the work. Read back by compiled code only as far as nothing is wrong: scanning.py
+takes up from there and says what it is. wal.py states the format.
 Raises MemoryError, and TypeError for a piece that is no contiguous buffer.
 """
 

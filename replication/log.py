@@ -7,7 +7,7 @@ does not.
 
 from collections.abc import Iterator, Sequence
 
-from replication import snapshots, wal
+from replication import recovery, snapshots, wal
 from replication.archive import commits, compress
 from replication.clock import Clock
 from replication.feeding import Feeding
@@ -134,7 +134,7 @@ class Log:
             raise LostData(
                 path, len(reserved), f"the segment ends here; it was made {marks.successor_size} bytes long"
             )
-        tail = wal.recover_tail(file.path, data, header)
+        tail = recovery.recover_tail(file.path, data, header)
         last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
         self._first = names.first
         self.begins_after = begins_after(disk)
@@ -143,7 +143,7 @@ class Log:
         check_term(disk, self._state, tail.place.position.term)
         cut = tail.cut
         if reserved:
-            reserved_cut = wal.recover_reserved(reserved_file.path, reserved, tail.place.position)
+            reserved_cut = recovery.recover_reserved(reserved_file.path, reserved, tail.place.position)
             if cut is not None and reserved_cut is not None:
                 raise LostData(
                     file.path, tail.place.offset, "damaged, and the segment after it had been begun"
@@ -172,7 +172,7 @@ class Log:
         self.prove()
         self._sealed = [sealed for sealed in names.raw if sealed < number]
 
-    def _adopt(self, data: bytes, tail: wal.Tail) -> None:
+    def _adopt(self, data: bytes, tail: recovery.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
         as if it were clean, what the disk does not."""
         if tail.last_batch and tail.proven_index < tail.place.position.index:

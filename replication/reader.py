@@ -12,7 +12,7 @@ Only what a write leaves that never ended, a batch that nothing proves at the ve
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from replication import wal
+from replication import recovery, scanning, wal
 from replication.archive import commits, open_packed, read_header, unpack
 from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
@@ -267,7 +267,7 @@ class _Segment:
                 continue
             if damage:
                 raise damage
-            if isinstance(bad, wal.Frayed):
+            if isinstance(bad, scanning.Frayed):
                 self.place = bad.after
                 yield bad.entries
             return
@@ -276,10 +276,10 @@ class _Segment:
         for at, data in self._disk.ahead(unpack(self._file), PIECES_AHEAD):
             entries: list[Entry] = []
             start = self.place.offset
-            self.place, _ = wal.decode_whole(data, 0, self.place, entries, verify=self._verify)
+            self.place, _ = scanning.decode_whole(data, 0, self.place, entries, verify=self._verify)
             try:
                 while self.place.offset - start < len(data):
-                    place = wal.decode_batch(
+                    place = scanning.decode_batch(
                         data, self.place.offset - start, self.place, entries, verify=self._verify
                     )
                     if place is None:
@@ -315,9 +315,9 @@ class _Segment:
             return False
         written = bad.offset if bad else written_from(self._file, self.place.offset)
         data = front if written is None else self._file.pread(self._file.size(), 0)
-        _, cut = wal.judge_end(self.path, data, self.place, bad)
+        _, cut = recovery.judge_end(self.path, data, self.place, bad)
         if written is not None:
-            self._note(self.path, written, cut, whole=isinstance(bad, wal.Frayed))
+            self._note(self.path, written, cut, whole=isinstance(bad, scanning.Frayed))
         return True
 
     def _check_front(self, front: bytes) -> None:
@@ -337,7 +337,7 @@ class _Segment:
             raise LostData(file.path, 0, "the segment header is damaged")
         written = written_from(file, 0)
         if written is not None:
-            cut = wal.recover_reserved(file.path, file.pread(file.size(), 0), self.place.position)
+            cut = recovery.recover_reserved(file.path, file.pread(file.size(), 0), self.place.position)
             self._note(file.path, written, cut)
         file.close()
 

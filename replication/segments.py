@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from replication import wal
+from replication import scanning, wal
 from replication.files import Disk, File, LogDamaged, LostData
 from replication.messages import Entry
 
@@ -105,13 +105,13 @@ def raw_pieces(
         data = file.pread(min(want, header.size - place.offset), place.offset)
         entries: list[Entry] = []
         start = place
-        place, _ = wal.decode_whole(data, 0, place, entries, verify=verify)
+        place, _ = scanning.decode_whole(data, 0, place, entries, verify=verify)
         at = place.offset - start.offset
         stop: wal.Bad | None = None
         ended = False
         while at < len(data):
             try:
-                after = wal.decode_batch(data, at, place, entries, verify=verify)
+                after = scanning.decode_batch(data, at, place, entries, verify=verify)
             except wal.Bad as bad:
                 stop = bad
                 break
@@ -125,7 +125,7 @@ def raw_pieces(
         whole = start.offset + len(data) >= min(header.size, file.size())
         if ended or not data or place.offset + wal.BATCH_BYTES > header.size:
             return
-        if isinstance(stop, wal.Short) and not whole:
+        if isinstance(stop, scanning.Short) and not whole:
             want = max(size, stop.needed)
         elif stop is not None:
             raise stop

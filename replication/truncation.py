@@ -10,7 +10,7 @@ written and synced before the second, behind the entries, is.
 
 from contextlib import suppress
 
-from replication import wal
+from replication import scanning, wal
 from replication.archive import read_header, segment_pieces
 from replication.files import Disk, File, LogDamaged, LostData
 from replication.messages import Entry, Proposal
@@ -102,7 +102,7 @@ def beginning_of(file: File, place: wal.Place, data: bytes, stays: int) -> tuple
         return b"", place
     entries: list[Entry] = []
     try:
-        wal.decode_entries(
+        scanning.decode_entries(
             data, wal.BATCH_BYTES, len(data), place.position, entries, verify=True, through=stays
         )
     except wal.Bad as bad:
@@ -118,7 +118,7 @@ def commit_index(file: File, place: wal.Place, data: bytes) -> int:
     """What the batch at `place`, where `data` stands, says of commitment. Raises LostData, OSError."""
     head = wal.decode_batch_header(data, 0)
     if head is None:  # torn while it was written; its second copy, that of the whole batch, is still there
-        traces = wal.batch_headers(file.pread(file.size(), 0), place.offset)
+        traces = scanning.batch_headers(file.pread(file.size(), 0), place.offset)
         head = next((head for head in traces if head.first_index == place.position.index + 1), None)
     if head is None:
         raise LostData(file.path, place.offset, "both headers of the batch are damaged")

@@ -1,4 +1,4 @@
-"""The log's format: bytes in, decisions and bytes out. No I/O. docs/log-format.md has the byte tables.
+"""The format of the log's segments: fields in, bytes out, and back. No I/O. docs/log-format.md has the byte tables.
 
 A segment is a file of fixed size, written to zeros before it is used:
 
@@ -24,8 +24,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
-from replication.batch import lay_out, read_whole
-from replication.files import LostData
+from replication.batch import lay_out
 from replication.messages import Entry, Proposal
 
 VERSION = 1
@@ -137,23 +136,6 @@ class Bad(Exception):
         self.offset = offset
         self.what = what
         super().__init__(what)
-
-
-class Frayed(Bad):
-    """The batch's entries are whole; what follows them in it, zeros and the header again, is not."""
-
-    def __init__(self, offset: int, what: str, entries: list[Entry], after: "Place") -> None:
-        super().__init__(offset, what)
-        self.entries = entries
-        self.after = after  # the place after this batch
-
-
-class Short(Bad):
-    """The bytes given end within a batch. `needed`: how many it takes from the batch's start."""
-
-    def __init__(self, offset: int, what: str, needed: int) -> None:
-        super().__init__(offset, what)
-        self.needed = needed
 
 
 def crc32c(data: bytes) -> int:
@@ -272,196 +254,8 @@ def check_gaps(data: bytes) -> None:
         start = at + length
 
 
-def decode_entries(
-    data: bytes,
-    at: int,
-    end: int,
-    position: Position,
-    entries: list[Entry],
-    *,
-    verify: bool,
-    through: int | None = None,
-) -> Position:
-    """Appends the entries of data[at:end], to the one with index `through` at most, and gives the position after them.
-    Raises Bad."""
-    index, term, last_ns, chain = position
-    while at < end and index != through:
-        if end - at < ENTRY_BYTES:
-            raise Bad(at, "an entry's header is cut short")
-        checksum, length, found, term, timestamp_ns, digest = RECORD.unpack_from(data, at)
-        stop = at + ENTRY_BYTES + length + -length % 8
-        if stop > end:
-            raise Bad(at, f"an entry of {length} bytes reaches beyond its batch")
-        body = data[at + CRC.size : stop]
-        payload = memoryview(body)[ENTRY.size : ENTRY.size + length]
-        if checksum != crc32c(body):
-            raise Bad(at, f"the checksum of entry {index + 1} does not match")
-        if found != index + 1:
-            raise Bad(at, f"entry {found} stands where entry {index + 1} should")
-        if verify:
-            link = hashlib.sha256(chain + body[LINK_AT : LINK_AT + LINK.size])
-            link.update(payload)
-            if link.digest() != digest:
-                raise Bad(at, f"the chain hash of entry {found} does not match")
-            if timestamp_ns < last_ns:
-                raise Bad(at, f"entry {found} is stamped before the one it follows")
-        index, last_ns, chain = found, timestamp_ns, digest
-        entries.append(Entry(found, term, timestamp_ns, payload, digest))
-        at = stop
-    return Position(index, term, last_ns, chain)
-
-
-def decode_batch(data: bytes, at: int, place: Place, entries: list[Entry], *, verify: bool) -> Place | None:
-    """Reads the batch that should begin at `place`, found at data[at]. None: nothing was written here
-    (zeros). With `verify` its every byte is checked.
-
-    Raises Bad (offset in the file), Short when `data` does not hold the whole batch; Frayed; `entries` then
-    holds nothing new.
-    """
-    if at + BATCH_BYTES > len(data):
-        raise Short(place.offset, "a batch header is cut short", BATCH_BYTES)
-    header = decode_batch_header(data, at)
-    if header is None:
-        if not any(data[at : at + BATCH_BYTES]):
-            return None
-        raise Bad(
-            place.offset,
-            f"the header of the batch that begins with entry {place.position.index + 1} is damaged",
-        )
-    if (header.offset, header.number, header.first_index) != (
-        place.offset,
-        place.number,
-        place.position.index + 1,
-    ):
-        raise Bad(
-            place.offset, f"a batch header that belongs to offset {header.offset}, entry {header.first_index}"
-        )
-    if header.hash_before != place.position.hash:
-        raise Bad(
-            place.offset, f"the batch of entry {header.first_index} does not follow the entry before it"
-        )
-    start, end = at + BATCH_BYTES, at + BATCH_BYTES + header.length
-    after = second_header(place.offset + BATCH_BYTES + header.length) + BATCH_BYTES
-    if at + after - place.offset > len(data):
-        what = f"the batch of entry {header.first_index} reaches beyond the end of the file"
-        raise Short(place.offset, what, after - place.offset)
-    kept = len(entries)
-    try:
-        position = decode_entries(data, start, end, place.position, entries, verify=verify)
-        if (position.index, position.term, position.hash) != (
-            header.last_index,
-            header.term,
-            header.hash_after,
-        ):
-            raise Bad(start, f"the batch of entry {header.first_index} does not end where its header says")
-    except Bad as bad:
-        del entries[kept:]
-        raise Bad(bad.offset - at + place.offset, bad.what) from None
-    following = Place(position, place.number + 1, after)
-    closing = data[end : at + after - place.offset]
-    if verify and closing != PADDING[: len(closing) - BATCH_BYTES] + data[at:start]:
-        what = f"behind entry {position.index} are not the zeros and the second header that close its batch"
-        added = entries[kept:]
-        del entries[kept:]
-        raise Frayed(end - at + place.offset, what, added, following)
-    return following
-
-
-def decode_whole(
-    data: bytes, at: int, place: Place, entries: list[Entry], *, verify: bool
-) -> tuple[Place, int]:
-    """Reads the batches that follow each other from data[at], where `place` is, as `decode_batch` would; stops in
-    front of the first for which that would not give a place.
-
-    The place after them, and the offset in the file of the last of them (0 = none). Compiled: batch.pyx.
-    """
-    position, number, offset, last = read_whole(
-        data, at, place.position, place.number, place.offset, entries, verify
-    )
-    return Place(Position(*position), number, offset), last
-
-
 def first_place(header: SegmentHeader) -> Place:
     return Place(header.before, 1, DATA)
-
-
-# ---------------------------------------------------------------- recovery
-
-
-class Tail(NamedTuple):
-    """What recovery found at the end of the log, and what it has to do."""
-
-    place: Place  # where the next batch goes
-    proven_index: int  # the last batch is written again unless it is proven
-    last_batch: int  # offset of the last whole batch; 0 = the segment has none
-    remains: bool  # bytes follow `place` that are no batch: they are zeroed
-    cut: Cut | None  # the torn batch, when `remains`
-
-
-def recover_tail(path: str, data: bytes, header: SegmentHeader) -> Tail:
-    """Decides about the last begun segment, given whole. Raises LostData."""
-    (place, last_batch), bad = decode_whole(data, DATA, first_place(header), [], verify=True), None
-    while place.offset + BATCH_BYTES <= len(data):
-        try:
-            after = decode_batch(data, place.offset, place, [], verify=True)
-        except Frayed as problem:
-            judge_end(path, data, place, problem)  # raises when the batch was proven
-            place, last_batch = problem.after, place.offset
-            break
-        except Bad as problem:
-            bad = problem
-            break
-        if after is None:
-            break
-        place, last_batch = after, place.offset
-    remains, cut = judge_end(path, data, place, bad)
-    return Tail(place, decode_marks(data).proven_index, last_batch, remains, cut)
-
-
-def judge_end(path: str, data: bytes, place: Place, bad: Bad | None) -> tuple[bool, Cut | None]:
-    """Decides about what follows the last whole batch of the last begun segment, given whole: whether
-    anything remains there, and what it was. Raises LostData when something proven should be there."""
-    index = place.position.index
-    traces = batch_headers(data, place.offset)
-    torn = next((batch for batch in traces if batch.first_index == index + 1), None)
-    proven = max((decode_marks(data).proven_index, *(batch.first_index - 1 for batch in traces)))
-    if proven > index:
-        what = bad.what if bad else f"entry {index + 1} is missing"
-        where = bad.offset if bad else place.offset
-        raise LostData(path, where, f"{what}; entries {index + 1} to {proven} had been made durable")
-    remains = torn is not None or not blank(data, place.offset)
-    if not remains:
-        return False, None
-    return True, Cut(index + 1, torn.last_index if torn else index, torn.term if torn else 0)
-
-
-def recover_reserved(path: str, data: bytes, before: Position) -> Cut | None:
-    """Decides about the segment after the last begun one, given whole: None when it is blank.
-
-    Only its first, unproven batch can have been torn: any later trace means that its header was damaged.
-    """
-    if blank(data, 0):
-        return None
-    traces = batch_headers(data, DATA)
-    proven = max((decode_marks(data).proven_index, *(batch.first_index - 1 for batch in traces)))
-    if proven > before.index:
-        raise LostData(path, 0, f"the segment header is damaged; entries to {proven} had been made durable")
-    torn = next((batch for batch in traces if batch.first_index == before.index + 1), None)
-    return Cut(before.index + 1, torn.last_index if torn else before.index, torn.term if torn else 0)
-
-
-def batch_headers(data: bytes, at: int) -> list[BatchHeader]:
-    """Whole batch headers, first or second copies, anywhere behind `at`, that stand where they say."""
-    found: list[BatchHeader] = []
-    at = data.find(BATCH_MAGIC, at)
-    while at >= 0:
-        header = decode_batch_header(data, at - CRC.size)
-        if header is not None:
-            copy = second_header(header.offset + BATCH_BYTES + header.length)
-            if at - CRC.size in (header.offset, copy):
-                found.append(header)
-        at = data.find(BATCH_MAGIC, at + 1)
-    return found
 
 
 def blank(data: bytes, at: int) -> bool:

@@ -15,7 +15,7 @@ from fix_client import FixClient
 
 from gateway import inputs
 from gateway.config import load
-from replication import wal
+from replication import scanning, wal
 from replication.disk import RealDisk, read_log
 from replication.messages import Proposal
 from replication.node import Node
@@ -215,7 +215,7 @@ def wait_for_proof(segment: Path, index: int) -> None:
 
 
 def last_batch(segment: Path) -> wal.BatchHeader:
-    return max(wal.batch_headers(segment.read_bytes(), wal.DATA), key=lambda batch: batch.number)
+    return max(scanning.batch_headers(segment.read_bytes(), wal.DATA), key=lambda batch: batch.number)
 
 
 def trade(exchange: ExchangeProcess) -> FixClient:

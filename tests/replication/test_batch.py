@@ -1,11 +1,11 @@
-"""What batch.pyx lays out, wal.py reads back."""
+"""What batch.pyx lays out, scanning.py reads back."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication import wal
+from replication import scanning, wal
 from replication.messages import Entry, Proposal
 
 PIECES = st.lists(
@@ -31,7 +31,7 @@ def test_a_batch_reads_back_as_it_was_proposed(
     assert [bytes(entry.payload) for entry in entries] == [b"".join(pieces) for pieces in payloads]
     assert place.offset + len(batch) == wal.batch_end(place.offset, [len(entry.payload) for entry in entries])
     found: list[Entry] = []
-    assert wal.decode_batch(batch, 0, place, found, verify=True) == after
+    assert scanning.decode_batch(batch, 0, place, found, verify=True) == after
     assert found == entries
 
 
@@ -55,12 +55,12 @@ def batches(payloads: list[list[bytes]]) -> tuple[bytes, wal.Place]:
 
 
 def one_by_one(data: bytes, place: wal.Place, *, verify: bool) -> tuple[list[Entry], wal.Place, int]:
-    """What wal.decode_batch reads before it meets anything else than a whole batch."""
+    """What scanning.decode_batch reads before it meets anything else than a whole batch."""
     entries: list[Entry] = []
     last = 0
     try:
         while (
-            after := wal.decode_batch(data, place.offset - wal.DATA, place, entries, verify=verify)
+            after := scanning.decode_batch(data, place.offset - wal.DATA, place, entries, verify=verify)
         ) is not None:
             place, last = after, place.offset
     except wal.Bad:
@@ -82,7 +82,7 @@ def test_whole_batches_are_read_as_far_as_one_by_one(
         damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(0, 255))
     given_bytes = bytes(damaged[: data.draw(st.sampled_from([len(whole), *range(len(whole))]))])
     entries: list[Entry] = []
-    after, last = wal.decode_whole(given_bytes, 0, place, entries, verify=verify)
+    after, last = scanning.decode_whole(given_bytes, 0, place, entries, verify=verify)
     assert (entries, after, last) == one_by_one(given_bytes, place, verify=verify)
 
 
@@ -92,7 +92,7 @@ def test_every_flipped_byte_stops_where_one_by_one_does(verify: bool) -> None:
     for at in range(len(whole)):
         damaged = whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :]
         entries: list[Entry] = []
-        after, last = wal.decode_whole(damaged, 0, place, entries, verify=verify)
+        after, last = scanning.decode_whole(damaged, 0, place, entries, verify=verify)
         assert (entries, after, last) == one_by_one(damaged, place, verify=verify), at
         assert len(entries) < 3 or not verify
 
@@ -110,7 +110,7 @@ def test_batches_of_another_place_are_not_read(wrong: str) -> None:
         "offset": place._replace(offset=wal.DATA + 512),
     }[wrong]
     entries: list[Entry] = []
-    after, last = wal.decode_whole(whole, 0, elsewhere, entries, verify=True)
+    after, last = scanning.decode_whole(whole, 0, elsewhere, entries, verify=True)
     read = 1 if wrong == "term" else 0  # which nothing before an entry binds but the hash
     assert (len(entries), last) == (read, wal.DATA * read)
     assert read or after == elsewhere
@@ -119,5 +119,5 @@ def test_batches_of_another_place_are_not_read(wrong: str) -> None:
 def test_payloads_read_back_lie_on_8_bytes() -> None:
     whole, place = batches([[b"a", b"bb" * 7], [b"c"]])
     entries: list[Entry] = []
-    wal.decode_whole(whole, 0, place, entries, verify=True)
+    scanning.decode_whole(whole, 0, place, entries, verify=True)
     assert [np.frombuffer(entry.payload, np.uint8).ctypes.data % 8 for entry in entries] == [0, 0, 0]

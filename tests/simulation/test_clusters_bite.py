@@ -20,7 +20,7 @@ from simulate import one
 
 from gateway import rules
 from gateway.intake import Intake
-from replication import wal
+from replication import recovery, wal
 from replication.clock import LeaderClock
 from replication.files import LostData
 from replication.leading import Leading
@@ -85,7 +85,7 @@ def nothing_is_proposed_again() -> Iterator[None]:
 
 @contextmanager
 def cuts_a_proven_tail() -> Iterator[None]:
-    honest = wal.judge_end
+    honest = recovery.judge_end
 
     def careless(
         path: str, data: bytes, place: wal.Place, bad: wal.Bad | None
@@ -96,7 +96,7 @@ def cuts_a_proven_tail() -> Iterator[None]:
             index = place.position.index
             return True, wal.Cut(index + 1, index, 0)
 
-    with patch.object(wal, "judge_end", careless):
+    with patch.object(recovery, "judge_end", careless):
         yield
 
 

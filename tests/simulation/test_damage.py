@@ -11,7 +11,7 @@ import pytest
 from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Exchange, ManualClock, Seen
 from simulated_disk import SimulatedDisk
 
-from replication import wal
+from replication import scanning, wal
 from replication.files import LogDamaged, LostData
 from replication.messages import Entry
 from replication.node import Node
@@ -176,7 +176,7 @@ def unproven() -> tuple[SimulatedDisk, wal.BatchHeader]:
     for number in range(wal.PROOFS):
         start = wal.proof_offset(number)
         data[start : start + wal.SECTOR] = bytes(wal.SECTOR)
-    last = max(wal.batch_headers(bytes(data), wal.DATA), key=lambda batch: batch.number)
+    last = max(scanning.batch_headers(bytes(data), wal.DATA), key=lambda batch: batch.number)
     return disk, last
 
 
@@ -209,7 +209,7 @@ def test_damage_to_an_unproven_last_batch_keeps_its_promise() -> None:
 def test_what_a_batch_proves_outlives_the_proof() -> None:
     """The batch before the last is proven by the last one's header alone."""
     disk, last = unproven()
-    batches = wal.batch_headers(bytes(disk.files[LAST].cached), wal.DATA)
+    batches = scanning.batch_headers(bytes(disk.files[LAST].cached), wal.DATA)
     before = next(batch for batch in batches if batch.number == last.number - 1)
     for at in range(before.offset, before.offset + wal.BATCH_BYTES + before.length):
         flipped = disk.copy()

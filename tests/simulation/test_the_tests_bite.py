@@ -14,7 +14,7 @@ from exchange import Violation, crash_and_judge, operations_of
 from simulated_disk import SimulatedDisk, SimulatedFile
 
 from replication import log as log_module
-from replication import truncation, wal
+from replication import recovery, scanning, truncation, wal
 from replication.files import Disk, LogError, LostData
 from replication.log import Log
 from replication.state import State, write_state_of
@@ -63,7 +63,7 @@ def no_second_header_copy() -> Iterator[None]:
 
 @contextmanager
 def cut_whatever_does_not_read() -> Iterator[None]:
-    honest = wal.judge_end
+    honest = recovery.judge_end
 
     def careless(
         path: str, data: bytes, place: wal.Place, bad: wal.Bad | None
@@ -74,7 +74,7 @@ def cut_whatever_does_not_read() -> Iterator[None]:
             index = place.position.index
             return True, wal.Cut(index + 1, index, 0)
 
-    with patch.object(wal, "judge_end", careless):
+    with patch.object(recovery, "judge_end", careless):
         yield
 
 
@@ -221,13 +221,13 @@ class Anything(int):
 
 @contextmanager
 def no_checksums() -> Iterator[None]:
-    honest = wal.decode_batch
+    honest = scanning.decode_batch
 
     def blind(*args: object, verify: bool) -> object:
         with patch.object(wal, "crc32c", lambda data: Anything(0)):
             return honest(*args, verify=False)  # type: ignore[arg-type]
 
-    with patch.object(wal, "decode_batch", blind):
+    with patch.object(scanning, "decode_batch", blind):
         yield
 
 
