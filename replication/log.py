@@ -8,16 +8,17 @@ does not.
 from collections.abc import Iterator, Sequence
 
 from replication import recovery, snapshots, wal
-from replication.archive import commits, compress
+from replication.archive import compress
 from replication.clock import Clock
 from replication.feeding import Feeding
 from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
-from replication.reader import begins_after, read_pieces
+from replication.opening import Found, begin, find, is_unfinished, load
+from replication.reader import read_pieces
 from replication.renewal import begin_behind, renew
-from replication.segments import SEGMENT_NAME, TEMPORARY, Names, erase, fill, make, segment_name
+from replication.segments import Names, erase, fill, make, segment_name
 from replication.snapshots import Snapshot, settle
-from replication.state import STATE_NAME, State, check_term, no_state, read_state, write_state, write_state_of
+from replication.state import STATE_NAME, State, read_state, write_state_of
 from replication.truncation import give_up, remove_after, shorten
 
 RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
@@ -75,7 +76,8 @@ class Log:
                     disk.unlink(name)
             disk.sync_directory()  # a killed process may have left names that only the cache knows
             names = Names(disk)
-            if STATE_NAME not in disk.names() and begin(disk, names, segment_bytes, cluster):
+            if STATE_NAME not in disk.names():
+                begin(disk, names, segment_bytes, cluster)
                 names = Names(disk)
             state = read_state(disk)
             if cluster not in (None, state.cluster):
@@ -97,80 +99,40 @@ class Log:
             if names.first > 1 and not snapshots.names(disk):
                 what = "the segment is missing, and no snapshot holds what was in it"
                 raise LostData(disk.path(segment_name(1)), 0, what)
-            log._recover(names)
+            log._recover(find(disk, state, names))
         except OSError as error:
             raise LogUnavailable(disk.path(""), error) from error
         return log
 
-    def _recover(self, names: Names) -> None:
-        names.check_complete()
-        number = names.last
-        disk = self._disk
-        reserved = b""
-        file, data, header = load(disk, number)
-        if header is None and number > names.first:
-            reserved, reserved_file = data, file
-            number -= 1
-            file, data, header = load(disk, number)
-        if header is None:
-            raise LostData(file.path, 0, "the segment header is damaged")
-        if header.number != number or header.cluster != self._state.cluster:
-            raise LogDamaged(
-                file.path, 0, "the segment belongs elsewhere: its header names another number or cluster"
-            )
-        if len(data) < header.size:
-            raise LostData(
-                file.path, len(data), f"the segment ends here; it was made {header.size} bytes long"
-            )
-        try:
-            wal.check_gaps(data)
-        except wal.Bad as bad:
-            raise LogDamaged(file.path, bad.offset, bad.what) from None
-        marks = wal.decode_marks(data)
-        if marks.successor and marks.successor != names.last:
-            raise LostData(disk.path(segment_name(marks.successor)), 0, "the segment is missing")
-        if marks.successor and len(reserved) < marks.successor_size:
-            path = disk.path(segment_name(marks.successor))
-            raise LostData(
-                path, len(reserved), f"the segment ends here; it was made {marks.successor_size} bytes long"
-            )
-        tail = recovery.recover_tail(file.path, data, header)
-        last = wal.decode_batch_header(data, tail.last_batch) if tail.last_batch else None
-        self._first = names.first
-        self.begins_after = begins_after(disk)
-        commit_index = last.commit_index if last else last_commit(disk, number - 1, names)
-        self.commit_index = max(commit_index, self.begins_after)
-        check_term(disk, self._state, tail.place.position.term)
-        cut = tail.cut
-        if reserved:
-            reserved_cut = recovery.recover_reserved(reserved_file.path, reserved, tail.place.position)
-            if cut is not None and reserved_cut is not None:
-                raise LostData(
-                    file.path, tail.place.offset, "damaged, and the segment after it had been begun"
-                )
-            cut = cut or reserved_cut
-        # Everything is decided; from here on the directory is changed. Each step can be done again after a
-        # crash.
-        self._file, self._header, self._place = file, header, tail.place
-        if cut is not None:
-            self.cut = cut
-            self._save_cut(cut)
+    def _recover(self, found: Found) -> None:
+        """Changes the directory; each step can be done again after a crash."""
+        file, data, tail, disk = found.file, found.data, found.tail, self._disk
+        self._first, self.begins_after, self.commit_index = (
+            found.first,
+            found.begins_after,
+            found.commit_index,
+        )
+        self._file, self._header, self._place = file, found.header, tail.place
+        if found.cut is not None:
+            self.cut = found.cut
+            self._save_cut(found.cut)
             if tail.remains:
                 erase(file, data, tail.place.offset)
-            else:
-                erase(reserved_file, reserved, 0)
-                reserved_file.sync()
+            elif found.reserved is not None:
+                erase(*found.reserved, 0)
+                found.reserved[0].sync()
         self._adopt(data, tail)
         for offset in wal.torn_marks(data):
             file.pwrite(wal.PADDING, offset)
-        if reserved:
-            self._next_size = max(len(reserved), self._segment_bytes)
-            fill(disk, reserved_file, len(reserved), self._next_size)  # segments have become larger since
+        if found.reserved is not None:
+            reserved, blank = found.reserved
+            self._next_size = max(len(blank), self._segment_bytes)
+            fill(disk, reserved, len(blank), self._next_size)  # segments have become larger since
             self._note_successor()
-            reserved_file.close()
+            reserved.close()
         self.sync()
         self.prove()
-        self._sealed = [sealed for sealed in names.raw if sealed < number]
+        self._sealed = found.sealed
 
     def _adopt(self, data: bytes, tail: recovery.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
@@ -531,53 +493,6 @@ class Log:
             self.prove()
             self.sync()
         self._file.close()
-
-
-def begin(disk: Disk, names: Names, segment_bytes: int, cluster: bytes | None) -> bool:
-    """Makes a new log in a directory that has none; goes on where a crash interrupted that."""
-    if names.all:
-        if names.all != {1}:
-            raise no_state(disk)
-        _, data, header = load(disk, 1)
-        if header is None or not wal.blank(data, wal.MARKS):
-            raise no_state(disk)
-        cluster = header.cluster
-    else:
-        cluster = cluster or disk.unique()
-        make(
-            disk,
-            segment_name(1),
-            segment_bytes,
-            wal.SegmentHeader(1, segment_bytes, cluster, wal.beginning(cluster)),
-        )
-    name = STATE_NAME + TEMPORARY
-    file = disk.open(name, create=True)
-    write_state(file, State(1, cluster, HardState(0, 0), None, disk.unique(), 0, None))
-    file.close()
-    disk.rename(name, STATE_NAME)
-    disk.sync_directory()
-    return True
-
-
-def load(disk: Disk, number: int) -> tuple[File, bytes, wal.SegmentHeader | None]:
-    """A raw segment, open, whole, and its header: None when it is not begun, or damaged."""
-    file = disk.open(segment_name(number))
-    data = file.pread(file.size(), 0)
-    try:
-        return file, data, wal.decode_segment(data)
-    except wal.Bad as bad:
-        raise LogDamaged(file.path, bad.offset, bad.what) from None
-
-
-def last_commit(disk: Disk, number: int, names: Names) -> int:
-    """What the last batch of sealed segment `number` says of commitment; 0 when there is no such segment."""
-    return max(commits(disk, number), default=0) if number >= names.first else 0
-
-
-def is_unfinished(name: str) -> bool:
-    """A file of ours that a crash left before it got its name."""
-    target = name.removesuffix(TEMPORARY)
-    return target != name and (target == STATE_NAME or SEGMENT_NAME.fullmatch(target) is not None)
 
 
 def reserve(disk: Disk, number: int, size: int) -> int:
