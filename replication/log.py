@@ -1,28 +1,24 @@
 """The durable log: the segments and the `state` file of one directory, over the Disk protocol.
 
-What is durable when, and what a crash may leave, is stated in wal.py and DESIGN.md. Not thread-safe; the work
-that runs beside the loop (reserving the next segment, compressing sealed ones) touches only files the loop
-does not.
+What is durable when, and what a crash may leave, is stated in wal.py and DESIGN.md. Not thread-safe; the work that runs
+beside the loop (upkeep.py) touches only files the loop does not.
 """
 
 from collections.abc import Iterator, Sequence
 
 from replication import recovery, snapshots, wal
-from replication.archive import compress
 from replication.clock import Clock
 from replication.feeding import Feeding
-from replication.files import Disk, File, Job, LogDamaged, LogError, LogFailed, LogUnavailable, LostData
+from replication.files import Disk, File, LogError, LogFailed, LogUnavailable, LostData
 from replication.messages import Entry, HardState, Proposal
 from replication.opening import Found, begin, find, is_unfinished, load
 from replication.reader import read_pieces
 from replication.renewal import begin_behind, renew
-from replication.segments import Names, erase, fill, make, segment_name
+from replication.segments import Names, erase, fill, segment_name
 from replication.snapshots import Snapshot, settle
 from replication.state import STATE_NAME, State, read_state, write_state_of
 from replication.truncation import give_up, remove_after, shorten
-
-RETRY_NS = 1_000_000_000  # between two attempts to reserve the next segment
-COMPRESS_RETRY_NS = 60_000_000_000
+from replication.upkeep import Upkeep
 
 
 class Log:
@@ -49,16 +45,8 @@ class Log:
         self._file: File
         self._header: wal.SegmentHeader
         self._place: wal.Place
-        # The next one, reserved ahead.
-        self._next_size = 0  # 0 = not reserved yet
-        self._fresh = False  # the header of the segment that is written to is not durable yet
-        self._job: Job[int] | None = None
-        self._reserving = False  # what the job does: reserve a segment, or compress one
-        self._sealed: list[int] = []  # segments still to be compressed
-        self._retry_ns = 0
-        self._compress_retry_ns = 0
-        self._broken: str | None = None  # a failed write or damage found beside the loop: no input any more
-        self._unreserved: str | None = None  # why there is no next segment
+        self._fresh = False  # its header is not durable yet
+        self._upkeep = Upkeep(disk, clock, segment_bytes)
         self._feeding = Feeding(disk)
 
     # ------------------------------------------------------------ opening
@@ -126,13 +114,13 @@ class Log:
             file.pwrite(wal.PADDING, offset)
         if found.reserved is not None:
             reserved, blank = found.reserved
-            self._next_size = max(len(blank), self._segment_bytes)
-            fill(disk, reserved, len(blank), self._next_size)  # segments have become larger since
+            self._upkeep.next_size = max(len(blank), self._segment_bytes)
+            fill(disk, reserved, len(blank), self._upkeep.next_size)  # segments have become larger since
             self._note_successor()
             reserved.close()
         self.sync()
         self.prove()
-        self._sealed = found.sealed
+        self._upkeep.sealed = found.sealed
 
     def _adopt(self, data: bytes, tail: recovery.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,
@@ -215,11 +203,12 @@ class Log:
         assert not self.syncing
         if wal.batch_end(self._place.offset, payload_lengths) <= self._header.size:
             return True
-        if self._next_size == 0 and self._job is None:
+        upkeep = self._upkeep
+        if upkeep.next_size == 0 and upkeep.job is None:
             self.poll()
-        while self._next_size == 0 and self._job is not None:
+        while upkeep.next_size == 0 and upkeep.job is not None:
             self.poll(wait=True)  # the log grew faster than segments are reserved
-        if self._next_size == 0:
+        if upkeep.next_size == 0:
             return False
         self.sync()  # of the marks: no power failure tears one in a segment that is not the last
         try:
@@ -227,13 +216,11 @@ class Log:
         except OSError as error:
             raise self._fail(self._file.path, error) from error
         self._file.close()
-        self._sealed.append(self._header.number)
-        before = self._place.position
-        self._header = wal.SegmentHeader(
-            self._header.number + 1, self._next_size, self._header.cluster, before
-        )
+        number, _, cluster, _ = self._header
+        self._header = wal.SegmentHeader(number + 1, upkeep.next_size, cluster, self._place.position)
+        upkeep.seal(number)
         self._file, self._place = file, wal.first_place(self._header)
-        self._next_size, self._fresh = 0, True
+        self._fresh = True
         return wal.batch_end(self._place.offset, payload_lengths) <= self._header.size
 
     def append(self, proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
@@ -287,9 +274,7 @@ class Log:
         """Gives up every entry after `stays`, durably. Raises LogFailed, LostData, LogDamaged."""
         assert not self.syncing
         assert self.commit_index <= stays < self.proven_index == self._place.position.index
-        if self._job is not None:
-            self._disk.hurry()
-            self._finish(self._job)
+        self._end_work()
         self._write_state(self._state._replace(stays=stays))
         here = stays >= self._header.before.index  # what is reserved behind this segment is blank, and stays
         try:
@@ -304,9 +289,8 @@ class Log:
             raise self._fail(self._file.path, error) from error
         if not here:
             self._header = header
-            self._sealed = [number for number in self._sealed if number < header.number]
-            self._next_size, self._retry_ns = 0, 0
-        elif self._next_size:
+            self._upkeep.give_up(header.number)
+        elif self._upkeep.next_size:
             self._note_successor()
         self._feeding.give_up(stays)
         self.proven_index = stays
@@ -317,9 +301,8 @@ class Log:
         """Gives up every entry and goes on behind a snapshot that was read whole and has the name of one that comes; as
         it is then. Raises LogFailed, LostData, LogDamaged."""
         assert not self.syncing
-        self._disk.hurry()
-        if self._job is not None:
-            self._finish(self._job)
+        self._disk.hurry()  # work on snapshots, too
+        self._end_work()
         index = arrived.index
         self._write_state(self._state._replace(renews=index))
         try:
@@ -332,8 +315,7 @@ class Log:
             raise self._fail(self._file.path, error) from error
         assert header is not None, "it was made just now"
         self._header, self._place = header, wal.first_place(header)
-        self._sealed.clear()
-        self._next_size, self._retry_ns = 0, 0
+        self._upkeep.give_up(0)
         self._feeding = Feeding(self._disk)
         self._first = number
         self.begins_after = self.proven_index = index
@@ -358,25 +340,21 @@ class Log:
 
     def _fail(self, path: str, error: OSError) -> LogFailed:
         self._failed = LogFailed(path, error)
-        self._broken = str(self._failed)
         return self._failed
 
     @property
     def why_not(self) -> str | None:
         """Why no input may be taken, for people."""
-        return self._broken or self._unreserved
+        if self._failed is not None:
+            return str(self._failed)
+        return self._upkeep.damage or self._upkeep.unreserved
 
     # ------------------------------------------------------------ beside the loop
 
     @property
     def work_due(self) -> bool:
         """Whether `poll` may have something to do."""
-        return self._next_size == 0 or self._job is not None or self._may_compress
-
-    @property
-    def _may_compress(self) -> bool:
-        """A sealed segment is compressed when all of it is committed: it is never given up then."""
-        return len(self._sealed) > 0 and self._header.before.index <= self.commit_index
+        return self._upkeep.due(self._header, self.commit_index)
 
     def poll(self, *, wait: bool = False) -> None:
         """Looks after the work beside the loop: takes up what has ended, starts what is due.
@@ -385,57 +363,28 @@ class Log:
         """
         if self._failed is not None:
             raise self._failed
-        if not self.work_due:
+        upkeep = self._upkeep
+        if not upkeep.due(self._header, self.commit_index):
             return
-        if self._job is not None:
-            if wait:
-                self._disk.hurry()
-            elif not self._job.done():
+        if upkeep.job is not None:
+            if not upkeep.ended(wait=wait):
                 return
-            self._finish(self._job)
-        now = self._clock.monotonic_ns()
-        if self._next_size == 0:
-            # Not before a power failure cannot tear this one's header: only the last of them may be torn.
-            if now >= self._retry_ns and not self._fresh:
-                number, size, disk = self._header.number + 1, self._segment_bytes, self._disk
-                self._reserving = True
-                self._job = disk.start(lambda: reserve(disk, number, size))
-        elif self._may_compress and now >= self._compress_retry_ns:
-            number, disk = self._sealed[0], self._disk
-            self._reserving = False
-            self._job = disk.start(lambda: compress(disk, number))
+            self._finish_work()
+        # No reserving before a power failure cannot tear this segment's header: only the last of them may be torn.
+        upkeep.begin(self._header, self.commit_index, may_reserve=not self._fresh)
 
-    def _finish(self, job: Job[int]) -> None:
-        self._job = None
-        try:
-            size = job.result()
-        except LogDamaged as damage:
-            self._broken = str(damage)
-            self._compress_retry_ns = 1 << 62
-            return
-        except OSError as error:
-            now = self._clock.monotonic_ns()
-            if self._reserving:
-                path = self._disk.path(segment_name(self._header.number + 1))
-                self._unreserved = (
-                    f"{path}: the next segment of the log cannot be reserved: {error.strerror or error}. "
-                    "Input is taken again when it can be: make room on the disk, or make it writable"
-                )
-                self._retry_ns = now + RETRY_NS
-            else:
-                self._compress_retry_ns = now + COMPRESS_RETRY_NS
-            return
-        if self._reserving:
-            self._next_size = size
-            self._unreserved = None
+    def _finish_work(self) -> None:
+        if self._upkeep.finish(self._header):
             self._note_successor()
-        elif size == 0:
-            self._compress_retry_ns = self._clock.monotonic_ns() + RETRY_NS
-        else:
-            del self._sealed[0]
+
+    def _end_work(self) -> None:
+        """Waits for what is under way."""
+        if self._upkeep.job is not None:
+            self._disk.hurry()
+            self._finish_work()
 
     def _note_successor(self) -> None:
-        note = wal.encode_successor(self._header.number + 1, self._next_size)
+        note = wal.encode_successor(self._header.number + 1, self._upkeep.next_size)
         try:
             self._file.pwrite(note, wal.SUCCESSOR_OFFSET)
         except OSError as error:
@@ -473,7 +422,7 @@ class Log:
     @property
     def compressed_below(self) -> int:
         """Segments with lower numbers are not touched by the work beside the loop any more."""
-        return self._sealed[0] if self._sealed else self._header.number
+        return self._upkeep.sealed[0] if self._upkeep.sealed else self._header.number
 
     def begin_with(self, first: wal.SegmentHeader) -> None:
         """Segments before this one are to be removed: they are not read any more."""
@@ -483,9 +432,7 @@ class Log:
 
     def close(self) -> None:
         """Waits for the work beside the loop; what was synced is proven durably."""
-        if self._job is not None:
-            self._disk.hurry()
-            self._finish(self._job)
+        self._end_work()
         state = self._state
         # Where giving up failed a start goes on with it: no mark may name what is gone by then.
         whole = state.stays is None and state.renews is None
@@ -493,9 +440,3 @@ class Log:
             self.prove()
             self.sync()
         self._file.close()
-
-
-def reserve(disk: Disk, number: int, size: int) -> int:
-    """Makes segment `number` ready to be written to; its size. Raises OSError."""
-    make(disk, segment_name(number), size, None)
-    return size

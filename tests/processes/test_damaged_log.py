@@ -40,11 +40,11 @@ def make_log(directory: Path) -> None:
     while log._header.number < 4 or log._place.number < 3:
         node.propose(inputs.timer() * 100)
         node.turn()
-        while log._next_size == 0 or (log._sealed and log._header.number < 4):
+        while log._upkeep.next_size == 0 or (log._upkeep.sealed and log._header.number < 4):
             node.turn()
             time.sleep(0.001)
         if log._header.number == 3:
-            log._compress_retry_ns = 1 << 62
+            log._upkeep.compress_retry_ns = 1 << 62
     node.close()
 
 

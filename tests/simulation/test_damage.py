@@ -42,11 +42,11 @@ def aged() -> tuple[SimulatedDisk, list[Seen]]:
     while log._header.number < 4 or log._place.number < 4:
         number += 1
         exchange.turn(b"%d " % number * 60)
-        while log._next_size == 0 or (log._sealed and log._sealed != [3]):
+        while log._upkeep.next_size == 0 or (log._upkeep.sealed and log._upkeep.sealed != [3]):
             exchange.turn(None)
             assert node.accepting, node.why_not
-        if log._sealed:  # leave this one alone
-            log._job, log._compress_retry_ns = None, 1 << 62
+        if log._upkeep.sealed:  # leave this one alone
+            log._upkeep.job, log._upkeep.compress_retry_ns = None, 1 << 62
     node._log.prove()
     exchange.disk = exchange.disk.copy()
     assert sorted(exchange.disk.files) == FILES, sorted(exchange.disk.files)

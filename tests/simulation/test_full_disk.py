@@ -53,7 +53,7 @@ def test_input_stops_with_a_reason_and_goes_on_when_there_is_room(fault: str) ->
     disk = exchange.disk
     node = exchange.open()
     exchange.turn(None)
-    while not node.accepting or node._log._job is not None:
+    while not node.accepting or node._log._upkeep.job is not None:
         exchange.turn(None)
     if fault == "Read-only":
         # an open file goes on; no name can be made

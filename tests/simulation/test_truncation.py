@@ -164,7 +164,7 @@ def test_a_batch_over_what_was_given_up_may_be_torn(size: int) -> None:
 def test_the_segment_that_is_reserved_stays() -> None:
     follower = with_a_long_batch()
     follower.settle(2)
-    while not follower.log._next_size:
+    while not follower.log._upkeep.next_size:
         follower.log.poll(wait=True)
     reserved = follower.disk.files["00000002.segment"]
     follower.give_up(10)
@@ -200,7 +200,7 @@ def test_no_segment_is_reserved_while_a_power_failure_could_tear_the_header_befo
 def test_a_log_whose_end_could_not_be_given_up_can_be_closed() -> None:
     """Situation: an entry that stays has been damaged. A start says so too; nothing was changed but `state`."""
     follower = with_a_long_batch()
-    while not follower.log._next_size:
+    while not follower.log._upkeep.next_size:
         follower.log.poll(wait=True)
     segment = follower.disk.files["00000001.segment"]
     segment.cached[segment.cached.index(b"5" * 40)] ^= 1
