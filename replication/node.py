@@ -10,20 +10,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from replication import membership, retention, snapshots
+from replication import membership
 from replication.clock import Clock
-from replication.files import Disk, Job, LogError, LogFailed, LogUnavailable, LostData
+from replication.files import Disk, LogError, LogFailed, LogUnavailable, LostData
 from replication.impossible import Impossible
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
-from replication.messages import Buffer, Entry, HardState, Message, Offer, Proposal
+from replication.messages import Buffer, Entry, HardState, Message, Proposal
 from replication.progress import Progress
 from replication.raft import Raft, Timing
-from replication.reader import segment_of
+from replication.retention import Retention
 from replication.salvage import salvage
 from replication.snapshots import Header, Snapshot, newest_first, state_of
 from replication.transfer import Transfer
-from replication.wal import DATA, ENTRY_BYTES, Cut, Position, SegmentHeader, batch_end, beginning
+from replication.wal import DATA, ENTRY_BYTES, Cut, Position, batch_end, beginning
 from replication.window import Window
 
 SEGMENT_BYTES = 64 << 20
@@ -80,18 +80,8 @@ class Node:
             None  # all that was applied is to be replaced by it; whoever does takes it
         )
         self._transfer = Transfer(disk, log.cluster, self.notes)
+        self._retention = Retention(disk, log, self.notes, discards=discards)
         self._arrived: Snapshot | None = None  # whole, to be installed
-        self._discards = discards
-        self._kept: list[Snapshot] = []  # the newest, read whole, newest first
-        self._looked_at: tuple[list[str], int] = (
-            [],
-            0,
-        )  # the names of those that were, and what might go then
-        self._looking: Job[tuple[list[Snapshot], SegmentHeader | None, int]] | None = None
-        self.covered_bytes = (
-            0  # of written_bytes, those that no start needs beside the newest snapshot, at least
-        )
-        self._removing: Job[None] | None = None
 
     @classmethod
     def open(
@@ -159,7 +149,7 @@ class Node:
             what = f"the log ends with entry {ends}; a snapshot shows that {snapshot.index} were committed"
             raise LostData(path, 0, what)
         log.settle(max(log.commit_index, snapshot.index))
-        self._kept = [snapshot]
+        self._retention.kept = [snapshot]
         self._go_on_behind(header)
 
     def _go_on_behind(self, header: Header) -> None:
@@ -238,7 +228,7 @@ class Node:
             (cut.term, cut.last_index) if cut and not cut.lost else (0, 0),
             lost=self.lost,
         )
-        self._raft.offers = self._offers()
+        self._raft.offers = self._retention.offers()
         self._rest = []
 
     def stand_alone(self) -> int:
@@ -526,49 +516,9 @@ class Node:
     def look_at_snapshots(self) -> None:
         """Now and then: another process may have made one. It is read beside the loop, and what may go of the log goes.
         Raises OSError."""
-        if self._removing is not None:
-            if self._removing.done():
-                self._removed()
-            return
-        if self._looking is not None:
-            if self._looking.done():
-                self._looked()
-            return
-        names = snapshots.names(self._disk)[: snapshots.KEPT]
-        below = self._log.compressed_below if self._discards else 0
-        if (names, below) == self._looked_at:
-            return
-        self._looked_at = names, below
-        disk, known, damaged = self._disk, self._kept, self.notes.append
-
-        def look() -> tuple[list[Snapshot], SegmentHeader | None, int]:
-            found = retention.read_whole(disk, names, known, damaged)
-            first = retention.first_to_keep(disk, found, below)
-            return found, first, segment_of(disk, found[0].index) if found else 1
-
-        self._looking = disk.start(look, aside=True)
-
-    def _looked(self) -> None:
-        """Nobody may still read what goes now."""
-        assert self._looking is not None
-        job, self._looking = self._looking, None
-        try:
-            self._kept, first, segment = job.result()
-        except (LogError, OSError) as error:
-            self.notes.append(str(error))
-            return
-        self.covered_bytes = self._log.bytes_before(segment)
-        if self._raft is not None:
-            self._raft.offers = self._offers()
-        if first is not None and first.before.index <= self.commit_index:
-            number = first.number
-            self._log.begin_with(first)
-            if self._raft is not None:
-                self._raft.log.begins_after = first.before.index
-            self._removing = self._disk.start(lambda: retention.remove(self._disk, number), aside=True)
-
-    def _offers(self) -> list[Offer]:
-        return [Offer(one.index, one.header.position.term, one.digest, one.size) for one in self._kept]
+        if self._retention.look(self.commit_index) and self._raft is not None:
+            self._raft.offers = self._retention.offers()
+            self._raft.log.begins_after = self._log.begins_after
 
     def _carry_on(self, raft: Raft) -> None:
         """With snapshots that are sent, and one that comes; when it is whole, and no sync is under way, it is
@@ -582,32 +532,19 @@ class Node:
 
     def _install(self, raft: Raft, arrived: Snapshot) -> None:
         """Paper, section 7: the log is given up for a snapshot. Who applies entries restores `installed` first."""
-        self._finish_looking()
+        self._retention.finish(self.commit_index)
         log = self._log
-        self._kept = [log.renew(arrived)]
+        installed = log.renew(arrived)
+        self._retention.kept = [installed]
         header = arrived.header
         self._go_on_behind(header)
         position = log.position
         window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
         window.begins_after = log.begins_after
         raft.install(window, self._memberships)
-        raft.offers = self._offers()
+        raft.offers = self._retention.offers()
         self._given_index = position.index
-        self.installed = self._kept[0]
-
-    def _finish_looking(self) -> None:
-        if self._looking is not None:
-            self._looked()
-        if self._removing is not None:
-            self._removed()
-
-    def _removed(self) -> None:
-        assert self._removing is not None
-        job, self._removing = self._removing, None
-        try:
-            job.result()
-        except OSError as error:
-            self.notes.append(str(error))
+        self.installed = installed
 
     # ------------------------------------------------------------ what is known
 
@@ -620,6 +557,11 @@ class Node:
     def written_bytes(self) -> int:
         """Of the log, gone segments too."""
         return self._log.written_bytes
+
+    @property
+    def covered_bytes(self) -> int:
+        """Of written_bytes, those that no start needs beside the newest snapshot, at least."""
+        return self._retention.covered_bytes
 
     @property
     def begins_after(self) -> int:
@@ -728,7 +670,7 @@ class Node:
     def close(self) -> None:
         """Ends cleanly and unlocks the directory."""
         try:
-            self._finish_looking()
+            self._retention.finish(self.commit_index)
             self._transfer.close()
             self._log.close()
         finally:
