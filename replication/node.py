@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from replication import membership
 from replication.clock import Clock
-from replication.files import Disk, LogError, LogFailed, LogUnavailable, LostData
+from replication.files import Disk, LogError, LogFailed, LogUnavailable
 from replication.impossible import Impossible
 from replication.log import Log
 from replication.membership import Membership, Refused, of_one
@@ -21,10 +21,10 @@ from replication.progress import Progress
 from replication.raft import Raft, Timing
 from replication.retention import Retention
 from replication.salvage import salvage
-from replication.snapshots import Header, Snapshot, newest_first, state_of
+from replication.snapshots import Snapshot, newest_first, state_of
+from replication.starting import Starting
 from replication.transfer import Transfer
-from replication.wal import DATA, ENTRY_BYTES, Cut, Position, batch_end, beginning
-from replication.window import Window
+from replication.wal import DATA, ENTRY_BYTES, Cut, batch_end
 
 SEGMENT_BYTES = 64 << 20
 MAX_ENTRY_BYTES = 4 << 20
@@ -62,12 +62,7 @@ class Node:
         self.me = me
         self._below = below
         self._timing = timing
-        self._origin = origin
-        self._memberships = [(0, origin)]
-        self._terms: list[tuple[int, int]] = []  # (first index, term)
-        self._after: Position | None = None  # where the snapshot stands that this start began with
-        self._known_hash = beginning(log.cluster).hash  # of the last entry that a start knows to be committed
-        self._rest: list[Entry] | None = None  # what a start found that may not be committed
+        self._start = Starting(log, me, origin)
         self._raft: Raft | None = None  # exists when the log was read
         self._given_index = 0  # through which entries were given to be applied
         self._in_doubt: deque[tuple[int, int]] = deque()  # (index, bytes) proposed here, not committed
@@ -76,9 +71,7 @@ class Node:
         self.queued_bytes = 0  # proposed and not yet in an entry
         self.messages: list[Message] = []  # to be sent, in this order, before anything else waits
         self.notes: list[str] = []  # what is wrong with snapshots, for people
-        self.installed: Snapshot | None = (
-            None  # all that was applied is to be replaced by it; whoever does takes it
-        )
+        self.installed: Snapshot | None = None  # replaces all that was applied; whoever does that takes it
         self._transfer = Transfer(disk, log.cluster, self.notes)
         self._retention = Retention(disk, log, self.notes, discards=discards)
         self._arrived: Snapshot | None = None  # whole, to be installed
@@ -140,58 +133,14 @@ class Node:
 
     def start_from(self, snapshot: Snapshot) -> None:
         """The state was restored from it: a start goes on behind it. Raises LostData, LogError."""
-        header, log = snapshot.header, self._log
-        path = self._disk.path(snapshot.name)
-        if header.cluster != log.cluster:
-            raise LogError(f"{path}: the snapshot is of cluster {header.cluster.hex()}; take it away")
-        if log.position.index < snapshot.index:
-            ends = log.position.index
-            what = f"the log ends with entry {ends}; a snapshot shows that {snapshot.index} were committed"
-            raise LostData(path, 0, what)
-        log.settle(max(log.commit_index, snapshot.index))
+        self._start.start_from(self._disk, snapshot)
         self._retention.kept = [snapshot]
-        self._go_on_behind(header)
-
-    def _go_on_behind(self, header: Header) -> None:
-        self._after = header.position
-        self._terms = list(header.terms)
-        self._known_hash = header.position.hash
-        self._memberships = [(header.membership_index, header.membership or self._origin)]
 
     def committed_pieces(self) -> Iterator[list[Entry]]:
         """The entries that are known to be committed, from the first (or from the snapshot that the start began with)
         on, many at a time, verified: what a start applies. Of a cluster of one that is every entry. Raises LostData,
         LogDamaged; LogError when the snapshot is of another history."""
-        starting = self._raft is None
-        known = self._log.commit_index if starting else self.commit_index
-        rest: list[Entry] = []
-        for entries in self._log.pieces(self._after):
-            if starting:
-                self._pass_over(entries)
-            if entries[-1].index <= known:
-                yield entries
-                continue
-            rest += [entry for entry in entries if entry.index > known]
-            if entries[0].index <= known:
-                yield [entry for entry in entries if entry.index <= known]
-        if starting:
-            self._rest = rest
-            if self._is_alone(self._memberships[-1][1]) and rest:
-                yield rest
-
-    def _pass_over(self, entries: list[Entry]) -> None:
-        """What Raft has to know of the log."""
-        for entry in entries:
-            if entry.index <= self._log.commit_index:
-                self._known_hash = entry.chain_hash
-            if not self._terms or self._terms[-1][1] != entry.term:
-                self._terms.append((entry.index, entry.term))
-            changed = membership.decode(entry.payload)
-            if changed is not None:
-                self._memberships.append((entry.index, changed))
-
-    def _is_alone(self, members: Membership) -> bool:
-        return members.ids == {self.me}
+        return self._start.pieces() if self._raft is None else self._start.pieces_again(self.commit_index)
 
     def committed(self, from_index: int = 1) -> Iterator[Entry]:
         """As `committed_pieces`, one by one, from `from_index`."""
@@ -200,58 +149,17 @@ class Node:
 
     def begin(self) -> None:
         """Ends the start; the first turn does it, too. Raises LostData, LogDamaged."""
-        if self._rest is None:
-            for _ in self.committed_pieces():
-                pass
-        assert self._rest is not None
-        log = self._log
-        log.count_start()
-        position = log.position
-        alone = self._is_alone(self._memberships[-1][1])
-        end = position.index if alone else log.commit_index
-        rest = [] if alone else self._rest
-        before = self._known_hash if rest else position.hash
-        window = Window(self._terms, position.index, position.timestamp_ns, before, log.read_from)
-        window.recovered(rest)
-        window.begins_after = log.begins_after
-        self._given_index = end
-        cut = log.promised
-        self._raft = Raft(
-            self.me,
-            log.hard_state,
-            window,
-            0 if alone else end,
-            self._memberships,
-            self._clock,
-            self._below,
-            self._timing,
-            (cut.term, cut.last_index) if cut and not cut.lost else (0, 0),
-            lost=self.lost,
+        self._start.read()
+        self._raft, self._given_index = self._start.end(
+            self._clock, self._below, self._timing, lost=self.lost
         )
         self._raft.offers = self._retention.offers()
-        self._rest = []
 
     def stand_alone(self) -> int:
         """Makes this member the only one, durably, without asking anybody. Instead of `begin`: then close, and open
         again. Everything in its log becomes committed; what only others had never comes back. The index of the entry
         that says so. Raises Refused, LostData, LogDamaged, LogFailed."""
-        if self._rest is None:
-            for _ in self.committed_pieces():
-                pass
-        log, known = self._log, self._memberships[-1][1]
-        alone = Membership((known.member(self.me)._replace(voter=True),), known.last_id)
-        hard = HardState(log.hard_state.term + 1, self.me)
-        position = log.position
-        payload = membership.encode(alone)
-        if not log.make_room([len(payload)]):
-            raise Refused(log.why_not or "the log has no room for another entry")
-        log.save(hard)
-        if self.lost:
-            log.repaired()  # by declaration
-        at_ns = max(position.timestamp_ns, self._clock.wall_ns())
-        log.append((Proposal(position.index + 1, hard.term, at_ns, (payload,)),), position.index)
-        log.sync()
-        return position.index + 1
+        return self._start.stand_alone(self._clock, lost=self.lost)
 
     @property
     def promised(self) -> tuple[int, int | None] | None:
@@ -269,7 +177,7 @@ class Node:
     @property
     def known_members(self) -> Membership:
         """By the log, as far as a start has read it."""
-        return self._memberships[-1][1]
+        return self._start.members
 
     # ------------------------------------------------------------ the loop's side
 
@@ -533,17 +441,12 @@ class Node:
     def _install(self, raft: Raft, arrived: Snapshot) -> None:
         """Paper, section 7: the log is given up for a snapshot. Who applies entries restores `installed` first."""
         self._retention.finish(self.commit_index)
-        log = self._log
-        installed = log.renew(arrived)
+        installed = self._log.renew(arrived)
         self._retention.kept = [installed]
-        header = arrived.header
-        self._go_on_behind(header)
-        position = log.position
-        window = Window(self._terms, position.index, position.timestamp_ns, position.hash, log.read_from)
-        window.begins_after = log.begins_after
-        raft.install(window, self._memberships)
+        self._start.go_on_behind(arrived.header)
+        raft.install(self._start.window(), self._start.memberships)
         raft.offers = self._retention.offers()
-        self._given_index = position.index
+        self._given_index = installed.index
         self.installed = installed
 
     # ------------------------------------------------------------ what is known
@@ -551,7 +454,7 @@ class Node:
     @property
     def started_from(self) -> int:
         """The entry of the snapshot that this log, as it is applied here, goes on behind; 0 = from entry 1."""
-        return self._after.index if self._after is not None else 0
+        return self._start.after.index if self._start.after is not None else 0
 
     @property
     def written_bytes(self) -> int:
@@ -592,7 +495,8 @@ class Node:
     @property
     def alone(self) -> bool:
         """Whether this is the only member, and nothing is on its way that others took part in."""
-        return self._raft is not None and self._is_alone(self._raft.membership) and not self._log.syncing
+        raft = self._raft
+        return raft is not None and raft.membership.ids == {self.me} and not self._log.syncing
 
     @property
     def leader(self) -> int:

@@ -96,7 +96,7 @@ def test_a_start_from_a_snapshot_is_as_one_from_the_log() -> None:
         for name in set(names) - {kept}:
             only.unlink(name)
         from_snapshot = starts(only)
-        assert from_snapshot.node._after is not None
+        assert from_snapshot.node.started_from > 0
         assert from_snapshot.seen() == from_log.seen()
         assert len(cast(list[bytes], from_log.seen()[1])) > 20
 
@@ -175,8 +175,7 @@ def test_a_snapshot_that_cannot_be_used_is_told_and_the_older_one_is(damage: str
     told: list[str] = []
     begun = starts(disk.copy())
     begun.replica.recover(lambda index, last: None, told.append)
-    assert begun.node._after is not None
-    assert begun.node._after.index == snapshots.index_of(older)
+    assert begun.node.started_from == snapshots.index_of(older)
     assert newest in told[0]
     maker = Maker(disk)
     maker.make()
