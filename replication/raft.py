@@ -4,9 +4,10 @@ No I/O, no clock and no randomness of its own. Messages, the passing of time and
 `tick`, `link_closed`, `propose`, `written`, `synced`. What is to be done comes out: `ready`, `take_messages`,
 `commit_index`. messages.Ready states the order.
 
-    roles, terms, votes, following                    here (paper 5.1, 5.2, 5.4.1; 5.3 receiver)
+    roles, terms, what is committed                   here (paper 5.1)
     what a leader does                                leading.py (paper 5.3 sender, 5.4.2)
-    standing for election                             candidacy.py (thesis 9.6)
+    what a follower does                              following.py (paper 5.3 receiver)
+    votes, and standing for election                  candidacy.py (paper 5.2, 5.4.1; thesis 9.6)
     what was durable and is lost                      repair.py
     the end of the log, and the terms of all of it    window.py
 
@@ -17,13 +18,13 @@ Unlike the paper's servers a member answers nothing but what is durable: an entr
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from replication import membership
-from replication.candidacy import Candidacy, Deferred, turn_ns
+from replication.candidacy import Candidacy, Voting, turn_ns
 from replication.clock import Clock
+from replication.following import hear
 from replication.impossible import check
 from replication.leading import Leading
 from replication.membership import Membership, Refused
-from replication.messages import Buffer, Entry, HardState, Kind, Message, Offer, Proposal, Ready
+from replication.messages import Buffer, Entry, HardState, Kind, Message, Offer, Ready
 from replication.repair import TICKETS, Repair
 from replication.window import Window
 
@@ -88,20 +89,20 @@ class Raft:
         self.chunks: list[Message] = []  # to be posted when their bytes were read
         self.arrived: list[Message] = []  # chunks of a snapshot that is wanted here, and questions about it
         self.repair = Repair(below(TICKETS)) if lost else None
-        self._promised = promised
+        self.promised = promised
         self._below = below
         self._saved = hard
         self._stays: int | None = None  # given up after it, not yet on the disk
         self._out: list[Message] = []
-        self._owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
-        self._lost_link = (0, 0)  # (leader, term) whose link closed
-        self._deferred: dict[int, Deferred] = {}
+        self.owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
+        self.lost_link = (0, 0)  # (leader, term) whose link closed
+        self.voting = Voting(self)
         self.full = False  # the log has no room: nothing that this member proposed could be written
         self._unsynced_ns: int | None = None  # since when there is something written that is not synced
         self._heard_ns = self._ticked_ns = clock.monotonic_ns()
         self._stand_at = 0
         self._forget_memberships()
-        self._wait_for_silence()
+        self.wait_for_silence()
 
     # ---------------------------------------------------------------- out
 
@@ -153,11 +154,11 @@ class Raft:
             self.leading.commit()
             if self.leading is not None:
                 self.leading.replicate()
-        elif self._owed is not None:
-            leader, owed = self._owed
+        elif self.owed is not None:
+            leader, owed = self.owed
             durable = min(owed, log.synced_index)
             if durable == owed:
-                self._owed = None
+                self.owed = None
             self.send(Kind.APPEND_ANSWER, leader, index=durable, lazy=self.lazy)
 
     def take_messages(self) -> list[Message]:
@@ -227,7 +228,7 @@ class Raft:
             # This process stood still. What came meanwhile may still be on its way up: one more look before a verdict.
             self._stand_at = max(self._stand_at, now + self.timing.heartbeat_ns)
         self._ticked_ns = now
-        self._deferred = {id: kept for id, kept in self._deferred.items() if not self._expired(kept, now)}
+        self.voting.expire(now)
         if self.repair is not None:
             self._see_to_repair(self.repair, now)
         if self.leading is not None:
@@ -257,14 +258,11 @@ class Raft:
         if self.leading is not None:
             if peer in self.leading.progress:
                 self.leading.progress[peer].cut_off()
-        elif peer == self.leader and self._lost_link != (peer, self.hard.term):
-            self._lost_link = (peer, self.hard.term)
+        elif peer == self.leader and self.lost_link != (peer, self.hard.term):
+            self.lost_link = (peer, self.hard.term)
             wait = turn_ns(self.me, peer, self.membership, self.timing.heartbeat_ns)
             self._stand_at = min(self._stand_at, self.clock.monotonic_ns() + wait)
-            for kept in list(self._deferred.values()):
-                if kept.term == self.hard.term:
-                    self._pre_vote(kept.request)
-            self._deferred.clear()
+            self.voting.reconsider()
             if wait == 0:
                 self.stand()  # before the next tick
 
@@ -274,17 +272,18 @@ class Raft:
         """Becomes, or stays, a follower."""
         if term > self.hard.term:
             self.hard = HardState(term, 0)
-            self._deferred.clear()
-            self._owed = None
+            self.voting.deferred.clear()
+            self.owed = None
         if self.leading is not None:
             before, self.leading = self.leading.first_index - 1, None
             # Nobody has seen what it proposed and did not even write; what it was given before may be committed.
-            self._give_up(max(self.log.written_index, before))
+            self.give_up(max(self.log.written_index, before))
         self.candidacy = None
         self.leader = leader
-        self._wait_for_silence()
+        self.wait_for_silence()
 
-    def _wait_for_silence(self) -> None:
+    def wait_for_silence(self) -> None:
+        """The election timer begins anew: a leader, or somebody who may become one, was heard."""
         self._heard_ns = now = self.clock.monotonic_ns()
         self._stand_at = now + self.timing.election_ns + self._below(self.timing.election_ns)
 
@@ -295,7 +294,7 @@ class Raft:
             return True
         return (
             self.leader != 0
-            and self._lost_link != (self.leader, self.hard.term)
+            and self.lost_link != (self.leader, self.hard.term)
             and self.clock.monotonic_ns() - self._heard_ns < self.timing.election_ns
         )
 
@@ -308,63 +307,23 @@ class Raft:
         return bool(committed) and self.me in committed[-1].voters
 
     @property
-    def _last(self) -> tuple[int, int]:
+    def last(self) -> tuple[int, int]:
+        """Term and index of the last entry: what logs are compared by."""
         return self.log.last_term, self.log.last_index
 
     def stand(self, *, forced: bool = False) -> None:
         """Stands for election: a pre-vote first, unless the leader itself asked for it."""
-        self._wait_for_silence()
+        self.wait_for_silence()
         self.leader = 0
         if not self.may_stand or self.repair is not None or self.disk_hangs or self.full:
             return
         if forced:
-            self._campaign(forced=True)
-            return
-        self.candidacy = Candidacy(self.hard.term + 1, pre=True)
-        self._canvass(Kind.PRE_VOTE)
+            self.voting.campaign(forced=True)
+        else:
+            self.voting.ask_first()
 
-    def _campaign(self, *, forced: bool = False) -> None:
-        """A new term, and a vote for itself (paper 5.2)."""
-        self.hard = HardState(self.hard.term + 1, self.me)
-        self._deferred.clear()
-        self._owed = None
-        self.candidacy = Candidacy(self.hard.term, pre=False, forced=forced)
-        self._wait_for_silence()
-        self._canvass(Kind.VOTE)
-
-    def _decided(self) -> bool:
-        """Whether the candidacy is won, or lost; what follows."""
-        standing = self.candidacy
-        assert standing is not None
-        if standing.won(self.membership):
-            if standing.pre:
-                self._campaign()
-            else:
-                self._lead()
-            return True
-        if standing.lost(self.membership):
-            self.candidacy = None
-            return True
-        return False
-
-    def _canvass(self, kind: Kind) -> None:
-        """Its own vote first, which may be enough."""
-        assert self.candidacy is not None
-        self.candidacy.count(self.me, granted=True, reserved=self._promised > self._last)
-        if self._decided():
-            return
-        term, index = self._last
-        for id in sorted(self.membership.voters - {self.me}):
-            self.send(
-                kind,
-                id,
-                term=self.candidacy.term,
-                index=index,
-                log_term=term,
-                forced=self.candidacy.forced,
-            )
-
-    def _lead(self) -> None:
+    def lead(self) -> None:
+        """The election is won."""
         self.candidacy = None
         self.leader = self.me
         self.leading = Leading(self)
@@ -383,16 +342,16 @@ class Raft:
         if m.term < self.hard.term:
             self._older_term(m)
         elif m.kind in FROM_LEADER:
-            self._hear(m)
+            hear(self, m)
         elif m.kind in (Kind.APPEND_ANSWER, Kind.HEARTBEAT_ANSWER, Kind.SNAPSHOT_ANSWER):
             if self.leading is not None:
                 self.leading.answered(m)
         elif m.kind is Kind.PRE_VOTE:
-            self._pre_vote(m)
+            self.voting.pre_vote(m)
         elif m.kind is Kind.VOTE:
-            self._vote(m)
+            self.voting.vote(m)
         elif m.kind in (Kind.PRE_VOTE_ANSWER, Kind.VOTE_ANSWER):
-            self._vote_answer(m)
+            self.voting.answered(m)
         elif m.kind is Kind.TIMEOUT_NOW:
             if m.sender == self.leader:
                 self.stand(forced=True)
@@ -430,114 +389,7 @@ class Raft:
         elif m.kind is Kind.VOTE:
             self.send(Kind.VOTE_ANSWER, m.sender, rejected=True)
 
-    def _reaches(self, m: Message) -> bool:
-        """Whether the candidate's log is up to date (paper 5.4.1)."""
-        return (m.log_term, m.index) >= self._last
-
-    def _breaks_promise(self, m: Message) -> bool:
-        """Whether the candidate has not what this member may have acknowledged, and lost."""
-        return (m.log_term, m.index) < self._promised
-
-    def _pre_vote(self, m: Message) -> None:
-        granted = m.term > self.hard.term and self._reaches(m) and self.repair is None
-        if granted and self.hears_leader:
-            if self.leading is None:
-                until = self.clock.monotonic_ns() + self.timing.election_ns
-                self._deferred[m.sender] = Deferred(m, self.hard.term, until)
-                return
-            granted = False
-        if granted:
-            self.send(Kind.PRE_VOTE_ANSWER, m.sender, term=m.term, number=self._breaks_promise(m))
-            return
-        self.send(Kind.PRE_VOTE_ANSWER, m.sender, rejected=True)
-        if self.candidacy is None and not self.hears_leader and not self._reaches(m):
-            self.stand()  # first in line has the older log
-
-    def _expired(self, kept: Deferred, now: int) -> bool:
-        if now < kept.until_ns:
-            return False
-        self.send(Kind.PRE_VOTE_ANSWER, kept.request.sender, rejected=True)
-        return True
-
-    def _vote(self, m: Message) -> None:
-        free = self.hard.vote in (0, m.sender) and self.leader in (0, m.sender)
-        granted = free and self._reaches(m) and self.repair is None
-        if granted:
-            self.hard = HardState(self.hard.term, m.sender)
-            self._wait_for_silence()
-        self.send(Kind.VOTE_ANSWER, m.sender, rejected=not granted, number=self._breaks_promise(m))
-
-    def _vote_answer(self, m: Message) -> None:
-        standing = self.candidacy
-        if standing is None or standing.pre != (m.kind is Kind.PRE_VOTE_ANSWER):
-            return
-        if not m.rejected and m.term != standing.term:
-            return  # for an earlier candidacy
-        standing.count(m.sender, granted=not m.rejected, reserved=bool(m.number))
-        self._decided()
-
-    # ---------------------------------------------------------------- following
-
-    def _hear(self, m: Message) -> None:
-        """The leader of this term speaks (paper 5.3)."""
-        assert self.leading is None
-        if self.leader != m.sender or self.candidacy is not None:
-            self.follow(m.term, m.sender)
-        else:
-            self._wait_for_silence()
-        for id in self._deferred:
-            self.send(Kind.PRE_VOTE_ANSWER, id, rejected=True)
-        self._deferred.clear()
-        self._lost_link = (0, 0)
-        if m.kind is Kind.APPEND:
-            self._append(m)
-        elif m.kind is Kind.SNAPSHOT:
-            self._snapshot(m)
-        else:
-            self.committed(min(m.commit, self.log.last_index))
-            if m.number:
-                self.send(Kind.HEARTBEAT_ANSWER, m.sender, number=m.number, lazy=self.lazy)
-
-    def _append(self, m: Message) -> None:
-        log = self.log
-        last = m.index + len(m.entries)
-        if last < self.commit_index:  # an old one; what is committed is the same everywhere
-            self._acknowledge(m.sender, self.commit_index)
-            return
-        if m.index > log.last_index or (m.index > self.commit_index and log.term_at(m.index) != m.log_term):
-            hint = log.last_not_above(min(m.index, log.last_index), m.log_term)
-            self.send(
-                Kind.APPEND_ANSWER,
-                m.sender,
-                index=hint,
-                log_term=log.term_at(hint),
-                rejected=True,
-                number=m.index,
-            )
-            return
-        self._must_agree(m.index, m.hash)
-        for entry in m.entries:
-            if entry.index <= log.last_index:
-                if entry.index <= self.commit_index or log.term_at(entry.index) == entry.term:
-                    self._must_agree(entry.index, entry.chain_hash)
-                    continue
-                self._give_up(entry.index - 1)
-            log.add(Proposal(entry.index, entry.term, entry.timestamp_ns, (entry.payload,)), entry.chain_hash)
-            changed = membership.decode(entry.payload)
-            if changed is not None:
-                self.adopt(entry.index, changed)
-        self.committed(min(m.commit, last))
-        self._acknowledge(m.sender, last)
-
-    def _snapshot(self, m: Message) -> None:
-        """A chunk, or the question which one is wanted (paper, section 7)."""
-        if m.index <= self.commit_index:
-            self._acknowledge(m.sender, self.commit_index)
-        elif m.index <= self.log.last_index and self.log.term_at(m.index) == m.log_term:
-            self.committed(m.index)  # the log has all that the snapshot stands for
-            self._acknowledge(m.sender, m.index)
-        else:
-            self.arrived.append(m)
+    # ---------------------------------------------------------------- snapshots that come
 
     def answer_chunk(self, m: Message, wanted: int, *, again: bool) -> None:
         """What came up to `wanted` is durable. again: that is to be sent next, whatever was sent."""
@@ -560,14 +412,16 @@ class Raft:
         self.commit_index = log.last_index
         self.memberships = list(memberships)
         self.membership = self.memberships[-1][1]
-        self._stays = self._owed = None
-        if self._promised[1] <= log.last_index:
-            self._promised = (0, 0)
+        self._stays = self.owed = None
+        if self.promised[1] <= log.last_index:
+            self.promised = (0, 0)
         self.arrived.clear()
         if self.leader:
             self.send(Kind.APPEND_ANSWER, self.leader, index=log.last_index)
 
-    def _must_agree(self, index: int, chain_hash: bytes) -> None:
+    # ---------------------------------------------------------------- the log
+
+    def must_agree(self, index: int, chain_hash: bytes) -> None:
         """Raises Diverged."""
         own = self.log.hash_at(index)
         if own and chain_hash and own != chain_hash:
@@ -576,13 +430,7 @@ class Raft:
                 "two logs is damaged. Compare them with quorumbook verify, and restore the damaged one"
             )
 
-    def _acknowledge(self, leader: int, index: int) -> None:
-        if index <= self.log.synced_index:
-            self.send(Kind.APPEND_ANSWER, leader, index=index, lazy=self.lazy)
-        else:
-            self._owed = (leader, index)
-
-    def _give_up(self, stays: int) -> None:
+    def give_up(self, stays: int) -> None:
         """Entries after `stays` are not committed, and another leader's take their place."""
         assert stays >= self.commit_index, "a committed entry would be given up"
         if stays >= self.log.last_index:
@@ -602,8 +450,8 @@ class Raft:
             return
         assert index <= self.log.last_index
         self.commit_index = index
-        if self._promised[1] and index >= self._promised[1]:
-            self._promised = (0, 0)
+        if self.promised[1] and index >= self.promised[1]:
+            self.promised = (0, 0)
         self._forget_memberships()
         if self.leading is not None and self.me not in self.membership.voters and self._change_is_committed:
             self.leading.beat()  # who is left learns that it is committed

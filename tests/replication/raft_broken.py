@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from replication.candidacy import Voting
 from replication.leading import Leading
 from replication.membership import Membership, encode
 from replication.messages import Kind, Message, Ready
@@ -16,26 +17,41 @@ class VotesAreNotPersisted(Raft):
         return ready._replace(hard_state=ready.hard_state and ready.hard_state._replace(vote=0))
 
 
-class VotesTwice(Raft):
-    def _vote(self, m: Message) -> None:
-        self.hard = self.hard._replace(vote=0)
-        super()._vote(m)
+class BrokenVoting(Raft):
+    """Votes in a way of its own."""
+
+    way: type[Voting]
+
+    def __init__(self, *args: Any, lost: bool) -> None:
+        super().__init__(*args, lost=lost)
+        self.voting = self.way(self)
 
 
-class VotesForAnyLog(Raft):
-    def _reaches(self, m: Message) -> bool:
-        return True
+class VotesTwice(BrokenVoting):
+    class way(Voting):
+        def vote(self, m: Message) -> None:
+            self._raft.hard = self._raft.hard._replace(vote=0)
+            super().vote(m)
+
+
+class VotesForAnyLog(BrokenVoting):
+    class way(Voting):
+        def _reaches(self, m: Message) -> bool:
+            return True
 
 
 class AcknowledgesBeforeTheSync(Raft):
-    def _acknowledge(self, leader: int, index: int) -> None:
-        self.send(Kind.APPEND_ANSWER, leader, index=index)
+    def step(self, m: Message) -> None:
+        super().step(m)
+        if self.owed is not None:
+            (leader, index), self.owed = self.owed, None
+            self.send(Kind.APPEND_ANSWER, leader, index=index)
 
 
 class KeepsMembershipsThatWereGivenUp(Raft):
-    def _give_up(self, stays: int) -> None:
+    def give_up(self, stays: int) -> None:
         kept = list(self.memberships)
-        super()._give_up(stays)
+        super().give_up(stays)
         self.memberships, self.membership = kept, kept[-1][1]
 
 
@@ -61,7 +77,7 @@ class BrokenLeading(Raft):
 
     way: type[Leading]
 
-    def _lead(self) -> None:
+    def lead(self) -> None:
         self.candidacy = None
         self.leader = self.me
         self.leading = self.way(self)
@@ -128,6 +144,7 @@ class GoesByItsOldMembershipAfterASnapshot(Raft):
 
 
 class AcknowledgesASnapshotThatIsToCome(Raft):
-    def _snapshot(self, m: Message) -> None:
-        super()._snapshot(m)
-        self.send(Kind.APPEND_ANSWER, m.sender, index=m.index)
+    def step(self, m: Message) -> None:
+        super().step(m)
+        if m.kind is Kind.SNAPSHOT and m.term == self.hard.term:
+            self.send(Kind.APPEND_ANSWER, m.sender, index=m.index)

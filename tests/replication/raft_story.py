@@ -130,7 +130,7 @@ class Player:
 
     def _jitter(self, id: str, time: str) -> None:
         self.jitter[int(id)] = duration(time)
-        self.cluster.replicas[int(id)].raft._wait_for_silence()
+        self.cluster.replicas[int(id)].raft.wait_for_silence()
 
     def _crash(self, id: str) -> None:
         self.cluster.replicas[int(id)].crash()

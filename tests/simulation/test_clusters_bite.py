@@ -20,7 +20,7 @@ from simulate import one
 
 from gateway import rules
 from gateway.intake import Intake
-from replication import recovery, wal
+from replication import following, recovery, wal
 from replication.clock import LeaderClock
 from replication.files import LostData
 from replication.leading import Leading
@@ -44,7 +44,7 @@ def acknowledges_before_the_sync() -> Iterator[None]:
     def at_once(raft: Raft, leader: int, index: int) -> None:
         raft.send(Kind.APPEND_ANSWER, leader, index=index)
 
-    with patch.object(Raft, "_acknowledge", at_once):
+    with patch.object(following, "acknowledge", at_once):
         yield
 
 
