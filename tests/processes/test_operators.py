@@ -123,9 +123,9 @@ def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProce
 
     if cluster.leader() != 1:  # busy cores may have cost it the leadership
         cluster.succeed("transfer", "1")
-    said = cluster.succeed("remove", "1")
-    assert re.search(r"member [23] leads; before it was member 1\n", said)
-    assert said.endswith("member 1 is removed\n")
+    *handed_over, removed = cluster.succeed("remove", "1").splitlines()
+    assert all(re.search("member [23] leads; before it was member 1$", line) for line in handed_over)
+    assert removed == "member 1 is removed"
     alone.stop()
     del cluster.members[1]
     assert cluster.leader() in (2, 3)
@@ -184,11 +184,11 @@ def test_a_member_that_was_away_hears_a_leader_that_it_does_not_know(cluster: Cl
     for id in (4, 5):
         cluster.start(id, config_of("ab" * 16, id, addresses))
         cluster.succeed("add", str(id), addresses[id])
-    cluster.succeed("transfer", "5")
-    assert cluster.leader() == 5
+    while cluster.leader() not in (4, 5):  # busy cores may cost it the leadership again
+        cluster.succeed("transfer", "5")
     away.start()
     wait_until(lambda: len(away.ask(command="status")["membership"]) == 5)
-    assert away.ask(command="status")["leader"] == 5
+    wait_until(lambda: away.ask(command="status")["leader"] == cluster.leader())
 
 
 def test_logs_are_compared_and_a_changed_byte_is_located(cluster: ClusterProcesses, tmp_path: Path) -> None:
