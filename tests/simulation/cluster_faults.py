@@ -345,7 +345,9 @@ class Faults:
         voters = leader.membership.voters
         dead = [id for id in voters if id not in world.hosts or world.hosts[id].replica is None]
         spare = (len(voters) - 1) // 2 - len(dead)
-        dead += sorted(voters - set(dead) - {leader.leader})[: max(spare, 0)]
+        if spare < 0:
+            return  # some of them have to come back
+        dead += sorted(voters - set(dead) - {leader.leader})[:spare]
         for id in sorted(world.hosts.keys() & dead):
             world.count("gone for good", str(id))
             world.end_for_good(world.hosts[id])
