@@ -1,5 +1,6 @@
 """The process of one replica: what it needs of the system, and the server that runs in it."""
 
+import gc
 from pathlib import Path
 
 import uvloop
@@ -9,7 +10,7 @@ from gateway import descriptors
 from gateway.config import Loaded
 from gateway.memory_holder import hold_memory
 from gateway.readiness import People
-from gateway.server import Server, Stopped
+from gateway.server import Damaged, Server, Stopped
 from gateway.telling import Telling
 from replication.files import LogDamaged
 
@@ -30,15 +31,24 @@ def serve(
     hold_memory()
     telling = Telling(trace, people.say)
 
-    async def main() -> None:
-        try:
-            await Server(loaded, directory, telling, people, first_start).run()
-        except LogDamaged as damage:
-            if len(loaded.config.cluster.members) < 2:
-                raise
-            trace.error("damaged", what=str(damage))
-            people.say(f"{damage.path}, offset {damage.offset}: {damage.what}")
-            people.say("what is whole before it stays; the rest comes again from the other members")
-            await Server(loaded, directory, telling, people, repair=True).run()
+    async def run(first_start: bool, repair: bool) -> None:
+        await Server(loaded, directory, telling, people, first_start, repair).run()
 
-    uvloop.run(main())
+    alone = len(loaded.config.cluster.members) < 2
+    repair = False
+    while True:
+        try:
+            return uvloop.run(run(first_start and not repair, repair))
+        except LogDamaged as found:
+            if alone or repair:
+                raise
+            damage = found
+        except Damaged as found:
+            if alone:
+                raise
+            damage = found.damage
+        trace.error("damaged", what=str(damage))
+        people.say(f"{damage.path}, offset {damage.offset}: {damage.what}")
+        people.say("what is whole before it stays; the rest comes again from the other members")
+        repair = True
+        gc.unfreeze()  # what the server froze may go with it

@@ -63,6 +63,14 @@ class Stopped(Exception):
     """The process must stop; the text is for people."""
 
 
+class Damaged(Stopped):
+    """While it ran this replica came upon damage in what had been durable here."""
+
+    def __init__(self, damage: LogDamaged) -> None:
+        super().__init__(str(damage))
+        self.damage = damage
+
+
 class Server:
     """Everything between the operating system and a Replica, for one process."""
 
@@ -225,8 +233,7 @@ class Server:
 
     def _member_failed(self, error: Exception) -> None:
         if isinstance(error, Diverged | LogError | OSError):
-            self._trace.error("stopped by a message", error=str(error))
-            self._fail(Stopped(str(error)))
+            self._log_failed(error)
         else:
             self._broken(self._loop, {"exception": error})
 
@@ -325,7 +332,7 @@ class Server:
 
     def _log_failed(self, error: Exception) -> None:
         self._trace.error("the log failed", error=str(error))
-        self._fail(Stopped(str(error)))
+        self._fail(Damaged(error) if isinstance(error, LogDamaged) else Stopped(str(error)))
 
     def _try_again(self) -> None:
         self._retry = None
@@ -376,7 +383,7 @@ class Server:
             self._replica.rest()
             self._look_at_snapshots()
         except (LogError, OSError, Diverged) as error:
-            self._fail(Stopped(str(error)))
+            self._log_failed(error)
             return
         self._waiting.look()
         self._readiness.look()

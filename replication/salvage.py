@@ -3,27 +3,33 @@
 What is whole from the first entry, or from the newest whole snapshot on, stays; everything after it is given up, and
 comes again from the leader. What was there, nothing that is left can say for certain. So the member remembers that it
 lost data (State.cut), and neither votes nor stands for election until a leader has repaired it (raft.py).
-A log of one member has nobody to be repaired from and is never touched.
+Damage that the newest snapshot makes needless costs no promise: the segments before that snapshot go, as compaction
+would remove them. A log of one member has nobody to be repaired from and is never touched.
 """
 
 from replication import snapshots, wal
-from replication.files import Disk, LogDamaged
-from replication.reader import beginning_of, read_pieces
+from replication.files import Disk, LogDamaged, LogError
+from replication.opening import find
+from replication.reader import beginning_of, read_pieces, segment_of
 from replication.renewal import renew
+from replication.retention import remove
 from replication.segments import Names
-from replication.state import read_state, write_state_of
+from replication.snapshots import Snapshot
+from replication.state import State, read_state, write_state_of
 from replication.truncation import give_up
 
 
-def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
-    """The last entry that stays, and what was lost. The directory must be locked. segment_bytes: of a segment
-    that has to be made.
+def salvage(disk: Disk, segment_bytes: int) -> wal.Cut | None:
+    """What was lost; None: nothing. The directory must be locked. segment_bytes: of a segment that has to be made.
 
     Raises LogDamaged, LostData when term and vote are not there: then this member's promises are lost. OSError.
     """
     state = read_state(disk)
-    snapshot = next((one.index for one in snapshots.newest_first(disk, lambda what: None)), 0)
+    newest = next(snapshots.newest_first(disk, lambda what: None), None)
+    snapshot = newest.index if newest is not None else 0
     log = whole_through(disk, state.cluster, snapshot)
+    if newest is not None and log < snapshot and spare(disk, state, newest):
+        return None
     stays = max(log, snapshot)
     cut = wal.Cut(stays + 1, wal.UNKNOWN, wal.UNKNOWN)
     if log >= snapshot and log > 0:
@@ -33,7 +39,22 @@ def salvage(disk: Disk, segment_bytes: int) -> tuple[int, wal.Cut]:
         state = write_state_of(disk, state._replace(cut=cut, stays=None, renews=snapshot))
         renew(disk, state.cluster, snapshot, segment_bytes)
     write_state_of(disk, state._replace(stays=None, renews=None))
-    return stays, cut
+    return cut
+
+
+def spare(disk: Disk, state: State, newest: Snapshot) -> bool:
+    """Whether the log is whole behind the newest snapshot, and goes on from there now. Raises OSError."""
+    if state.stays is not None or state.renews is not None:
+        return False
+    try:
+        for _ in read_pieces(disk, verify=True, cluster=state.cluster, after=newest.header.position):
+            pass
+        remove(disk, segment_of(disk, newest.index))
+        found = find(disk, state, Names(disk))  # as a start will
+        found.file.close()
+    except LogError:
+        return False
+    return True
 
 
 def whole_through(disk: Disk, cluster: bytes, snapshot: int) -> int:

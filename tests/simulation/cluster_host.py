@@ -65,7 +65,7 @@ class Host:
 
     # ---------------------------------------------------------------- coming and going
 
-    def start(self) -> None:
+    def start(self, *, repair: bool = False) -> None:
         world = self.world
         self.life += 1
         self.scheduled = False
@@ -76,8 +76,10 @@ class Host:
         birth = world.birth if self.id in world.birth.ids and not disk.names() else None
         try:
             try:
-                self._come_up(disk, birth, repair=False)
+                self._come_up(disk, birth, repair=repair)
             except LogDamaged:
+                if repair:
+                    raise
                 world.count("repairs", self.name)
                 self._come_up(disk, birth, repair=True)
         except Crash:
@@ -218,6 +220,11 @@ class Host:
             return
         except NewerRules:
             self._lacks_rules()
+            return
+        except LogDamaged as damage:  # gateway/process.py does as much
+            self.world.count("repairs while running", str(damage))
+            self.die(power=False)
+            self.start(repair=True)
             return
         except (LogError, OSError):
             if not self.is_full:

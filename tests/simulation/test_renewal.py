@@ -10,6 +10,7 @@ from simulated_disk import Crash, SimulatedDisk
 from test_snapshot_files import begin, long_log, snapshot_at
 
 from replication import snapshots, wal
+from replication.files import LogDamaged
 from replication.log import Log
 from replication.messages import HardState, Proposal
 from replication.node import Node
@@ -102,10 +103,10 @@ def test_a_crash_at_every_operation_leaves_the_old_log_or_the_new_beginning() ->
 
 
 @pytest.mark.parametrize(
-    "where", ["before the snapshot", "behind the snapshot", "the first segment's header"]
+    "where", ["before the snapshot", "the first segment's header", "a segment before it is gone"]
 )
-def test_a_log_that_is_damaged_is_repaired_from_its_snapshot(where: str) -> None:
-    """As a member of a cluster does: what is whole behind the snapshot stays, too."""
+def test_damage_before_a_snapshot_costs_no_promise(where: str) -> None:
+    """What was there goes, as compaction would remove it; a member of a cluster still votes."""
     follower = long_log()
     index = follower.last_index - 8
     snapshot_at(follower, index)
@@ -114,28 +115,89 @@ def test_a_log_that_is_damaged_is_repaired_from_its_snapshot(where: str) -> None
     names = sorted(name for name in disk.files if "segment" in name)
     if where == "before the snapshot":
         disk.files[names[1]].cached[wal.DATA + 200] ^= 1
-    elif where == "behind the snapshot":
-        last = follower.log._header.number
-        disk.files[f"{last:08}.segment"].cached[wal.DATA + 200] ^= 1
-    else:
+    elif where == "the first segment's header":
         disk.files[names[0]].cached[20] ^= 1
-    stays, cut = salvage(disk, SEGMENT_BYTES)
-    assert stays >= index
+    else:
+        del disk.files[names[1]]
+        disk.sync_directory()
+    assert salvage(disk, SEGMENT_BYTES) is None
+    node = started(disk.lose_power(), index)
+    assert not node.lost
+    assert node.last_index == follower.last_index
+    assert 0 < node.begins_after <= index
+    assert [Seen.of(entry) for entry in node._log.read_from(node.begins_after + 1, 1 << 30)] == (
+        follower.entries[node.begins_after :]
+    )
+
+
+def test_damage_behind_a_snapshot_costs_what_follows_it() -> None:
+    follower = long_log()
+    index = follower.last_index - 8
+    snapshot_at(follower, index)
+    follower.log.close()
+    disk = follower.disk
+    disk.files[f"{follower.log._header.number:08}.segment"].cached[wal.DATA + 200] ^= 1
+    cut = salvage(disk, SEGMENT_BYTES)
+    assert cut is not None
     assert cut.lost
+    node = started(disk.lose_power(), index)
+    assert node.lost
+    assert index <= node.last_index == cut.first_index - 1 < follower.last_index
+
+
+def test_damage_before_and_behind_a_snapshot_costs_all_that_is_not_in_it() -> None:
+    follower = long_log()
+    index = follower.last_index - 8
+    snapshot_at(follower, index)
+    follower.log.close()
+    disk = follower.disk
+    for number in (1, follower.log._header.number):
+        name = next(name for name in disk.files if name.startswith(f"{number:08}"))
+        disk.files[name].cached[wal.DATA + 200] ^= 1
+    cut = salvage(disk, SEGMENT_BYTES)
+    assert cut is not None
+    assert cut.first_index == index + 1
+    node = started(disk.lose_power(), index)
+    assert node.lost
+    assert node.last_index == index
+
+
+def started(disk: SimulatedDisk, index: int) -> Node:
+    """From the snapshot at `index`."""
     node = Node.open(
-        disk.lose_power(),
-        clock=ManualClock(),
-        segment_bytes=SEGMENT_BYTES,
-        max_entry_bytes=MAX_ENTRY_BYTES,
-        me=7,
+        disk, clock=ManualClock(), segment_bytes=SEGMENT_BYTES, max_entry_bytes=MAX_ENTRY_BYTES, me=7
     )
     begun = begin(node)
     assert begun is not None
     assert begun.index == index
     list(node.committed_pieces())
     node.begin()
-    assert node.last_index == stays
     assert node.commit_index >= index
+    return node
+
+
+def test_power_is_lost_at_every_operation_of_a_repair_that_costs_no_promise() -> None:
+    follower = long_log()
+    snapshot_at(follower, follower.last_index - 8)
+    follower.log.close()
+    name = next(name for name in follower.disk.files if name.startswith("00000002"))
+    follower.disk.files[name].cached[wal.DATA + 200] ^= 1
+    for crash_at, seed in product(range(1_000), range(4)):
+        disk = follower.disk.copy()
+        disk.chance.seed(f"{crash_at} {seed}")
+        disk.crash_at = crash_at
+        with suppress(Crash):
+            assert salvage(disk, SEGMENT_BYTES) is None
+            return
+        disk = disk.lose_power()
+        try:
+            node = started(disk.copy(), follower.last_index - 8)
+        except LogDamaged:  # the first segment that is still there is the damaged one
+            assert salvage(disk, SEGMENT_BYTES) is None
+            node = started(disk, follower.last_index - 8)
+        assert not node.lost
+        assert node.last_index == follower.last_index
+    pytest.fail("it takes more operations")
 
 
 def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
@@ -148,9 +210,9 @@ def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
     follower.log.close()
     disk = follower.disk
     disk.files[name].cached[100] ^= 1
-    stays, cut = salvage(disk, SEGMENT_BYTES)
-    assert stays == 0
-    assert cut.last_index >= 0
+    cut = salvage(disk, SEGMENT_BYTES)
+    assert cut is not None
+    assert cut.first_index == 1
     log = Log.open(disk.lose_power(), ManualClock(), SEGMENT_BYTES)
     assert log.position == wal.beginning(log.cluster)
     assert log.hard_state == follower.log.hard_state
