@@ -51,7 +51,7 @@ MUTANTS = (
         "no epoch check",
         "gateway.exchange",
         ((EPOCH, "if s == NULL or not s.connected:"),),
-        found=r"took effect in epoch \d+",
+        found=r"took effect in epoch \d+|it never sends a number twice, and was told so",
     ),
     Mutant(
         "dedupe by MsgSeqNum only",
