@@ -5,6 +5,7 @@ import random
 from simulated_disk import SimulatedDisk
 
 from replication.snapshots import SNAPSHOT_NAME
+from replication.state import STATE_NAME
 
 TAIL = 4096  # bytes of it that may be lost
 
@@ -18,6 +19,15 @@ def turn_a_bit_over(disk: SimulatedDisk, chance: random.Random) -> bool:
         data[chance.choice(written)] ^= 1 << chance.randrange(8)
         inode.damaged()
     return bool(written)
+
+
+def turn_a_bit_over_in_state(disk: SimulatedDisk, chance: random.Random) -> bool:
+    """In one of the two copies of term and vote."""
+    data = disk.files[STATE_NAME].cached
+    written = [at for at in range(len(data)) if data[at]]
+    data[chance.choice(written)] ^= 1 << chance.randrange(8)
+    disk.files[STATE_NAME].damaged()
+    return True
 
 
 def turn_a_bit_over_in(disk: SimulatedDisk, payload: bytes, chance: random.Random) -> bool:

@@ -12,7 +12,13 @@ slow or stand still, disks without room.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cluster_damage import lose_a_file, lose_the_tail, turn_a_bit_over, turn_a_bit_over_in
+from cluster_damage import (
+    lose_a_file,
+    lose_the_tail,
+    turn_a_bit_over,
+    turn_a_bit_over_in,
+    turn_a_bit_over_in_state,
+)
 from cluster_edge import MS, SECOND
 from cluster_host import Host
 from cluster_plots import bring_back_a_copy, count_an_old_term, lose_a_promise, lose_what_is_not_synced
@@ -188,7 +194,11 @@ class Faults:
         others = [other for other in self.world.hosts.values() if other is not host]
         if not self.world.faulty or self.repairs() or any(other.may_be_torn() for other in others):
             return
-        kinds = [("rotten", turn_a_bit_over), ("file lost", lose_a_file)]
+        kinds = [
+            ("rotten", turn_a_bit_over),
+            ("file lost", lose_a_file),
+            ("a copy of the vote rotten", turn_a_bit_over_in_state),
+        ]
         if last <= len(self.world.log) and self._all_others_have_everything(host):
             kinds += 2 * [
                 ("synced tail lost", lose_the_tail)

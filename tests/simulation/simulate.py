@@ -17,6 +17,7 @@ from cluster_life import live
 
 LIVES = 50  # between two reports
 EXPECTED = (
+    "a copy of the vote rotten",
     "activated",
     "all lost power",
     "applied elsewhere",
