@@ -34,6 +34,7 @@ from replication.wire import (
 
 WAITING_BYTES = 64 << 20  # for one peer that does not read
 RETRY_SECONDS = 0.05
+REFUSED_SECONDS = 1  # between attempts where a member answers, and no link comes of it
 HELLO_SECONDS = 5
 DIAL_SECONDS = 2
 DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link
@@ -73,6 +74,7 @@ class _Link(asyncio.Protocol):
         self.ready = False  # hellos were exchanged
         self.refused = ""  # why, by either side
         self.ended: Exception | None = None  # what ended it, where that is known
+        self.settled = asyncio.Event()  # it is ready, or has ended
         self.transport: asyncio.Transport
         self._peers = peers
         self._frames = Frames()
@@ -129,6 +131,7 @@ class _Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = exc
+        self.settled.set()
         self._peers.lost(self)
 
 
@@ -212,37 +215,52 @@ class Peers:
         return id in self.members or (self._newer_than is not None and id > self._newer_than)
 
     async def _dial(self, id: int) -> None:
-        """Until there is a link, or none is wanted."""
+        """Until there is a link, or none is wanted. A process that is killed may take a connection before the kernel
+        closes it, and one that begins may not answer yet: the first attempts follow each other closely."""
+        wait = RETRY_SECONDS
         try:
             while not self._closed and id in self.members and id not in self._links:
-                host, _, port = self.members[id].rpartition(":")
-                try:
-                    async with asyncio.timeout(DIAL_SECONDS):
-                        _, link = await self._loop.create_connection(
-                            lambda: _Link(self, id),
-                            host.strip("[]"),
-                            int(port),
-                            ssl=self._tls[0] if self._tls else None,
-                            server_hostname="" if self._tls else None,
-                        )
-                except OSError as error:
-                    if isinstance(error, ssl.SSLError):
-                        self.tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
-                    link = None
+                link = await self._connected(id)
+                if link is not None:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(link.settled.wait(), HELLO_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
-                if link is not None and not link.ready:
-                    await asyncio.sleep(HELLO_SECONDS if not link.transport.is_closing() else 1)
-                    if not link.ready:
-                        self._give_up(id, link)
+                if link is None or (link.ready and not link.refused):
+                    continue
+                link.transport.abort()
+                wait = REFUSED_SECONDS if link.refused else min(2 * wait, REFUSED_SECONDS)
+                if wait == REFUSED_SECONDS:
+                    self._say_why_not(id, link)
+                await asyncio.sleep(wait)
         finally:
             self._dialling.discard(id)
 
-    def _give_up(self, id: int, link: _Link) -> None:
+    async def _connected(self, id: int) -> _Link | None:
+        """A connection to a member; None: nobody answers."""
+        host, _, port = self.members[id].rpartition(":")
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                _, link = await self._loop.create_connection(
+                    lambda: _Link(self, id),
+                    host.strip("[]"),
+                    int(port),
+                    ssl=self._tls[0] if self._tls else None,
+                    server_hostname="" if self._tls else None,
+                )
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):
+                self.tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
+            return None
+        return link
+
+    def _say_why_not(self, id: int, link: _Link) -> None:
         if not link.refused:
-            ended = link.ended or "the connection ended"
-            why = ended if link.transport.is_closing() else f"nothing came for {HELLO_SECONDS} s"
+            why = (
+                link.ended or "the connection ended"
+                if link.settled.is_set()
+                else f"nothing came for {HELLO_SECONDS} s"
+            )
             self.tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
-        link.transport.abort()
 
     def tell(self, id: int, what: str) -> None:
         """What stands between this replica and a member (0 = a stranger), once."""
@@ -269,6 +287,7 @@ class Peers:
         if answer:
             link.transport.write(encode_hello(self.hello(hello.sender)))
         link.ready = True
+        link.settled.set()
         self._links[hello.sender] = link
         if not answer:
             self._told.pop(hello.sender, None)
