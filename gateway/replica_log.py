@@ -19,8 +19,8 @@ class Clock:
 
 
 def open_log(disk: RealDisk, config: Config, first_start: bool, repair: bool) -> Node:
-    """first_start: an empty log begins a new cluster of the configured members. repair: what is damaged here comes
-    again from the others. Raises what Node.open raises."""
+    """first_start: an empty log begins a new cluster of the configured members. Without any it always begins one of its
+    own. repair: what is damaged here comes again from the others. Raises what Node.open raises."""
     cluster = config.cluster
     return Node.open(
         disk,
@@ -29,7 +29,7 @@ def open_log(disk: RealDisk, config: Config, first_start: bool, repair: bool) ->
         below=random.randrange,
         timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
         origin=of_one() if len(cluster.members) < 2 else Membership(()),
-        birth=birth_of(cluster.addresses()) if first_start else None,
+        birth=birth_of(cluster.addresses()) if first_start and cluster.members else None,
         cluster=bytes.fromhex(cluster.id) or None,
         repair=repair,
         discards=config.log.retention == "snapshots",

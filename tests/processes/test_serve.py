@@ -134,6 +134,13 @@ def test_a_second_process_on_the_same_data_is_refused(exchange: ExchangeProcess)
         alice.logon()
 
 
+def test_first_start_of_an_exchange_without_members_changes_nothing(tmp_path: Path) -> None:
+    exchange = ExchangeProcess(tmp_path)
+    exchange.command.append("--first-start")
+    with exchange, client(exchange, "tcp", "ALICE") as alice:
+        alice.logon()
+
+
 def test_status_for_people_and_programs(exchange: ExchangeProcess) -> None:
     answer = exchange.run("status", "--json", "--data", str(exchange.data))
     status = json.loads(answer.stdout)
