@@ -31,11 +31,12 @@ def apart(statuses: Mapping[str, Answer], addresses: Mapping[str, str]) -> dict[
         id = status["member"]
         if id in members:
             continue
-        if status["last_index"]:
+        removed = bool(status["last_index"]) or id <= leader["last_id"]  # or its directory was deleted first
+        if removed:
             why = f"member {id} was removed from the cluster: not run. Delete {name}.toml and the directory {name}"
         else:
             why = f"it waits to be added: quorumbook add {id} {addresses[name]}"
-        found[name] = Apart(why, bool(status["last_index"]))
+        found[name] = Apart(why, removed)
     return found
 
 

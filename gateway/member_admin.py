@@ -50,6 +50,7 @@ class MemberAdmin:
             "leader": node.leader,
             "commit_index": node.commit_index,
             "membership": [member._asdict() for member in node.membership.members],
+            "last_id": node.membership.last_id,
             "linked": sorted(self._replica.linked),
             "troubles": {str(id): what for id, what in self._troubles().items()},
             "followers": {

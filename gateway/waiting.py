@@ -32,7 +32,7 @@ class Waiting:
             return replica.why_not
         node = replica.node
         members = node.membership
-        if members.ids and node.me not in members.ids:
+        if node.me not in members.ids and node.me <= members.last_id:  # else it is added further on
             return f"this replica was removed from the cluster: stop it for good. To have it back {NEW_ID}"
         if node.alone:
             return "the log does not hold the start of this replica yet"

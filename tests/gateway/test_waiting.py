@@ -25,8 +25,9 @@ def why_not(
     waits: bool = True,
     alone: bool = False,
     lost: bool = False,
+    me: int = 1,
 ) -> str:
-    node = SimpleNamespace(me=1, membership=members, leader=leader, alone=alone, lost=lost)
+    node = SimpleNamespace(me=me, membership=members, leader=leader, alone=alone, lost=lost)
     replica: Any = SimpleNamespace(node=node, linked=set(linked), waits=waits, why_not="the disk is full")
     cluster = Cluster(id="ab" * 16, members=tuple(f"{id} {address}" for id, address in MEMBERS.items()))
     found = Waiting(cast(Replica, replica), cluster, lambda: troubles or {}).why_not()
@@ -57,6 +58,10 @@ def test_a_refusal_by_a_member_comes_first() -> None:
 
 def test_a_removed_replica_says_so() -> None:
     assert "was removed from the cluster" in why_not(THREE.remove(1), leader=2)
+
+
+def test_a_new_replica_whose_log_lacks_its_own_addition_is_not_taken_for_a_removed_one() -> None:
+    assert why_not(leader=2, me=4) == "member 2 leads, and this replica has not caught up with its log yet"
 
 
 def test_with_a_leader_it_has_not_caught_up() -> None:
