@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ import msgspec
 from gateway.config import ConfigError, default_directory, load, read_endpoints
 from gateway.local_members import apart, elsewhere
 from gateway.replicas import ask_all, has_log, in_directory
+from gateway.server_commands import own_command
 
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -52,13 +55,18 @@ def cluster(replicas: int, data: Path | None) -> None:
     files = sorted(directory.glob("replica*.toml"))
     first = not any(has_log(directory_of(file)) for file in files)
     if len(files) != replicas:
-        click.echo(f"{directory} holds a cluster of {len(files)} replicas: these are started")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop this stop the replicas, too
+        click.echo(f"{directory} holds a cluster of {len(files)} replicas, which goes on")
+    for number in (signal.SIGINT, signal.SIGTERM):  # both ways to stop this stop the replicas, too
+        signal.signal(number, signal.default_int_handler)
     processes: dict[Path, subprocess.Popen[bytes]] = {}
+    said_before = {file: length(file.with_suffix(".out")) for file in files}
     try:
         for file in files:
             processes[file] = start(file, first, until=os.getpid())
-        if wait_until_listening(processes) or not first:
+        whole = wait_until_listening(processes, said_before)
+        if not processes:
+            raise SystemExit(1)
+        if whole or not first:
             wait_until_taken(processes)
             introduce(processes)
             watch(processes)
@@ -137,8 +145,14 @@ def start(file: Path, first: bool, until: int = 0) -> subprocess.Popen[bytes]:
         )
 
 
-def wait_until_listening(processes: dict[Path, subprocess.Popen[bytes]]) -> bool:
-    """False, with what was said, when some end instead."""
+def length(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def wait_until_listening(
+    processes: dict[Path, subprocess.Popen[bytes]], said_before: Mapping[Path, int] = MappingProxyType({})
+) -> bool:
+    """False, with what they said, when some end instead. said_before: bytes of earlier starts, by configuration."""
     until = time.monotonic() + START_SECONDS
     waiting = dict(processes)
     whole = True
@@ -146,8 +160,10 @@ def wait_until_listening(processes: dict[Path, subprocess.Popen[bytes]]) -> bool
         time.sleep(0.05)
         for file, process in list(waiting.items()):
             if process.poll() is not None:
-                said = file.with_suffix(".out").read_text(errors="replace").strip()
-                click.echo(f"{file.stem} has ended with exit code {process.returncode}:\n{said}")
+                said = file.with_suffix(".out").read_bytes()[said_before.get(file, 0) :]
+                click.echo(
+                    f"{file.stem} has ended by {ending(process)}:\n{said.decode(errors='replace').strip()}"
+                )
                 del waiting[file], processes[file]
                 whole = False
                 continue
@@ -213,7 +229,7 @@ def introduce(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
     """Where everything is, and what to try."""
     if not processes:
         return
-    own = Path(sys.argv[0]).absolute()
+    own = own_command()
     click.echo(f"Quorumbook serves, {len(processes)} replicas; each takes clients.")
     for file, process in processes.items():
         places = read_endpoints(directory_of(file))
@@ -247,12 +263,16 @@ def watch(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
 
 def tell_ended(alive: dict[Path, subprocess.Popen[bytes]]) -> None:
     """Takes those that have ended out."""
-    own = Path(sys.argv[0]).absolute()
     for file, process in list(alive.items()):
         if process.poll() is not None:
             del alive[file]
-            how = f"exit code {process.returncode}" if process.returncode >= 0 else "a signal"
-            click.echo(f"{file.stem} has ended by {how}. Start it again: {own} serve --config {file}")
+            again = f"{own_command()} serve --config {file}"
+            click.echo(f"{file.stem} has ended by {ending(process)}. Start it again: {again}")
+
+
+def ending(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def stop(processes: dict[Path, subprocess.Popen[bytes]]) -> None:

@@ -84,6 +84,12 @@ def open_trace(loaded: "Loaded", directory: Path, stack: ExitStack) -> "Filterin
     return tracer(stack.enter_context(open(path, "a", encoding="utf-8")), trace.level)
 
 
+def own_command() -> str:
+    """What starts this program, for hints that are to be copied."""
+    called = Path(sys.argv[0]).absolute()
+    return str(called) if called.name == "quorumbook" else f"{sys.executable} -m gateway.cli"
+
+
 class Terminal:
     """What whoever started a server reads."""
 
@@ -97,7 +103,7 @@ class Terminal:
     def listening(self, endpoints: "Endpoints") -> None:
         """Where everything is."""
         count = len(self._cluster.members)
-        who = f", member {self._cluster.member} of {count}" if count > 1 else ""
+        who = f" as member {self._cluster.member} of a cluster of {count}" if count > 1 else ""
         self.say(f"""\
 Quorumbook serves{who}.
   data       {self._directory}  (log, trace.jsonl, endpoints.json)
@@ -107,7 +113,7 @@ Stop with Ctrl-C; start again on the same data and everything is as it was.""")
 
     def ready(self, endpoints: "Endpoints") -> None:
         """What to try next, then the line that programs wait for."""
-        command = Path(sys.argv[0]).absolute()
+        command = own_command()
         flow = self._directory / "day.csv.zst"
         at = "" if self._directory == default_directory() else f" --data {self._directory}"
         self.say(f"""\

@@ -70,6 +70,22 @@ def test_it_is_ready_when_orders_are_taken_and_its_replicas_end_with_it(local: L
     assert "190.00" in local.run("orders")
 
 
+def test_a_second_one_on_the_same_directory_says_why_not_in_a_line_for_each_replica(local: Local) -> None:
+    second = subprocess.run(
+        [*QUORUMBOOK, "cluster", "--data", str(local.data)],
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=ENVIRONMENT, check=False,
+    )  # fmt: skip
+    lines = second.stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines[::2]) == ["replica1", "replica2", "replica3"]
+    assert all("in use by process" in line for line in lines[1::2])
+    assert second.returncode == 1
+
+
+def test_hints_in_what_replicas_say_can_be_copied(local: Local) -> None:
+    said = (local.data / "replica1.out").read_text()
+    assert f"{sys.executable} -m gateway.cli status --data " in said
+
+
 def test_it_goes_by_the_log_when_members_were_removed(local: Local) -> None:
     local.run("remove", "2")
     local.end(signal.SIGTERM)
