@@ -170,10 +170,12 @@ class Feed:
         if not self.ready and now - self._asked >= ASK_AGAIN_SECONDS:
             for reader in self._readers.values():
                 reader.request_again()
+        if not self._snapshots.poll(0, zmq.POLLOUT):
+            return  # nobody speaks snapshots there yet: asked as soon as somebody does
         for reader in self._readers.values():
             for request in reader.requests():
                 self._asked = now
-                with suppress(zmq.Again):  # nobody speaks snapshots there: asked again, and `wait` gives up
+                with suppress(zmq.Again):  # asked again later
                     self._snapshots.send(request, zmq.NOBLOCK)
 
     def close(self) -> None:
