@@ -21,6 +21,9 @@ BACKLOG_REPORTS = 1_000_000
 """When so many reports wait for the program, no more are read until it takes some."""
 UNREAD_REPORTS = 100_000
 """So many of the last reports are kept for `reports()`."""
+NO_ANSWER = (
+    "its cluster has no leader (quorumbook status says so), or it is no FIX endpoint (fix_tcp or fix_zmq)"
+)
 
 
 class Clock:
@@ -191,18 +194,14 @@ class Core:
     def hung_up(self) -> str:
         """Why the other side may have closed the connection before it answered the Logon."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
-        return f"{here} closed the connection during the Logon; is it a FIX endpoint (fix_tcp or fix_zmq)?"
+        return f"{here} closed the connection during the Logon; either {NO_ANSWER}"
 
     def unanswered(self, seconds: float) -> str:
         """Why a Logon that got no answer for so long may have got none."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
         if self.session.decoder.garbled:
             return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
-        return (
-            f"nobody answers the Logon at {here} within {seconds:.2g} s; "
-            "either its cluster has no leader (quorumbook status says so), or it is no FIX endpoint (fix_tcp or "
-            "fix_zmq)"
-        )
+        return f"nobody answers the Logon at {here} within {seconds:.2g} s; either {NO_ANSWER}"
 
     def remember(self) -> None:
         """Write the numbers down, if there is a place for them."""

@@ -405,12 +405,18 @@ def read_endpoints(directory: Path) -> dict[str, Any]:
     try:
         endpoints: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: not there: no exchange runs on {directory}. Start one: quorumbook serve"
-        ) from None
+        raise ConfigError(f"no exchange runs on {directory}. Start it: {start_command(directory)}") from None
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     return endpoints
+
+
+def start_command(directory: Path) -> str:
+    """What starts the exchange, or the replica, whose data directory it is."""
+    own = directory.with_name(f"{directory.name}.toml")  # as `quorumbook cluster` lays it out
+    if own.exists():
+        return f"quorumbook serve --config {own}"
+    return "quorumbook serve" if directory == default_directory() else f"quorumbook serve --data {directory}"
 
 
 # ---------------------------------------------------------------- the complete file

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config import Cluster, ConfigError
@@ -179,6 +180,12 @@ def tls_contexts(cluster: Cluster) -> tuple[ssl.SSLContext, ssl.SSLContext] | No
     ConfigError."""
     if not cluster.certificate:
         return None
+    for name in ("certificate", "key", "authority"):
+        path = getattr(cluster, name)
+        try:
+            Path(path).read_bytes()
+        except OSError as error:  # what ssl raises names no file
+            raise ConfigError(f"cluster.{name}: {path}: {error.strerror}") from None
     contexts = []
     for protocol in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER):
         context = ssl.SSLContext(protocol)

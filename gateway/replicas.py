@@ -11,7 +11,7 @@ import click
 import zmq
 
 from gateway.client_link import address
-from gateway.config import ConfigError, default_directory, read_endpoints
+from gateway.config import ConfigError, default_directory, read_endpoints, start_command
 
 ANSWER_SECONDS = 2.0
 LEADER_SECONDS = 10.0  # for an election, and for what stands in the way of a change
@@ -103,9 +103,8 @@ def in_directory(directory: Path) -> Replica:
     except ConfigError as error:
         return Replica(str(directory), "", str(error))
     except ProcessLookupError:
-        return Replica(
-            str(directory), "", f"{directory}: process {endpoints['pid']} has ended without cleaning up"
-        )
+        why = f"{directory}: process {endpoints['pid']} has ended without cleaning up"
+        return Replica(str(directory), "", f"{why}. Start it again: {start_command(directory)}")
     except PermissionError:
         pass  # it lives, and is another user's
     return Replica(str(directory), str(endpoints["admin"]))

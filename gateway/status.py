@@ -24,7 +24,9 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     storage, links = status["storage"], status["connections"]
     yield "accepting", "yes" if status["accepting"] else f"NO: {status['why_not']}"
     yield "role", f"{status['role']}, term {status['term']}"
-    yield "cluster", f"{status['cluster']}, member {status['member']} of {len(status['membership'])}"
+    count = len(status["membership"])
+    members = f"{count} member{'' if count == 1 else 's'}"
+    yield "cluster", f"{status['cluster']}, {members}; this is member {status['member']}"
     yield "log", f"entry {status['applied_index']:,} applied of {status['last_index']:,}"
     yield "chain hash", status["chain_hash"]
     rules, newest = status["rules"], status["newest_rules"]

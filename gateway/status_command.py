@@ -11,10 +11,6 @@ from gateway.confirming import confirmed_statuses
 from gateway.locate import explained
 from gateway.replicas import Replied, ask_all, find, where_replicas_are
 
-HASHED_ORDERS = 25_000
-"""A replica that keeps more orders is not asked for its state hash, for which it stands still some 0.4 µs an order, and
-several times that on busy cores: a leader that is silent for an election timeout is deposed. `quorumbook verify`
-computes it without any."""
 LOOKS = 5  # for a moment at which all have applied the same entries
 
 
@@ -84,7 +80,7 @@ def state_hashes(reached: Sequence[Replied]) -> dict[int, dict[str, Any]]:
     """By member; at one entry when there is a moment at which all have applied the same ones. One after the other: a
     leader must not miss more than one answer to its heartbeats."""
     asked = {
-        one.answer["member"]: one.replica for one in reached if one.answer["kept_orders"] <= HASHED_ORDERS
+        one.answer["member"]: one.replica for one in reached if not cluster_status.too_many_orders(one.answer)
     }
     states: dict[int, dict[str, Any]] = {}
     for _ in range(LOOKS):

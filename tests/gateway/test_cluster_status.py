@@ -25,6 +25,7 @@ def status(
         "connections": {"tcp": 2, "zeromq": 1},
         "rules": 1,
         "newest_rules": 1,
+        "kept_orders": 7,
         **more,
     }  # fmt: skip
 
@@ -106,3 +107,11 @@ def test_whom_newer_rules_wait_for_is_told() -> None:
         "  rules version 1 holds; version 2 begins by itself when every member runs a program that has it. Missing: 2"
     ]
     assert lines(1, 2)[0].endswith("Missing: 1, 4")
+
+
+def test_it_says_why_states_are_missing() -> None:
+    found = replicas(
+        [status(1, "leader", kept_orders=25_001), status(2, "follower")], {2: state(90, "a")}, {}
+    )
+    said = "no state of members 1: more than 25,000 orders; quorumbook verify computes it"
+    assert said in picture(found, "c1", [])

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Cluster
+from gateway.config import Cluster, ConfigError
 from gateway.exchange import Exchange
-from gateway.member_links import MemberLinks
+from gateway.member_links import MemberLinks, tls_contexts
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
 from replication.membership import Member, Membership
@@ -85,3 +85,12 @@ def test_a_member_that_was_added_at_another_address_says_so_once(
     assert what.startswith(
         "member 4 was added at 127.0.0.1:7645, where the others look for it, and listens at "
     )
+
+
+@pytest.mark.parametrize("missing", ["certificate", "key", "authority"])
+def test_a_file_for_tls_that_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    files = {name: str(tmp_path / name) for name in ("certificate", "key", "authority")}
+    for name in files.keys() - {missing}:
+        Path(files[name]).touch()
+    with pytest.raises(ConfigError, match=rf"cluster\.{missing}: {files[missing]}: No such file"):
+        tls_contexts(Cluster(**files))

@@ -40,7 +40,9 @@ def test_a_directory_of_one_replica_stands_for_itself(tmp_path: Path) -> None:
 
 
 def test_a_replica_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
-    assert "no exchange runs" in in_directory(tmp_path).why
+    assert in_directory(tmp_path).why.endswith(f"Start it: quorumbook serve --data {tmp_path}")
+    (tmp_path / "replica1.toml").touch()
+    assert in_directory(tmp_path / "replica1").why.endswith(f"serve --config {tmp_path}/replica1.toml")
     ended = os.spawnlp(os.P_NOWAIT, "true", "true")
     os.waitpid(ended, 0)
     runs(tmp_path, ended)
