@@ -271,7 +271,5 @@ def say(symbol: str, comp_id: str, fills: int, seconds: float, player: Player) -
     if len(latencies):
         names = (f"p{percent:g}" if percent < 100 else "max" for percent in PERCENTILES)
         table = Table("latency, µs", *names, box=SIMPLE_HEAD)
-        table.add_row(
-            "to the first report", *(f"{value:,.0f}" for value in np.percentile(latencies, PERCENTILES))
-        )
+        table.add_row("first report", *(f"{value:,.0f}" for value in np.percentile(latencies, PERCENTILES)))
         Console().print(table)
