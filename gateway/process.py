@@ -10,6 +10,7 @@ from gateway import descriptors
 from gateway.config import Loaded
 from gateway.memory_holder import hold_memory
 from gateway.readiness import People
+from gateway.replica_log import others_can_repair
 from gateway.server import Damaged, Server, Stopped
 from gateway.telling import Telling
 from replication.files import LogDamaged
@@ -34,17 +35,16 @@ def serve(
     async def run(first_start: bool, repair: bool) -> None:
         await Server(loaded, directory, telling, people, first_start, repair).run()
 
-    alone = len(loaded.config.cluster.members) < 2
     repair = False
     while True:
         try:
             return uvloop.run(run(first_start and not repair, repair))
         except LogDamaged as found:
-            if alone or repair:
+            if repair or not others_can_repair(directory, loaded.config):
                 raise
             damage = found
         except Damaged as found:
-            if alone:
+            if not others_can_repair(directory, loaded.config):
                 raise
             damage = found.damage
         trace.error("damaged", what=str(damage))

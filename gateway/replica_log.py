@@ -2,12 +2,16 @@
 
 import random
 import time
+from pathlib import Path
 
 from gateway.config import Config
 from replication.disk import RealDisk
+from replication.files import LogError
 from replication.membership import Member, Membership, of_one
 from replication.node import Node
 from replication.raft import Timing
+from replication.salvage import others_have_it
+from replication.state import STATE_NAME
 from replication.wal import Cut
 
 
@@ -19,21 +23,43 @@ class Clock:
 
 
 def open_log(disk: RealDisk, config: Config, first_start: bool, repair: bool) -> Node:
-    """first_start: an empty log begins a new cluster of the configured members. Without any it always begins one of its
-    own. repair: what is damaged here comes again from the others. Raises what Node.open raises."""
+    """first_start: an empty log begins a new cluster of the configured members. Without [cluster] it always begins one
+    of its own. repair: what is damaged here comes again from the others. Raises what Node.open raises."""
     cluster = config.cluster
+    if len(cluster.members) == 1 and not first_start and STATE_NAME not in disk.names():
+        raise LogError(
+            f"{disk.path('')}: there is no log here, and member {cluster.member} is the only one of cluster.members. A "
+            "new cluster begins with --first-start, once. If this member was in a cluster before, its promises are "
+            "lost: name the others in cluster.members, remove it, and add it under a new id"
+        )
     return Node.open(
         disk,
         clock=Clock(),
         me=cluster.member,
         below=random.randrange,
         timing=Timing(cluster.heartbeat_ms * 1_000_000, cluster.election_timeout_ms * 1_000_000),
-        origin=of_one() if len(cluster.members) < 2 else Membership(()),
+        origin=origin_of(config),
         birth=birth_of(cluster.addresses()) if first_start and cluster.members else None,
         cluster=bytes.fromhex(cluster.id) or None,
         repair=repair,
         discards=config.log.retention == "snapshots",
     )
+
+
+def origin_of(config: Config) -> Membership:
+    """Of a log that names no membership."""
+    return of_one() if len(config.cluster.members) < 2 else Membership(())
+
+
+def others_can_repair(directory: Path, config: Config) -> bool:
+    """Whether others are configured, and the log, as far as it can be read, has another voter. Raises OSError,
+    LogDamaged."""
+    disk = RealDisk(str(directory))
+    try:
+        others = len(config.cluster.members) > 1
+        return others and others_have_it(disk, config.cluster.member, origin_of(config))
+    finally:
+        disk.close()
 
 
 def birth_of(addresses: dict[int, str]) -> Membership:

@@ -93,7 +93,8 @@ class Node:
         repair: bool = False,
         discards: bool = False,
     ) -> "Node":
-        """Locks the directory and recovers. discards: entries that the older of two snapshots holds are removed, a
+        """Locks the directory and recovers. birth: written into a log that never had an entry, and never promised
+        anything. discards: entries that the older of two snapshots holds are removed, a
         segment at a time. repair: what was durable here and is lost or damaged now is given up, and
         comes again from the other members. Raises LogInUse, LogUnavailable, LostData, LogDamaged, LogFailed."""
         if batch_end(DATA, [max_entry_bytes]) > segment_bytes:
@@ -106,7 +107,8 @@ class Node:
             if repair:
                 salvage(disk, segment_bytes)
             log = Log.open(disk, clock, segment_bytes, cluster)
-            if birth is not None and log.position.index == 0:
+            unborn = log.position.index == 0 and log.promised is None and log.hard_state.term <= 1
+            if birth is not None and unborn and not log.hard_state.vote:
                 log.save(HardState(1, 0))
                 log.append([Proposal(1, 1, 0, (membership.encode(birth),))], 0)
                 log.sync()
@@ -267,6 +269,8 @@ class Node:
 
     def _turn_alone(self, raft: Raft) -> list[Entry]:
         log = self._log
+        if self.lost:
+            return []
         committed: list[Entry] = []
         if raft.leading is None or raft.log.unwritten:
             if not log.make_room([0]):
@@ -558,11 +562,13 @@ class Node:
         if self._log.work_due:
             with suppress(LogFailed):  # which is in why_not
                 self._log.poll()
-        return self._log.why_not is None
+        return self.why_not is None
 
     @property
     def why_not(self) -> str | None:
         """Why no input may be taken, for people."""
+        if self.lost and self.alone:
+            return "this member lost what it had acknowledged, and there is no other voter to repair it from"
         return self._log.why_not
 
     @property

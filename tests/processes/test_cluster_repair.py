@@ -101,3 +101,36 @@ def test_a_leader_comes_upon_damage_before_its_snapshot(cluster: SmallSegments) 
     assert not led.has_ended()
     compared = led.run("verify", *(str(one.data) for one in cluster.members.values()))
     assert compared.returncode == 0, compared
+
+
+def test_a_log_whose_only_voter_this_is_is_left_as_it_is(cluster: SmallSegments) -> None:
+    """It was made alone; its configuration names the others still. Nobody has what is damaged here."""
+    addresses = free_members(3)
+    cluster.begin(addresses)
+    trade(cluster.members[cluster.leader()], "BEFORE", 30)
+    cluster.wait_for_one_state()
+    for id in (3, 2, 1):
+        cluster.members[id].stop()
+    one = cluster.members[1]
+    config = str(one.directory / "config.toml")
+    done = one.run("recover", "--config", config, "--data", str(one.data), "--give-up", "2", "--give-up", "3")
+    assert done.returncode == 0, done
+    one.command.remove("--first-start")
+    one.start()
+    wait_until(lambda: bool(one.ask(command="status")["accepting"]))
+    trade(one, "ALONE", 300)
+    one.stop()
+    path = damage(one, segments(one)[0])
+    before = {file.name: file.read_bytes() for file in one.data.glob("*segment*")}
+    with pytest.raises(
+        AssertionError, match=rf"ended with 1 before it was ready:\n.*{path.name}, offset \d+"
+    ):
+        one.start()
+    assert {file.name: file.read_bytes() for file in one.data.glob("*segment*")} == before
+
+
+def test_an_empty_directory_is_no_cluster_of_its_own(cluster: SmallSegments) -> None:
+    """Of a member whose configuration was not completed when the cluster grew."""
+    (address,) = free_members(1).values()
+    with pytest.raises(AssertionError, match="there is no log here, and member 1 is the only one"):
+        cluster.start(1, config_of("ab" * 16, 1, {1: address}))

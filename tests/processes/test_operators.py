@@ -151,7 +151,7 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
 
 def test_who_adds_a_member_hears_why_it_does_not_come(cluster: ClusterProcesses) -> None:
     addresses = free_members(2)
-    alone = cluster.start(1, config_of("ab" * 16, 1, {1: addresses[1]}))
+    alone = cluster.start(1, config_of("ab" * 16, 1, {1: addresses[1]}), "--first-start")
     waiting = first_waiting(alone, "add", "2", addresses[2])
     assert f'must have "1 {addresses[1]}", and what it prints says what is wrong' in waiting
 

@@ -1,0 +1,70 @@
+"""`--first-start`: a cluster is born once, and no promise is taken back."""
+
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, ManualClock
+from simulated_disk import SimulatedDisk
+
+from replication import wal
+from replication.membership import Member, Membership
+from replication.messages import HardState, Proposal
+from replication.node import Node
+
+BIRTH = Membership(tuple(Member(id, f"host{id}:1", voter=True) for id in (1, 2, 3)))
+
+
+def opened(disk: SimulatedDisk, *, birth: Membership | None, repair: bool = False) -> Node:
+    return Node.open(
+        disk,
+        clock=ManualClock(),
+        segment_bytes=SEGMENT_BYTES,
+        max_entry_bytes=MAX_ENTRY_BYTES,
+        me=1,
+        origin=Membership(()),
+        birth=birth,
+        repair=repair,
+    )
+
+
+def test_an_empty_log_is_born_with_its_membership() -> None:
+    node = opened(SimulatedDisk(1), birth=BIRTH)
+    node.begin()
+    assert (node.last_index, node.term, node.membership) == (1, 1, BIRTH)
+
+
+def test_a_log_that_was_repaired_down_to_nothing_is_not_born_again() -> None:
+    """Its only segment is damaged in entry 1; the process is killed before a leader has brought anything back."""
+    disk = SimulatedDisk(1)
+    node = opened(disk, birth=BIRTH)
+    log = node._log
+    log.save(HardState(7, 2))
+    log.append([Proposal(2, 7, 5, (b"x" * 100,))], 0)
+    log.sync()
+    node.begin()
+    node.close()
+    disk.files["00000001.segment"].cached[wal.DATA + wal.BATCH_BYTES + 60] ^= 1
+    repaired = opened(disk, birth=None, repair=True)
+    assert (repaired.last_index, repaired.lost) == (0, True)
+    again = opened(disk.kill(), birth=BIRTH)
+    assert (again.last_index, again.lost) == (0, True)
+    assert again._log.hard_state == HardState(7, 2)
+
+
+def test_a_member_that_voted_and_has_no_log_yet_is_not_born() -> None:
+    disk = SimulatedDisk(1)
+    opened(disk, birth=None)._log.save(HardState(1, 3))
+    node = opened(disk.kill(), birth=BIRTH)
+    assert node.last_index == 0
+    assert node._log.hard_state == HardState(1, 3)
+
+
+def test_the_only_voter_that_lost_data_takes_nothing() -> None:
+    """The others were removed while it was being repaired."""
+    disk = SimulatedDisk(1)
+    alone = Membership((BIRTH.members[0],), 3)
+    node = opened(disk, birth=alone)
+    node.turn()
+    node.close()
+    lost = opened(disk.kill(), birth=None, repair=True)
+    assert lost.lost
+    assert lost.turn() == []
+    assert not lost.accepting
+    assert "no other voter" in (lost.why_not or "")
