@@ -16,7 +16,7 @@ from replication.reader import read_pieces
 from replication.renewal import begin_behind, renew
 from replication.segments import Names, erase, fill, segment_name
 from replication.snapshots import Snapshot, settle
-from replication.state import STATE_NAME, State, read_state, write_state_of
+from replication.state import STATE_NAME, Save, State, read_state, write_state_of
 from replication.truncation import give_up, remove_after, shorten
 from replication.upkeep import Upkeep
 
@@ -38,8 +38,9 @@ class Log:
         self.commit_index = 0  # through which entries are known to be committed
         self.begins_after = 0  # the index before its first entry; what came before is in a snapshot only
         self._first = 1  # segment
-        self.syncing = False  # a sync is under way beside the loop
-        self._syncing_index = 0  # what it makes durable
+        self.syncing = False  # a sync is under way beside the loop: of a batch, or of term and vote
+        self._syncing_index = 0  # what it makes durable, if it is the segment's
+        self._saving: Save | None = None  # or else: term and vote
         self._proof_due = False  # the last batch's proof is not written
         # The segment that is written to.
         self._file: File
@@ -146,6 +147,16 @@ class Log:
         """Makes term and vote durable before it returns."""
         self._write_state(self._state._replace(hard=hard))
 
+    def start_save(self, hard: HardState) -> None:
+        """As `save`, beside the loop: `hard_state` is the new one when `finish_sync` has said that it is done. Raises
+        LogFailed."""
+        assert not self.syncing
+        self.syncing = True  # for good, if it fails
+        try:
+            self._saving = Save(self._disk, self._state._replace(hard=hard))
+        except OSError as error:
+            raise self._fail(self._disk.path(STATE_NAME), error) from error
+
     def _save_cut(self, cut: wal.Cut) -> None:
         known = self._state.cut
         if known is None or (known.term, known.last_index) < (cut.term, cut.last_index):
@@ -172,6 +183,7 @@ class Log:
             self._state = self._state._replace(cut=None)
 
     def _write_state(self, state: State) -> None:
+        assert self._saving is None
         try:
             self._state = write_state_of(self._disk, state)
         except OSError as error:
@@ -258,14 +270,25 @@ class Log:
         self.syncing = True
         self._syncing_index = self._place.position.index
 
+    @property
+    def saving(self) -> bool:
+        """Whether the sync that is under way is of term and vote."""
+        return self._saving is not None
+
     def finish_sync(self) -> bool:
-        """Whether the sync that was started is done. Raises LogFailed."""
+        """Whether the sync, or the save, that was started is done. Raises LogFailed."""
+        saving = self._saving
         try:
-            if not self._disk.sync_done():
+            if not self._disk.sync_done() or (saving is not None and saving.goes_on()):
                 return False
         except OSError as error:
-            raise self._fail(self._file.path, error) from error
+            path = self._file.path if saving is None else self._disk.path(STATE_NAME)
+            raise self._fail(path, error) from error
         self.syncing = False
+        if saving is not None:
+            self._saving = None
+            self._state = self._state._replace(sequence=saving.state.sequence, hard=saving.state.hard)
+            return True
         self.proven_index = self._syncing_index
         self._proof_due, self._fresh = True, False
         return True

@@ -97,7 +97,8 @@ class Offer(NamedTuple):
 class Ready(NamedTuple):
     """What Raft wants done, in this order; node.py obeys it, and nothing else does:
 
-    1. save     `hard_state`, durably: every message may rest on it
+    1. save     `hard_state`, durably, then Raft.saved: nothing else is given before, as it may rest on it, and
+                Raft.take_messages holds back the messages that do
     2. give up  the entries after `stays`, durably
     3. write    `proposals`, as one batch, and hand what they became to Raft.written
     4. send     Raft.take_messages: what needs no sync (appends, heartbeats, the commit index, votes)
@@ -105,7 +106,7 @@ class Ready(NamedTuple):
     6. send     Raft.take_messages again: acknowledgements; our own counts, too
     7. apply    the entries up to Raft.commit_index
 
-    While a sync is under way 2 and 3 wait; messages come and go.
+    While a sync is under way, of 1 or of 5, 1 to 3 wait; messages come and go.
     """
 
     hard_state: HardState | None

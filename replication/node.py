@@ -2,8 +2,8 @@
 order, here and only here.
 
 The only voter of a cluster syncs inline: nothing else could be done meanwhile, and a thread hop would cost more than it
-saves. Among several the sync runs beside the loop: `sync_descriptor` becomes readable when it is done, and heartbeats
-never wait behind a disk.
+saves. Among several the sync runs beside the loop, of batches and of term and vote: `sync_descriptor` becomes readable
+when it is done, and heartbeats never wait behind a disk.
 """
 
 from collections import deque
@@ -223,14 +223,22 @@ class Node:
     def take_sync(self) -> None:
         """The sync beside the loop may be done. Raises LogFailed."""
         log = self._log
-        if log.syncing and log.finish_sync():
+        saving = log.saving
+        if not log.syncing or not log.finish_sync():
+            return
+        if saving:
+            self._running.saved(log.hard_state)
+        else:
             self._running.synced(log.proven_index)
 
     def relay(self) -> None:
-        """Gives `messages` that need nothing done before they leave. A turn is for what needs more."""
+        """Gives `messages` that need nothing done before they leave. A turn is for what needs more; a new term or vote
+        begins to be saved before it."""
         raft = self._running
-        if not raft.unsaved:
-            self.messages += raft.take_messages()
+        if raft.unsaved and not self._log.syncing and not self.alone:
+            with suppress(LogFailed):  # the turn says it
+                self._log.start_save(raft.hard)
+        self.messages += raft.take_messages()
 
     @property
     def due(self) -> bool:
@@ -295,9 +303,10 @@ class Node:
         if raft.leading is None:
             raft.full = False
             raft.stand()
+        if raft.unsaved:
+            self._log.save(raft.hard)
+            raft.saved(raft.hard)
         ready = raft.ready()
-        if ready.hard_state is not None:
-            self._log.save(ready.hard_state)
         entries = self._log.append(ready.proposals, raft.commit_index)
         raft.written(entries)
         self._log.sync()
@@ -310,7 +319,7 @@ class Node:
     def _turn_together(self, raft: Raft) -> list[Entry]:
         log = self._log
         self.take_sync()
-        if self.lost and raft.repair is None:
+        if self.lost and raft.repair is None and not log.syncing:
             log.repaired()
         if raft.leading is None:
             self._drop()
@@ -362,7 +371,7 @@ class Node:
         log = self._log
         ready = raft.ready(writing=not log.syncing)
         if ready.hard_state is not None:
-            log.save(ready.hard_state)
+            log.start_save(ready.hard_state)
         if ready.stays is not None:
             log.truncate(ready.stays)
         if ready.proposals:
@@ -433,10 +442,10 @@ class Node:
             self._raft.log.begins_after = self._log.begins_after
 
     def _carry_on(self, raft: Raft) -> None:
-        """With snapshots that are sent, and one that comes; when it is whole, and no sync is under way, it is
-        installed."""
+        """With snapshots that are sent, and one that comes; when it is whole, no sync is under way and its term is
+        durable, it is installed."""
         self._arrived = self._transfer.turn(raft) or self._arrived
-        if self._arrived is None or self._log.syncing:
+        if self._arrived is None or self._log.syncing or raft.unsaved:
             return
         arrived, self._arrived = self._arrived, None
         if raft.wants(arrived.index, arrived.header.position.term):

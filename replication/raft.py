@@ -1,7 +1,7 @@
 """Raft (Ongaro and Ousterhout, 2014, "the paper"; Ongaro's thesis, 2014): one member's side of it.
 
 No I/O, no clock and no randomness of its own. Messages, the passing of time and what has become durable go in: `step`,
-`tick`, `link_closed`, `propose`, `written`, `synced`. What is to be done comes out: `ready`, `take_messages`,
+`tick`, `link_closed`, `propose`, `saved`, `written`, `synced`. What is to be done comes out: `ready`, `take_messages`,
 `commit_index`. messages.Ready states the order.
 
     roles, terms, what is committed                   here (paper 5.1)
@@ -12,7 +12,7 @@ No I/O, no clock and no randomness of its own. Messages, the passing of time and
     the end of the log, and the terms of all of it    window.py
 
 Unlike the paper's servers a member answers nothing but what is durable: an entry counts, the leader's own too, when
-`synced` has reached it.
+`synced` has reached it. Of a new term, or a vote, nobody hears before it is `saved`, and no entry of it is written.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ from replication.window import Window
 NOTHING = Ready(None, None, ())
 HANGING_ELECTIONS = 10  # election timeouts without a sync that was begun, after which a leader steps down
 FROM_LEADER = (Kind.APPEND, Kind.HEARTBEAT, Kind.SNAPSHOT)
+PROMISES_NOTHING = (Kind.HEARTBEAT_ANSWER, Kind.READ)  # true whatever a start finds: these wait for no disk
 FROM_STRANGER = (*FROM_LEADER, Kind.PRE_VOTE, Kind.VOTE, Kind.TIMEOUT_NOW, Kind.READ_ANSWER)
 
 
@@ -94,6 +95,9 @@ class Raft:
         self._saved = hard
         self._stays: int | None = None  # given up after it, not yet on the disk
         self._out: list[Message] = []
+        self._held: dict[
+            tuple[Kind, int], Message
+        ] = {}  # until term and vote are durable: the last of each to each
         self.owed: tuple[int, int] | None = None  # (leader, index): acknowledged when it is durable
         self.lost_link = (0, 0)  # (leader, term) whose link closed
         self.voting = Voting(self)
@@ -107,20 +111,20 @@ class Raft:
     # ---------------------------------------------------------------- out
 
     def ready(self, *, writing: bool = True) -> Ready:
-        """What is to be done now. writing: whether entries may be given up and written (no sync is under way)."""
+        """What is to be done now. writing: whether the disk is free (no sync is under way)."""
         if self.leading is not None:
             self.leading.replicate()
-        hard = self.hard if self.hard != self._saved else None
-        self._saved = self.hard
         if not writing:
-            return Ready(hard, None, ())
+            return NOTHING
+        if self.unsaved:
+            return Ready(self.hard, None, ())
         stays, self._stays = self._stays, None
-        return Ready(hard, stays, self.log.unwritten)
+        return Ready(None, stays, self.log.unwritten)
 
     @property
     def unsaved(self) -> bool:
-        """Whether term or vote is not on the disk yet: no message may leave before."""
-        return self.hard is not self._saved
+        """Whether term or vote is not durable yet."""
+        return self.hard != self._saved
 
     def due(self, *, writing: bool) -> bool:
         """Whether `ready` or `take_messages` has something."""
@@ -131,6 +135,13 @@ class Raft:
             or self.unsaved
             or (writing and (bool(self.log.unwritten) or self._stays is not None))
         )
+
+    def saved(self, hard: HardState) -> None:
+        """Term and vote are durable, as they are now or as they were."""
+        self._saved = hard
+        if not self.unsaved:
+            self._out += self._held.values()
+            self._held.clear()
 
     def written(self, entries: Sequence[Entry]) -> None:
         """What the proposals of `ready` became. Raises Diverged."""
@@ -167,19 +178,28 @@ class Raft:
 
     def send_snapshot(self, to: int, offer: Offer, offset: int, *, forced: bool = False) -> None:
         """A chunk, whose bytes are to be read first, or (forced) the question which one is wanted."""
-        message = Message(
+        chunk = Message(
             Kind.SNAPSHOT, self.me, to, self.hard.term, offer.index, offer.term, offer.size,
             forced=forced, number=offset, hash=offer.digest,
         )  # fmt: skip
-        (self._out if forced else self.chunks).append(message)
+        if forced:
+            self._send(chunk)
+        else:
+            self.chunks.append(chunk)
 
     def post(self, message: Message) -> None:
         """A chunk whose bytes were read."""
         if message.term == self.hard.term and self.leading is not None:
-            self._out.append(message)
+            self._send(message)
 
     def send(self, kind: Kind, to: int, **fields: Any) -> None:
-        self._out.append(Message(kind, self.me, to, fields.pop("term", self.hard.term), **fields))
+        self._send(Message(kind, self.me, to, fields.pop("term", self.hard.term), **fields))
+
+    def _send(self, message: Message) -> None:
+        if self.unsaved and message.kind not in PROMISES_NOTHING:
+            self._held[message.kind, message.to] = message
+        else:
+            self._out.append(message)
 
     # ---------------------------------------------------------------- in: the loop's side
 

@@ -1,6 +1,7 @@
 """The file `state`: term, vote, cluster, directory, what recovery cut. Two equal slots, a sector each."""
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from replication import wal
@@ -84,13 +85,18 @@ def decode_slot(data: bytes, at: int) -> State | None:
     )
 
 
-def write_state(file: File, state: State) -> None:
-    """Both slots, one after the other, each with its own sync: a torn write leaves one whole, and afterwards
+def write_slots(file: File, state: State) -> Iterator[None]:
+    """Both slots, one after the other; whoever goes on syncs after each: a torn write leaves one whole, and afterwards
     damage to one slot cannot bring an older vote back."""
     data = encode_state(state)
     data += wal.PADDING[len(data) :]
     for slot in (state.sequence % 2, (state.sequence + 1) % 2):
         file.pwrite(data, slot * wal.SECTOR)
+        yield
+
+
+def write_state(file: File, state: State) -> None:
+    for _ in write_slots(file, state):
         file.sync()
 
 
@@ -103,6 +109,25 @@ def write_state_of(disk: Disk, state: State) -> State:
     finally:
         file.close()
     return state
+
+
+class Save:
+    """A state being written, its syncs beside the loop. Raises OSError."""
+
+    def __init__(self, disk: Disk, state: State) -> None:
+        self.state = state._replace(sequence=state.sequence + 1)
+        self._disk = disk
+        self._file = disk.open(STATE_NAME)
+        self._slots = write_slots(self._file, self.state)
+        self.goes_on()
+
+    def goes_on(self) -> bool:
+        """Now that its sync is done: whether there is another, which is begun; False: all of it is durable."""
+        for _ in self._slots:
+            self._disk.begin_sync(self._file)
+            return True
+        self._file.close()
+        return False
 
 
 def read_state(disk: Disk) -> State:

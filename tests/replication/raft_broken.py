@@ -6,7 +6,7 @@ from typing import Any
 from replication.candidacy import Voting
 from replication.leading import Leading
 from replication.membership import Membership, encode
-from replication.messages import Kind, Message, Ready
+from replication.messages import HardState, Kind, Message, Ready
 from replication.raft import Raft
 from replication.window import Window
 
@@ -15,6 +15,24 @@ class VotesAreNotPersisted(Raft):
     def ready(self, *, writing: bool = True) -> Ready:
         ready = super().ready(writing=writing)
         return ready._replace(hard_state=ready.hard_state and ready.hard_state._replace(vote=0))
+
+    def saved(self, hard: HardState) -> None:
+        super().saved(self.hard)
+
+
+class SpeaksBeforeItIsSaved(Raft):
+    def take_messages(self) -> list[Message]:
+        held = list(self._held.values())
+        self._held.clear()
+        return super().take_messages() + held
+
+
+class WritesBeforeItsTermIsSaved(Raft):
+    def ready(self, *, writing: bool = True) -> Ready:
+        ready = super().ready(writing=writing)
+        if ready.hard_state is not None and self.log.unwritten and self._stays is None:
+            return Ready(None, None, self.log.unwritten)
+        return ready
 
 
 class BrokenVoting(Raft):

@@ -13,6 +13,7 @@ from replication.window import Window
 
 GENESIS = bytes(32)
 SNAPSHOT_BYTES = 5
+MOST_AT_ONCE = 100  # entries in a batch
 STRANGER = Membership(())  # what a member goes by before it has got a log
 
 
@@ -115,6 +116,7 @@ class Replica:
         self.raft.offers = self.disk.snapshots
         self.up = True
         self.syncing = False
+        self.saving: HardState | None = None  # what the sync is of; None: of entries
         self.applied = 0
         self.whole: Message | None = None  # the last chunk of a snapshot that came whole
         self.turn()
@@ -123,9 +125,12 @@ class Replica:
         assert index > self.disk.begins_after, f"entry {index} is not in the log any more"
         return self.disk.entries[index - 1 : index + 3]
 
-    def crash(self, survive: int = 0) -> None:
-        """survive: how many of the entries that are not synced reached the disk all the same."""
+    def crash(self, survive: int = 0, *, saves: bool = False) -> None:
+        """survive: how many of the entries that are not synced reached the disk all the same; saves: whether a term and
+        vote did."""
         self.up = False
+        if saves and self.saving is not None:
+            self.disk.hard = self.saving
         self.disk.give_up(self.disk.synced + survive)
 
     def turn(self) -> None:
@@ -133,11 +138,12 @@ class Replica:
         raft, disk = self.raft, self.disk
         ready = raft.ready(writing=not self.syncing)
         if ready.hard_state is not None:
-            disk.hard = ready.hard_state
+            self.saving, self.syncing = ready.hard_state, True
         if ready.stays is not None:
             disk.give_up(ready.stays)
         if ready.proposals:
-            raft.written(disk.write(list(ready.proposals)))
+            assert ready.proposals[-1].term <= disk.hard.term, "an entry of a term that is not saved"
+            raft.written(disk.write(list(ready.proposals[: self.cluster.batch])))
             self.syncing = True
         self._carry_on()
         self._out()
@@ -173,7 +179,7 @@ class Replica:
                 raft.answer_chunk(m, length, again=False)
             if length == m.commit:
                 self.whole = m
-        if self.whole is not None and not self.syncing:
+        if self.whole is not None and not self.syncing and not raft.unsaved:
             m, self.whole = self.whole, None
             if raft.wants(m.index, m.log_term):
                 self._install(m)
@@ -200,8 +206,12 @@ class Replica:
     def sync(self) -> None:
         if self.syncing:
             self.syncing = False
-            self.disk.synced = len(self.disk.entries)
-            self.raft.synced(self.disk.synced)
+            if self.saving is not None:
+                self.disk.hard, self.saving = self.saving, None
+                self.raft.saved(self.disk.hard)
+            else:
+                self.disk.synced = len(self.disk.entries)
+                self.raft.synced(self.disk.synced)
             self._out()
 
     def _out(self) -> None:
@@ -231,7 +241,8 @@ def voters(ids: range) -> Membership:
 
 class Cluster:
     """watch(replica) is called whenever a member has changed. below(id, n) is what the member gets for a random number.
-    sent: every message and whether it was lost at once, until somebody takes it."""
+    batch: how many entries a member writes at once. sent: every message and whether it was lost at once, until somebody
+    takes it."""
 
     def __init__(
         self,
@@ -248,6 +259,7 @@ class Cluster:
         self.cut: set[tuple[int, int]] = set()  # (sender, to): messages are lost
         self.sent: list[tuple[Message, bool]] = []
         self.replicas: dict[int, Replica] = {}
+        self.batch = MOST_AT_ONCE
         self.installed = 0  # snapshots that came from another member
         self.files: dict[bytes, list[Entry]] = {}  # what snapshots stand for, by digest
         born = voters(range(1, size + 1))

@@ -110,6 +110,10 @@ def slow_disk(world: World) -> Plot:
     for replica in world.cluster.up:
         replica.raft.link_closed(leader.id)
     lose_patience(slow)
+    yield from until(lambda: slow.raft.unsaved, 20)
+    for _ in range(2):  # a batch; term and vote
+        slow.sync()
+        slow.turn()
     yield from until(lambda: slow.raft.leading is not None, 20)
     world.isolate(slow)
     yield from until(lambda: slow.raft.leading is None, 60)

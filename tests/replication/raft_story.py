@@ -24,7 +24,9 @@ sending: any of a number of them, a link (`1>2`, `1>`, `>2`) and a kind (`append
     release                        what was held is on its way again
     cut A>B; partition A.. | B..; heal
     close A B                      member A learns that its link to B is closed
-    hold-sync ID; sync ID
+    hold-sync ID; sync ID          of entries, and of term and vote
+    sync-once ID                   the sync that is held ends, and the next one is held
+    batch N                        how many entries a member writes at once
     crash ID; restart ID           what is not synced is lost
     lose ID INDEX                  a crash that takes durable entries, too: those after INDEX
     damage ID INDEX                the same, and nobody knows how many there were
@@ -159,6 +161,12 @@ class Player:
 
     def _sync(self, id: str) -> None:
         self.slow.discard(int(id))
+
+    def _sync_once(self, id: str) -> None:
+        self.cluster.replicas[int(id)].sync()
+
+    def _batch(self, count: str) -> None:
+        self.cluster.batch = int(count)
 
     def _settle(self) -> None:
         """Everyone does what is to be done."""

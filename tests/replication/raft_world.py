@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from random import Random
 from unittest import mock
 
-from raft_cluster import Cluster, Replica
+from raft_cluster import MOST_AT_ONCE, Cluster, Replica
 from raft_properties import Properties
 
 from replication import leading, progress, sending, window
@@ -40,6 +40,7 @@ class World:
             raft_class=raft_class,
         )
         self.properties.cluster = self.cluster
+        self.cluster.batch = self.random.choice((1, MOST_AT_ONCE))
         self.nature = self.random.choice(NATURES)
         self.faults = True
         self.slowness = USUAL_SLOWNESS  # how likely a message is not to arrive in a step
@@ -108,6 +109,8 @@ class World:
     def _forget(self, voter: Replica, candidate: int) -> None:
         if voter.raft.hard.vote == candidate:
             self.fallible.remove(voter.id)
+            if self.chance(0.5):
+                voter.sync()
             self.crash(voter)
             self.restart(voter)
 
@@ -126,7 +129,7 @@ class World:
         """The others' links to it close; not all of them notice at once."""
         if replica.up:
             unsynced = len(replica.disk.entries) - replica.disk.synced
-            replica.crash(survive=self.random.randint(0, unsynced))
+            replica.crash(survive=self.random.randint(0, unsynced), saves=self.chance(0.5))
             self.close(replica)
 
     def close(self, to: Replica) -> None:

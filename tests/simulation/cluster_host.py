@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
 from cluster_edge import MS, SECOND, HostClock, Resends, Transport
-from cluster_watch import published, watch, watch_intake
+from cluster_watch import leaves, published, watch, watch_intake
 from simulated_disk import UNLIMITED, Crash, SimulatedDisk
 
 from gateway.config import parse
@@ -391,6 +391,7 @@ class Host:
 
     def send(self, message: Message) -> None:
         self.effect("message")
+        leaves(self, message)
         if (link := self.world.link(self.id, message.to)) is not None:
             link.send_message(self.id, message)
 

@@ -1,4 +1,4 @@
-"""What a machine of a simulated cluster does, looked at as it happens: entries, proposals, feed, syncs."""
+"""What a machine of a simulated cluster does, looked at as it happens: entries, proposals, feed, syncs, what leaves."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,8 +9,10 @@ from simulated_disk import SimulatedDisk, SimulatedFile
 
 from gateway.feed import HEADER
 from gateway.intake import Intake
-from replication.messages import Entry, Proposal
+from replication.messages import Entry, HardState, Kind, Message, Proposal
 from replication.node import Node
+from replication.raft import PROMISES_NOTHING
+from replication.state import STATE_NAME, decode_state
 
 if TYPE_CHECKING:
     from cluster_host import Host
@@ -53,6 +55,10 @@ def watch(host: "Host", node: Node, disk: SimulatedDisk) -> None:
         host.world.at(done, lambda: host.run(life, host.synced))
 
     def matching(proposals: Sequence[Proposal], commit_index: int) -> list[Entry]:
+        if (term := proposals[-1].term) > (saved := durable_state(host).term):
+            raise Violation(
+                f"an entry of term {term} is written at host {host.id}: a start would find term {saved}"
+            )
         entries = append(proposals, commit_index)
         host.world.written(host, entries)
         return entries
@@ -66,6 +72,29 @@ def watch(host: "Host", node: Node, disk: SimulatedDisk) -> None:
     node.turn = watched  # type: ignore[method-assign]
     node.propose = proposed  # type: ignore[method-assign]
     disk.begin_sync = slow  # type: ignore[method-assign]
+
+
+def durable_state(host: "Host") -> HardState:
+    """Term and vote as a start finds them after power is lost."""
+    state = decode_state(bytes(host.disk.files[STATE_NAME].durable))
+    return state.hard if state is not None else HardState(0, 0)
+
+
+def leaves(host: "Host", message: Message) -> None:
+    """A start has to find the term, and the vote, that it rests on."""
+    kind, term = message.kind, message.term
+    if kind in (*PROMISES_NOTHING, Kind.PRE_VOTE, Kind.PRE_VOTE_ANSWER):
+        return
+    found, vote = durable_state(host), 0
+    if kind is Kind.VOTE:
+        vote = host.id
+    elif kind is Kind.VOTE_ANSWER and not message.rejected:
+        vote = message.to
+    if found.term < term or (vote and found.term == term and found.vote != vote):
+        raise Violation(
+            f"{kind.name} of term {term} leaves host {host.id}, and a start would find term {found.term}, "
+            f"vote {found.vote}"
+        )
 
 
 def watch_intake(host: "Host", intake: Intake) -> None:

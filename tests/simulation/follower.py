@@ -20,13 +20,14 @@ from replication.reader import check_pieces
 
 
 class Follower:
-    """Invariant: a start finds the first n of `entries`, for an n in `possible`."""
+    """Invariant: a start finds the first n of `entries`, for an n in `possible`, and a term and vote of `hards`."""
 
     def __init__(self, disk: SimulatedDisk) -> None:
         self.disk = disk
         self.clock = ManualClock()
         self.entries: list[Seen] = []
         self.possible = {0}
+        self.hards: set[HardState] = set()  # none: any
         self.told_commit = 0  # the highest commit index that the log was told
         self.batches: set[int] = {0}  # last indices of all that were ever written
         self.log: Log
@@ -37,6 +38,8 @@ class Follower:
         found = [Seen.of(entry) for entry in chain.from_iterable(log.pieces())]
         if len(found) not in self.possible or found != self.entries[: len(found)]:
             raise Violation(f"{len(found)} entries are there, or others; it should be one of {self.possible}")
+        if self.hards and log.hard_state not in self.hards:
+            raise Violation(f"{log.hard_state} is there; it should be one of {self.hards}")
         if log.commit_index > min(self.told_commit, len(found)):
             raise Violation(
                 f"entries to {log.commit_index} are said to be committed; told was {self.told_commit}"
@@ -44,6 +47,7 @@ class Follower:
         self.entries = found
         self.possible = {len(found)}
         log.count_start()
+        self.hards = {log.hard_state}
         return log
 
     @property
@@ -76,6 +80,19 @@ class Follower:
         self.possible = {self.last_index}
         if log.proven_index != self.last_index:
             raise Violation("what was synced does not count as durable")
+
+    def save(self, hard: HardState, *, beside: bool = False) -> None:
+        log = self.log
+        self.hards.add(hard)
+        if beside:
+            log.start_save(hard)
+            while not log.finish_sync():
+                pass
+        else:
+            log.save(hard)
+        self.hards = {hard}
+        if log.hard_state != hard:
+            raise Violation("what was saved does not count as durable")
 
     def settle(self, commit_index: int) -> None:
         self.told_commit = max(self.told_commit, commit_index)
@@ -127,7 +144,8 @@ def play(follower: Follower, seed: int, turns: int) -> None:
         if chance.random() < 0.25 and commit < follower.last_index:
             far = chance.random() < 0.3
             follower.give_up(commit if far else chance.randrange(commit, follower.last_index))
-            follower.log.save(HardState(follower.log.hard_state.term + 1, 0))
+            hard = HardState(follower.log.hard_state.term + 1, chance.randrange(4))
+            follower.save(hard, beside=chance.random() < 0.8)
         fate = chance.random()
         if fate < 0.05:
             follower.log.close()

@@ -25,7 +25,7 @@ from replication.clock import LeaderClock
 from replication.files import LostData
 from replication.leading import Leading
 from replication.log import Log
-from replication.messages import HardState, Kind
+from replication.messages import HardState, Kind, Message, Ready
 from replication.node import Node
 from replication.raft import Raft
 
@@ -35,7 +35,41 @@ def votes_are_not_persisted() -> Iterator[None]:
     def forget(log: Log, hard: HardState) -> None:
         log._state = log._state._replace(hard=hard)
 
-    with patch.object(Log, "save", forget):
+    def save_what_was_there(log: Log, hard: HardState) -> None:
+        honest(log, log.hard_state)
+        assert log._saving is not None
+        log._saving.state = log._saving.state._replace(hard=hard)
+
+    honest = Log.start_save
+    with patch.object(Log, "save", forget), patch.object(Log, "start_save", save_what_was_there):
+        yield
+
+
+@contextmanager
+def speaks_before_it_is_saved() -> Iterator[None]:
+    def at_once(raft: Raft) -> list[Message]:
+        held = list(raft._held.values())
+        raft._held.clear()
+        return honest(raft) + held
+
+    honest = Raft.take_messages
+    with patch.object(Raft, "take_messages", at_once):
+        yield
+
+
+@contextmanager
+def writes_before_its_term_is_saved() -> Iterator[None]:
+    def at_once(raft: Raft, *, writing: bool = True) -> Ready:
+        ready = honest(raft, writing=writing)
+        if ready.hard_state is not None and raft.log.unwritten and raft._stays is None:
+            return Ready(None, None, raft.log.unwritten)
+        return ready
+
+    def speak(node: Node) -> None:
+        node.messages += node._running.take_messages()
+
+    honest = Raft.ready
+    with patch.object(Raft, "ready", at_once), patch.object(Node, "relay", speak):
         yield
 
 
@@ -176,17 +210,18 @@ def finding(first: int, seeds: int) -> str:
 
 # About three times as many seeds as it takes from anywhere.
 
+EARLY = r"Violation: \w+ of term \d+ leaves host \d+, and a start would find term \d+, vote \d+"
+UNSAVED = r"Violation: an entry of term \d+ is written at host \d+: a start would find term \d+"
+OLD_COPY = r"LostData: .*state.*the log has entries of term \d+: it is an old copy"
 REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
 
 
 @pytest.mark.parametrize(
     ("broken", "seeds", "found"),
     [
-        (
-            votes_are_not_persisted,
-            3,
-            r"LostData: .*state.*the log has entries of term \d+: it is an old copy",
-        ),
+        (votes_are_not_persisted, 3, rf"{EARLY}|{OLD_COPY}"),
+        (speaks_before_it_is_saved, 3, EARLY),
+        (writes_before_its_term_is_saved, 20, UNSAVED),
         (the_edge_answers_with_a_number_of_its_own, 3, r"Violation: \w+: message \d+ came twice"),
         (time_restarts_with_a_leader, 3, r"Impossible: APPEND of term \d+ goes back in term or time"),
         (commit_index_beyond_what_matches, 8, REPLACED),

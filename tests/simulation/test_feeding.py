@@ -35,7 +35,7 @@ def test_what_is_read_is_the_log_whatever_happens_meanwhile(seed: int) -> None:
         stays = max(1, follower.log.commit_index)
         if chance.random() < 0.05 and stays < follower.last_index:
             follower.give_up(stays)
-            follower.log.save(HardState(follower.log.hard_state.term + 1, 0))
+            follower.save(HardState(follower.log.hard_state.term + 1, 0))
         if chance.random() < 0.03:
             follower.log.close()
             follower.open()

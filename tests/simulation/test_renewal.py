@@ -27,7 +27,8 @@ def behind() -> tuple[Follower, Follower, int]:
     ahead = long_log(1)
     old = Follower(SimulatedDisk(2))
     Log.open(old.disk, ManualClock(), SEGMENT_BYTES, ahead.log.cluster)
-    old.open().save(HardState(9, 0))
+    old.open()
+    old.save(HardState(9, 0))
     for number in range(9):
         old.append([b"old %d" % number * 30])
         old.sync(beside=False)

@@ -137,7 +137,7 @@ def long_log(seed: int = 1) -> Follower:
     follower.open()
     for number in range(24):
         if number % 7 == 0:
-            follower.log.save(HardState(follower.log.hard_state.term + 1, 0))
+            follower.save(HardState(follower.log.hard_state.term + 1, 0))
         payloads = [chance.randbytes(chance.choice((0, 8, 300))) for _ in range(chance.randint(1, 4))]
         follower.append([*payloads, encode(MEMBERS)] if number == 12 else payloads)
         follower.sync(beside=False)

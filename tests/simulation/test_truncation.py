@@ -67,7 +67,7 @@ def aged() -> Follower:
     """A follower with several segments, of which nothing is known to be committed."""
     follower = Follower(SimulatedDisk(1))
     follower.open()
-    follower.log.save(HardState(1, 0))
+    follower.save(HardState(1, 0))
     for number in range(12):
         follower.append([b"%d" % number * 100, b"and", b"more"])
         follower.sync(beside=False)
@@ -109,7 +109,8 @@ def again(old: Follower, seed: str) -> Follower:
 def with_a_long_batch() -> Follower:
     """A follower whose last batch holds many entries and says that entry 1 is committed."""
     follower = Follower(SimulatedDisk(1))
-    follower.open().save(HardState(1, 0))
+    follower.open()
+    follower.save(HardState(1, 0))
     follower.append([b"one", b"two"])
     follower.sync(beside=True)
     follower.settle(1)
@@ -150,7 +151,7 @@ def test_a_batch_over_what_was_given_up_may_be_torn(size: int) -> None:
         follower.disk.chance.seed(seed)
         follower.log.prove()
         follower.give_up(10)
-        follower.log.save(HardState(2, 0))
+        follower.save(HardState(2, 0))
         follower.append([bytes([1]) * size, b"of another leader"])
         follower.disk = follower.disk.lose_power()
         follower.open()
@@ -181,7 +182,8 @@ def test_the_segment_that_is_reserved_stays() -> None:
 def test_no_segment_is_reserved_while_a_power_failure_could_tear_the_header_before_it() -> None:
     """Only of the last one nothing needs to be durable."""
     follower = Follower(SimulatedDisk(1))
-    follower.open().save(HardState(1, 0))
+    follower.open()
+    follower.save(HardState(1, 0))
     while True:
         follower.append([bytes(MAX_ENTRY_BYTES // 2)])
         if follower.log._header.number == 2:
@@ -237,7 +239,7 @@ def test_what_the_log_goes_on_with_stands_where_the_given_up_entries_stood() -> 
     follower = aged()
     last = follower.last_index
     follower.give_up(last // 2 - 1)
-    follower.log.save(HardState(2, 0))
+    follower.save(HardState(2, 0))
     while follower.last_index < last:
         follower.append([bytes(MAX_ENTRY_BYTES // 2)])
         follower.sync(beside=True)
@@ -269,7 +271,7 @@ def test_a_cut_is_a_promise_until_an_entry_past_it_is_committed() -> None:
     """Situation: the last batch is torn, so a start cuts it, and it may have been acknowledged."""
     follower = Follower(SimulatedDisk(1))
     follower.open()
-    follower.log.save(HardState(1, 0))
+    follower.save(HardState(1, 0))
     follower.append([b"one"])
     follower.sync(beside=False)
     follower.append([b"two", b"three"])
@@ -290,7 +292,7 @@ def test_a_cut_is_a_promise_until_an_entry_past_it_is_committed() -> None:
     assert follower.open().promised == log.cut
     follower.settle(3)
     assert follower.log.promised is None
-    follower.log.save(HardState(2, 0))
+    follower.save(HardState(2, 0))
     follower.disk = follower.disk.lose_power()
     assert follower.open().promised is None
 
