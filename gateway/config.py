@@ -293,7 +293,7 @@ def check_cluster(cluster: Cluster, wrong: Callable[[str, str], ConfigError]) ->
             "cluster.member", f"member {cluster.member} is not among cluster.members, which has {given}"
         )
     if not cluster.id:
-        what = "none is given; a cluster of several members needs one: 32 hex digits, as from `openssl rand -hex 16`"
+        what = "none is given; a cluster of several members needs one: 32 hex digits, as from: openssl rand -hex 16"
         raise wrong("cluster.id", what)
     if cluster.election_timeout_ms < 5 * cluster.heartbeat_ms:
         what = f"{cluster.election_timeout_ms} ms; allowed: at least five times cluster.heartbeat_ms"

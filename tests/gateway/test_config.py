@@ -23,6 +23,12 @@ from gateway.genesis import whole
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
 BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
+
+
+def cluster(members: str, more: str = "") -> str:
+    return f'[cluster]\nid = "{"ab" * 16}"\nmember = 1\nmembers = [{members}]\n{more}'
+
+
 WRONG = {
     "a table for the instruments": ('[instruments]\nsymbol = "A"\n', rf"{BRACKETS}"),
     "a table of tables": ('[instruments.AAPL]\nprice_increment = "0.01"\n', rf"it is a table; .*{BRACKETS[11:]}"),
@@ -53,6 +59,20 @@ WRONG = {
     "a CompID that is not ASCII": ('[exchange]\ncomp_id = "É"\n', "exchange.comp_id must have 1 to 64 printable ASCII"),
     "yes for true": ('[exchange]\nopen_to_any = "yes"\n', 'open_to_any: it is "yes"; allowed: true or false'),
     "a negative time": ("[exchange]\ngrace_ms = -5\n", "exchange.grace_ms: it is -5; allowed: milliseconds, 0 to"),
+    "members without a cluster": ("[cluster]\nmember = 2\n", "cluster.members: none are given; allowed: "),
+    "a member without a port": (cluster('"1 127.0.0.1"'), r'members\[0\]: "1 127.0.0.1"; allowed: "ID HOST:PORT"'),
+    "a member with a port too high": (cluster('"1 127.0.0.1:65536"'), r"cluster.members\[0\]: .*; allowed: "),
+    "a member twice": (cluster('"1 127.0.0.1:1", "1 127.0.0.1:2"'), "members: an id or an address is given twice"),
+    "an address twice": (cluster('"1 127.0.0.1:1", "2 127.0.0.1:1"'), "members: an id or an address is given twice"),
+    "not among the members": (cluster('"2 127.0.0.1:1", "3 127.0.0.1:2"'), "cluster.member: member 1 is not among"),
+    "no id of a cluster": ('[cluster]\nmembers = ["1 127.0.0.1:1"]\n', "cluster.id: none is given; .*32 hex digits"),
+    "an election too soon": (cluster('"1 127.0.0.1:1"', "election_timeout_ms = 49\n"),
+                             "cluster.election_timeout_ms: 49 ms; allowed: at least five times cluster.heartbeat_ms"),
+    "a certificate without a key": (cluster('"1 127.0.0.1:1"', 'certificate = "c.pem"\nauthority = "a.pem"\n'),
+                                    "cluster.certificate: certificate, key and authority go together"),
+    "a network without TLS": (cluster('"1 127.0.0.1:1", "2 10.0.0.2:1"'),
+                              "cluster.members: 10.0.0.2:1 is not a loopback address: .* need TLS"),
+    "a name without TLS": (cluster('"1 127.0.0.1:1", "2 example.org:1"'), "example.org:1 is not a loopback address"),
     "another trace": ('[trace]\nto = "syslog"\n', r'trace.to: it is "syslog"; allowed: "file" .* "stderr" or "none"'),
     "no directory": ("[storage]\ndirectory = 5\n", "storage.directory: it is 5; allowed: a directory in quotes"),
     "no TOML": ("this is not\n", "not TOML: .*line 1"),

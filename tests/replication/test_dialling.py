@@ -1,4 +1,4 @@
-"""How a member dials another whose process is dying, beginning, or not of its cluster."""
+"""Links over real sockets: dialling a process that is dying or beginning, a second link, neighbouring versions."""
 
 import asyncio
 import socket
@@ -10,9 +10,9 @@ import pytest
 from replication import peers
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
-from replication.messages import Message
+from replication.messages import Kind, Message
 from replication.peers import Peers
-from replication.wire import Hello
+from replication.wire import OLDEST, VERSION, Hello, encode_hello, encode_message
 
 CLUSTER = bytes(16)
 ABORTS = struct.pack("ii", 1, 0)  # SO_LINGER: a close is a reset
@@ -25,14 +25,18 @@ class Seen:
         self.linked = asyncio.Event()
         self.troubles: list[str] = []
         self.troubled = asyncio.Event()
+        self.heard: list[str] = []
 
     def opened(self, peer: int) -> None:
+        self.heard.append(f"{peer} opened")
         self.linked.set()
 
     def closed(self, peer: int) -> None:
+        self.heard.append(f"{peer} closed")
         self.linked.clear()
 
-    def message(self, message: Message) -> None: ...
+    def message(self, message: Message) -> None:
+        self.heard.append(f"{message.kind.name} {message.index}")
 
     def inputs(self, peer: int, payload: bytes) -> None: ...
 
@@ -57,6 +61,17 @@ def member(path: Path, id: int) -> tuple[Peers, Seen]:
 
     seen = Seen()
     return Peers(id, seen, hello, met, None), seen
+
+
+def hello_of(id: int, **more: int) -> bytes:
+    """To member 1, of a directory and a run that are as old as it."""
+    run = bytes([id]) * 16
+    return encode_hello(Hello(CLUSTER, id, 1, run, 1, run, (run,), **more))
+
+
+async def dialled(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = address.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
 
 
 def listening() -> tuple[socket.socket, str]:
@@ -112,5 +127,63 @@ def test_who_never_says_hello_is_told_of(tmp_path: Path, monkeypatch: pytest.Mon
         listener.close()
         (said,) = seen.troubles
         assert said.startswith(f"member 1 at {address} says no hello (")
+
+    asyncio.run(asyncio.wait_for(live(), 60))
+
+
+def test_a_new_link_ends_the_old_one_before_it_begins(tmp_path: Path) -> None:
+    """What a member said over the old link counts no more: a leader has let go of it (repair.py)."""
+
+    async def live() -> None:
+        listener, address = listening()
+        listens, seen = member(tmp_path / "1", 1)
+        listens.update({2: ""}, None, admits=False)
+        listens.listen(listener)
+        _, old = await dialled(address)
+        old.write(hello_of(2))
+        await seen.linked.wait()
+        answer = Message(Kind.APPEND_ANSWER, 2, 1, 1, index=7)
+        old.write(encode_message(answer._replace(index=6)))
+        new_reader, new = await dialled(address)
+        new.write(hello_of(2))
+        await new_reader.readexactly(1)  # the answer to its hello: it is ready there
+        old.write(encode_message(answer))
+        new.write(encode_message(answer._replace(index=8)))
+        while "APPEND_ANSWER 8" not in seen.heard:
+            await asyncio.sleep(0.01)
+        heard = [what for what in seen.heard if what != "APPEND_ANSWER 6"]
+        assert heard == ["2 opened", "2 closed", "2 opened", "APPEND_ANSWER 8"]
+        old.close()
+        new.close()
+        listens.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
+
+
+@pytest.mark.parametrize(
+    ("version", "oldest", "taken"),
+    [
+        (VERSION, OLDEST, True),
+        (VERSION - 1, OLDEST, True),
+        (VERSION + 1, VERSION, True),
+        (VERSION + 2, VERSION + 1, False),
+    ],
+)
+def test_neighbouring_versions_of_the_link_form_a_cluster(
+    tmp_path: Path, version: int, oldest: int, taken: bool
+) -> None:
+    async def live() -> None:
+        listener, address = listening()
+        listens, seen = member(tmp_path / "1", 1)
+        listens.update({2: ""}, None, admits=False)
+        listens.listen(listener)
+        _, writer = await dialled(address)
+        writer.write(hello_of(2, version=version, oldest=oldest))
+        await (seen.linked if taken else seen.troubled).wait()
+        assert seen.linked.is_set() == taken
+        if not taken:
+            assert f"it speaks versions {oldest} to {version} of the link protocol" in seen.troubles[0]
+        writer.close()
+        listens.close()
 
     asyncio.run(asyncio.wait_for(live(), 60))
