@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-GREETING_SECONDS = 0.25
+GREETING_SECONDS = 1.0  # a busy machine greets late; who names the scheme does not wait
 READ_BYTES = 262_144
 FRAMES_PER_PUMP = 256
 

@@ -47,8 +47,9 @@ def serve(
             if not others_can_repair(directory, loaded.config):
                 raise
             damage = found.damage
-        trace.error("damaged", what=str(damage))
-        people.say(f"{damage.path}, offset {damage.offset}: {damage.what}")
+        where = f"{damage.path}, offset {damage.offset}: {damage.what}"
+        trace.error("damaged; to be repaired", what=where)
+        people.say(where)
         people.say("what is whole before it stays; the rest comes again from the other members")
         repair = True
         gc.unfreeze()  # what the server froze may go with it
