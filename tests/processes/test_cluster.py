@@ -63,6 +63,22 @@ def test_a_leader_is_killed_under_load_and_comes_back(
             assert rover.visited[1] != leader
 
 
+def test_a_killed_leader_is_not_waited_for(cluster: ClusterProcesses) -> None:
+    """Its links are closed: that alone begins the election, long before the election timeout."""
+    leader = cluster.leader()
+    for id, member in cluster.members.items():
+        if id != leader:
+            member.stop()
+            file = member.directory / "config.toml"
+            file.write_text(f"{file.read_text()}election_timeout_ms = 100000\n")
+            member.start()
+    cluster.wait_for_one_state()
+    cluster.members[leader].kill()
+    killed = time.monotonic()
+    assert cluster.leader() != leader
+    assert time.monotonic() - killed < 50
+
+
 def test_a_feed_of_all_replicas_misses_nothing_when_they_are_killed(
     cluster: ClusterProcesses, rovers: list[Rover]
 ) -> None:
@@ -207,6 +223,7 @@ def test_a_planned_handover_rejects_and_loses_nothing(
         wait_for_more(rovers, MORE)
         assert [rover.visited for rover in rovers] == [[rover.home] for rover in rovers]
         assert cluster.members[second].stop() == 0
+        assert '"event":"handing over"' in (cluster.members[second].data / "trace.jsonl").read_text()
         wait_for_more(rovers, MORE)
         cluster.members[second].start()
     check_all(cluster, rovers, tmp_path)
