@@ -187,3 +187,26 @@ def test_neighbouring_versions_of_the_link_form_a_cluster(
         listens.close()
 
     asyncio.run(asyncio.wait_for(live(), 60))
+
+
+def test_a_member_that_does_not_read_loses_its_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "WAITING_BYTES", 1 << 20)
+
+    async def live() -> None:
+        listener, address = listening()
+        listens, seen = member(tmp_path / "1", 1)
+        listens.update({2: ""}, None, admits=False)
+        listens.listen(listener)
+        _, writer = await dialled(address)
+        writer.write(hello_of(2))
+        await seen.linked.wait()
+        while not seen.troubles:
+            listens.forward(2, bytes(1 << 20))
+            await asyncio.sleep(0)
+        assert "member 2 does not read what it is sent" in seen.troubles[0]
+        while seen.linked.is_set():
+            await asyncio.sleep(0.01)
+        writer.close()
+        listens.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
