@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
 
+pytestmark = pytest.mark.xdist_group("local cluster")  # two that begin at once look for the same ports
+
 QUORUMBOOK = (sys.executable, "-c", "from gateway.cli import main; main()")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
