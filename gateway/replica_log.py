@@ -54,10 +54,11 @@ def origin_of(config: Config) -> Membership:
 def others_can_repair(directory: Path, config: Config) -> bool:
     """Whether others are configured, and the log, as far as it can be read, has another voter. Raises OSError,
     LogDamaged."""
+    if len(config.cluster.members) < 2:
+        return False
     disk = RealDisk(str(directory))
     try:
-        others = len(config.cluster.members) > 1
-        return others and others_have_it(disk, config.cluster.member, origin_of(config))
+        return others_have_it(disk, config.cluster.member, origin_of(config))
     finally:
         disk.close()
 

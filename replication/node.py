@@ -107,8 +107,8 @@ class Node:
             if repair:
                 salvage(disk, segment_bytes)
             log = Log.open(disk, clock, segment_bytes, cluster)
-            unborn = log.position.index == 0 and log.promised is None and log.hard_state.term <= 1
-            if birth is not None and unborn and not log.hard_state.vote:
+            promised = log.promised is not None or log.hard_state not in (HardState(0, 0), HardState(1, 0))
+            if birth is not None and log.position.index == 0 and not promised:
                 log.save(HardState(1, 0))
                 log.append([Proposal(1, 1, 0, (membership.encode(birth),))], 0)
                 log.sync()
@@ -277,11 +277,9 @@ class Node:
 
     def _turn_alone(self, raft: Raft) -> list[Entry]:
         log = self._log
-        if self.lost:
-            return []
         committed: list[Entry] = []
         if raft.leading is None or raft.log.unwritten:
-            if not log.make_room([0]):
+            if raft.repair is not None or not log.make_room([0]):
                 return []
             committed = self._begin_alone(raft)
         if not self._queue:
@@ -576,7 +574,7 @@ class Node:
     @property
     def why_not(self) -> str | None:
         """Why no input may be taken, for people."""
-        if self.lost and self.alone:
+        if self._raft is not None and self._raft.repair is not None and self.alone:
             return "this member lost what it had acknowledged, and there is no other voter to repair it from"
         return self._log.why_not
 

@@ -229,7 +229,7 @@ class Peers:
                     continue
                 link.transport.abort()
                 wait = REFUSED_SECONDS if link.refused else min(2 * wait, REFUSED_SECONDS)
-                if wait == REFUSED_SECONDS:
+                if wait == REFUSED_SECONDS and not link.refused:
                     self._say_why_not(id, link)
                 await asyncio.sleep(wait)
         finally:
@@ -254,13 +254,9 @@ class Peers:
         return link
 
     def _say_why_not(self, id: int, link: _Link) -> None:
-        if not link.refused:
-            why = (
-                link.ended or "the connection ended"
-                if link.settled.is_set()
-                else f"nothing came for {HELLO_SECONDS} s"
-            )
-            self.tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
+        ended = link.ended or "the connection ended"
+        why = ended if link.settled.is_set() else f"nothing came for {HELLO_SECONDS} s"
+        self.tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
 
     def tell(self, id: int, what: str) -> None:
         """What stands between this replica and a member (0 = a stranger), once."""

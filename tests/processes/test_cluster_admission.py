@@ -120,6 +120,18 @@ Situation = Callable[
 ]  # leader, a follower, the other one
 
 
+@contextmanager
+def cluster_on_disks_of_their_own(directory: Path) -> Iterator[ClusterProcesses]:
+    """Of three, which can be made slow one by one."""
+    members = free_members(3)
+    with ExitStack() as stack:
+        for id in members:
+            stack.enter_context(file_system(directory / f"member{id}", DISK_MB))
+        cluster = stack.enter_context(ClusterProcesses(directory))
+        cluster.begin(members)
+        yield cluster
+
+
 def watch_a_flood(cluster: ClusterProcesses, situation: Situation, flood: int) -> None:
     """Of so many orders, at the leader: no member grows by it. Prints what quiet clients waited meanwhile."""
     leader = cluster.leader()
@@ -163,10 +175,5 @@ def test_a_flood_costs_no_memory_when_members_are_slow_or_stand_still(
 
 
 def test_a_flood_costs_no_memory_when_one_disk_writes_a_megabyte_a_second(tmp_path: Path) -> None:
-    members = free_members(3)
-    with ExitStack() as stack:
-        for id in members:
-            stack.enter_context(file_system(tmp_path / f"member{id}", DISK_MB))
-        cluster = stack.enter_context(ClusterProcesses(tmp_path))
-        cluster.begin(members)
+    with cluster_on_disks_of_their_own(tmp_path) as cluster:
         watch_a_flood(cluster, slow_disk_of_one, 1_000_000)

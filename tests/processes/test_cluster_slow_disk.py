@@ -2,15 +2,14 @@
 meanwhile."""
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from cluster_processes import ClusterProcesses, free_members
-from disks import file_system, slow_disk, slow_syncs
+from disks import slow_disk, slow_syncs
 from exchange_process import ExchangeProcess, wait_until
 from fix_client import FixClient
-from test_cluster_admission import DISK_MB, flooder, taken
+from test_cluster_admission import cluster_on_disks_of_their_own, flooder, taken
 
 SYNC_MS = 2_500  # longer than a member may stay away before its clients are given up
 WATCHED_SECONDS = 8
@@ -74,12 +73,7 @@ def test_a_member_with_slow_syncs_enters_a_term(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_member_that_writes_a_megabyte_a_second_enters_a_term(tmp_path: Path) -> None:
-    members = free_members(3)
-    with ExitStack() as stack:
-        for id in members:
-            stack.enter_context(file_system(tmp_path / f"member{id}", DISK_MB))
-        cluster = stack.enter_context(ClusterProcesses(tmp_path))
-        cluster.begin(members)
+    with cluster_on_disks_of_their_own(tmp_path) as cluster:
         led, slow, other = roles(cluster)
         client = FixClient("tcp", slow.port("fix_tcp"), "NEAR")
         client.logon(heartbeat=0)

@@ -80,6 +80,15 @@ def listening() -> tuple[socket.socket, str]:
     return listener, f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+def awaiting_two(path: Path) -> tuple[Peers, Seen, str]:
+    """Member 1, which listens at an address that member 2 may dial."""
+    listener, address = listening()
+    listens, seen = member(path, 1)
+    listens.update({2: ""}, None, admits=False)
+    listens.listen(listener)
+    return listens, seen, address
+
+
 async def take_and_reset(listener: socket.socket, times: int) -> None:
     """As the kernel does with what a killed process has not accepted."""
     for _ in range(times):
@@ -101,14 +110,14 @@ def test_a_dying_process_that_takes_a_connection_delays_nothing(
         dialler, seen = member(tmp_path / "2", 2)
         dialler.update({1: address}, None, admits=False)
         await take_and_reset(listener, 3)
-        dialled, there = member(tmp_path / "1", 1)
-        dialled.update({2: ""}, None, admits=False)
-        dialled.listen(listener)
+        listens, there = member(tmp_path / "1", 1)
+        listens.update({2: ""}, None, admits=False)
+        listens.listen(listener)
         await seen.linked.wait()
         await there.linked.wait()
         assert seen.troubles == []
         dialler.close()
-        dialled.close()
+        listens.close()
 
     asyncio.run(asyncio.wait_for(live(), 60))
 
@@ -135,10 +144,7 @@ def test_a_new_link_ends_the_old_one_before_it_begins(tmp_path: Path) -> None:
     """What a member said over the old link counts no more: a leader has let go of it (repair.py)."""
 
     async def live() -> None:
-        listener, address = listening()
-        listens, seen = member(tmp_path / "1", 1)
-        listens.update({2: ""}, None, admits=False)
-        listens.listen(listener)
+        listens, seen, address = awaiting_two(tmp_path / "1")
         _, old = await dialled(address)
         old.write(hello_of(2))
         await seen.linked.wait()
@@ -173,10 +179,7 @@ def test_neighbouring_versions_of_the_link_form_a_cluster(
     tmp_path: Path, version: int, oldest: int, taken: bool
 ) -> None:
     async def live() -> None:
-        listener, address = listening()
-        listens, seen = member(tmp_path / "1", 1)
-        listens.update({2: ""}, None, admits=False)
-        listens.listen(listener)
+        listens, seen, address = awaiting_two(tmp_path / "1")
         _, writer = await dialled(address)
         writer.write(hello_of(2, version=version, oldest=oldest))
         await (seen.linked if taken else seen.troubled).wait()
@@ -193,10 +196,7 @@ def test_a_member_that_does_not_read_loses_its_link(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(peers, "WAITING_BYTES", 1 << 20)
 
     async def live() -> None:
-        listener, address = listening()
-        listens, seen = member(tmp_path / "1", 1)
-        listens.update({2: ""}, None, admits=False)
-        listens.listen(listener)
+        listens, seen, address = awaiting_two(tmp_path / "1")
         _, writer = await dialled(address)
         writer.write(hello_of(2))
         await seen.linked.wait()

@@ -2,7 +2,7 @@
 
 import random
 
-from simulated_disk import SimulatedDisk
+from simulated_disk import Inode, SimulatedDisk
 
 from replication.snapshots import SNAPSHOT_NAME
 from replication.state import STATE_NAME
@@ -12,22 +12,22 @@ TAIL = 4096  # bytes of it that may be lost
 
 def turn_a_bit_over(disk: SimulatedDisk, chance: random.Random) -> bool:
     """Whether there was anything."""
-    inode = disk.files[chance.choice(_kept(disk))]
-    data = inode.cached
-    written = [at for at in range(0, len(data), 7) if data[at]]
-    if written:
-        data[chance.choice(written)] ^= 1 << chance.randrange(8)
-        inode.damaged()
-    return bool(written)
+    return _turn_over(disk.files[chance.choice(_kept(disk))], 7, chance)
 
 
 def turn_a_bit_over_in_state(disk: SimulatedDisk, chance: random.Random) -> bool:
     """In one of the two copies of term and vote."""
-    data = disk.files[STATE_NAME].cached
-    written = [at for at in range(len(data)) if data[at]]
-    data[chance.choice(written)] ^= 1 << chance.randrange(8)
-    disk.files[STATE_NAME].damaged()
-    return True
+    return _turn_over(disk.files[STATE_NAME], 1, chance)
+
+
+def _turn_over(inode: Inode, step: int, chance: random.Random) -> bool:
+    """One bit, of every step-th byte that is not zero; whether there is such a byte."""
+    data = inode.cached
+    written = [at for at in range(0, len(data), step) if data[at]]
+    if written:
+        data[chance.choice(written)] ^= 1 << chance.randrange(8)
+        inode.damaged()
+    return bool(written)
 
 
 def turn_a_bit_over_in(disk: SimulatedDisk, payload: bytes, chance: random.Random) -> bool:

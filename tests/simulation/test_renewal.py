@@ -104,15 +104,21 @@ def test_a_crash_at_every_operation_leaves_the_old_log_or_the_new_beginning() ->
     assert outcomes == {9, index}
 
 
+def stopped_with_a_snapshot() -> tuple[Follower, int]:
+    """A long log, and the index of a snapshot not far from its end."""
+    follower = long_log()
+    index = follower.last_index - 8
+    snapshot_at(follower, index)
+    follower.log.close()
+    return follower, index
+
+
 @pytest.mark.parametrize(
     "where", ["before the snapshot", "the first segment's header", "a segment before it is gone"]
 )
 def test_damage_before_a_snapshot_costs_no_promise(where: str) -> None:
     """What was there goes, as compaction would remove it; a member of a cluster still votes."""
-    follower = long_log()
-    index = follower.last_index - 8
-    snapshot_at(follower, index)
-    follower.log.close()
+    follower, index = stopped_with_a_snapshot()
     disk = follower.disk
     names = sorted(name for name in disk.files if "segment" in name)
     if where == "before the snapshot":
@@ -133,10 +139,7 @@ def test_damage_before_a_snapshot_costs_no_promise(where: str) -> None:
 
 
 def test_damage_behind_a_snapshot_costs_what_follows_it() -> None:
-    follower = long_log()
-    index = follower.last_index - 8
-    snapshot_at(follower, index)
-    follower.log.close()
+    follower, index = stopped_with_a_snapshot()
     disk = follower.disk
     disk.files[f"{follower.log._header.number:08}.segment"].cached[wal.DATA + 200] ^= 1
     cut = salvage(disk, SEGMENT_BYTES)
@@ -148,10 +151,7 @@ def test_damage_behind_a_snapshot_costs_what_follows_it() -> None:
 
 
 def test_damage_before_and_behind_a_snapshot_costs_all_that_is_not_in_it() -> None:
-    follower = long_log()
-    index = follower.last_index - 8
-    snapshot_at(follower, index)
-    follower.log.close()
+    follower, index = stopped_with_a_snapshot()
     disk = follower.disk
     for number in (1, follower.log._header.number):
         name = next(name for name in disk.files if name.startswith(f"{number:08}"))
@@ -179,9 +179,7 @@ def started(disk: SimulatedDisk, index: int) -> Node:
 
 
 def test_power_is_lost_at_every_operation_of_a_repair_that_costs_no_promise() -> None:
-    follower = long_log()
-    snapshot_at(follower, follower.last_index - 8)
-    follower.log.close()
+    follower, index = stopped_with_a_snapshot()
     name = next(name for name in follower.disk.files if name.startswith("00000002"))
     follower.disk.files[name].cached[wal.DATA + 200] ^= 1
     for crash_at, seed in product(range(1_000), range(4)):
@@ -193,10 +191,10 @@ def test_power_is_lost_at_every_operation_of_a_repair_that_costs_no_promise() ->
             return
         disk = disk.lose_power()
         try:
-            node = started(disk.copy(), follower.last_index - 8)
+            node = started(disk.copy(), index)
         except LogDamaged:  # the first segment that is still there is the damaged one
             assert salvage(disk, SEGMENT_BYTES) is None
-            node = started(disk, follower.last_index - 8)
+            node = started(disk, index)
         assert not node.lost
         assert node.last_index == follower.last_index
     pytest.fail("it takes more operations")
