@@ -96,13 +96,13 @@ class MemberLinks:
         self._known = known
         membership, possible, leader = known
         members = self._cluster.addresses()
-        newer_than = None
+        newer = False
         if me in possible:
             members = {id: address or members.get(id, "") for id, address in possible.items()}
-            newer_than = None if leader == me else membership.last_id
+            newer = leader != me
             self._look_at_own(possible[me])
         members.pop(me, None)
-        self._peers.update(members, newer_than, admits=leader not in possible)
+        self._peers.update(members, membership.last_id, newer=newer, admits=leader not in possible)
 
     def _look_at_own(self, known: str) -> None:
         """Says once that this member was added at an address where it does not listen: its next start is refused."""

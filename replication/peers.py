@@ -153,8 +153,8 @@ class Peers:
         self.receiver = receiver
         self.hello = hello_of
         self.members: dict[int, str] = {}  # id -> host:port; empty: not known
-        self._newer_than: int | None = None
-        self._admits = False
+        self._last_id = 0
+        self._newer = self._admits = False
         self._acquaintances = acquaintances
         self._tls = tls
         self._links: dict[int, _Link] = {}
@@ -194,25 +194,27 @@ class Peers:
         except OSError as error:
             self.tell(0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})")
 
-    def update(self, members: dict[int, str], newer_than: int | None, *, admits: bool) -> None:
+    def update(self, members: dict[int, str], last_id: int, *, newer: bool, admits: bool) -> None:
         """Goes by these members: dials whom it should, hangs up on who is no member any more.
 
-        newer_than: who has a higher id may be one, too. The log here may lack the entries that made it a member, and
-        gets them from nobody else when it leads (Ongaro's thesis, 4.1). None: nobody is. admits: such a one is let in.
+        last_id: the highest id ever given, as far as is known here. newer: who has a higher id may be a member, too.
+        The log here may lack the entries that made it one, and gets them from nobody else when it leads (Ongaro's
+        thesis, 4.1). admits: such a one is let in.
         """
         for id in members.keys() - self.members.keys():
             self._told.pop(id, None)  # it was of a stranger
-        self.members, self._newer_than, self._admits = members, newer_than, admits
+        self.members, self._last_id = members, last_id
+        self._newer, self._admits = newer, admits
         for id, link in list(self._links.items()):
             if not self._may_be_member(id) and not link.transport.is_closing():
-                link.refuse(not_a_member(id))
+                link.refuse(not_a_member(id, self._last_id))
         for id, address in members.items():
             if id < self.me and address and id not in self._links and id not in self._dialling:
                 self._dialling.add(id)
                 self._loop.create_task(self._dial(id))
 
     def _may_be_member(self, id: int) -> bool:
-        return id in self.members or (self._newer_than is not None and id > self._newer_than)
+        return id in self.members or (self._newer and id > self._last_id)
 
     async def _dial(self, id: int) -> None:
         """Until there is a link, or none is wanted. A process that is killed may take a connection before the kernel
@@ -303,7 +305,7 @@ class Peers:
         if hello.sender == self.me:
             return f"two replicas say that they are member {self.me}"
         if hello.sender not in self.members and not (self._admits and self._may_be_member(hello.sender)):
-            return not_a_member(hello.sender)
+            return not_a_member(hello.sender, self._last_id)
         if hello.run == own.run:
             return "it is this replica itself"
         return self.receiver.refusal(hello.sender, hello.program) or self._acquaintances.judge(hello)
@@ -316,7 +318,7 @@ class Peers:
             self.receiver.closed(link.peer)
             self.receiver.received()
         if not self._closed:
-            self.update(self.members, self._newer_than, admits=self._admits)
+            self.update(self.members, self._last_id, newer=self._newer, admits=self._admits)
 
     # ---------------------------------------------------------------- sending
 
@@ -357,6 +359,11 @@ class Peers:
                 link.transport.close()
 
 
-def not_a_member(id: int) -> str:
-    what = f"member {id} is not of this cluster: it was removed, or has to be added first"
-    return f"{what}: quorumbook add {id} HOST:PORT"
+def not_a_member(id: int, last_id: int) -> str:
+    """last_id: the highest id ever given."""
+    if id <= last_id:
+        return (
+            f"member {id} was removed from this cluster: stop it for good. To have the machine back, add it under a "
+            "new id, with an empty directory"
+        )
+    return f"member {id} is not of this cluster; it has to be added first: quorumbook add {id} HOST:PORT"

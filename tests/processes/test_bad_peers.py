@@ -91,7 +91,7 @@ def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path:
             wait_for_words(one, f"its data is of cluster {'cd' * 16}, and this is cluster {'ab' * 16}")
             wait_for_words(cluster.members[1], f"its data is of cluster {'cd' * 16}")
         with stranger(tmp_path / "four", config_of("ab" * 16, 4, addresses | {4: own})) as one:
-            wait_for_words(one, "member 4 is not of this cluster: it was removed, or has to be added first")
+            wait_for_words(one, "member 4 is not of this cluster; it has to be added first: quorumbook add 4")
         with stranger(tmp_path / "swapped", config_of("ab" * 16, 4, swapped | {4: own})) as one:
             wait_for_words(one, "member 4 looked for member 1 and found member 2")
             wait_for_words(one, "the addresses of the configuration do not match")

@@ -60,11 +60,11 @@ def test_a_removed_member_says_that_it_is_and_not_every_second(
         cluster.succeed("transfer", "2")
     cluster.succeed("remove", str(removed))
     one = cluster.members[removed]
-    wait_for_words(one, f"refuses this replica: member {removed} is not of this cluster: it was removed")
+    wait_for_words(one, f"refuses this replica: member {removed} was removed from this cluster")
     wait_for_words(one, "not taking input: no leader is heard since ")
-    assert f"member {removed} is not of this cluster" in said(one, "not taking input")[0]
+    assert f"member {removed} was removed from this cluster" in said(one, "not taking input")[0]
     for other in cluster.members.values():
-        lines = said(other, "is not of this cluster")
+        lines = said(other, "was removed from this cluster")
         assert len(lines) == len(set(lines))
 
 

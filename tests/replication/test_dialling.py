@@ -84,7 +84,7 @@ def awaiting_two(path: Path) -> tuple[Peers, Seen, str]:
     """Member 1, which listens at an address that member 2 may dial."""
     listener, address = listening()
     listens, seen = member(path, 1)
-    listens.update({2: ""}, None, admits=False)
+    listens.update({2: ""}, 2, newer=False, admits=False)
     listens.listen(listener)
     return listens, seen, address
 
@@ -108,10 +108,10 @@ def test_a_dying_process_that_takes_a_connection_delays_nothing(
     async def live() -> None:
         listener, address = listening()
         dialler, seen = member(tmp_path / "2", 2)
-        dialler.update({1: address}, None, admits=False)
+        dialler.update({1: address}, 2, newer=False, admits=False)
         await take_and_reset(listener, 3)
         listens, there = member(tmp_path / "1", 1)
-        listens.update({2: ""}, None, admits=False)
+        listens.update({2: ""}, 2, newer=False, admits=False)
         listens.listen(listener)
         await seen.linked.wait()
         await there.linked.wait()
@@ -128,7 +128,7 @@ def test_who_never_says_hello_is_told_of(tmp_path: Path, monkeypatch: pytest.Mon
     async def live() -> None:
         listener, address = listening()
         dialler, seen = member(tmp_path / "2", 2)
-        dialler.update({1: address}, None, admits=False)
+        dialler.update({1: address}, 2, newer=False, admits=False)
         resetting = asyncio.create_task(take_and_reset(listener, 1_000))
         await seen.troubled.wait()
         resetting.cancel()
@@ -206,6 +206,29 @@ def test_a_member_that_does_not_read_loses_its_link(tmp_path: Path, monkeypatch:
         assert "member 2 does not read what it is sent" in seen.troubles[0]
         while seen.linked.is_set():
             await asyncio.sleep(0.01)
+        writer.close()
+        listens.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
+
+
+@pytest.mark.parametrize(
+    ("stranger", "why"),
+    [
+        (3, "member 3 was removed from this cluster: stop it for good"),
+        (4, "member 4 is not of this cluster; it has to be added first: quorumbook add 4 "),
+    ],
+)
+def test_who_was_removed_is_told_another_thing_than_who_was_never_added(
+    tmp_path: Path, stranger: int, why: str
+) -> None:
+    async def live() -> None:
+        listens, seen, address = awaiting_two(tmp_path / "1")
+        listens.update({2: ""}, 3, newer=False, admits=False)
+        reader, writer = await dialled(address)
+        writer.write(hello_of(stranger))
+        assert why.encode() in await reader.read()
+        assert why in seen.troubles[0]
         writer.close()
         listens.close()
 
