@@ -7,6 +7,7 @@ from gateway.config import Cluster
 from gateway.replica import Replica
 from replication.membership import listed
 
+LOOKING_SECONDS = 1.0  # without a leader, before members that there is no link to count as missed
 HINT_SECONDS = 3.0  # without a leader, before a replica whose log is empty says what that may mean
 NEW_ID = "add the machine under a new id, with an empty directory"
 
@@ -51,6 +52,8 @@ class Waiting:
             return self._empty()
         reached = (linked | {node.me}) & members.voters
         if len(reached) < members.quorum:
+            if self._unled_seconds < LOOKING_SECONDS:
+                return "looking for the other members"
             return (
                 f"of the voters {listed(members.voters)} only {listed(reached)} can be reached from here, and it takes "
                 f"{members.quorum}: start the others"
@@ -60,12 +63,16 @@ class Waiting:
         return "an election is on"
 
     @property
+    def _unled_seconds(self) -> float:
+        return time.time() - self._led_s
+
+    @property
     def _others(self) -> set[int]:
         node = self._replica.node
         return {*node.membership.ids, *self._cluster.addresses()} - {node.me}
 
     def _empty(self) -> str:
-        if time.time() - self._led_s < HINT_SECONDS:
+        if self._unled_seconds < HINT_SECONDS:
             return "this replica's log is empty"
         me = self._cluster.member
         address = self._cluster.addresses().get(me, "HOST:PORT")

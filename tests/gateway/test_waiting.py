@@ -39,7 +39,12 @@ def test_what_is_wrong_here_is_said_as_it_is() -> None:
     assert why_not(waits=False) == "the disk is full"
 
 
-def test_without_a_majority_it_says_who_is_missed() -> None:
+def test_without_a_majority_it_says_who_is_missed_once_it_had_the_time_to_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At a start there is no link yet, though all are there."""
+    assert why_not().endswith(": looking for the other members")
+    monkeypatch.setattr(waiting, "LOOKING_SECONDS", 0.0)
     said = why_not()
     assert "no leader is heard since " in said
     assert "of the voters 1, 2, 3 only 1 can be reached from here, and it takes 2" in said
