@@ -94,7 +94,6 @@ class Admin:
         return {
             "accepting": why_not is None,
             "why_not": why_not,
-            "role": node.role,
             "term": node.term,
             "last_index": node.last_index,
             "applied_index": exchange.applied_index,

@@ -71,6 +71,7 @@ def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> 
         f"cluster {cluster}",
         line(HEADINGS),
         *map(line, rows),
+        *waiting(found),
         *sessions(found),
         *verdict(found),
         *unhashed(found),
@@ -97,6 +98,13 @@ def row(one: Answer) -> tuple[str, ...]:
         f"{clients:,}",
         hashed,
     )
+
+
+def waiting(found: Sequence[Answer]) -> Iterator[str]:
+    """Who takes no clients, and why."""
+    for one in found:
+        if one["status"] and not one["status"]["accepting"]:
+            yield f"  member {one['id']} takes no clients: {one['status']['why_not']}"
 
 
 def sessions(found: Sequence[Answer]) -> Iterator[str]:

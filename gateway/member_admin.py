@@ -24,8 +24,8 @@ class NotLeading(Refused):
 class MemberAdmin:
     """Every command raises membership.Refused, with a text for people, and gives what the answer holds.
 
-    troubles: what was last wrong with members that there is no link to; 0 = with strangers. proposed: called when
-    there is something for the log to do: take a turn.
+    troubles: what was last wrong with members that there is no link to; 0 = with strangers. refused: whether some
+    member will not have this replica. proposed: called when there is something for the log to do: take a turn.
     """
 
     def __init__(
@@ -33,18 +33,22 @@ class MemberAdmin:
         replica: Replica,
         cluster: Cluster,
         troubles: Callable[[], dict[int, str]],
+        refused: Callable[[], bool],
         proposed: Callable[[], None],
     ) -> None:
         self._replica = replica
         self._node = replica.node
         self._cluster = cluster
         self._troubles = troubles
+        self._refused = refused
         self._proposed = proposed
 
     def status(self) -> dict[str, Any]:
-        """followers: only at the leader."""
+        """role: that of Raft, or "refused" where that means nothing: others will not have this replica, and it hears
+        no leader. followers: only at the leader."""
         node = self._node
         return {
+            "role": "refused" if self._refused() and not node.leader else node.role,
             "cluster": node.cluster.hex(),
             "member": node.me,
             "leader": node.leader,

@@ -126,6 +126,10 @@ class MemberLinks:
         """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
         return self._peers.troubles if self._peers is not None else {}
 
+    def refused(self) -> bool:
+        """Whether some member will not have this replica."""
+        return self._peers is not None and bool(self._peers.refusing)
+
     def send(self, message: Message) -> None:
         if self._peers is not None:
             self._peers.send(message)

@@ -132,7 +132,9 @@ class Server:
         self._snapshots = Answering(self._sockets.snapshot, self._snapshot_of, SNAPSHOTS)
         self._waiting = Waiting(self._replica, config.cluster, self._links.troubles)
         self._readiness = Readiness(self._trace, people, self._waiting.why_not)
-        members = MemberAdmin(self._replica, config.cluster, self._links.troubles, self.schedule)
+        members = MemberAdmin(
+            self._replica, config.cluster, self._links.troubles, self._links.refused, self.schedule
+        )
         reads = ReadIndex(self._replica, lambda: random.getrandbits(62) | 1, self.schedule)
         process = ProcessStatus(directory, config.storage.durability)
         admin = Admin(self._replica, self._waiting.why_not, members, reads, self.stop, process)

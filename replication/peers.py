@@ -119,7 +119,7 @@ class _Link(asyncio.Protocol):
             self._peers.greeted(self, decode_hello(body))
         elif kind == REFUSED_FRAME:  # also of a link that is ready here: who dialled judges last
             self.refused = body.decode("utf-8", "replace")
-            self._peers.tell(self.peer, f"{self.name} refuses this replica: {self.refused}")
+            self._peers.refused(self, self.refused)
             self.transport.close()
         elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME):
             raise Garbled("a frame out of turn")
@@ -160,6 +160,7 @@ class Peers:
         self._links: dict[int, _Link] = {}
         self._dialling: set[int] = set()
         self._told: dict[int, str] = {}
+        self._refusing: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._accepting: asyncio.Task[None] | None = None
         self._welcoming: set[asyncio.Task[None]] = set()
@@ -202,7 +203,7 @@ class Peers:
         thesis, 4.1). admits: such a one is let in.
         """
         for id in members.keys() - self.members.keys():
-            self._told.pop(id, None)  # it was of a stranger
+            self._forget(id)  # it was of a stranger
         self.members, self._last_id = members, last_id
         self._newer, self._admits = newer, admits
         for id, link in list(self._links.items()):
@@ -266,6 +267,15 @@ class Peers:
             self._told[id] = what
             self.receiver.trouble(id, what)
 
+    def refused(self, link: _Link, why: str) -> None:
+        """The other side will not have this replica."""
+        self._refusing.add(link.peer)
+        self.tell(link.peer, f"{link.name} refuses this replica: {why}")
+
+    def _forget(self, id: int) -> None:
+        self._told.pop(id, None)
+        self._refusing.discard(id)
+
     # ---------------------------------------------------------------- links come and go
 
     def greeted(self, link: _Link, hello: Hello) -> None:
@@ -288,7 +298,7 @@ class Peers:
         link.settled.set()
         self._links[hello.sender] = link
         if not answer:
-            self._told.pop(hello.sender, None)
+            self._forget(hello.sender)
         self.receiver.opened(hello.sender)
 
     def _dislike(self, link: _Link, hello: Hello) -> str | None:
@@ -314,7 +324,7 @@ class Peers:
         if link.peer and self._links.get(link.peer) is link:
             del self._links[link.peer]
             if not link.refused:
-                self._told.pop(link.peer, None)
+                self._forget(link.peer)
             self.receiver.closed(link.peer)
             self.receiver.received()
         if not self._closed:
@@ -349,6 +359,11 @@ class Peers:
     def troubles(self) -> dict[int, str]:
         """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
         return {id: what for id, what in self._told.items() if id not in self._links}
+
+    @property
+    def refusing(self) -> set[int]:
+        """The members that were asked for a link last, and will not have this replica."""
+        return self._refusing - self._links.keys()
 
     def close(self) -> None:
         self._closed = True

@@ -27,7 +27,7 @@ def admin_of(edge: MemoryEdge) -> Admin:
     replica = SimpleNamespace(
         exchange=edge.exchange, node=node, connections=connections, turns=0, linked=set()
     )
-    members = MemberAdmin(cast(Replica, replica), Cluster(), dict, lambda: None)
+    members = MemberAdmin(cast(Replica, replica), Cluster(), dict, lambda: False, lambda: None)
     reads = ReadIndex(cast(Replica, replica), lambda: 1, lambda: None)
     return Admin(cast(Replica, replica), lambda: None, members, reads, lambda: None, dict)
 

@@ -17,6 +17,7 @@ def status(
     return {
         "member": member,
         "role": role,
+        "accepting": True,
         "term": term,
         "commit_index": commit,
         "applied_index": applied,
@@ -115,3 +116,13 @@ def test_it_says_why_states_are_missing() -> None:
     )
     said = "no state of members 1: more than 25,000 orders; quorumbook verify computes it"
     assert said in picture(found, "c1", [])
+
+
+def test_who_takes_no_clients_is_named_and_why() -> None:
+    refused = status(
+        2, "refused", term=0, accepting=False, why_not="member 1 refuses this replica: it is empty"
+    )
+    text = picture(replicas([status(1, "leader"), refused], {}, {}), "c1", [])
+    assert cells(text, 2).startswith("2 127.0.0.1:2 refused voter")
+    assert "  member 2 takes no clients: member 1 refuses this replica: it is empty" in text.splitlines()
+    assert "member 1 takes no" not in text

@@ -31,16 +31,18 @@ class World:
         leader: int = 1,
         linked: tuple[int, ...] = (),
         match: int = 9_000,
+        refused: bool = False,
     ) -> None:
         self.proposed: list[Membership] = []
         self.turns = 0
         node = SimpleNamespace(
-            me=1, leader=leader, membership=membership, last_index=10_000, cluster=bytes(16),
+            me=1, leader=leader, role="learner", membership=membership, commit_index=9_000, last_index=10_000,
+            cluster=bytes(16),
             progress={id: follower(match) for id in membership.ids - {1}},
             change=self._change, transfer=lambda to: to or 2,
         )  # fmt: skip
         replica = SimpleNamespace(node=node, linked=set(linked))
-        self.admin = MemberAdmin(cast(Replica, replica), cluster, dict, self._turn)
+        self.admin = MemberAdmin(cast(Replica, replica), cluster, dict, lambda: refused, self._turn)
 
     def _change(self, changed: Membership) -> int:
         self.proposed.append(changed)
@@ -126,3 +128,13 @@ def test_a_removal_that_leaves_too_few_who_answer_is_refused() -> None:
     world.admin.remove(3)
     world.admin.remove(4)
     assert world.proposed == [THREE.remove(3), THREE.remove(4)]
+
+
+@pytest.mark.parametrize(
+    ("refused", "leader", "role"),
+    [(True, 0, "refused"), (False, 0, "learner"), (True, 2, "learner")],  # the last: by a member that lags
+)
+def test_who_is_refused_and_hears_no_leader_is_not_called_a_learner(
+    refused: bool, leader: int, role: str
+) -> None:
+    assert World(THREE, Cluster(), leader=leader, refused=refused).admin.status()["role"] == role

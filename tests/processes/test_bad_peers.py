@@ -1,5 +1,6 @@
 """Who does not belong to a cluster is refused, with a reason that people understand; the cluster trades on."""
 
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -161,6 +162,12 @@ def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesse
                     three, "the promises of member 3 are lost: remove it, and add it under a new id"
                 )
                 assert not three.ask(command="status")["accepting"]
+                wait_until(lambda: three.ask(command="status")["role"] == "refused")
+                shown = cluster.succeed("status", "--data", str(three.data))
+                assert re.search(r"^ +3 .* refused +voter ", shown, re.M)
+                assert re.search(
+                    r"^  member 3 takes no clients: .* the promises of member 3 are lost", shown, re.M
+                )
 
 
 def test_inputs_that_are_none_of_its_own_end_the_link(cluster: ClusterProcesses) -> None:

@@ -108,7 +108,7 @@ def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProce
     (alone.directory / "config.toml").write_text(config_of(identity, 1, {1: addresses[1]}))
     alone.start()
     two = cluster.start(2, config_of(identity, 2, addresses))
-    assert two.ask(command="status")["role"] == "learner"
+    wait_until(lambda: two.ask(command="status")["role"] == "refused")
     assert cluster.succeed("add", "2", addresses[2], "--learner").endswith("member 2 is a learner\n")
     assert alone.ask(command="status")["membership"] == [
         {"id": 1, "address": addresses[1], "voter": True},

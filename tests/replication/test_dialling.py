@@ -233,3 +233,27 @@ def test_who_was_removed_is_told_another_thing_than_who_was_never_added(
         listens.close()
 
     asyncio.run(asyncio.wait_for(live(), 60))
+
+
+def test_who_is_refused_knows_by_whom_until_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "REFUSED_SECONDS", 0.1)
+
+    async def live() -> None:
+        listens, _, address = awaiting_two(tmp_path / "1")
+        listens.update({}, 0, newer=False, admits=False)
+        dialler, seen = member(tmp_path / "2", 2)
+        dialler.update({1: address}, 2, newer=False, admits=False)
+        await seen.troubled.wait()
+        assert dialler.refusing == {1}
+        listens.update({2: ""}, 2, newer=False, admits=False)
+        await seen.linked.wait()
+        assert dialler.refusing == set()
+        listens.close()
+        while seen.linked.is_set():
+            await asyncio.sleep(0.01)
+        assert dialler.refusing == set()
+        dialler.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
