@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ START_SECONDS = 60
 STOP_SECONDS = 10
 WORD_SECONDS = 3  # before it is said what replicas wait for
 LATER_WORD_SECONDS = 30
+LATE_SECONDS = 1  # between two looks whether a replica that was late takes clients
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_PORT = 7610
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
@@ -67,9 +68,10 @@ def cluster(replicas: int, data: Path | None) -> None:
         if not processes:
             raise SystemExit(1)
         if whole or not first:
-            wait_until_taken(processes)
-            introduce(processes)
-            watch(processes)
+            clients = Clients(processes)
+            clients.wait()
+            introduce(processes, clients.late)
+            watch(processes, clients)
     except KeyboardInterrupt:
         pass
     finally:
@@ -177,37 +179,56 @@ def wait_until_listening(
     return whole and not waiting
 
 
-def wait_until_taken(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
-    """Until all that run take clients, but for those that wait to be added; those that were removed are stopped. Says
-    what it waits for, and what else the log says."""
-    addresses = {file.stem: own_address(file) for file in processes}
-    word = time.monotonic() + WORD_SECONDS
-    told: set[str] = set()
-    while processes:
-        tell_ended(processes)
-        statuses = ask(processes)
-        strangers = apart(statuses, addresses)
-        for file in list(processes):
+class Clients:
+    """Which of `processes` take clients.
+
+    late: why each that should and does not does not, by name; those that wait to be added are not among them.
+    """
+
+    def __init__(self, processes: dict[Path, subprocess.Popen[bytes]]) -> None:
+        self._processes = processes
+        self._addresses = {file.stem: own_address(file) for file in processes}
+        self._told: set[str] = set()
+        self._statuses: dict[str, Any] = {}
+        self.late: dict[str, str] = {}
+
+    def wait(self) -> None:
+        """Until all take them; for a few seconds only where some do. Says what it waits for, and what else the log
+        says."""
+        word = time.monotonic() + WORD_SECONDS
+        while self._processes:
+            tell_ended(self._processes)
+            self.look()
+            some = any(status["accepting"] for status in self._statuses.values())
+            if not self.late:
+                break
+            if time.monotonic() > word:
+                word = time.monotonic() + LATER_WORD_SECONDS
+                for name, why in self.late.items():
+                    click.echo(f"{name} is not ready: {why}")
+                if some:
+                    break
+            time.sleep(0.05)
+        for what in elsewhere(self._statuses):
+            click.echo(what)
+
+    def look(self) -> None:
+        """Asks them anew. Those that the log says were removed are stopped, and taken out."""
+        self._statuses = statuses = ask(self._processes)
+        strangers = apart(statuses, self._addresses)
+        for file in list(self._processes):
             if (stranger := strangers.get(file.stem)) is None:
                 continue
-            if stranger.why not in told:
-                told.add(stranger.why)
+            if stranger.why not in self._told:
+                self._told.add(stranger.why)
                 click.echo(f"{file.stem}: {stranger.why}")
             if stranger.removed:
-                stop({file: processes.pop(file)})
-        missing = {file.stem for file in processes} - {
-            name for name, status in statuses.items() if status["accepting"] or name in strangers
+                stop({file: self._processes.pop(file)})
+        self.late = {
+            name: statuses[name]["why_not"] if name in statuses else "it does not answer"
+            for name in (file.stem for file in self._processes)
+            if name not in strangers and not (name in statuses and statuses[name]["accepting"])
         }
-        if not missing:
-            for what in elsewhere(statuses):
-                click.echo(what)
-            return
-        if time.monotonic() > word:
-            word = time.monotonic() + LATER_WORD_SECONDS
-            for name in sorted(missing):
-                why = statuses[name]["why_not"] if name in statuses else "it does not answer"
-                click.echo(f"{name} is not ready: {why}")
-        time.sleep(0.05)
 
 
 def own_address(file: Path) -> str:
@@ -225,17 +246,19 @@ def ask(processes: dict[Path, subprocess.Popen[bytes]]) -> dict[str, Any]:
     return {file.stem: reply.answer for file, reply in zip(processes, replies, strict=True) if not reply.why}
 
 
-def introduce(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
-    """Where everything is, and what to try."""
+def introduce(processes: dict[Path, subprocess.Popen[bytes]], late: Collection[str]) -> None:
+    """Where everything is, and what to try. late: the replicas that take no clients."""
     if not processes:
         return
     own = own_command()
-    click.echo(f"Quorumbook serves, {len(processes)} replicas; each takes clients.")
+    but = f" but {', '.join(late)}" if late else ""
+    click.echo(f"Quorumbook serves, {len(processes)} replicas; each{but} takes clients.")
     for file, process in processes.items():
         places = read_endpoints(directory_of(file))
         click.echo(f"  {file.stem}  FIX {places['fix_zmq']} (ZeroMQ)  {places['fix_tcp']} (TCP)")
         click.echo(f"            feed {places['feed']}    kill it: kill -9 {process.pid}")
-    directory = directory_of(next(iter(processes))).parent
+    serving = [file for file in processes if file.stem not in late] or list(processes)
+    directory = serving[0].parent
     flow = directory / "day.csv.zst"
     at = "" if directory == default_directory() / "cluster" else f" --data {directory}"
     click.echo(f"""\
@@ -245,7 +268,7 @@ Try in another terminal:
   {own} watch AAPL{at}
   {own} order buy AAPL 100 190.00{at}
   {own} status{at}
-  {own} replay {directory_of(next(iter(processes)))} --verify
+  {own} replay {directory_of(serving[0])} --verify
 Stop with Ctrl-C; start again on the same data and everything is as it was.""")
     pairs = (
         f"{file.stem}={msgspec.json.encode(process.pid).decode()}" for file, process in processes.items()
@@ -253,12 +276,18 @@ Stop with Ctrl-C; start again on the same data and everything is as it was.""")
     click.echo("ready " + " ".join(pairs))
 
 
-def watch(processes: dict[Path, subprocess.Popen[bytes]]) -> None:
-    """Tells of replicas that end, until none is left."""
-    alive = dict(processes)
-    while alive:
+def watch(processes: dict[Path, subprocess.Popen[bytes]], clients: Clients) -> None:
+    """Tells of replicas that end, until none is left, and of late ones that take clients after all."""
+    again = 0.0
+    while processes:
         time.sleep(0.2)
-        tell_ended(alive)
+        tell_ended(processes)
+        if clients.late and time.monotonic() > again:
+            again = time.monotonic() + LATE_SECONDS
+            late = set(clients.late)
+            clients.look()
+            for name in sorted(late & {file.stem for file in processes} - clients.late.keys()):
+                click.echo(f"{name} takes clients now")
 
 
 def tell_ended(alive: dict[Path, subprocess.Popen[bytes]]) -> None:

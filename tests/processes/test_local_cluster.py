@@ -1,6 +1,9 @@
 """`quorumbook cluster`: a whole cluster on this machine, as one command starts, tells and ends it."""
 
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
+
+from gateway.config import read_endpoints
 
 pytestmark = pytest.mark.xdist_group("local cluster")  # two that begin at once look for the same ports
 
@@ -21,22 +26,26 @@ class Local:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self.said: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self.said: list[str] = []
+        self.said = []
         self.process = subprocess.Popen(
             [*QUORUMBOOK, "cluster", "--data", str(self.data)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
         )  # fmt: skip
+        ready = self.next_line("ready ")
+        self.pids = {name: int(pid) for name, pid in (pair.split("=") for pair in ready.split()[1:])}
+
+    def next_line(self, beginning: str) -> str:
+        assert self.process is not None
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line)
-            if line.startswith("ready "):
-                break
-        else:
-            raise AssertionError("".join(self.said))
-        self.pids = {name: int(pid) for name, pid in (pair.split("=") for pair in self.said[-1].split()[1:])}
+            if line.startswith(beginning):
+                return line
+        raise AssertionError("".join(self.said))
 
     def end(self, number: int) -> None:
         assert self.process is not None
@@ -95,3 +104,30 @@ def test_it_goes_by_the_log_when_members_were_removed(local: Local) -> None:
     assert local.pids.keys() == {"replica1", "replica3"}
     assert any("member 2 was removed from the cluster: not run" in line for line in local.said)
     assert "new" in local.run("order", "buy", "AAPL", "100", "190.00")
+
+
+def test_a_replica_that_is_refused_holds_the_others_up_for_a_few_seconds_only(local: Local) -> None:
+    local.end(signal.SIGTERM)
+    shutil.rmtree(local.data / "replica2")
+    local.start()
+    (why,) = (line for line in local.said if line.startswith("replica2 is not ready: "))
+    assert "the promises of member 2 are lost: remove it" in why
+    assert "Quorumbook serves, 3 replicas; each but replica2 takes clients.\n" in local.said
+    assert "new" in local.run("order", "buy", "AAPL", "100", "190.00")
+    local.run("remove", "2")
+    local.next_line("replica2: member 2 was removed from the cluster: not run")
+    wait_until(lambda: not Path(f"/proc/{local.pids['replica2']}").exists())
+
+
+def test_each_replica_is_killed_by_what_is_printed_to_kill_it(local: Local) -> None:
+    told = re.findall(r"^  (replica\d)  .*\n.*    kill it: (.*)$", "".join(local.said), re.M)
+    assert [name for name, _ in told] == ["replica1", "replica2", "replica3"]
+    left = {name: read_endpoints(local.data / name)["pid"] for name, _ in told}
+    for name, command in told:
+        subprocess.run(shlex.split(command), check=True)
+        assert " has ended by signal 9" in local.next_line(f"{name} ")
+        del left[name]
+        for pid in left.values():
+            os.kill(pid, 0)
+    assert local.process is not None
+    assert local.process.wait(PATIENCE_SECONDS) == 0
