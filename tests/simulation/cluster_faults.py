@@ -304,7 +304,7 @@ class Faults:
         world, leader = self.world, self.world.leader()
         if leader is None or leader.replica is None or leader.frozen is not None:
             return
-        admin = MemberAdmin(leader.replica, OPERATED, dict, leader.schedule)
+        admin = MemberAdmin(leader.replica, OPERATED, dict, lambda: False, leader.schedule)
         members = leader.replica.node.membership
         learners = sorted(members.ids - members.voters)
         lost = sorted(members.ids - world.hosts.keys())

@@ -19,7 +19,7 @@ from replication.files import LogUnavailable
 def waits(life: Life) -> None:
     """No input is taken, and it says why; who only reads is served."""
     replica = life.replica
-    members = MemberAdmin(replica, Cluster(), dict, lambda: None)
+    members = MemberAdmin(replica, Cluster(), dict, lambda: False, lambda: None)
     reads = ReadIndex(replica, lambda: 1, lambda: None)
     admin = Admin(replica, lambda: replica.why_not, members, reads, lambda: None, dict)
     status = msgspec.json.decode(admin.answer(b'{"command": "status"}'))
