@@ -19,7 +19,7 @@ import zmq
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints
-from gateway.replicas import beside, by_directory, in_directory
+from gateway.replicas import ask_all, beside, by_directory, in_directory, unled
 
 ANSWER_MS = 5000
 
@@ -123,6 +123,14 @@ class Place:
         if "error" in answer:
             raise ConfigError(answer["error"])
         return answer
+
+    def unled(self) -> str | None:
+        """Why nothing can be decided now, for people; None: a replica knows a leader, or none can be asked."""
+        replies = ask_all(list(map(in_directory, self._directories)), {"command": "status"})
+        statuses = [reply.answer for reply in replies if not reply.why]
+        if not self.endpoints or not statuses or any(status["leader"] for status in statuses):
+            return None
+        return unled(statuses, [reply.why for reply in replies if reply.why])
 
     @property
     def assumed(self) -> bool:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 import click
@@ -20,8 +21,11 @@ from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
 from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce
+from gateway.config import ConfigError
 from gateway.locate import Place, explained, where_to_log_on
+from gateway.replicas import WORD_SECONDS
 
+NOTHING_YET = "no answer yet; quorumbook status shows how the exchange is"
 Command = Callable[..., None]
 COLUMNS = {
     "ClOrdID": "cl_ord_id",
@@ -54,8 +58,7 @@ def session(
     comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...]
 ) -> Iterator[tuple[Client, Place, list[Report]]]:
     """A logged-on session and the reports of what happened since its last command."""
-    with explained():
-        place = Place(endpoints, data)
+    with explained(), impatient(place := Place(endpoints, data)):
         memory = place.memory(comp_id)
         missed: list[Report] = []
         mine: set[str] = set()
@@ -84,6 +87,28 @@ def session(
             client = log_on()
         with client:
             yield client, place, missed
+
+
+@contextmanager
+def impatient(place: Place) -> Iterator[None]:
+    """Says why there may be no answer: after a moment, or when there is none."""
+    told = Event()
+
+    def tell() -> None:
+        told.set()
+        click.echo(f"waiting: {place.unled() or NOTHING_YET}", err=True)
+
+    timer = Timer(WORD_SECONDS, tell)
+    timer.start()
+    try:
+        yield
+    except (ConnectionError, TimeoutError) as error:
+        why = None if told.is_set() else place.unled()
+        if why is None:
+            raise
+        raise ConfigError(f"{error}; {why}") from None
+    finally:
+        timer.cancel()
 
 
 @click.command("order", context_settings={"ignore_unknown_options": True})  # -5 is a price, not an option

@@ -12,10 +12,12 @@ import zmq
 
 from gateway.client_link import address
 from gateway.config import ConfigError, default_directory, read_endpoints, start_command
+from replication.membership import listed
 
 ANSWER_SECONDS = 2.0
 LEADER_SECONDS = 10.0  # for an election, and for what stands in the way of a change
 ELSEWHERE_SECONDS = 2.0  # for an election, when the leader that is known is not among those that are asked
+WORD_SECONDS = 2.0  # before it is said what is waited for
 AGAIN_SECONDS = 0.1
 
 Answer = dict[str, Any]
@@ -190,8 +192,9 @@ class Cluster:
         return self._led(ask)
 
     def _led(self, use: Callable[[Replica, Answer], Answer | None]) -> Answer:
+        """Says after a moment what it waits for."""
         began = time.monotonic()
-        self._why = ""
+        self._why, said = "", False
         while True:
             replies = self.ask_all({"command": "status"})
             reached = [reply for reply in replies if not reply.why]
@@ -205,24 +208,36 @@ class Cluster:
                     return answer
                 patience = LEADER_SECONDS
             else:
-                self._why = unled([reply.answer for reply in reached])
+                self._why = unled(
+                    [reply.answer for reply in reached], [reply.why for reply in replies if reply.why]
+                )
                 patience = ELSEWHERE_SECONDS if any(r.answer["leader"] for r in reached) else LEADER_SECONDS
             if time.monotonic() > began + patience:
                 raise ConfigError(self._why)
+            if not said and time.monotonic() > began + WORD_SECONDS:
+                said = True
+                click.echo(f"waiting up to {LEADER_SECONDS:.0f} s: {self._why}")
             time.sleep(AGAIN_SECONDS)
 
 
-def unled(statuses: Sequence[Answer]) -> str:
-    """Why no leader can be asked, for people."""
+def unled(statuses: Sequence[Answer], unreached: Sequence[str] = ()) -> str:
+    """Why no leader can be asked, for people, and what to do. unreached: why others gave no status."""
     newest = max(statuses, key=lambda status: int(status["term"]))
     if newest["leader"]:
         return (
             f"member {newest['leader']} leads, and is not among the replicas that were asked: give its --data or "
             "--admin, too"
         )
-    return (
-        "no replica that answers knows a leader: more than half of the voters must run and reach each other"
-    )
+    voters = {member["id"] for member in newest["membership"] if member["voter"]}
+    answering = voters & {status["member"] for status in statuses}
+    quorum = len(voters) // 2 + 1
+    what = "more than half of the voters must run and reach each other; quorumbook status shows what each waits for"
+    if len(answering) < quorum:
+        what = (
+            f"of the voters {listed(voters)} only {listed(answering)} can be asked, and it takes {quorum}: start the "
+            "others"
+        )
+    return "; ".join((f"no replica that answers knows a leader: {what}", *unreached))
 
 
 def wait_for(true: Callable[[], bool], seconds: float) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway import replicas
+from gateway.config import ConfigError
 from gateway.replicas import beside, find, in_directory, unled
 
 
@@ -65,6 +67,30 @@ def test_endpoints_are_asked_besides_directories_and_must_be_some(tmp_path: Path
 
 def test_a_leader_that_cannot_be_asked_is_named_as_the_newest_term_knows_it() -> None:
     assert "member 3 leads" in unled([{"term": 4, "leader": 2}, {"term": 5, "leader": 3}])
-    assert "no replica that answers knows a leader" in unled(
-        [{"term": 4, "leader": 2}, {"term": 5, "leader": 0}]
+
+
+def unled_three(*answering: int) -> str:
+    members = [{"id": id, "voter": id < 4} for id in (1, 2, 3, 4)]
+    statuses = [{"term": 5, "leader": 0, "member": id, "membership": members} for id in answering]
+    return unled([{"term": 4, "leader": 2, "member": 4}, *statuses], ["replica9 does not run: start it"])
+
+
+def test_where_nobody_leads_it_is_said_who_is_to_be_started() -> None:
+    assert unled_three(1, 4) == (
+        "no replica that answers knows a leader: of the voters 1, 2, 3 only 1 can be asked, and it takes 2: start the "
+        "others; replica9 does not run: start it"
     )
+    assert "quorumbook status shows what each waits for; replica9" in unled_three(1, 2)
+
+
+def test_a_command_that_waits_for_a_leader_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = {"term": 5, "leader": 0, "member": 1, "role": "candidate", "membership": []}
+    monkeypatch.setattr(replicas, "ask_all", lambda asked, request: [replicas.Replied(asked[0], status)])
+    monkeypatch.setattr(replicas, "WORD_SECONDS", 0.05)
+    monkeypatch.setattr(replicas, "LEADER_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match="knows a leader"):
+        replicas.Cluster([], ["127.0.0.1:1"]).leader()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("waiting up to 0 s: no replica that answers knows a leader: ")

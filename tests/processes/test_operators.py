@@ -149,6 +149,31 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     assert cluster.members[first].ask(command="status")["accepting"]
 
 
+def test_who_waits_for_a_leader_hears_of_it_before_that_fails(cluster: ClusterProcesses) -> None:
+    cluster.begin(free_members(3))
+    for id in (2, 3):
+        cluster.members[id].kill()
+    one = cluster.members[1]
+    wait_until(lambda: not one.ask(command="status")["accepting"])
+    places = [text for member in cluster.members.values() for text in ("--data", str(member.data))]
+    words = (
+        "no replica that answers knows a leader: of the voters 1, 2, 3 only 1 can be asked, and it takes 2"
+    )
+    for arguments in (["order", "buy", "AAPL", "1", "10"], ["transfer"]):
+        command = one.command[: one.command.index("serve")]
+        with subprocess.Popen(
+            [*command, *arguments, *places],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=one.environment,
+        ) as waiting:  # fmt: skip
+            assert waiting.stdout is not None
+            said = waiting.stdout.readline()
+            assert waiting.poll() is None
+            waiting.kill()
+        assert said.startswith("waiting")
+        assert words in said
+        assert f"{cluster.members[2].data}: process" in said
+
+
 def test_who_adds_a_member_hears_why_it_does_not_come(cluster: ClusterProcesses) -> None:
     addresses = free_members(2)
     alone = cluster.start(1, config_of("ab" * 16, 1, {1: addresses[1]}), "--first-start")
