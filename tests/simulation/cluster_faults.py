@@ -21,7 +21,13 @@ from cluster_damage import (
 )
 from cluster_edge import MS, SECOND
 from cluster_host import Host
-from cluster_plots import bring_back_a_copy, count_an_old_term, lose_a_promise, lose_what_is_not_synced
+from cluster_plots import (
+    ask_for_another_vote,
+    bring_back_a_copy,
+    count_an_old_term,
+    lose_a_promise,
+    lose_what_is_not_synced,
+)
 from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
 
@@ -66,6 +72,7 @@ class Faults:
             lambda host: count_an_old_term(world),
             lambda host: lose_a_promise(world),
             lambda host: lose_what_is_not_synced(world),
+            lambda host: ask_for_another_vote(world),
             lambda host: bring_back_a_copy(world),
             *(
                 [self._upgrade] * 3 + [self._downgrade, self._run_an_old_program]

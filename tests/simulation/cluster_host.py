@@ -261,16 +261,24 @@ class Host:
         if self.replica is None or self.frozen is not None:
             return
         self.world.count("frozen", f"{self.name}, {duration // MS} ms")
-        self.frozen = []
+        self.stand_still()
         life = self.life
 
-        def thaw() -> None:
-            if life == self.life and self.frozen is not None:
-                waiting, self.frozen = self.frozen, None
-                for what in waiting:
-                    what()
+        def wake() -> None:
+            if life == self.life:
+                self.go_on()
 
-        self.world.at(self.world.now + duration, thaw)
+        self.world.at(self.world.now + duration, wake)
+
+    def stand_still(self) -> None:
+        self.frozen = []
+
+    def go_on(self) -> None:
+        """What came meanwhile happens now."""
+        if self.frozen is not None:
+            waiting, self.frozen = self.frozen, None
+            for what in waiting:
+                what()
 
     def slow_down(self, times: int, duration: int) -> None:
         self.world.count("slow", f"{self.name}, {times} times for {duration // MS} ms")

@@ -149,12 +149,12 @@ class Link:
 
     def heal(self) -> None:
         """What was held comes through at last, or the link had been given up meanwhile."""
-        if not self.cut:
-            return
-        cut, self.cut = self.cut, set()
-        if self.world.chance.random() < 0.5:
+        if self.cut and self.world.chance.random() < 0.5:
             self.break_off()
-            return
+        self.let_through()
+
+    def let_through(self) -> None:
+        cut, self.cut = self.cut, set()
         for sender in cut:
             held = self._held[sender]
             while held:

@@ -106,6 +106,40 @@ def lose_what_is_not_synced(world: "World") -> None:
         world.run(world.now + SECOND)
 
 
+def ask_for_another_vote(world: "World") -> None:
+    """A voter loses power right after its vote has left, and is asked by a rival in the same term, who won its pre-vote
+    before and slept since: a second vote would make a second leader."""
+    rival, others = trio(world)
+    if rival is None or world.faults.repairs():
+        return
+    candidate, voter = others
+    term = raft(rival).hard.term
+    with staged(world):
+        isolate(world, voter)
+        between = world.link(candidate.id, rival.id)
+        assert between is not None
+        between.partition({candidate.id})
+        if not wait(world, lambda: raft(rival).leading is None and not raft(candidate).hears_leader):
+            return
+        world.run(world.now + 300 * MS)  # the rival asks, and the answer does not come through
+        rival.stand_still()
+        between.let_through()
+        isolate(world, rival)
+        join(world, candidate, voter)
+        if not wait(world, lambda: leads(candidate)) or raft(candidate).hard != (term + 1, candidate.id):
+            rival.go_on()
+            return
+        voter.die(power=True)
+        isolate(world, candidate)
+        voter.restart()
+        join(world, rival, voter)
+        rival.go_on()
+        world.open_links()
+        if wait(world, lambda: raft(rival).hard == (term + 1, rival.id) and not raft(rival).unsaved):
+            world.count("another vote asked", f"{rival.name}, term {term + 1}")
+            world.run(world.now + 20 * MS)
+
+
 def bring_back_a_copy(world: "World") -> None:
     """A member comes back with a copy of its directory that was made one start ago, or with none: it has forgotten
     promises, so nobody may talk to it. Its machine is given up then, and the operator removes it."""

@@ -66,7 +66,7 @@ class World:
         for host in self.hosts.values():
             host.start()
         self.faults = Faults(self)
-        self.every(20 * MS, self._open_links)
+        self.every(20 * MS, self.open_links)
         self.every(SECOND, self.faults.end_former_members)
 
     # ---------------------------------------------------------------- time
@@ -115,7 +115,7 @@ class World:
     def links_of(self, id: int) -> list[Link]:
         return [link for link in self.links if id in link.ends]
 
-    def _open_links(self) -> None:
+    def open_links(self) -> None:
         for link in self.links:
             link.try_to_open()
 

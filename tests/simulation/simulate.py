@@ -20,6 +20,7 @@ EXPECTED = (
     "a copy of the vote rotten",
     "activated",
     "all lost power",
+    "another vote asked",
     "applied elsewhere",
     "clock set",
     "crashed before answer to a client",
