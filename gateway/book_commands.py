@@ -4,7 +4,8 @@ import json
 import os
 import signal
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
+from typing import Self
 
 import click
 from rich.console import Console, RenderableType
@@ -17,6 +18,7 @@ from gateway.replicas import by_directory
 from gateway.watch import Told, ladder, render
 
 REDRAW_SECONDS = 0.25
+LOOK_SECONDS = 1.0  # between two questions whether anybody leads
 PICTURE_ROWS = 6
 """Rows of the picture that are no levels: borders, touch, headings, the line between the sides."""
 
@@ -32,7 +34,7 @@ LEVELS = click.option(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> None:
     """Show SYMBOL's order book: price, quantity and number of orders of each level."""
-    with explained(), joined(symbol, data) as market:
+    with explained(), joined(symbol, place := Place((), data)) as market:
         reader = market.wait()[symbol]
         bids, asks = reader.depth(levels)
         scale = reader.scale
@@ -49,6 +51,8 @@ def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> Non
             click.echo(json.dumps(answer))
         else:
             Console().print(ladder(reader, scale, levels))
+        if (why := place.unled()) is not None:
+            click.echo(f"note: what is shown may be old: {why}", err=True)
 
 
 @click.command("watch")
@@ -61,24 +65,51 @@ def watch(symbol: str, data: tuple[Path, ...], levels: int) -> None:
     Where the output is no terminal that can redraw (a pipe, a file), each trade and each change of the touch
     is one line.
     """
-    with explained(), joined(symbol, data) as market:
+    with explained(), joined(symbol, place := Place((), data)) as market, Leadership(place) as leadership:
         reader = market.wait()[symbol]
         console = Console()
         ended = Event()  # rather than an exception, which may come when the terminal is half set up
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         if console.is_terminal and not console.is_dumb_terminal:
-            draw(market, reader, levels, console, ended)
+            draw(market, reader, levels, console, ended, leadership)
         else:
-            tell(market, reader, ended)
+            tell(market, reader, ended, leadership)
 
 
-def draw(market: Feed, reader: FeedReader, levels: int, console: Console, ended: Event) -> None:
+class Leadership:
+    """`known`: whether a replica knows who leads, or none says anything; asked beside the work of the `with` block. An
+    election is over before it is asked again."""
+
+    def __init__(self, place: Place) -> None:
+        self.known = True
+        self._place = place
+        self._ended = Event()
+        self._thread = Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        before = True
+        while not self._ended.wait(LOOK_SECONDS):
+            now = self._place.unled() is None
+            self.known, before = now or before, now
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def draw(
+    market: Feed, reader: FeedReader, levels: int, console: Console, ended: Event, leadership: Leadership
+) -> None:
     """The picture on a screen of its own, with as many levels as the terminal has room for."""
 
     def picture() -> RenderableType:
         rows = max((console.height - PICTURE_ROWS) // 2, 1)
-        return render(reader, min(levels, rows), connected=market.connected)
+        return render(reader, min(levels, rows), connected=market.connected, led=leadership.known)
 
     try:
         with Live(picture(), console=console, auto_refresh=False, screen=True) as live:
@@ -89,20 +120,19 @@ def draw(market: Feed, reader: FeedReader, levels: int, console: Console, ended:
         console.print(picture())  # the screen of before is back: the last picture stays on it
 
 
-def tell(market: Feed, reader: FeedReader, ended: Event) -> None:
+def tell(market: Feed, reader: FeedReader, ended: Event, leadership: Leadership) -> None:
     """Lines, until nobody reads them any more."""
     told = Told(reader)
     try:
         while not ended.is_set():
-            for line in told.lines(connected=market.connected):
+            for line in told.lines(connected=market.connected, led=leadership.known):
                 click.echo(line)
             market.update(REDRAW_SECONDS)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain of it once more at its end
 
 
-def joined(symbol: str, data: tuple[Path, ...]) -> Feed:
+def joined(symbol: str, place: Place) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
-    place = Place((), data)
     place.instrument(symbol)
     return feed(place.others("feed"), place.others("snapshot"), symbol)

@@ -19,10 +19,14 @@ BID, ASK, QUIET = "green", "red", "dim"
 
 
 AWAY = "the exchange is away: waiting for it"
+UNLED = "no replica knows a leader: what is shown may be old"
 
 
-def render(reader: FeedReader, levels: int = 10, *, connected: bool = True) -> RenderableType:
-    """The whole picture: touch, ladder (asks above bids) and as many trades as the ladder has rows."""
+def render(
+    reader: FeedReader, levels: int = 10, *, connected: bool = True, led: bool = True
+) -> RenderableType:
+    """The whole picture: touch, ladder (asks above bids) and as many trades as the ladder has rows. led: whether
+    somebody can say what comes next."""
     scale = reader.scale
     if scale is None:
         return Panel(Text("joining ...", style="yellow"), title=reader.symbol, expand=False)
@@ -31,7 +35,9 @@ def render(reader: FeedReader, levels: int = 10, *, connected: bool = True) -> R
     return Panel(
         Group(touch(reader, scale), sides),
         title=reader.symbol,
-        subtitle=standing(reader) if connected else f"[yellow]{AWAY}[/]",
+        subtitle=f"[yellow]{AWAY if not connected else UNLED}[/]"
+        if not (connected and led)
+        else standing(reader),
         expand=False,
     )
 
@@ -103,16 +109,20 @@ class Told:
     def __init__(self, reader: FeedReader) -> None:
         self._reader = reader
         self._touch = ("", "")
-        self._connected = True
+        self._connected = self._led = True
         self._last_trade = reader.trades[-1].sequence if reader.trades else -1
         self._lost = 0
 
-    def lines(self, *, connected: bool = True) -> list[str]:
-        """Trades first, oldest first, then the touch if it is another; and that the exchange went or came back."""
+    def lines(self, *, connected: bool = True, led: bool = True) -> list[str]:
+        """Trades first, oldest first, then the touch if it is another; and that the exchange, or who leads it, went or
+        came back."""
         reader, scale = self._reader, self._reader.scale
         if connected != self._connected:
             self._connected = connected
             return ["the exchange is back" if connected else AWAY]
+        if led != self._led:
+            self._led = led
+            return ["a replica leads again" if led else UNLED]
         if scale is None or not reader.ready:
             return []
         fresh = [trade for trade in reader.trades if trade.sequence > self._last_trade]

@@ -1,15 +1,22 @@
 """The picture of `quorumbook watch`, as text."""
 
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 from feed_world import Action, World
 from rich.console import Console
 
+from gateway import book_commands
+from gateway.book_commands import Leadership
 from gateway.feed import FeedReader
-from gateway.watch import BAR, clock, render
+from gateway.watch import BAR, UNLED, Told, clock, render
 
 
-def picture(reader: FeedReader, levels: int = 10) -> str:
+def picture(reader: FeedReader, levels: int = 10, *, led: bool = True) -> str:
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(render(reader, levels))
+    console.print(render(reader, levels, led=led))
     return console.export_text()
 
 
@@ -72,6 +79,36 @@ def test_only_the_levels_asked_for_are_shown() -> None:
     text = picture(reader_of([("new", 0, 0, 100 - step, 1) for step in range(30)]), levels=3)
     assert "0.98" in text
     assert "0.97" not in text
+
+
+def test_what_may_be_old_is_called_so() -> None:
+    reader = reader_of()
+    assert UNLED in picture(reader, led=False)
+    assert UNLED not in picture(reader)
+    told = Told(reader)
+    assert told.lines() == ["AAPL no bids, no asks"]
+    assert [told.lines(led=led) for led in (False, False, True, True)] == [
+        [UNLED],
+        [],
+        ["a replica leads again"],
+        [],
+    ]
+
+
+def test_a_moment_without_a_leader_is_an_election(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_commands, "LOOK_SECONDS", 0.0)
+    answers, seen = iter([None, "nobody leads", None, "nobody leads", "nobody leads", None]), []
+
+    def unled() -> str | None:
+        seen.append(leadership.known)
+        return next(answers, None)
+
+    place: Any = SimpleNamespace(unled=unled)
+    leadership = Leadership(place)
+    with leadership:
+        while len(seen) < 7 and leadership._thread.is_alive():
+            time.sleep(0.001)
+    assert seen[:7] == [True, True, True, True, True, False, True]
 
 
 def test_the_clock_is_that_of_the_day_in_utc() -> None:

@@ -13,6 +13,8 @@ from cluster_processes import ClusterProcesses, config_of, free_members
 from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
+from gateway.watch import UNLED
+
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[ClusterProcesses]:
@@ -172,6 +174,19 @@ def test_who_waits_for_a_leader_hears_of_it_before_that_fails(cluster: ClusterPr
         assert said.startswith("waiting")
         assert words in said
         assert f"{cluster.members[2].data}: process" in said
+    shown = cluster.run("book", "AAPL")
+    assert (shown.returncode, "empty" in shown.stdout) == (0, True)
+    assert shown.stderr.startswith("note: what is shown may be old: no replica that answers knows a leader: ")
+    with subprocess.Popen(
+        [*command, "watch", "AAPL", *places], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "AAPL no bids, no asks\n"
+        assert watching.stdout.readline() == f"{UNLED}\n"
+        cluster.members[2].start()
+        assert watching.stdout.readline() == "a replica leads again\n"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 0
 
 
 def test_who_adds_a_member_hears_why_it_does_not_come(cluster: ClusterProcesses) -> None:
