@@ -266,9 +266,11 @@ class Node:
         self._log.poll()
         if self._raft is None:
             self.begin()
-        if self.alone:
-            return self._turn_alone(self._running)
-        return self._turn_together(self._running)
+        raft, alone = self._running, self.alone  # as this turn began: a sync that ends in it gives entries
+        self.take_sync()
+        if self.lost and raft.repair is None and not self._log.syncing:
+            self._log.repaired()
+        return self._turn_alone(raft) if alone else self._turn_together(raft)
 
     @property
     def _running(self) -> Raft:
@@ -316,9 +318,6 @@ class Node:
 
     def _turn_together(self, raft: Raft) -> list[Entry]:
         log = self._log
-        self.take_sync()
-        if self.lost and raft.repair is None and not log.syncing:
-            log.repaired()
         if raft.leading is None:
             self._drop()
         elif self._queue and not log.syncing and raft.proposing and self._in_doubt_bytes < IN_DOUBT_BYTES:

@@ -68,3 +68,18 @@ def test_the_only_voter_that_lost_data_takes_nothing() -> None:
     assert lost.turn() == []
     assert not lost.accepting
     assert "no other voter" in (lost.why_not or "")
+
+
+def test_a_repair_that_ended_as_the_others_went_has_ended() -> None:
+    """The entry that ends it makes this member the only one, too: no turn among several follows."""
+    disk = SimulatedDisk(1)
+    alone = Membership((BIRTH.members[0],), 3)
+    opened(disk, birth=alone).close()
+    lost = opened(disk.kill(), birth=None, repair=True)
+    lost.begin()
+    assert lost.alone
+    assert lost._raft is not None
+    lost._raft.repair = None
+    lost.turn()
+    assert not lost.lost
+    assert not opened(disk.kill(), birth=None).lost
