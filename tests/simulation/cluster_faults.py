@@ -28,6 +28,7 @@ from cluster_plots import (
     lose_a_promise,
     lose_what_is_not_synced,
 )
+from cluster_stop import stop
 from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
 
@@ -53,6 +54,7 @@ class Faults:
         self._last_id = max(world.hosts)
         self._kinds: tuple[Callable[[Host], None], ...] = (
             self._kill,
+            self._stop,
             self._lose_power,
             self._crash,
             self._crash,
@@ -104,14 +106,16 @@ class Faults:
     # ---------------------------------------------------------------- of a process or a machine
 
     def _may_fall(self, host: Host) -> bool:
-        """Learners and machines that wait to be added count as voters here, and a crash that is yet to come as come; a
+        """Learners and machines that wait to be added count as voters here, and an end that is yet to come as come; a
         change of the members that is not committed as if it were, or were not, whatever allows less."""
         hosts = self.world.hosts
-        down = sum(other.replica is None or other.disk.crash_at >= 0 for other in hosts.values())
+        down = sum(
+            other.replica is None or other.disk.crash_at >= 0 or other.stopping for other in hosts.values()
+        )
         leader = self._leader()
         known = [membership for _, membership in leader._running.memberships] if leader else []
         spare = min(((len(one.voters) - 1) // 2 - len(one.voters - hosts.keys()) for one in known), default=0)
-        return host.replica is not None and down < spare
+        return host.replica is not None and not host.stopping and down < spare
 
     def _comes_back(self, host: Host) -> None:
         self.world.at(self.world.now + self.chance.randrange(4 * SECOND), host.restart)
@@ -120,6 +124,10 @@ class Faults:
         if self._may_fall(host):
             host.die(power=False)
             self._comes_back(host)
+
+    def _stop(self, host: Host) -> None:
+        if self._may_fall(host):
+            host.run(host.life, lambda: stop(host))
 
     def _upgrade(self, host: Host) -> None:
         self._change_program(host, NEXT)
@@ -167,8 +175,10 @@ class Faults:
                 host.newest = NEXT
 
     def repairs(self) -> bool:
-        """Whether the machine whose disk lost something has not everything again."""
-        return self._rotten is not None and not self._rotten.is_whole()
+        """Whether the machine whose disk lost something has not everything again. One that was removed is missed by
+        nobody: who has the removal has everything before it."""
+        rotten = self._rotten
+        return rotten is not None and rotten not in self.world.gone and not rotten.is_whole()
 
     def _lose_power(self, host: Host) -> None:
         if self._may_fall(host) and not self.repairs():

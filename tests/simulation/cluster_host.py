@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
 from cluster_edge import MS, SECOND, HostClock, Resends, Transport
+from cluster_stop import Left, look_at_start, look_at_stop
 from cluster_watch import leaves, published, watch, watch_intake
 from simulated_disk import UNLIMITED, Crash, SimulatedDisk
 
@@ -62,6 +63,8 @@ class Host:
             bytes, int
         ] = {}  # by topic: the sequence of the record that this process publishes next
         self.checked = 0  # the last index at which this process' state was compared
+        self.stopping = False  # it was asked to
+        self.left: Left | None = None  # by a clean stop
 
     # ---------------------------------------------------------------- coming and going
 
@@ -73,7 +76,7 @@ class Host:
         self.checked = 0
         disk = self.disk
         disk.sync_may_end = lambda: False
-        birth = world.birth if self.id in world.birth.ids and not disk.names() else None
+        birth = world.birth if self.id in world.birth.ids and not repair and self._is_first_start() else None
         try:
             try:
                 self._come_up(disk, birth, repair=repair)
@@ -81,7 +84,7 @@ class Host:
                 if repair:
                     raise
                 world.count("repairs", self.name)
-                self._come_up(disk, birth, repair=True)
+                self._come_up(disk, None, repair=True)
         except Crash:
             self.die(power=True)
             return
@@ -100,6 +103,15 @@ class Host:
         self.tick(life)
         self.rest(life)
 
+    def _is_first_start(self) -> bool:
+        """By its command line: now and then it says so of a log that was born long ago."""
+        if not self.disk.names():
+            return True
+        again = self.world.chance.random() < 0.1
+        if again:
+            self.world.count("first start again", self.name)
+        return again
+
     def restart(self) -> None:
         """Comes back, at the latest when its disk does not end it any more; not when it is gone for good."""
         if self.replica is None and self not in self.world.gone:
@@ -109,20 +121,8 @@ class Host:
 
     def _come_up(self, disk: SimulatedDisk, birth: Membership | None, *, repair: bool) -> None:
         world = self.world
-        node = Node.open(
-            disk,
-            clock=self.clock,
-            segment_bytes=SEGMENT_BYTES,
-            max_entry_bytes=ENTRY_BYTES,
-            me=self.id,
-            below=world.chance.randrange,
-            timing=Timing(world.heartbeat, 100 * MS),
-            origin=of_one() if world.alone and self.id == 1 else Membership(()),
-            birth=birth,
-            cluster=CLUSTER,
-            repair=repair,
-            discards=world.forgets,
-        )
+        node = self.open_log(disk, birth, repair=repair)
+        look_at_start(self, node)
         self.met = Acquaintances(disk)
         self.met.begin(disk.unique())
         watch(self, node, disk)
@@ -143,6 +143,23 @@ class Host:
         self.replica = replica
         replica.start(parse(CONFIG, "sim.toml"))
 
+    def open_log(self, disk: SimulatedDisk, birth: Membership | None = None, *, repair: bool = False) -> Node:
+        world = self.world
+        return Node.open(
+            disk,
+            clock=self.clock,
+            segment_bytes=SEGMENT_BYTES,
+            max_entry_bytes=ENTRY_BYTES,
+            me=self.id,
+            below=world.chance.randrange,
+            timing=Timing(world.heartbeat, 100 * MS),
+            origin=of_one() if world.alone and self.id == 1 else Membership(()),
+            birth=birth,
+            cluster=CLUSTER,
+            repair=repair,
+            discards=world.forgets,
+        )
+
     def is_whole(self) -> bool:
         """Whether it has everything that it ever promised."""
         return (
@@ -155,6 +172,7 @@ class Host:
         """Whether it runs, and nothing is wrong with it."""
         steady = (
             self.frozen is None
+            and not self.stopping
             and self.slowness == 1
             and self.hangs_until <= self.world.now
             and self.disk.crash_at < 0
@@ -178,10 +196,15 @@ class Host:
             self.schedule()
 
     def die(self, *, power: bool) -> None:
-        """The process is killed, or the machine loses power: then nobody is told that its links are closed."""
+        """The process is killed, or the machine loses power."""
+        self.world.count("power lost" if power else "killed", self.name)
+        self.end(power=power)
+
+    def end(self, *, power: bool) -> None:
+        """power: the machine ends with the process, and nobody is told that its links are closed."""
         world = self.world
-        world.count("power lost" if power else "killed", self.name)
         self.replica = None
+        self.stopping = False
         self.life += 1
         self.frozen = None
         self.scheduled = False
@@ -233,7 +256,8 @@ class Host:
             self.die(power=False)
             self.world.at(self.world.now + SECOND, self.restart)
             return
-        self.world.check(self)
+        if self.replica is not None:
+            self.world.check(self)
 
     def _lacks_rules(self) -> None:
         """It stays down until somebody gives it the next program."""
@@ -305,6 +329,7 @@ class Host:
         assert self.replica is not None
         self.replica.exchange.feed.listen(b"")  # once there are instruments
         self.replica.tick()
+        look_at_stop(self)
         if self.replica.relay():
             self.schedule()
 

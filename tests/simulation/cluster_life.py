@@ -12,7 +12,8 @@ from cluster_world import World
 INPUTS, FAULTS = 500, 10  # what a seed has to have at least to count
 FAULT_KINDS = (
     "all lost power", "clock set", "cut off", "cut one way", "disk full", "disk hung", "frozen", "killed",
-    "member added", "member promoted", "member removed", "power lost", "slow", "transfer",
+    "member added", "member promoted", "member removed", "power lost", "slow", "stopped cleanly",
+    "transfer",
 )  # fmt: skip
 
 

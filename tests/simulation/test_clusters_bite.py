@@ -21,11 +21,13 @@ from simulate import one
 
 from gateway import rules
 from gateway.intake import Intake
-from replication import following, recovery, state, wal
+from replication import following, membership, recovery, state, wal
 from replication.clock import LeaderClock
-from replication.files import LostData
+from replication.files import Disk, LostData
 from replication.leading import Leading
-from replication.messages import HardState, Kind, Message, Ready
+from replication.log import Log
+from replication.membership import Membership
+from replication.messages import HardState, Kind, Message, Proposal, Ready
 from replication.node import Node
 from replication.raft import Raft
 from replication.state import State
@@ -46,7 +48,10 @@ def votes_are_not_persisted() -> Iterator[None]:
 @contextmanager
 def votes_are_not_persisted_and_nobody_looks_at_the_disk() -> Iterator[None]:
     """What it leads to has to be found, too."""
-    with votes_are_not_persisted(), patch.object(cluster_host, "leaves", lambda host, message: None):
+    blind = patch.multiple(
+        cluster_host, leaves=lambda host, message: None, look_at_start=lambda host, node: None
+    )
+    with votes_are_not_persisted(), blind:
         yield
 
 
@@ -194,6 +199,36 @@ def an_old_connection_is_written_to() -> Iterator[None]:
 
 
 @contextmanager
+def stops_without_a_proof() -> Iterator[None]:
+    """Of its last batch: nothing shows that it was synced."""
+
+    def careless(log: Log) -> None:
+        log._end_work()
+        log._file.close()
+
+    with patch.object(Log, "close", careless):
+        yield
+
+
+@contextmanager
+def is_born_again() -> Iterator[None]:
+    """With the members of the first start, when its command line says so."""
+
+    def reborn(disk: Disk, *, birth: Membership | None = None, **more: Any) -> Node:
+        node: Node = honest(disk, birth=birth, **more)
+        log = node._log
+        if birth is not None and node.last_index > 1:
+            at_ns = log.position.timestamp_ns
+            log.append([Proposal(node.last_index + 1, node.term, at_ns, (membership.encode(birth),))], 0)
+            log.sync()
+        return node
+
+    honest = Node.open
+    with patch.object(Node, "open", reborn):
+        yield
+
+
+@contextmanager
 def newer_rules_begin_without_asking_everybody() -> Iterator[None]:
     """As soon as anybody can run them."""
 
@@ -218,6 +253,7 @@ def finding(first: int, seeds: int) -> str:
 EARLY = r"Violation: \w+ of term \d+ leaves host \d+, and a start would find term \d+, vote \d+"
 UNSAVED = r"Violation: an entry of term \d+ is written at host \d+: a start would find term \d+"
 TWO_LEADERS = r"Violation: hosts \d+ and \d+ both lead term \d+"
+UNPROVEN = r"Violation: host \d+ was stopped, and damage to its last entry is not found"
 REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
 
 
@@ -233,9 +269,11 @@ REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
         (commit_index_beyond_what_matches, 8, REPLACED),
         (commit_counts_old_terms, 12, rf"{REPLACED}|Impossible: .*: committed is one of term"),
         (votes_after_lost_data, 15, REPLACED),
-        (cuts_a_proven_tail, 15, REPLACED),
+        (cuts_a_proven_tail, 15, rf"{REPLACED}|{UNPROVEN}"),
         (an_old_connection_is_written_to, 12, r"Violation: \w+ was sent messages of several epochs"),
         (acknowledges_before_the_sync, 40, REPLACED),
+        (stops_without_a_proof, 20, UNPROVEN),
+        (is_born_again, 40, rf"{REPLACED}|Violation: host \d+ was stopped with Left|Diverged: entry"),
         (
             newer_rules_begin_without_asking_everybody,
             15,
