@@ -28,6 +28,7 @@ from cluster_plots import (
     lose_a_promise,
     lose_what_is_not_synced,
 )
+from cluster_recovery import go_on_alone
 from cluster_stop import stop
 from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
@@ -76,6 +77,7 @@ class Faults:
             lambda host: lose_what_is_not_synced(world),
             lambda host: ask_for_another_vote(world),
             lambda host: bring_back_a_copy(world),
+            lambda host: go_on_alone(world),
             *(
                 [self._upgrade] * 3 + [self._downgrade, self._run_an_old_program]
                 if world.versions.mixed

@@ -194,15 +194,13 @@ def is_well(world: "World") -> bool:
 def staged(world: "World") -> Iterator[None]:
     """No other faults, and appends of one entry each; at the end everything is as before."""
     loss, world.loss = world.loss, 0.0
-    try:
-        with patch.object(leading, "MESSAGE_BYTES", 1):
-            yield
-    finally:
-        world.loss = loss
-        for link in world.links:
-            link.heal()
-        for host in world.hosts.values():
-            host.restart()
+    with patch.object(leading, "MESSAGE_BYTES", 1):
+        yield
+    world.loss = loss
+    for link in world.links:
+        link.heal()
+    for host in world.hosts.values():
+        host.restart()
 
 
 def wait(world: "World", done: Callable[[], bool]) -> bool:

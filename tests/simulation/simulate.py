@@ -40,6 +40,7 @@ EXPECTED = (
     "first start again",
     "frozen",
     "gone for good",
+    "grown again",
     "grown from one",
     "handed over",
     "hung up",
@@ -57,6 +58,7 @@ EXPECTED = (
     "old term not counted",
     "older directory",
     "power lost",
+    "power lost in a recovery",
     "power lost in a sync",
     "promise lost",
     "re-proposals",
@@ -77,6 +79,7 @@ EXPECTED = (
     "unsynced bytes lost",
     "upgraded",
     "walked away",
+    "went on alone",
 )
 
 

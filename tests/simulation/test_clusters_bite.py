@@ -5,7 +5,7 @@ beside each.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,18 @@ from mutants import MUTANTS, Mutant, found_by
 from mutants import build as build_mutant
 from simulate import one
 
-from gateway import rules
+from gateway import recover_command, rules
 from gateway.intake import Intake
 from replication import following, membership, recovery, state, wal
 from replication.clock import LeaderClock
 from replication.files import Disk, LostData
 from replication.leading import Leading
 from replication.log import Log
-from replication.membership import Membership
+from replication.membership import Membership, Refused
 from replication.messages import HardState, Kind, Message, Proposal, Ready
 from replication.node import Node
 from replication.raft import Raft
+from replication.starting import Starting
 from replication.state import State
 
 
@@ -229,6 +230,33 @@ def is_born_again() -> Iterator[None]:
 
 
 @contextmanager
+def goes_on_alone_without_what_it_did_not_know_to_be_committed() -> Iterator[None]:
+    def careless(start: Starting, clock: Any, *, lost: bool) -> int:
+        start.read()
+        log = start._log
+        if log.commit_index < log.position.index:
+            log.truncate(log.commit_index)
+        return honest(start, clock, lost=lost)
+
+    honest = Starting.stand_alone
+    with patch.object(Starting, "stand_alone", careless):
+        yield
+
+
+@contextmanager
+def goes_on_alone_without_asking() -> Iterator[None]:
+    def careless(node: Node, directory: Path, given_up: Sequence[int], start: str) -> None:
+        try:
+            honest(node, directory, given_up, start)
+        except Refused:
+            node.stand_alone()
+
+    honest = recover_command.go_on
+    with patch.object(recover_command, "go_on", careless):
+        yield
+
+
+@contextmanager
 def newer_rules_begin_without_asking_everybody() -> Iterator[None]:
     """As soon as anybody can run them."""
 
@@ -254,6 +282,7 @@ EARLY = r"Violation: \w+ of term \d+ leaves host \d+, and a start would find ter
 UNSAVED = r"Violation: an entry of term \d+ is written at host \d+: a start would find term \d+"
 TWO_LEADERS = r"Violation: hosts \d+ and \d+ both lead term \d+"
 UNPROVEN = r"Violation: host \d+ was stopped, and damage to its last entry is not found"
+ANOTHER = r"Violation: entry \d+ of term \d+ has another history"
 REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
 
 
@@ -272,8 +301,18 @@ REPLACED = r"Violation: entry \d+ of term \d+ at host \d+ is another one"
         (cuts_a_proven_tail, 15, rf"{REPLACED}|{UNPROVEN}"),
         (an_old_connection_is_written_to, 12, r"Violation: \w+ was sent messages of several epochs"),
         (acknowledges_before_the_sync, 40, REPLACED),
+        (
+            goes_on_alone_without_what_it_did_not_know_to_be_committed,
+            40,
+            rf"{REPLACED}|Violation: host \d+ goes on",
+        ),
+        (
+            goes_on_alone_without_asking,
+            40,
+            r"Violation: host \d+ goes on alone, and member \d+ was not given up",
+        ),
         (stops_without_a_proof, 20, UNPROVEN),
-        (is_born_again, 40, rf"{REPLACED}|Violation: host \d+ was stopped with Left|Diverged: entry"),
+        (is_born_again, 40, rf"{REPLACED}|{ANOTHER}|Violation: host \d+ was stopped with|Diverged: entry"),
         (
             newer_rules_begin_without_asking_everybody,
             15,
