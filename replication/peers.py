@@ -37,7 +37,10 @@ RETRY_SECONDS = 0.05
 REFUSED_SECONDS = 1  # between attempts where a member answers, and no link comes of it
 HELLO_SECONDS = 5
 DIAL_SECONDS = 2
-DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link
+DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link ...
+PROBE_SECONDS = (
+    1  # ... and on a link that is idle for so long something is sent, such as one between two followers
+)
 BACKLOG = 64
 KEYS = "all members use TLS or none does, with certificates of one authority"
 
@@ -85,6 +88,9 @@ class _Link(asyncio.Protocol):
         made = self.transport.get_extra_info("socket")
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_SECONDS)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_SECONDS)
         if self._dialled:
             self.transport.write(encode_hello(self._peers.hello(self._dialled)))
 

@@ -4,12 +4,15 @@ is lost, nothing is executed twice, and no report is missing or repeated after r
 The slow ones make 200 kills: `pytest -s -m slow tests/processes/test_cluster_kills.py` says what they saw.
 """
 
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
 from cluster_processes import ClusterProcesses, free_members
 from exchange_process import wait_until
+from test_snapshots import makers, snapshots
 from traders import Rover, check_all, trading, wait_for_more
 
 MOST = 60  # orders that each client has acknowledged between two kills: within a window, or beyond it
@@ -54,3 +57,38 @@ def test_kills_lose_and_repeat_nothing(tmp_path: Path, seed: int, kills: int) ->
         f"{kills} kills, {led} of the leader; {logons} logons; {acknowledged:,} orders acknowledged, "
         f"{reports:,} reports: 0 lost, 0 executed twice, 0 missing or repeated"
     )
+
+
+def test_a_leader_is_killed_while_a_follower_makes_a_snapshot(tmp_path: Path) -> None:
+    """One that takes as long as it likes."""
+    with ClusterProcesses(tmp_path) as cluster:
+        cluster.begin(free_members(3), lambda id, config: f"[log]\nsnapshot_every_mib = 1\n{config}")
+        rovers = [Rover(cluster, id, "tcp", id) for id in cluster.members]
+        for rover in rovers:
+            rover.arrive()
+        leader = cluster.leader()
+        killed = cluster.members[leader]
+        followers = [one for id, one in cluster.members.items() if id != leader]
+        making: dict[int, Path] = {}
+
+        def begun() -> bool:
+            for one in followers:
+                making.update(dict.fromkeys(makers(one.endpoints["pid"]), one.data))
+            return bool(making)
+
+        with trading(rovers):
+            wait_until(begun)
+            for pid in making:
+                os.kill(pid, signal.SIGSTOP)
+            killed.kill()
+            wait_until(lambda: any(one.ask(command="status")["role"] == "leader" for one in followers))
+            wait_for_more(rovers, MOST)
+            for pid in making:
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: all(map(snapshots, making.values())))
+            killed.start()
+            wait_until(lambda: bool(killed.ask(command="status")["accepting"]))
+            wait_for_more(rovers, MOST)
+        check_all(cluster, rovers, tmp_path)
+        for rover in rovers:
+            rover.close()

@@ -47,6 +47,14 @@ def wait_until_all_accept(cluster: ClusterProcesses) -> None:
     wait_until(lambda: all(map(accepts, cluster.members.values())))
 
 
+def wait_until_no_link(cluster: ClusterProcesses, alone: int) -> None:
+    """It is given up by both ends (replication.peers.DEAD_MS), between two followers too; TCP by itself would send
+    again for a quarter of an hour, and of an idle link notice nothing at all."""
+    rest = [cluster.members[id] for id in others(cluster, alone)]
+    wait_until(lambda: all(alone not in one.ask(command="status")["linked"] for one in rest))
+    wait_until(lambda: cluster.members[alone].ask(command="status")["linked"] == [])
+
+
 def others(cluster: ClusterProcesses, *ids: int) -> list[int]:
     return [id for id in cluster.members if id not in ids]
 
@@ -85,6 +93,7 @@ def test_a_follower_is_cut_off(network: Network, cluster: ClusterProcesses, tmp_
         wait_for_more(rovers, MORE)
         network.cut_off(alone)
         wait_for_more(rovers, MORE)
+        wait_until_no_link(cluster, alone)
         wait_until(lambda: not accepts(cluster.members[alone]))
         network.heal()
         wait_until_all_accept(cluster)

@@ -257,3 +257,24 @@ def test_who_is_refused_knows_by_whom_until_it_is_taken(
         dialler.close()
 
     asyncio.run(asyncio.wait_for(live(), 60))
+
+
+def test_what_the_other_machine_does_not_acknowledge_ends_a_link(tmp_path: Path) -> None:
+    """At both ends: TCP by itself would send again for a quarter of an hour."""
+
+    async def live() -> None:
+        listens, seen, address = awaiting_two(tmp_path / "1")
+        dialler, there = member(tmp_path / "2", 2)
+        dialler.update({1: address}, 2, newer=False, admits=False)
+        await seen.linked.wait()
+        await there.linked.wait()
+        for links in (listens, dialler):
+            (link,) = links._links.values()
+            made = link.transport.get_extra_info("socket")
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == peers.DEAD_MS == 2_000
+            assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+        dialler.close()
+        listens.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
