@@ -70,6 +70,7 @@ EXPECTED = (
     "slow",
     "snapshots installed",
     "snapshots made",
+    "states compared",
     "stopped by a full disk",
     "stopped cleanly",
     "synced tail lost",

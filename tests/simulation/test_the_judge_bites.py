@@ -164,6 +164,17 @@ def test_another_state(world: World) -> None:
         host.replica.exchange = right
 
 
+def test_another_state_at_one_entry(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = world.up()[0]
+    assert host.replica is not None
+    assert len(world.hashes) > 0.9 * len(world.log), "the others are not compared"
+    index = host.replica.exchange.applied_index
+    monkeypatch.setattr(host, "checked", index - 1)
+    monkeypatch.setitem(world.hashes, index, "other")
+    with pytest.raises(Violation, match=f"the state at entry {index} is another one"):
+        world.check(host)
+
+
 def test_another_entry_at_an_index_that_was_committed(world: World) -> None:
     entry = world.entries[5]._replace(chain_hash=bytes(32))
     with pytest.raises(Violation, match="is another one"):
