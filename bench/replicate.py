@@ -6,7 +6,9 @@ Prints JSON lines. *One in flight*: an order, sent when the one before is answer
 its turn, by one at a follower; then at a leader of replicas with `durability = "memory"`. Floors of the same run,
 interleaved: an echo over the same transport by the same client code, and DIR/replfloor.c, which appends 128 bytes at a
 majority of three processes in C, and syncs them where the replicas do. *Many in flight*: W1's mix through a window,
-beside the same through an echo. *False elections*: how many there were under full load.
+beside the same through an echo. *False elections*: how many there were under full load; with --no-elections the bench
+fails when there was one. A client at a follower may wait for two round trips between members more (bench/link.py), and
+half of that.
 Processes run on any core.
 """
 
@@ -25,6 +27,7 @@ import numpy as np
 
 from bench.cluster import Cluster, cluster
 from bench.histograms import figures, histogram
+from bench.link import round_trip_us
 from bench.many_in_flight import stream
 from bench.order_mix import PREFILL, order_mix
 from bench.processes import ROOT, directory, echo
@@ -144,14 +147,14 @@ def false_elections(venue: Cluster, messages: int, seconds: float) -> dict[str, 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with directory() as path, cluster(path / "data") as venue:
         floor = compiled(options.floors, path) if options.floors is not None else None
-        link_us = 0.0  # a round trip over a plain link, as between members
         for transport in ("tcp", "zmq") if options.rounds else ():
             venue.wait_until_quiet()
             near = one_in_flight(venue, transport, "leader", options.rounds, floor, path, "disk")
             yield near
-            link_us = near["echo_us_p50"] if transport == "tcp" else link_us
+            link_us = round_trip_us()
             far = one_in_flight(venue, transport, "follower", options.rounds, floor, path, "disk")
-            yield far | {"reach_us": near["latency_us_p50"] + LINKS * link_us}
+            reach = near["latency_us_p50"] + LINKS * link_us
+            yield far | {"link_us_p50": round(link_us, 1), "reach_us": round(reach, 1)}
         for transport in ("tcp", "zmq"):
             if options.messages:
                 yield many_in_flight(venue, transport, options.messages, options.repeat)
@@ -189,8 +192,17 @@ def main() -> int:
         metavar="DIR",
         help="holds replfloor.c",
     )
-    for result in measure(parser.parse_args()):
+    parser.add_argument(
+        "--no-elections", action="store_true", help="fail when there was a false election under full load"
+    )
+    options = parser.parse_args()
+    elections = 0
+    for result in measure(options):
         print(json.dumps({"bench": "replicate"} | result | surroundings()), flush=True)
+        elections += result.get("elections", 0)
+    if options.no_elections and elections:
+        print(f"bench.replicate: {elections} elections that nobody wanted under full load", file=sys.stderr)
+        return 1
     return 0
 
 

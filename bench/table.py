@@ -192,6 +192,7 @@ def replicated_row(line: Line) -> Row:
     floor = f"p50 {line['floor_us_p50']:.0f} µs" if "floor_us_p50" in line else ""
     ratio = f"{line['ratio']:.2f}" if floor else ""
     if "reach_us" in line:
+        floor = "; ".join(filter(None, (floor, f"between members {line['link_us_p50']:.0f} µs")))
         return Row(what, figure, f"{line['reach_us']:,.0f} µs", p50 <= line["reach_us"], floor, ratio)
     most = MEMORY_REACH if memory else ONE_REACH
     return Row(what, figure, f"{most} x floor", line["ratio"] <= most if floor else None, floor, ratio)

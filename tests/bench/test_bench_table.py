@@ -132,7 +132,7 @@ def test_rows_of_a_cluster_say_what_was_reached() -> None:
     lines = [
         (one | {"latency_us_p50": 900, "ratio": 2.2}, False),
         (one | {"latency_us_p50": 500, "ratio": 1.2}, True),
-        (one | {"latency_us_p50": 900, "ratio": 2.2, "reach_us": 950}, True),
+        (one | {"latency_us_p50": 900, "ratio": 2.2, "reach_us": 950, "link_us_p50": 50.4}, True),
         (memory | {"latency_us_p50": 150, "ratio": 1.5}, True),
         (memory | {"latency_us_p50": 170, "ratio": 1.7}, False),
         (snapshot | {"silence_ms": 19}, True),
