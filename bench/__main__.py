@@ -69,6 +69,8 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
         Run("wire", ["bench.wire", *sizes]),
         Run("replicate", ["bench.replicate", *sizes, *(["--seconds", "5"] if quick else [])]),
         Run("failover", ["bench.failover", *(kills if quick else [])]),
+        Run("cut off", ["bench.cut_off", *(["--times", "1"] if quick else [])]),
+        Run("kills", ["bench.kills", *(["--kills", "6"] if quick else [])]),
     ]
 
 
@@ -162,7 +164,8 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help="only those that begin so: W1, W2, flash1, memory, fix, apply, feed, wire (default all)",
+        help="only those that begin so: W1, W2, flash1, memory, fix, apply, feed, wire, replicate, failover, cut, "
+        "kills (default all)",
     )
     default = ROOT.parent / "shared" / "workloads"
     parser.add_argument(

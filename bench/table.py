@@ -26,7 +26,13 @@ MEMORY_REACH = 1.6  # the same with durability = "memory"
 REPLICATED_REACH = 150_000  # orders a second, 1,024 in flight
 BEHIND_SECONDS = 10
 SNAPSHOT_SILENCE_MS = 20
-FAILOVER_REACH = {"kill": (10, 60), "kill with": (30, 0), "freeze": (0, 300), "transfer": (0, 10)}
+FAILOVER_REACH = {
+    "kill": (10, 60),
+    "kill with": (30, 0),
+    "freeze": (0, 300),
+    "cut off": (0, 300),
+    "transfer": (0, 10),
+}
 """Milliseconds: the median, the worst; 0 = any."""
 MATCH_REACH = {"W1": 40, "W2": 150, "W1, Python API": 500}  # ns
 ORDER_BYTES, INSTRUMENT_BYTES = 96, 4096
@@ -215,6 +221,11 @@ def elections_row(line: Line) -> Row:
 
 
 def failover_rows(line: Line) -> Iterator[Row]:
+    if line["what"] == "kills":
+        what = f"lost, done twice, missing over {line['kills']} kills, {line['led']} of the leader"
+        figure = f"0 of {line['orders']:,} orders and {line['reports']:,} reports"
+        yield Row(what, figure, "0", True, "", "")
+        return
     if line["what"] == "snapshot":
         figure = f"longest silence {line['silence_ms']:.1f} ms; process {line['seconds']:.0f} s"
         what = f"a snapshot of {line['resting']:,} resting orders at the leader"

@@ -142,9 +142,13 @@ def test_rows_of_a_cluster_say_what_was_reached() -> None:
         (kill | {"what": "kill with 1,000,000 resting orders", "pause_ms_median": 12}, True),
         (kill | {"what": "freeze", "pause_ms_median": 200}, True),
         (kill | {"what": "transfer", "pause_ms_median": 8}, False),
+        (kill | {"what": "cut off", "pause_ms_median": 200}, True),
+        (failover | {"what": "kills", "kills": 20, "led": 9, "orders": 7_000, "reports": 9}, True),
         (behind | {"during_us_p99": 15}, True),
         (behind | {"during_us_p99": 21}, False),
     ]
     found = list(rows([line for line, _ in lines]))
     assert [row.reached for row in found] == [reached for _, reached in lines]
     assert found[8].reach == "median 10 ms, worst 60 ms"
+    assert found[13].what == "lost, done twice, missing over 20 kills, 9 of the leader"
+    assert found[13].figure == "0 of 7,000 orders and 9 reports"

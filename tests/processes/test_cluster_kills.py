@@ -1,7 +1,7 @@
 """kill -9 of the leader or of any other, again and again, with clients trading at every replica: nothing acknowledged
 is lost, nothing is executed twice, and no report is missing or repeated after recovery.
 
-The slow ones make 200 kills: `pytest -s -m slow tests/processes/test_cluster_kills.py` says what they saw.
+The slow ones make 200 kills: `python -m bench.kills --kills 200` says what they saw.
 """
 
 import os
