@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count, islice
 
@@ -99,6 +100,15 @@ def one(seed: int) -> tuple[int, Counter[str], str]:
         return seed, life(seed), ""
     except Exception:
         return seed, Counter(), traceback.format_exc(limit=-3)
+
+
+def finding(seeds: Iterable[int]) -> str:
+    """What goes wrong in the first of these lives in which anything does; its last line."""
+    for seed in seeds:
+        _, _, wrong = one(seed)
+        if wrong:
+            return wrong.strip().splitlines()[-1]
+    return "nothing"
 
 
 def unseen(totals: Counter[str]) -> list[str]:
