@@ -116,6 +116,11 @@ def unseen(totals: Counter[str]) -> list[str]:
     return [kind for kind in EXPECTED if not totals[kind]]
 
 
+def report(lives: int, seconds: float, totals: Counter[str]) -> str:
+    happened = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.items()))
+    return f"{lives} lives, {lives / seconds * 60:.1f} a minute: {happened}"
+
+
 def deaf() -> None:
     """Control-C is for the process that counts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -136,9 +141,7 @@ def run_until_stopped() -> int:
                 if wrong:
                     failed += 1
                     print(f"seed {seed} failed (make sim SEED={seed}):\n{wrong}", flush=True)
-            minutes = (time.monotonic() - began) / 60
-            happened = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.items()))
-            print(f"{lives} lives, {failed} failed, {lives / minutes:.1f} a minute: {happened}", flush=True)
+            print(f"{failed} failed of {report(lives, time.monotonic() - began, totals)}", flush=True)
     except KeyboardInterrupt:
         pool.shutdown(cancel_futures=True)
     if missing := unseen(totals):
