@@ -142,8 +142,9 @@ class Voting:
             raft.stand()  # first in line has the older log
 
     def _reaches(self, m: Message) -> bool:
-        """Whether the candidate's log is up to date (paper 5.4.1)."""
-        return (m.log_term, m.index) >= self._raft.last
+        """Whether the candidate's log is up to date (paper 5.4.1): as far as this member's log reached when it was
+        whole, too."""
+        return (m.log_term, m.index) >= max(self._raft.last, self._raft.missing)
 
     def _breaks_promise(self, m: Message) -> bool:
         """Whether the candidate has not what this member may have acknowledged, and lost."""

@@ -102,6 +102,7 @@ class Log:
             found.commit_index,
         )
         self._file, self._header, self._place = file, found.header, tail.place
+        self.settle(self.commit_index)  # or a promise that has ended would be joined to what is cut now
         if found.cut is not None:
             self.cut = found.cut
             self._save_cut(found.cut)
@@ -158,9 +159,9 @@ class Log:
             raise self._fail(self._disk.path(STATE_NAME), error) from error
 
     def _save_cut(self, cut: wal.Cut) -> None:
-        known = self._state.cut
-        if known is None or (known.term, known.last_index) < (cut.term, cut.last_index):
-            self._write_state(self._state._replace(cut=cut))
+        both = wal.joined(self._state.cut, cut)
+        if both != self._state.cut:
+            self._write_state(self._state._replace(cut=both))
 
     def count_start(self) -> None:
         """What a copy of the directory, or an older state of it, is known by. Before anything is appended: a killed

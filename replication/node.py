@@ -161,7 +161,7 @@ class Node:
         """Makes this member the only one, durably, without asking anybody. Instead of `begin`: then close, and open
         again. Everything in its log becomes committed; what only others had never comes back. The index of the entry
         that says so. Raises Refused, LostData, LogDamaged, LogFailed."""
-        return self._start.stand_alone(self._clock, lost=self.lost)
+        return self._start.stand_alone(self._clock)
 
     @property
     def promised(self) -> tuple[int, int | None] | None:
@@ -172,9 +172,17 @@ class Node:
 
     @property
     def lost(self) -> bool:
-        """Whether this member lost durable data, and decides nothing until a leader has repaired it."""
+        """Whether this member lost durable data, nobody knows how much, and decides nothing until a leader has repaired
+        it."""
         cut = self._log.promised
         return cut is not None and cut.lost
+
+    @property
+    def missing(self) -> int:
+        """The last entry that was durable here, and is gone: this member votes only for one whose log reaches it. 0:
+        none, or it has come back."""
+        raft = self._raft
+        return raft.missing[1] if raft is not None and raft.missing > raft.last else 0
 
     @property
     def known_members(self) -> Membership:
@@ -281,7 +289,7 @@ class Node:
         log = self._log
         committed: list[Entry] = []
         if raft.leading is None or raft.log.unwritten:
-            if raft.repair is not None or not log.make_room([0]):
+            if raft.unrepaired or not log.make_room([0]):
                 return []
             committed = self._begin_alone(raft)
         if not self._queue:
@@ -573,7 +581,7 @@ class Node:
     @property
     def why_not(self) -> str | None:
         """Why no input may be taken, for people."""
-        if self._raft is not None and self._raft.repair is not None and self.alone:
+        if self._raft is not None and self._raft.unrepaired and self.alone:
             return "this member lost what it had acknowledged, and there is no other voter to repair it from"
         return self._log.why_not
 

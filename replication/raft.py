@@ -53,6 +53,8 @@ class Raft:
 
     memberships: of the log, each with its index, the first being in force before the log's first entry or at its start.
     promised: (term, index) of an entry that this member may have acknowledged and has not any more; (0, 0) = none.
+    missing: of the last one that was durable here, when what was is gone; (0, 0) = nothing. Nobody gets a vote whose
+    log does not reach it, this member itself included.
     lost: it may have acknowledged, and lost, more than anybody knows (repair.py).
     below: below(n) is a random number 0 <= r < n.
     """
@@ -68,6 +70,7 @@ class Raft:
         below: Callable[[int], int],
         timing: Timing,
         promised: tuple[int, int] = (0, 0),
+        missing: tuple[int, int] = (0, 0),
         *,
         lost: bool = False,
     ) -> None:
@@ -91,6 +94,7 @@ class Raft:
         self.arrived: list[Message] = []  # chunks of a snapshot that is wanted here, and questions about it
         self.repair = Repair(below(TICKETS)) if lost else None
         self.promised = promised
+        self.missing = missing
         self._below = below
         self._saved = hard
         self._stays: int | None = None  # given up after it, not yet on the disk
@@ -331,11 +335,16 @@ class Raft:
         """Term and index of the last entry: what logs are compared by."""
         return self.log.last_term, self.log.last_index
 
+    @property
+    def unrepaired(self) -> bool:
+        """Whether something that was durable here may not have come back: then this member cannot lead."""
+        return self.repair is not None or self.missing > self.last
+
     def stand(self, *, forced: bool = False) -> None:
         """Stands for election: a pre-vote first, unless the leader itself asked for it."""
         self.wait_for_silence()
         self.leader = 0
-        if not self.may_stand or self.repair is not None or self.disk_hangs or self.full:
+        if not self.may_stand or self.unrepaired or self.disk_hangs or self.full:
             return
         if forced:
             self.voting.campaign(forced=True)
@@ -433,8 +442,7 @@ class Raft:
         self.memberships = list(memberships)
         self.membership = self.memberships[-1][1]
         self._stays = self.owed = None
-        if self.promised[1] <= log.last_index:
-            self.promised = (0, 0)
+        self._end_promises(log.last_index)
         self.arrived.clear()
         if self.leader:
             self.send(Kind.APPEND_ANSWER, self.leader, index=log.last_index)
@@ -470,12 +478,18 @@ class Raft:
             return
         assert index <= self.log.last_index
         self.commit_index = index
-        if self.promised[1] and index >= self.promised[1]:
-            self.promised = (0, 0)
+        self._end_promises(index)
         self._forget_memberships()
         if self.leading is not None and self.me not in self.membership.voters and self._change_is_committed:
             self.leading.beat()  # who is left learns that it is committed
             self.follow(self.hard.term, 0)
+
+    def _end_promises(self, index: int) -> None:
+        """What was promised up to the committed entry `index` is here, or was never committed."""
+        if self.promised[1] <= index:
+            self.promised = (0, 0)
+        if self.missing[1] <= index:
+            self.missing = (0, 0)
 
     def _forget_memberships(self) -> None:
         """Those that a committed one has replaced; those after it may be given up yet."""

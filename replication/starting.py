@@ -13,7 +13,7 @@ from replication.membership import Membership, Refused
 from replication.messages import Entry, HardState, Proposal
 from replication.raft import Raft, Timing
 from replication.snapshots import Header, Snapshot
-from replication.wal import Position, beginning
+from replication.wal import Cut, Position, beginning
 from replication.window import Window
 
 
@@ -114,7 +114,7 @@ class Starting:
         log, alone = self._log, self._alone
         log.count_start()
         given = log.position.index if alone else log.commit_index
-        cut = log.promised
+        promised, missing = promises(log.promised)
         raft = Raft(
             self._me,
             log.hard_state,
@@ -124,13 +124,14 @@ class Starting:
             clock,
             below,
             timing,
-            (cut.term, cut.last_index) if cut and not cut.lost else (0, 0),
+            promised,
+            missing,
             lost=lost,
         )
         self._rest = []
         return raft, given
 
-    def stand_alone(self, clock: Clock, *, lost: bool) -> int:
+    def stand_alone(self, clock: Clock) -> int:
         """Makes this member the only one, durably, instead of `end`; the index of the entry that says so. Raises
         Refused, LostData, LogDamaged, LogFailed."""
         self.read()
@@ -142,12 +143,21 @@ class Starting:
         if not log.make_room([len(payload)]):
             raise Refused(log.why_not or "the log has no room for another entry")
         log.save(hard)
-        if lost:
+        if log.promised is not None:
             log.repaired()  # by declaration
         at_ns = max(position.timestamp_ns, clock.wall_ns())
         log.append((Proposal(position.index + 1, hard.term, at_ns, (payload,)),), position.index)
         log.sync()
         return position.index + 1
+
+
+def promises(cut: Cut | None) -> tuple[tuple[int, int], tuple[int, int]]:
+    """What Raft calls promised, and missing."""
+    nothing = (0, 0)
+    if cut is None or cut.lost:
+        return nothing, nothing
+    end = (cut.term, cut.last_index)
+    return (nothing, end) if cut.durable else (end, nothing)
 
 
 def parted(entries: list[Entry], known: int) -> tuple[list[Entry], list[Entry]]:

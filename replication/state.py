@@ -10,13 +10,14 @@ from replication.messages import HardState
 
 STATE_NAME = "state"
 SIZE = 2 * wal.SECTOR
-STATE_VERSION = 3
+STATE_VERSION = 4
 STATE = struct.Struct(
-    "<4sIQ16sQQQQQ16sQQQ"
-)  # magic version sequence cluster term vote | cut: first last term | directory starts stays renews
+    "<4sIQ16sQQQQQ16sQQQQ"
+)  # magic version sequence cluster term vote | cut: first last term | directory starts stays renews | cut: durable
+STATE_3 = struct.Struct("<4sIQ16sQQQQQ16sQQQ")  # of format version 3: up to what renews
 STATE_2 = struct.Struct("<4sIQ16sQQQQQ16sQQ")  # of format version 2: up to what stays
 STATE_1 = struct.Struct("<4sIQ16sQQQQQ")  # of format version 1: up to the cut
-STATE_RECORDS = (STATE, STATE_2, STATE_1)
+STATE_RECORDS = (STATE, STATE_3, STATE_2, STATE_1)
 STATE_MAGIC = b"QBst"
 
 
@@ -44,11 +45,12 @@ def encode_state(state: State) -> bytes:
             state.sequence,
             state.cluster,
             *state.hard,
-            *cut,
+            *cut[:3],
             state.directory,
             state.starts,
             stays,
             renews,
+            cut.durable,
         )
     )
 
@@ -72,12 +74,12 @@ def decode_slot(data: bytes, at: int) -> State | None:
         raise wal.Bad(
             at + wal.CRC.size + 4, f"state format version {version}; this program reads {STATE_VERSION}"
         )
-    directory, starts, stays, renews = [*more, *[bytes(16), 0, 0, 0][len(more) :]]
+    directory, starts, stays, renews, durable = [*more, *[bytes(16), 0, 0, 0, 0][len(more) :]]
     return State(
         sequence,  # type: ignore[arg-type]
         cluster,  # type: ignore[arg-type]
         HardState(term, vote),  # type: ignore[arg-type]
-        wal.Cut(first, last, cut_term) if first else None,  # type: ignore[arg-type]
+        wal.Cut(first, last, cut_term, bool(durable)) if first else None,  # type: ignore[arg-type]
         directory,  # type: ignore[arg-type]
         starts,  # type: ignore[arg-type]
         stays - 1 if stays else None,  # type: ignore[operator]

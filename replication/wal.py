@@ -114,19 +114,30 @@ class Marks(NamedTuple):
 
 class Cut(NamedTuple):
     """What is gone from the end of the log, and may have been promised to a leader: a torn batch that recovery removed
-    (a vote for a log that does not reach (term, last_index) has a reservation until an entry past that is committed),
-    or data that was lost, of which nobody knows how far it reached: UNKNOWN."""
+    (a vote for a log that does not reach (term, last_index) has a reservation until an entry past that is committed);
+    or data that was durable and was lost, up to that entry (such a log gets no vote), or nobody knows how far: UNKNOWN.
+    """
 
     first_index: int
     last_index: (
         int  # first_index - 1: no trace of its header was left, so no sync of it completed: nothing promised
     )
     term: int
+    durable: bool = False  # it was: who else misses it proves nothing
 
     @property
     def lost(self) -> bool:
-        """Whether durable data was lost: this member decides nothing until a leader has repaired it."""
+        """Whether nobody knows how much that was durable is gone: this member decides nothing until a leader has
+        repaired it."""
         return self.last_index == UNKNOWN
+
+
+def joined(known: Cut | None, cut: Cut) -> Cut:
+    """Both, as one that promises no less than either."""
+    if known is None:
+        return cut
+    _, last_index, term, _ = max(known, cut, key=lambda one: (one.term, one.last_index))
+    return Cut(min(known.first_index, cut.first_index), last_index, term, known.durable or cut.durable)
 
 
 class Bad(Exception):

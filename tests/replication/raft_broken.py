@@ -82,7 +82,12 @@ class GivesUpWhatItWasGivenWhenDeposed(Raft):
 
 class ForgetsWhatItPromised(Raft):
     def __init__(self, *args: Any, lost: bool) -> None:
-        super().__init__(*args[:8], lost=lost)
+        super().__init__(*args[:8], (0, 0), *args[9:], lost=lost)
+
+
+class ForgetsHowFarItsLogWent(Raft):
+    def __init__(self, *args: Any, lost: bool) -> None:
+        super().__init__(*args[:9], lost=lost)
 
 
 class VotesAfterLostData(Raft):

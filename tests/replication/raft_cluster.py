@@ -38,6 +38,10 @@ class MemoryLog:
         self.synced = 0
         self.hard = HardState(0, 0)
         self.promised = (0, 0)  # (term, index) of an entry that was synced here, and was lost
+        self.missing = (
+            0,
+            0,
+        )  # of the last one that was synced here, when damage took what was: a start knows that
         self.lost = False  # as a start sees it that finds damage: nobody knows what it promised
         self.changes: list[int] = []  # indices of entries that are memberships
         self.begins_after = 0  # entries up to it are only there to be compared: the log begins behind them
@@ -70,6 +74,15 @@ class MemoryLog:
             return
         last = self.entries[self.synced - 1]
         self.promised = max(self.promised, (last.term, last.index))
+        self.give_up(stays)
+
+    def rot(self, stays: int) -> None:
+        """Durable entries are gone, and what was whole behind the damage says how far they went."""
+        stays = max(stays, self.begins_after)
+        if stays >= self.synced:
+            return
+        last = self.entries[self.synced - 1]
+        self.missing = max(self.missing, (last.term, last.index))
         self.give_up(stays)
 
     def damage(self, stays: int) -> None:
@@ -111,6 +124,7 @@ class Replica:
             lambda n: self.cluster.below(self.id, n),
             Timing(),
             self.disk.promised,
+            self.disk.missing,
             lost=self.disk.lost,
         )
         self.raft.offers = self.disk.snapshots
@@ -221,6 +235,8 @@ class Replica:
         self.disk.lost = self.raft.repair is not None
         if self.disk.promised[1] and self.raft.commit_index >= self.disk.promised[1]:
             self.disk.promised = (0, 0)
+        if self.disk.missing[1] and min(self.raft.commit_index, self.disk.synced) >= self.disk.missing[1]:
+            self.disk.missing = (0, 0)
         self.cluster.watch(self)
 
     def step(self, message: Message) -> None:

@@ -16,7 +16,7 @@ def anything(world: World) -> Plot:
     special = {
         "electing": [duel, duel, duel, older_term, quick_elections],
         "changing": [change, conflicting_changes],
-        "losing": [lose, lose_and_elect, lose_and_elect],
+        "losing": [lose, lose_and_elect, lose_and_elect, rot_in_all_but_one],
     }[world.nature]
     while True:
         plot = world.random.choice(usual if world.chance(0.4) else special)
@@ -230,26 +230,49 @@ def older_term(world: World) -> Plot:
 
 
 def lose(world: World) -> Plot:
-    """Durable entries are gone. One member at a time: what two of three lost may be lost for good."""
+    """Durable entries are gone. One member at a time: what two of three lost may be lost for good, unless the third has
+    everything."""
     yield from lose_at(world, some(world))
 
 
 def lose_at(world: World, replica: Replica) -> Plot:
-    if (
-        all(
-            other.disk.promised == (0, 0) and not other.disk.lost for other in world.cluster.replicas.values()
-        )
-        and replica.disk.synced
-    ):
+    disk = replica.disk
+    if all_are_whole(world) and disk.synced:
         world.crash(replica)
-        last = replica.disk.synced
-        stays = max(0, last - world.random.randint(1, 3))
-        if world.chance(0.5):
-            replica.disk.lose(stays)
-        else:
-            replica.disk.damage(stays)
+        take = world.random.choice((disk.lose, disk.damage, disk.rot))
+        take(max(0, disk.synced - world.random.randint(1, 3)))
         yield from wait(world.random.randrange(5))
         world.restart(replica)
+
+
+def all_are_whole(world: World) -> bool:
+    disks = [replica.disk for replica in world.cluster.replicas.values()]
+    return all(max(disk.promised, disk.missing) == (0, 0) and not disk.lost for disk in disks)
+
+
+def rot_in_all_but_one(world: World) -> Plot:
+    """Each disk loses something else, and each member knows how far its log went: as far as the one that is whole, at
+    most."""
+    yield from settled(world)
+    replicas = list(world.cluster.replicas.values())
+    whole = a_leader(world)
+    if not all_are_whole(world) or whole.disk.synced < len(world.properties.committed):
+        return
+    for replica in replicas:
+        world.crash(replica)
+    for replica in replicas:
+        if replica is not whole and synced_end(replica) <= synced_end(whole):
+            replica.disk.rot(world.random.randrange(replica.disk.synced + 1))
+    for replica in world.random.sample(replicas, len(replicas)):
+        yield from wait(world.random.randrange(10))
+        world.restart(replica)
+    yield from until(lambda: newest_leader(world))
+
+
+def synced_end(replica: Replica) -> tuple[int, int]:
+    """Term and index of the last entry that is durable."""
+    disk = replica.disk
+    return (disk.entries[disk.synced - 1].term, disk.synced) if disk.synced else (0, 0)
 
 
 def lose_and_elect(world: World) -> Plot:

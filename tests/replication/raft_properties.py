@@ -92,6 +92,6 @@ class Properties:
 
 def on_disk(replica: Replica, index: int, term: int) -> bool:
     disk = replica.disk
-    if disk.lost or disk.promised >= (term, index):
+    if disk.lost or max(disk.promised, disk.missing) >= (term, index):
         return True  # it was
     return index <= disk.synced and disk.entries[index - 1].term == term

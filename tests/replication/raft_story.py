@@ -30,6 +30,7 @@ sending: any of a number of them, a link (`1>2`, `1>`, `>2`) and a kind (`append
     crash ID; restart ID           what is not synced is lost
     lose ID INDEX                  a crash that takes durable entries, too: those after INDEX
     damage ID INDEX                the same, and nobody knows how many there were
+    rot ID INDEX                   the same, and it is known: what followed them was whole
     corrupt ID INDEX               the entry's chain hash is another
     elect ID                       the links to the leader close, ID stands, and the votes are delivered
     propose ID TEXT; read ID; transfer ID TO
@@ -149,6 +150,11 @@ class Player:
         replica = self.cluster.replicas[int(id)]
         replica.crash()
         replica.disk.damage(int(index))
+
+    def _rot(self, id: str, index: str) -> None:
+        replica = self.cluster.replicas[int(id)]
+        replica.crash()
+        replica.disk.rot(int(index))
 
     def _corrupt(self, id: str, index: str) -> None:
         replica = self.cluster.replicas[int(id)]

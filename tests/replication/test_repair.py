@@ -6,6 +6,8 @@ from raft_cluster import Cluster
 from replication.messages import HardState, Kind, Message
 from replication.raft import Raft
 from replication.repair import TICKETS
+from replication.starting import promises
+from replication.wal import UNKNOWN, Cut
 from replication.window import Window
 
 LEADER = 2
@@ -68,3 +70,19 @@ def test_it_grants_no_vote_meanwhile() -> None:
     raft.repair = None
     raft.step(Message(Kind.VOTE, 3, 1, 7, index=99, log_term=5, forced=True))
     assert raft.hard == HardState(7, 3)
+
+
+@pytest.mark.parametrize(
+    ("cut", "promised", "missing"),
+    [
+        (None, (0, 0), (0, 0)),
+        (Cut(5, 6, 2), (2, 6), (0, 0)),
+        (Cut(5, 6, 2, durable=True), (0, 0), (2, 6)),
+        (Cut(5, UNKNOWN, UNKNOWN), (0, 0), (0, 0)),  # as format version 3 of `state` has it
+        (Cut(5, UNKNOWN, UNKNOWN, durable=True), (0, 0), (0, 0)),
+    ],
+)
+def test_what_a_start_makes_of_a_cut(
+    cut: Cut | None, promised: tuple[int, int], missing: tuple[int, int]
+) -> None:
+    assert promises(cut) == (promised, missing)
