@@ -60,6 +60,11 @@ class Waiting:
             )
         if node.lost:
             return "this replica lost what it had acknowledged, and votes for nobody until a leader has repaired it"
+        if node.missing:
+            return (
+                f"this replica lost what it had acknowledged, up to entry {node.missing:,}, and votes only for one "
+                "that has all of it: start that one"
+            )
         return "an election is on"
 
     @property

@@ -161,6 +161,21 @@ def _read(
         raise LostData(segment.path, at, f"the log ends with entry {position.index}; {through} were durable")
 
 
+def end_behind(disk: Disk, cluster: bytes, number: int, place: wal.Place) -> wal.Position | None:
+    """Where the log ends, when everything is whole from `place` in a segment on, each batch and segment linked to the
+    one before, and nothing follows the last one; None: something does. Raises LostData, LogDamaged."""
+    position = None
+    while True:
+        segment = _Segment(disk, number, cluster, position, True, None)
+        if position is None:
+            segment.place = place
+        for _ in segment.pieces():
+            pass
+        if segment.last:
+            return None if segment.unfinished else segment.place.position
+        number, position = number + 1, segment.place.position
+
+
 def _behind(disk: Disk, after: wal.Position, entries: list[Entry]) -> list[Entry]:
     """What follows a snapshot. Raises LogError when that is not of this log."""
     at = after.index - entries[0].index

@@ -1,8 +1,9 @@
 """Repairing a log that lost or damaged what had been durable, where other members have it still.
 
 What is whole from the first entry, or from the newest whole snapshot on, stays; everything after it is given up, and
-comes again from the leader. What was there, nothing that is left can say for certain. So the member remembers that it
-lost data (State.cut), and neither votes nor stands for election until a leader has repaired it (raft.py).
+comes again from the leader. The member remembers that it lost data (State.cut). Where all that follows the damage is
+whole it shows how far the log went (reach.py), and the member votes for those whose log goes as far. Otherwise nobody
+can say what was there: it neither votes nor stands for election until a leader has repaired it (raft.py).
 Damage that the newest snapshot makes needless costs no promise: the segments before that snapshot go, as compaction
 would remove them. A log whose only voter is this member has nobody to be repaired from and is not to be touched:
 `others_have_it` says so.
@@ -16,6 +17,7 @@ from replication.archive import open_packed, unpack
 from replication.files import Disk, LogDamaged, LogError
 from replication.membership import Membership
 from replication.opening import find
+from replication.reach import last_entry, whole_through
 from replication.reader import beginning_of, read_pieces, segment_of
 from replication.renewal import renew
 from replication.retention import remove
@@ -33,11 +35,14 @@ def salvage(disk: Disk, segment_bytes: int) -> wal.Cut | None:
     state = read_state(disk)
     newest = next(snapshots.newest_first(disk, lambda what: None), None)
     snapshot = newest.index if newest is not None else 0
-    log = whole_through(disk, state.cluster, snapshot)
-    if newest is not None and log < snapshot and spare(disk, state, newest):
-        return None
+    whole = whole_part(disk, state.cluster, snapshot)
+    log = whole.index if whole is not None else 0
+    if newest is not None and log < snapshot:
+        if spare(disk, state, newest):
+            return None
+        whole = whole_through(disk, state.cluster, newest.header.position)
     stays = max(log, snapshot)
-    cut = wal.Cut(stays + 1, wal.UNKNOWN, wal.UNKNOWN)
+    cut = wal.joined(state.cut, what_goes(disk, state, whole, stays))
     if log >= snapshot and log > 0:
         state = write_state_of(disk, state._replace(cut=cut, stays=stays))
         give_up(disk, stays)
@@ -46,6 +51,17 @@ def salvage(disk: Disk, segment_bytes: int) -> wal.Cut | None:
         renew(disk, state.cluster, snapshot, segment_bytes)
     write_state_of(disk, state._replace(stays=None, renews=None))
     return cut
+
+
+def what_goes(disk: Disk, state: State, whole: wal.Position | None, stays: int) -> wal.Cut:
+    """Entries after `stays`. whole: the last one before the damage; None: there is none. Raises OSError."""
+    last = None
+    was_giving_up = state.stays is not None or state.renews is not None
+    if whole is not None and not was_giving_up:  # else what follows the damage may be stale
+        last = last_entry(disk, state.cluster, whole)
+    if last is None or last.index <= stays or last.term > state.hard.term:
+        return wal.Cut(stays + 1, wal.UNKNOWN, wal.UNKNOWN, durable=True)
+    return wal.Cut(stays + 1, last.index, last.term, durable=True)
 
 
 def spare(disk: Disk, state: State, newest: Snapshot) -> bool:
@@ -63,22 +79,18 @@ def spare(disk: Disk, state: State, newest: Snapshot) -> bool:
     return True
 
 
-def whole_through(disk: Disk, cluster: bytes, snapshot: int) -> int:
-    """The last entry of the log before which no byte of it is wrong; 0: there is none, or the log begins later than the
-    newest whole snapshot reaches."""
+def whole_part(disk: Disk, cluster: bytes, snapshot: int) -> wal.Position | None:
+    """The last entry of the log before which no byte of it is wrong; None: it cannot be used from its beginning on, or
+    begins later than the newest whole snapshot reaches."""
     if not Names(disk).all:  # a repair that could not go on has removed them
-        return 0
-    index = 0
+        return None
     try:
         after = beginning_of(disk)
-        if after is not None and after.index > snapshot:
-            return 0
-        index = after.index if after is not None else 0
-        for entries in read_pieces(disk, verify=True, cluster=cluster, after=after):
-            index = entries[-1].index
     except LogDamaged:
-        pass
-    return index
+        return None
+    if after is not None and after.index > snapshot:
+        return None
+    return whole_through(disk, cluster, after)
 
 
 def others_have_it(disk: Disk, me: int, origin: Membership) -> bool:

@@ -25,9 +25,10 @@ def why_not(
     waits: bool = True,
     alone: bool = False,
     lost: bool = False,
+    missing: int = 0,
     me: int = 1,
 ) -> str:
-    node = SimpleNamespace(me=me, membership=members, leader=leader, alone=alone, lost=lost)
+    node = SimpleNamespace(me=me, membership=members, leader=leader, alone=alone, lost=lost, missing=missing)
     replica: Any = SimpleNamespace(node=node, linked=set(linked), waits=waits, why_not="the disk is full")
     cluster = Cluster(id="ab" * 16, members=tuple(f"{id} {address}" for id, address in MEMBERS.items()))
     found = Waiting(cast(Replica, replica), cluster, lambda: troubles or {}).why_not()
@@ -52,7 +53,8 @@ def test_without_a_majority_it_says_who_is_missed_once_it_had_the_time_to_look(
 
 def test_with_a_majority_an_election_is_on() -> None:
     assert why_not(linked=(2,)).endswith("an election is on")
-    assert "lost what it had acknowledged" in why_not(linked=(2,), lost=True)
+    assert "lost what it had acknowledged, and votes for nobody" in why_not(linked=(2,), lost=True)
+    assert "up to entry 1,234, and votes only for one that has all" in why_not(linked=(2,), missing=1234)
 
 
 def test_a_refusal_by_a_member_comes_first() -> None:
@@ -86,7 +88,7 @@ def test_an_empty_log_without_a_leader_gets_a_hint_after_a_while(monkeypatch: py
 def test_the_time_is_when_a_leader_was_heard_last(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    node = SimpleNamespace(me=1, membership=THREE, leader=2, alone=False, lost=False)
+    node = SimpleNamespace(me=1, membership=THREE, leader=2, alone=False, lost=False, missing=0)
     replica: Any = SimpleNamespace(node=node, linked=set(), waits=True, why_not=None)
     found = Waiting(replica, Cluster(), dict)
     now[0] = 60.0

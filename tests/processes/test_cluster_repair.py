@@ -64,6 +64,43 @@ def test_a_follower_that_starts_with_a_damaged_log(cluster: SmallSegments) -> No
     assert compared.returncode == 0, compared
 
 
+def test_two_of_three_start_with_logs_that_are_damaged_in_different_places(cluster: SmallSegments) -> None:
+    """Each knows how far its log went, so they vote for the third, which has everything, and brings back what is
+    missing."""
+    addresses = free_members(3)
+    cluster.begin(addresses)
+    leader = cluster.leader()
+    trade(cluster.members[leader], "BEFORE", 800)
+    before = cluster.wait_for_one_state()
+    rotten = [one for id, one in cluster.members.items() if id != leader]
+    whole = cluster.members[leader]
+    for one in (*rotten, whole):
+        one.stop()
+    paths = [damage(one, segments(one)[number]) for number, one in enumerate(rotten, 1)]
+    for one in rotten:
+        one.start()
+    wait_until(lambda: all("votes only for one that has all of it" in waiting_for(one) for one in rotten))
+    whole.start()
+    wait_until(lambda: all(one.ask(command="status")["accepting"] for one in cluster.members.values()))
+    for one, path in zip(rotten, paths, strict=True):
+        assert any(line.startswith(f"{path}, offset ") for line in one.output), one.output
+        assert SAID in one.output
+    after = cluster.wait_for_one_state()
+    assert after["applied_index"] > before["applied_index"]
+    trade(rotten[0], "AFTER", 20)
+    cluster.wait_for_one_state()
+    for one in rotten:
+        one.stop()
+        one.start()
+    wait_until(lambda: all(one.ask(command="status")["accepting"] for one in cluster.members.values()))
+    compared = whole.run("verify", *(str(one.data) for one in cluster.members.values()))
+    assert compared.returncode == 0, compared
+
+
+def waiting_for(exchange: ExchangeProcess) -> str:
+    return str(exchange.ask(command="status")["why_not"])
+
+
 def test_a_leader_comes_upon_damage_before_its_snapshot(cluster: SmallSegments) -> None:
     """Its start does not read what is damaged; then a new member needs that. The leader gives up what its snapshot
     holds, and goes on in the same process."""

@@ -42,9 +42,9 @@ def test_a_log_that_was_repaired_down_to_nothing_is_not_born_again() -> None:
     node.close()
     disk.files["00000001.segment"].cached[wal.DATA + wal.BATCH_BYTES + 60] ^= 1
     repaired = opened(disk, birth=None, repair=True)
-    assert (repaired.last_index, repaired.lost) == (0, True)
+    assert (repaired.last_index, repaired.promised) == (0, (1, 2))
     again = opened(disk.kill(), birth=BIRTH)
-    assert (again.last_index, again.lost) == (0, True)
+    assert (again.last_index, again.promised) == (0, (1, 2))
     assert again._log.hard_state == HardState(7, 2)
 
 
@@ -83,3 +83,41 @@ def test_a_repair_that_ended_as_the_others_went_has_ended() -> None:
     lost.turn()
     assert not lost.lost
     assert not opened(disk.kill(), birth=None).lost
+
+
+def test_the_only_voter_whose_log_went_further_takes_nothing() -> None:
+    disk = SimulatedDisk(1)
+    node = opened(disk, birth=Membership((BIRTH.members[0],), 3))
+    node.turn()
+    for payload in (b"one", b"two"):
+        node.propose(payload)
+        node.turn()
+    node.close()
+    data = disk.files["00000001.segment"].cached
+    data[data.index(b"one")] ^= 1
+    repaired = opened(disk.kill(), birth=None, repair=True)
+    assert (repaired.promised, repaired.lost) == ((3, 4), False)
+    assert repaired.turn() == []
+    assert repaired.missing == 4
+    assert "no other voter" in (repaired.why_not or "")
+
+
+def test_who_goes_on_alone_lets_go_what_is_missing() -> None:
+    """`recover`: by the operator's word nobody has it any more."""
+    disk = SimulatedDisk(1)
+    node = opened(disk, birth=BIRTH)
+    node._log.save(HardState(7, 2))
+    for index, payload in enumerate((b"one", b"two"), 2):
+        node._log.append([Proposal(index, 7, 5, (payload,))], 0)
+        node._log.sync()
+    node.begin()
+    node.close()
+    data = disk.files["00000001.segment"].cached
+    data[data.index(b"one")] ^= 1
+    repaired = opened(disk.kill(), birth=None, repair=True)
+    assert repaired.promised == (2, 3)
+    assert repaired.stand_alone() == 2
+    repaired.close()
+    alone = opened(disk.kill(), birth=None)
+    assert alone.promised is None
+    assert [entry.index for entry in alone.turn()] == [3]
