@@ -1,12 +1,13 @@
 """What goes wrong in a simulated cluster, and how much of it may.
 
 The budget: every committed entry keeps one intact copy in every majority that can form. So one machine at a time has
-lost what was durable on its disk, until it has everything again, and meanwhile no other loses power, because whoever
-finds a torn end of its log cannot know that nobody was promised it. What leaves no trace is lost only where all others
-have everything. No more than a minority of the voters is down or gone, by any membership that may yet be in force; or
-all lose power, which takes only what no sync had completed, and when none is gone. Machines that never come back are a
-minority, and what they had is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are
-slow or stand still, disks without room.
+lost what was durable on its disk, until it has everything again; or two of three have lost an entry each, and know how
+far their logs went, and the third has everything. Meanwhile no other loses power, because whoever finds a torn end of
+its log cannot know that nobody was promised it. What leaves no trace is lost only where all others have everything. No
+more than a minority of the voters is down or gone, by any membership that may yet be in force; or all lose power, which
+takes only what no sync had completed, and when none is gone. Machines that never come back are a minority, and what
+they had is elsewhere, too. Everything else has no limit: messages, links, clocks, machines that are slow or stand
+still, disks without room.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from cluster_plots import (
     count_an_old_term,
     lose_a_promise,
     lose_what_is_not_synced,
+    rot_in_two,
 )
 from cluster_recovery import go_on_alone
 from cluster_stop import stop
@@ -51,7 +53,7 @@ class Faults:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.chance = world.chance
-        self._rotten: Host | None = None  # the last machine whose disk lost something
+        self._rotten: list[Host] = []  # the last machines whose disks lost something
         self._last_id = max(world.hosts)
         self._kinds: tuple[Callable[[Host], None], ...] = (
             self._kill,
@@ -74,6 +76,7 @@ class Faults:
             self._change_members,
             lambda host: count_an_old_term(world),
             lambda host: lose_a_promise(world),
+            lambda host: rot_in_two(world),
             lambda host: lose_what_is_not_synced(world),
             lambda host: ask_for_another_vote(world),
             lambda host: bring_back_a_copy(world),
@@ -177,10 +180,9 @@ class Faults:
                 host.newest = NEXT
 
     def repairs(self) -> bool:
-        """Whether the machine whose disk lost something has not everything again. One that was removed is missed by
+        """Whether a machine whose disk lost something has not everything again. One that was removed is missed by
         nobody: who has the removal has everything before it."""
-        rotten = self._rotten
-        return rotten is not None and rotten not in self.world.gone and not rotten.is_whole()
+        return any(host not in self.world.gone and not host.is_whole() for host in self._rotten)
 
     def _lose_power(self, host: Host) -> None:
         if self._may_fall(host) and not self.repairs():
@@ -224,7 +226,7 @@ class Faults:
             ]  # nobody can tell that whole batches were there
         kind, damage = self.chance.choice(kinds)
         if damage(host.disk, self.chance):
-            self._rotten = host
+            self._rotten = [host]
             self.world.count(kind, host.name)
 
     def _all_others_have_everything(self, host: Host) -> bool:
@@ -233,11 +235,11 @@ class Faults:
         hosts = self.world.hosts
         return bool(others) and all(id in hosts and hosts[id].is_whole() for id in others)
 
-    def rot_in(self, host: Host, payload: bytes) -> bool:
-        """A bit of an entry turns over; whether it was found."""
+    def rot_in(self, host: Host, payload: bytes, beside: tuple[Host, ...] = ()) -> bool:
+        """A bit of an entry turns over; whether it was found. beside: machines whose disks rot at the same time."""
         found = turn_a_bit_over_in(host.disk, payload, self.chance)
         if found:
-            self._rotten = host
+            self._rotten = [*beside, host]
         return found
 
     def _all_lose_power(self, host: Host) -> None:

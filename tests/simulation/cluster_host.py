@@ -85,6 +85,8 @@ class Host:
                     raise
                 world.count("repairs", self.name)
                 self._come_up(disk, None, repair=True)
+                if self._knows_what_it_lost():
+                    world.count("repairs that know the end", self.name)
         except Crash:
             self.die(power=True)
             return
@@ -111,6 +113,10 @@ class Host:
         if again:
             self.world.count("first start again", self.name)
         return again
+
+    def _knows_what_it_lost(self) -> bool:
+        cut = self.replica.node._log.promised if self.replica is not None else None
+        return cut is not None and cut.durable and not cut.lost
 
     def restart(self) -> None:
         """Comes back, at the latest when its disk does not end it any more; not when it is gone for good."""

@@ -14,12 +14,14 @@ from cluster_host import Host
 from simulated_disk import SimulatedDisk
 
 from replication import leading
+from replication.messages import Entry
 from replication.raft import Raft
 
 if TYPE_CHECKING:
     from cluster_world import World
 
 PATIENCE = 3 * SECOND
+RECENT = 40  # the last entries, one of which rots
 BEHIND = 6  # entries that one member lacks and the other two have
 
 
@@ -63,7 +65,8 @@ def count_an_old_term(world: "World") -> None:
 
 def lose_a_promise(world: "World") -> None:
     """A member that made a majority for entries loses them, and meets the one that never had them, while the third is
-    away: the two of them could elect a leader, and must not."""
+    away: the two of them could elect a leader, and must not. Where its last entry rots, too, nobody knows how far its
+    log went."""
     first, others = trio(world)
     if first is None or world.faults.repairs():
         return
@@ -73,15 +76,48 @@ def lose_a_promise(world: "World") -> None:
         before = raft(third).log.last_index
         if not wait(world, lambda: raft(second).log.synced_index >= before + BEHIND <= len(world.log)):
             return
+        newest = bytes(last_entry(second).payload)
         first.die(power=False)
         second.die(power=False)
         for entry in world.entries[before : before + BEHIND // 2]:
             if world.faults.rot_in(second, bytes(entry.payload)):
                 world.count("promise lost", f"{second.name}, entry {entry.index}")
+                if world.chance.random() < 0.5:
+                    world.faults.rot_in(second, newest)
                 break
         join(world, second, third)
         second.restart()
         world.run(world.now + SECOND)
+
+
+def rot_in_two(world: "World") -> None:
+    """Both followers are stopped, and their logs rot in different entries; their leader has everything, and may die,
+    too. When all are back they go on by themselves."""
+    first, others = trio(world)
+    if first is None or world.faults.repairs():
+        return
+    second, third = others
+    with staged(world):
+        last = raft(first).log.last_index
+        for _ in range(2):  # so a batch follows that of the last entry that may rot
+            reached = max(raft(host).log.last_index for host in (first, second, third))
+            if not wait(world, lambda reached=reached: have_synced(others, reached + 1)):
+                return
+        for host in others:
+            host.die(power=False)
+        early = world.entries[max(0, last - RECENT) : last]
+        world.chance.shuffle(early)
+        if not any(world.faults.rot_in(second, bytes(entry.payload)) for entry in early[::2]):
+            return
+        if any(world.faults.rot_in(third, bytes(entry.payload), (second,)) for entry in early[1::2]):
+            world.count("two disks rotten", f"{second.name} and {third.name}")
+        if world.chance.random() < 0.5:
+            first.die(power=False)
+        for host in world.chance.sample([first, second, third], 3):
+            host.restart()
+            world.run(world.now + world.chance.randrange(300 * MS))
+        if not wait(world, lambda: any(leads(host) for host in (first, second, third))):
+            raise Violation("one has everything, the others know how far their logs went, and nobody leads")
 
 
 def lose_what_is_not_synced(world: "World") -> None:
@@ -222,6 +258,16 @@ def join(world: "World", one: Host, other: Host) -> None:
 def raft(host: Host) -> Raft:
     assert host.replica is not None
     return host.replica.node._running
+
+
+def have_synced(hosts: list[Host], index: int) -> bool:
+    return all(raft(host).log.synced_index >= index for host in hosts)
+
+
+def last_entry(host: Host) -> Entry:
+    assert host.replica is not None
+    node = host.replica.node
+    return node._log.read_from(node.last_index, 1)[0]
 
 
 def leads(host: Host) -> bool:

@@ -152,6 +152,17 @@ def votes_after_lost_data() -> Iterator[None]:
 
 
 @contextmanager
+def votes_for_less_than_it_had() -> Iterator[None]:
+    honest = Raft.__init__
+
+    def forgetful(raft: Raft, *args: Any, lost: bool) -> None:
+        honest(raft, *args[:9], lost=lost)
+
+    with patch.object(Raft, "__init__", forgetful):
+        yield
+
+
+@contextmanager
 def commit_counts_old_terms() -> Iterator[None]:
     def counted(leading: Leading) -> None:
         leading.first_index, first = 0, leading.first_index
@@ -231,12 +242,12 @@ def is_born_again() -> Iterator[None]:
 
 @contextmanager
 def goes_on_alone_without_what_it_did_not_know_to_be_committed() -> Iterator[None]:
-    def careless(start: Starting, clock: Any, *, lost: bool) -> int:
+    def careless(start: Starting, clock: Any) -> int:
         start.read()
         log = start._log
         if log.commit_index < log.position.index:
             log.truncate(log.commit_index)
-        return honest(start, clock, lost=lost)
+        return honest(start, clock)
 
     honest = Starting.stand_alone
     with patch.object(Starting, "stand_alone", careless):
@@ -292,6 +303,7 @@ BROKEN = (
     Broken(commit_index_beyond_what_matches, REPLACED, 8),
     Broken(commit_counts_old_terms, rf"{REPLACED}|Impossible: .*: committed is one of term", 12, 5006),
     Broken(votes_after_lost_data, REPLACED, 20, 5005),
+    Broken(votes_for_less_than_it_had, REPLACED, 15),
     Broken(cuts_a_proven_tail, rf"{REPLACED}|{UNPROVEN}", 15, 5003),
     Broken(an_old_connection_is_written_to, r"Violation: \w+ was sent messages of several epochs", 12, 5003),
     Broken(acknowledges_before_the_sync, REPLACED, 50, 5015),
