@@ -166,9 +166,11 @@ class Node:
     @property
     def promised(self) -> tuple[int, int | None] | None:
         """Entries that are gone here, from and to (None: nobody knows how far), and may have been acknowledged; a
-        leader may bring them back."""
+        leader may bring them back, and has when an entry past them is committed."""
         cut = self._log.promised
-        return (cut.first_index, None if cut.lost else cut.last_index) if cut else None
+        if cut is None or not cut.first_index <= cut.last_index > self.commit_index:
+            return None
+        return cut.first_index, None if cut.lost else cut.last_index
 
     @property
     def lost(self) -> bool:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from itertools import chain, product
 
 import pytest
-from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, Seen
+from exchange import MAX_ENTRY_BYTES, SEGMENT_BYTES, ManualClock, Seen
 from follower import Follower, crash_and_judge, operations_of, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +13,8 @@ from simulated_disk import Crash, SimulatedDisk
 from replication import wal
 from replication.files import LostData
 from replication.messages import HardState
+from replication.node import Node
+from replication.wal import UNKNOWN, Cut
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -295,6 +297,35 @@ def test_a_cut_is_a_promise_until_an_entry_past_it_is_committed() -> None:
     follower.save(HardState(2, 0))
     follower.disk = follower.disk.lose_power()
     assert follower.open().promised is None
+
+
+@pytest.mark.parametrize(
+    ("cut", "promised"),
+    [
+        (Cut(2, 4, 1), (2, 4)),
+        (Cut(2, UNKNOWN, 1), (2, None)),
+        (Cut(2, 3, 1), (2, 3)),
+        (Cut(2, 2, 1), None),  # an entry past it is committed
+        (Cut(5, 4, 1), None),  # it held nothing that anybody knows of
+    ],
+)
+def test_what_a_recovery_says_is_lost(cut: Cut, promised: tuple[int, int | None] | None) -> None:
+    follower = Follower(SimulatedDisk(1))
+    log = follower.open()
+    follower.save(HardState(1, 0))
+    for payload in (b"one", b"two", b"three", b"four"):
+        follower.append([payload])
+        follower.sync(beside=False)
+        follower.settle(log.position.index - 1)
+    log._save_cut(cut)
+    node = Node.open(
+        follower.disk.kill(),
+        clock=ManualClock(),
+        segment_bytes=SEGMENT_BYTES,
+        max_entry_bytes=MAX_ENTRY_BYTES,
+    )
+    assert node.commit_index == 2
+    assert node.promised == promised
 
 
 def test_the_commit_index_of_the_last_batch_survives() -> None:
