@@ -30,7 +30,7 @@ from cluster_plots import (
     lose_what_is_not_synced,
     rot_in_two,
 )
-from cluster_recovery import go_on_alone
+from cluster_recovery import go_on_alone, recover_a_copy
 from cluster_stop import stop
 from cluster_versions import NEXT, OLD
 from simulated_disk import UNLIMITED
@@ -81,6 +81,7 @@ class Faults:
             lambda host: ask_for_another_vote(world),
             lambda host: bring_back_a_copy(world),
             lambda host: go_on_alone(world),
+            lambda host: recover_a_copy(world),
             *(
                 [self._upgrade] * 3 + [self._downgrade, self._run_an_old_program]
                 if world.versions.mixed

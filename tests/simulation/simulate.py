@@ -63,6 +63,7 @@ EXPECTED = (
     "power lost in a sync",
     "promise lost",
     "re-proposals",
+    "recovered without all",
     "repairs",
     "repairs that know the end",
     "repeated what was missed",
