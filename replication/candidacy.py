@@ -61,48 +61,52 @@ class Voting:
     def __init__(self, raft: "Raft") -> None:
         self._raft = raft
         self.deferred: dict[int, Deferred] = {}  # by candidate
+        self.kept: Candidacy | None = None  # for the term that it is in, while it asks for the next one
 
     # ---------------------------------------------------------------- its own candidacy
 
     def ask_first(self) -> None:
-        """A pre-vote: nobody enters another term for it (thesis 9.6)."""
-        self._raft.candidacy = Candidacy(self._raft.hard.term + 1, pre=True)
-        self._canvass(Kind.PRE_VOTE)
+        """A pre-vote: nobody enters another term for it (thesis 9.6). Votes for the term that it is in count until it
+        has entered another: where a vote takes longer to be durable than a candidate waits, none would ever count."""
+        raft = self._raft
+        if raft.candidacy is not None and not raft.candidacy.pre:
+            self.kept = raft.candidacy
+        raft.candidacy = Candidacy(raft.hard.term + 1, pre=True)
+        self._canvass(Kind.PRE_VOTE, raft.candidacy)
 
     def campaign(self, *, forced: bool = False) -> None:
         """A new term, and a vote for itself (paper 5.2)."""
         raft = self._raft
         raft.hard = HardState(raft.hard.term + 1, raft.me)
         self.deferred.clear()
-        raft.owed = None
+        self.kept = raft.owed = None
         raft.candidacy = Candidacy(raft.hard.term, pre=False, forced=forced)
         raft.wait_for_silence()
-        self._canvass(Kind.VOTE)
+        self._canvass(Kind.VOTE, raft.candidacy)
 
-    def _canvass(self, kind: Kind) -> None:
+    def _canvass(self, kind: Kind, standing: Candidacy) -> None:
         """Its own vote first, which may be enough."""
-        raft, standing = self._raft, self._raft.candidacy
-        assert standing is not None
+        raft = self._raft
         standing.count(raft.me, granted=True, reserved=raft.promised > raft.last)
-        if self._decided():
+        if self._decided(standing):
             return
         term, index = raft.last
         for id in sorted(raft.membership.voters - {raft.me}):
             raft.send(kind, id, term=standing.term, index=index, log_term=term, forced=standing.forced)
 
     def answered(self, m: Message) -> None:
-        standing = self._raft.candidacy
-        if standing is None or standing.pre != (m.kind is Kind.PRE_VOTE_ANSWER):
+        pre = m.kind is Kind.PRE_VOTE_ANSWER
+        standing = self._raft.candidacy if pre or self.kept is None else self.kept
+        if standing is None or standing.pre != pre:
             return
         if not m.rejected and m.term != standing.term:
             return  # for an earlier candidacy
         standing.count(m.sender, granted=not m.rejected, reserved=bool(m.number))
-        self._decided()
+        self._decided(standing)
 
-    def _decided(self) -> bool:
-        """Whether the candidacy is won, or lost; what follows."""
-        raft, standing = self._raft, self._raft.candidacy
-        assert standing is not None
+    def _decided(self, standing: Candidacy) -> bool:
+        """Whether a candidacy is won, or lost; what follows."""
+        raft = self._raft
         if standing.won(raft.membership):
             if standing.pre:
                 self.campaign()
@@ -110,7 +114,10 @@ class Voting:
                 raft.lead()
             return True
         if standing.lost(raft.membership):
-            raft.candidacy = None
+            if standing is self.kept:
+                self.kept = None
+            else:
+                raft.candidacy = None
             return True
         return False
 

@@ -302,7 +302,7 @@ class Raft:
             before, self.leading = self.leading.first_index - 1, None
             # Nobody has seen what it proposed and did not even write; what it was given before may be committed.
             self.give_up(max(self.log.written_index, before))
-        self.candidacy = None
+        self.candidacy = self.voting.kept = None
         self.leader = leader
         self.wait_for_silence()
 
@@ -353,7 +353,7 @@ class Raft:
 
     def lead(self) -> None:
         """The election is won."""
-        self.candidacy = None
+        self.candidacy = self.voting.kept = None
         self.leader = self.me
         self.leading = Leading(self)
         self.leading.beat()

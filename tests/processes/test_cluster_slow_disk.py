@@ -12,6 +12,8 @@ from fix_client import FixClient
 from test_cluster_admission import cluster_on_disks_of_their_own, flooder, taken
 
 SYNC_MS = 2_500  # longer than a member may stay away before its clients are given up
+VOTE_MS = 300  # an election timeout is 100 to 200
+ELECTED_SECONDS = 15
 WATCHED_SECONDS = 8
 STANDS_STILL_SECONDS = 1.0
 FLOOD = 600_000
@@ -68,6 +70,22 @@ def test_a_member_with_slow_syncs_enters_a_term(tmp_path: Path) -> None:
         check(cluster, slow, other, term, longest)
         serves(client)
         cluster.wait_for_one_state()
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["candidate", "voter"])
+def test_a_leader_is_elected_though_a_vote_takes_longer_than_a_candidate_waits(
+    tmp_path: Path, place: int
+) -> None:
+    with ClusterProcesses(tmp_path) as cluster:
+        cluster.begin(free_members(3))
+        led = cluster.leader()
+        left = [id for id in cluster.members if id != led]
+        with slow_syncs(cluster.members[left[place]], VOTE_MS // 2):  # a vote takes two
+            cluster.members[led].kill()
+            until = time.monotonic() + ELECTED_SECONDS
+            while not any(cluster.members[id].ask(command="status")["role"] == "leader" for id in left):
+                assert time.monotonic() < until, "nobody is elected"
+                time.sleep(0.05)
 
 
 @pytest.mark.slow
