@@ -272,6 +272,19 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
 
 
 ADDRESS = re.compile(r"[1-9]\d{0,6} (\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}")
+HOSTS = "with an IP address or a name that DNS can hold for HOST"
+
+
+def is_member(text: str) -> bool:
+    """Whether it is an id and an address, as far as can be told without asking DNS."""
+    if not ADDRESS.fullmatch(text):
+        return False
+    host, _, port = text.partition(" ")[2].rpartition(":")
+    try:
+        host.encode("idna")
+    except UnicodeError:  # an empty or a long part between two dots
+        return False
+    return 0 < int(port) < 65_536
 
 
 def check_cluster(cluster: Cluster, wrong: Callable[[str, str], ConfigError]) -> None:
@@ -281,8 +294,8 @@ def check_cluster(cluster: Cluster, wrong: Callable[[str, str], ConfigError]) ->
             raise wrong("cluster.members", 'none are given; allowed: ["1 HOST:PORT", ...], with every member')
         return
     for number, member in enumerate(cluster.members):
-        if not ADDRESS.fullmatch(member) or not 0 < int(member.rpartition(":")[2]) < 65_536:
-            what = f'{shown(member)}; allowed: "ID HOST:PORT", such as "1 127.0.0.1:7620"'
+        if not is_member(member):
+            what = f'{shown(member)}; allowed: "ID HOST:PORT", such as "1 127.0.0.1:7620", {HOSTS}'
             raise wrong(f"cluster.members[{number}]", what)
     addresses = cluster.addresses()
     if len(addresses) != len(cluster.members) or len(set(addresses.values())) != len(addresses):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.config import ADDRESS, Cluster, is_loopback
+from gateway.config import HOSTS, Cluster, is_loopback, is_member
 from gateway.replica import Replica
 from replication.membership import Membership, Refused, listed
 from replication.progress import Flow, Progress
@@ -117,11 +117,12 @@ class MemberAdmin:
             raise NotLeading(self._node.me, self._node.leader)
 
     def _check(self, id: int, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        if not ADDRESS.fullmatch(f"{id} {address}") or not 0 < int(port) < 65_536:
+        if not is_member(f"{id} {address}"):
             raise Refused(
-                f"member {id} at {address!r}; allowed: an id of 1 to 1000000 and HOST:PORT, such as 127.0.0.1:7620"
+                f"member {id} at {address!r}; allowed: an id of 1 to 1000000 and HOST:PORT, such as 127.0.0.1:7620, "
+                f"{HOSTS}"
             )
+        host = address.rpartition(":")[0]
         if not self._cluster.certificate and not is_loopback(host.strip("[]")):
             raise Refused(
                 f"{address} is not a loopback address: members that talk over a network need TLS. Give every member "

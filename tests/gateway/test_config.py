@@ -62,6 +62,7 @@ WRONG = {
     "members without a cluster": ("[cluster]\nmember = 2\n", "cluster.members: none are given; allowed: "),
     "a member without a port": (cluster('"1 127.0.0.1"'), r'members\[0\]: "1 127.0.0.1"; allowed: "ID HOST:PORT"'),
     "a member with a port too high": (cluster('"1 127.0.0.1:65536"'), r"cluster.members\[0\]: .*; allowed: "),
+    "a member that DNS cannot name": (cluster('"1 a..b:7001"'), r"members\[0\]: .*; allowed: .* a name that DNS can"),
     "a member twice": (cluster('"1 127.0.0.1:1", "1 127.0.0.1:2"'), "members: an id or an address is given twice"),
     "an address twice": (cluster('"1 127.0.0.1:1", "2 127.0.0.1:1"'), "members: an id or an address is given twice"),
     "not among the members": (cluster('"2 127.0.0.1:1", "3 127.0.0.1:2"'), "cluster.member: member 1 is not among"),

@@ -86,7 +86,8 @@ def test_a_single_replica_gets_its_own_address_with_the_first_that_is_added() ->
 
 
 @pytest.mark.parametrize(
-    "address", ["", "here", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "a b:1", ":1"]
+    "address",
+    ["", "here", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "a b:1", ":1", "a..b:1", f"{'x' * 64}.org:1"],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     world = World(THREE, Cluster())
