@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config import Cluster, ConfigError
 from gateway.rules import refusal
@@ -146,31 +146,41 @@ class MemberLinks:
 
     def opened(self, peer: int) -> None:
         self._telling.linked(peer)
-        self._replica.opened(peer)
+        self._hand_over(self._replica.opened, peer)
         self._schedule()
 
     def closed(self, peer: int) -> None:
         self._telling.link_closed(peer)
-        self._replica.closed(peer)
+        self._hand_over(self._replica.closed, peer)
         self._schedule()
 
     def message(self, message: Message) -> None:
-        try:
-            self._replica.message(message)
-        except Impossible:
-            raise
-        except Exception as error:
-            self._failed(error)
+        self._hand_over(self._replica.message, message)
 
     def inputs(self, peer: int, payload: bytes) -> None:
+        self._hand_over(self._forwarded, peer, payload)
+
+    def received(self) -> None:
+        self._hand_over(self._relay)
+
+    def _forwarded(self, peer: int, payload: bytes) -> None:
         try:
             self._replica.forwarded(peer, payload)
         except ValueError as error:
             raise Garbled(str(error)) from None
 
-    def received(self) -> None:
+    def _relay(self) -> None:
         if self._replica.relay():
             self._schedule()
+
+    def _hand_over(self, what: Callable[..., None], *details: Any) -> None:
+        """Whatever the replica raises but these two is its own failure, and not that of a link."""
+        try:
+            what(*details)
+        except (Garbled, Impossible):
+            raise
+        except Exception as error:
+            self._failed(error)
 
     def refusal(self, peer: int, program: int) -> str | None:
         return refusal(peer, program, self._replica.exchange.rules)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol, cast
 
 from replication.acquaintances import Acquaintances
+from replication.files import LogError
 from replication.impossible import Impossible
 from replication.messages import Message
 from replication.wire import (
@@ -36,6 +37,10 @@ WAITING_BYTES = 64 << 20  # for one peer that does not read
 RETRY_SECONDS = 0.05
 REFUSED_SECONDS = 1  # between attempts where a member answers, and no link comes of it
 HELLO_SECONDS = 5
+HELLO_BYTES = 64 << 10  # before a link is ready no more is taken
+UNSETTLED = 64  # accepted connections without a hello: for one more the oldest is closed
+TOLD = 64  # troubles that are remembered
+SHOWN = 500  # characters of what the other side says that people are told
 DIAL_SECONDS = 2
 DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link ...
 PROBE_SECONDS = (
@@ -46,7 +51,7 @@ KEYS = "all members use TLS or none does, with certificates of one authority"
 
 
 class Receiver(Protocol):
-    """Whom the links serve."""
+    """Whom the links serve. Its own failures it tells its owner: what it raises is the fault of the link."""
 
     def opened(self, peer: int) -> None: ...
 
@@ -71,7 +76,7 @@ class Receiver(Protocol):
 class _Link(asyncio.Protocol):
     """One connection, dialled (peer > 0) or accepted."""
 
-    def __init__(self, peers: "Peers", peer: int) -> None:
+    def __init__(self, peers: "Peers", peer: int, host: str = "") -> None:
         self.peer = peer  # 0 until its hello came
         self.program = 0  # as that says
         self.ready = False  # hellos were exchanged
@@ -81,7 +86,9 @@ class _Link(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._peers = peers
         self._frames = Frames()
+        self._early = 0  # bytes that came before it was ready
         self._dialled = peer
+        self._host = host  # who dialled; a socket that was reset does not know any more
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -98,8 +105,15 @@ class _Link(asyncio.Protocol):
         try:
             for kind, body in self._frames.feed(data):
                 self._take(kind, body)
-        except (Garbled, Impossible) as garbled:
-            self._peers.receiver.trouble(self.peer, f"{self.name} speaks nonsense: {garbled}")
+            if not self.ready:
+                self._early += len(data)
+                if self._early > HELLO_BYTES:
+                    raise Garbled(f"{self._early} bytes, and no hello")
+        except LogError:  # of this replica's own directory
+            raise
+        except Exception as error:  # whatever somebody sends costs no more than the link
+            why = error if isinstance(error, Garbled | Impossible) else repr(error)
+            self._peers.receiver.trouble(self.peer, f"{self.name} speaks nonsense: {why}")
             self.transport.abort()
         self._peers.receiver.received()
 
@@ -108,8 +122,7 @@ class _Link(asyncio.Protocol):
         """Of who dialled without the port, which is another one each time."""
         if self._dialled:
             return f"member {self.peer} at {self._peers.members.get(self.peer)}"
-        host = self.transport.get_extra_info("peername")[0]
-        return f"member {self.peer} at {host}" if self.peer else f"somebody at {host}"
+        return f"member {self.peer} at {self._host}" if self.peer else f"somebody at {self._host}"
 
     def _take(self, kind: int, body: bytes) -> None:
         if self.transport.is_closing():
@@ -123,11 +136,11 @@ class _Link(asyncio.Protocol):
             self._peers.receiver.inputs(self.peer, body)
         elif kind == HELLO_FRAME and not self.ready:
             self._peers.greeted(self, decode_hello(body))
-        elif kind == REFUSED_FRAME:  # also of a link that is ready here: who dialled judges last
-            self.refused = body.decode("utf-8", "replace")
+        elif kind == REFUSED_FRAME and (self._dialled or self.ready):  # ready here: who dialled judges last
+            self.refused = printable(body.decode("utf-8", "replace"))
             self._peers.refused(self, self.refused)
             self.transport.close()
-        elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME):
+        elif kind in (MESSAGE_FRAME, INPUTS_FRAME, HELLO_FRAME, REFUSED_FRAME):
             raise Garbled("a frame out of turn")
         # frames of kinds that a newer version has are passed over
 
@@ -169,7 +182,7 @@ class Peers:
         self._refusing: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._accepting: asyncio.Task[None] | None = None
-        self._welcoming: set[asyncio.Task[None]] = set()
+        self._welcoming: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._closed = False
 
     def listen(self, listener: socket.socket) -> None:
@@ -186,18 +199,42 @@ class Peers:
                 except OSError:  # no descriptor is left
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
+                self._make_room()
                 task = self._loop.create_task(self._welcome(made, address[0]))
-                self._welcoming.add(task)
-                task.add_done_callback(self._welcoming.discard)
+                self._welcoming[task] = None
+                task.add_done_callback(self._let_go)
+                await asyncio.sleep(0)  # many that come at once do not hold up the loop
+
+    def _make_room(self) -> None:
+        """The oldest goes: a member says hello within moments of being accepted, while strangers who hold all places
+        would keep it out if it was the newest."""
+        if len(self._welcoming) < UNSETTLED:
+            return
+        oldest = next(iter(self._welcoming))
+        self._let_go(oldest)
+        oldest.cancel()
+        self.tell(
+            0, f"{UNSETTLED} accepted connections have said no hello: for each new one the oldest is closed"
+        )
+
+    def _let_go(self, welcoming: asyncio.Task[None]) -> None:
+        self._welcoming.pop(welcoming, None)
 
     async def _welcome(self, made: socket.socket, host: str) -> None:
+        """From accepting a connection until it is a link, or ends."""
+        link = _Link(self, 0, host)
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: _Link(self, 0),
-                made,
-                ssl=self._tls[1] if self._tls else None,
-                ssl_handshake_timeout=HELLO_SECONDS if self._tls else None,
-            )
+            async with asyncio.timeout(HELLO_SECONDS):
+                transport, _ = await self._loop.connect_accepted_socket(
+                    lambda: link, made, ssl=self._tls[1] if self._tls else None
+                )
+                try:
+                    await link.settled.wait()
+                finally:
+                    if not link.ready:
+                        transport.abort()
+        except TimeoutError:
+            self.tell(0, f"somebody at {host} has said no hello for {HELLO_SECONDS} s")
         except OSError as error:
             self.tell(0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})")
 
@@ -246,7 +283,8 @@ class Peers:
 
     async def _connected(self, id: int) -> _Link | None:
         """A connection to a member; None: nobody answers."""
-        host, _, port = self.members[id].rpartition(":")
+        address = self.members[id]
+        host, _, port = address.rpartition(":")
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 _, link = await self._loop.create_connection(
@@ -256,9 +294,13 @@ class Peers:
                     ssl=self._tls[0] if self._tls else None,
                     server_hostname="" if self._tls else None,
                 )
-        except OSError as error:
-            if isinstance(error, ssl.SSLError):
-                self.tell(id, f"member {id} at {self.members[id]}: {error}; {KEYS}")
+        except ssl.SSLError as error:
+            self.tell(id, f"member {id} at {address}: {error}; {KEYS}")
+            return None
+        except OSError:
+            return None
+        except ValueError as error:  # of an address that the log took from an older program
+            self.tell(id, f"member {id} at {address}: that is no address ({error})")
             return None
         return link
 
@@ -269,9 +311,13 @@ class Peers:
 
     def tell(self, id: int, what: str) -> None:
         """What stands between this replica and a member (0 = a stranger), once."""
-        if self._told.get(id) != what:
-            self._told[id] = what
-            self.receiver.trouble(id, what)
+        if self._told.get(id) == what:
+            return
+        self._told.pop(id, None)
+        self._told[id] = what
+        if len(self._told) > TOLD:  # a stranger may say that it is anybody
+            del self._told[next(iter(self._told))]
+        self.receiver.trouble(id, what)
 
     def refused(self, link: _Link, why: str) -> None:
         """The other side will not have this replica."""
@@ -375,6 +421,8 @@ class Peers:
         self._closed = True
         if self._accepting is not None:
             self._accepting.cancel()
+        for welcoming in self._welcoming:
+            welcoming.cancel()
         for link in list(self._links.values()):
             with suppress(OSError):
                 link.transport.close()
@@ -388,3 +436,9 @@ def not_a_member(id: int, last_id: int) -> str:
             "new id, with an empty directory"
         )
     return f"member {id} is not of this cluster; it has to be added first: quorumbook add {id} HOST:PORT"
+
+
+def printable(text: str) -> str:
+    """What the other side says, for a terminal: one line, not too long, and nothing that a terminal obeys."""
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)

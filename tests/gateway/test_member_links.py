@@ -12,8 +12,10 @@ from gateway.exchange import Exchange
 from gateway.member_links import MemberLinks, tls_contexts
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
+from replication.impossible import Impossible
 from replication.membership import Member, Membership
 from replication.peers import Peers
+from replication.wire import Garbled
 
 
 def test_the_run_is_in_the_directory_before_anybody_is_greeted(
@@ -85,6 +87,45 @@ def test_a_member_that_was_added_at_another_address_says_so_once(
     assert what.startswith(
         "member 4 was added at 127.0.0.1:7645, where the others look for it, and listens at "
     )
+
+
+def test_what_the_replica_raises_is_not_the_fault_of_a_link(tmp_path: Path) -> None:
+    """A link ends for what came by it, the server for what is wrong here."""
+
+    class Failing:
+        raised: Exception = ValueError()
+
+        def _fail(self, *_: object) -> None:
+            raise self.raised
+
+        opened = closed = message = forwarded = relay = _fail
+
+    failed: list[Exception] = []
+    cluster = Cluster(id="ab" * 16, members=("1 127.0.0.1:0",))
+    telling: Any = SimpleNamespace(linked=lambda peer: None, link_closed=lambda peer: None)
+    node: Any = SimpleNamespace()
+
+    async def start() -> None:
+        links = MemberLinks(cluster, RealDisk(str(tmp_path)), node, telling, lambda: None, failed.append)
+        replica: Any = Failing()
+        links._replica = replica
+        message: Any = None
+        replica.raised = RuntimeError("broken")
+        links.opened(2)
+        links.closed(2)
+        links.message(message)
+        links.inputs(2, b"")
+        links.received()
+        assert failed == [replica.raised] * 5
+        replica.raised = Impossible("what no member says")
+        with pytest.raises(Impossible):
+            links.message(message)
+        replica.raised = ValueError("no input")
+        with pytest.raises(Garbled, match="no input"):
+            links.inputs(2, b"")
+        assert len(failed) == 5
+
+    asyncio.run(start())
 
 
 @pytest.mark.parametrize("missing", ["certificate", "key", "authority"])
