@@ -25,9 +25,10 @@ def serve(
 ) -> None:
     """Runs a replica on `directory` until it is stopped. first_start: an empty log begins a new cluster of the
     configured members. Raises Stopped, ConfigError, LogError (for people)."""
-    if (limit := descriptors.raise_limit()) < descriptors.LEAST:
+    least = descriptors.LEAST - descriptors.RESERVE + descriptors.kept(loaded.config.cluster)
+    if (limit := descriptors.raise_limit()) < least:
         raise Stopped(
-            f"this process may open {limit} files; an exchange needs {descriptors.LEAST} or more: ulimit -n 1024"
+            f"this process may open {limit} files; an exchange needs {least} or more: ulimit -n 1024"
         )
     hold_memory()
     telling = Telling(trace, people.say)

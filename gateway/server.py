@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import endpoints, zeromq
+from gateway import descriptors, endpoints, zeromq
 from gateway.admin import Admin
 from gateway.answering import Answering
 from gateway.boot import Boot
@@ -124,7 +124,9 @@ class Server:
         self._connections = self._replica.connections
         self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
         self._connections.outlet = self._router
-        self._tcp = TcpSessions(self._connections, self.schedule, self._trace)
+        self._tcp = TcpSessions(
+            self._connections, self.schedule, self._trace, descriptors.kept(config.cluster)
+        )
         self._subscribers = Subscribers(
             self._sockets.feed, lambda: self._replica.exchange.feed, telling.dropped
         )
@@ -396,7 +398,12 @@ class Server:
         if time.monotonic() < self._snapshots_next:
             return
         self._snapshots_next = time.monotonic() + SNAPSHOTS_SECONDS
-        self._node.look_at_snapshots()
+        try:
+            self._node.look_at_snapshots()
+        except OSError as error:
+            if not descriptors.none_is_left(error):
+                raise
+            return  # it can wait
         self._snapshot_keeper.look(self._node)
         self._telling.notes(self._node)
 

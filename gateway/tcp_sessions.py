@@ -41,16 +41,21 @@ class TcpSession(asyncio.Protocol):
 
 
 class TcpSessions:
-    """schedule: a turn is due. New connections are refused while hardly a file descriptor is left; ZeroMQ lets its own
-    wait when none is."""
+    """schedule: a turn is due. kept: file descriptors that no client gets. New connections are refused while hardly
+    another one is left; ZeroMQ lets its own wait when none is."""
 
     def __init__(
-        self, connections: Connections, schedule: Callable[[], None], trace: FilteringBoundLogger
+        self,
+        connections: Connections,
+        schedule: Callable[[], None],
+        trace: FilteringBoundLogger,
+        kept: int,
     ) -> None:
         self.schedule = schedule
         self._connections = connections
         self._trace = trace
         self._descriptors = descriptors.raise_limit()
+        self._kept = kept
         self._crowded = False
         self._acceptor: asyncio.Server | None = None
 
@@ -89,7 +94,7 @@ class TcpSessions:
         self.schedule()
 
     def look_at_descriptors(self) -> None:
-        crowded = descriptors.crowded(self._descriptors)
+        crowded = descriptors.crowded(self._descriptors, self._kept)
         if crowded == self._crowded:
             return
         self._crowded = crowded
