@@ -74,16 +74,19 @@ def go_on(node: Node, directory: Path, given_up: Sequence[int], start: str) -> N
     members = node.known_members
     members.member(node.me)
     others = members.ids - {node.me}
-    if not others:
-        raise Refused(f"{directory}: member {node.me} is the only one already: start it with {start}")
+    if not others and node.promised is None:
+        raise Refused(
+            f"{directory}: member {node.me} is the only one already, and whole: start it with {start}"
+        )
     known, last = node.commit_index, node.last_index
-    if set(given_up) != others:
+    if others and set(given_up) != others:
         named = " ".join(f"--give-up {id}" for id in sorted(others))
         raise Refused(
             f"{directory}: member {node.me} has {last:,} entries, of which it knows {known:,} to be committed; the "
             f"others are {listed(others)}. To go on without them, and without what only they have, name them: {named}"
         )
-    click.echo(f"given up: members {listed(others)}, and every entry after {last:,} that only they have")
+    if others:
+        click.echo(f"given up: members {listed(others)}, and every entry after {last:,} that only they have")
     if last > known:
         which = f"entry {last:,}" if last == known + 1 else f"entries {known + 1:,} to {last:,}"
         click.echo(f"kept, though it may never have been acknowledged: {which}")

@@ -290,7 +290,7 @@ class Node:
     def _turn_alone(self, raft: Raft) -> list[Entry]:
         log = self._log
         committed: list[Entry] = []
-        if raft.leading is None or raft.log.unwritten:
+        if raft.leading is None:
             if raft.unrepaired or not log.make_room([0]):
                 return []
             committed = self._begin_alone(raft)
@@ -309,10 +309,9 @@ class Node:
         return committed
 
     def _begin_alone(self, raft: Raft) -> list[Entry]:
-        """A new term, and its no-op; or what was proposed before this member was alone."""
-        if raft.leading is None:
-            raft.full = False
-            raft.stand()
+        """A new term, and its no-op."""
+        raft.full = False
+        raft.stand()
         if raft.unsaved:
             self._log.save(raft.hard)
             raft.saved(raft.hard)
@@ -516,7 +515,9 @@ class Node:
     def alone(self) -> bool:
         """Whether this is the only member, and nothing is on its way that others took part in."""
         raft = self._raft
-        return raft is not None and raft.membership.ids == {self.me} and not self._log.syncing
+        if raft is None or raft.unwritten or self._log.syncing:
+            return False
+        return raft.membership.ids == {self.me}
 
     @property
     def leader(self) -> int:
@@ -584,7 +585,10 @@ class Node:
     def why_not(self) -> str | None:
         """Why no input may be taken, for people."""
         if self._raft is not None and self._raft.unrepaired and self.alone:
-            return "this member lost what it had acknowledged, and there is no other voter to repair it from"
+            return (
+                "this member lost what it had acknowledged, and there is no other voter to repair it from: quorumbook "
+                "recover goes on with what is left"
+            )
         return self._log.why_not
 
     @property

@@ -137,8 +137,13 @@ class Raft:
             or bool(self.chunks)
             or bool(self.arrived)
             or self.unsaved
-            or (writing and (bool(self.log.unwritten) or self._stays is not None))
+            or (writing and self.unwritten)
         )
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the log has to be written to, or shortened."""
+        return bool(self.log.unwritten) or self._stays is not None
 
     def saved(self, hard: HardState) -> None:
         """Term and vote are durable, as they are now or as they were."""

@@ -143,11 +143,11 @@ class Starting:
         if not log.make_room([len(payload)]):
             raise Refused(log.why_not or "the log has no room for another entry")
         log.save(hard)
-        if log.promised is not None:
-            log.repaired()  # by declaration
         at_ns = max(position.timestamp_ns, clock.wall_ns())
         log.append((Proposal(position.index + 1, hard.term, at_ns, (payload,)),), position.index)
         log.sync()
+        if log.promised is not None:
+            log.repaired()  # by declaration, and not before it is alone: among others it would decide
         return position.index + 1
 
 
