@@ -295,18 +295,18 @@ class Broken(NamedTuple):
 
 BROKEN = (
     Broken(votes_are_not_persisted, EARLY, 3),
-    Broken(votes_are_not_persisted_and_nobody_looks_at_the_disk, TWO_LEADERS, 60),
+    Broken(votes_are_not_persisted_and_nobody_looks_at_the_disk, TWO_LEADERS, 60, 5013),
     Broken(speaks_before_it_is_saved, EARLY, 3),
     Broken(writes_before_its_term_is_saved, UNSAVED, 20),
     Broken(the_edge_answers_with_a_number_of_its_own, r"Violation: \w+: message \d+ came twice", 3),
     Broken(time_restarts_with_a_leader, r"Impossible: APPEND of term \d+ goes back in term or time", 3),
     Broken(commit_index_beyond_what_matches, REPLACED, 8),
     Broken(commit_counts_old_terms, rf"{REPLACED}|Impossible: .*: committed is one of term", 12, 5006),
-    Broken(votes_after_lost_data, REPLACED, 20, 5005),
-    Broken(votes_for_less_than_it_had, REPLACED, 15),
+    Broken(votes_after_lost_data, REPLACED, 30, 5010),
+    Broken(votes_for_less_than_it_had, REPLACED, 25, 5008),
     Broken(cuts_a_proven_tail, rf"{REPLACED}|{UNPROVEN}", 15, 5003),
-    Broken(an_old_connection_is_written_to, r"Violation: \w+ was sent messages of several epochs", 12, 5003),
-    Broken(acknowledges_before_the_sync, REPLACED, 50, 5015),
+    Broken(an_old_connection_is_written_to, r"Violation: \w+ was sent messages of several epochs", 15, 5004),
+    Broken(acknowledges_before_the_sync, REPLACED, 100, 5052),
     Broken(stops_without_a_proof, UNPROVEN, 20, 5003),
     Broken(is_born_again, rf"{REPLACED}|{ANOTHER}|Violation: host \d+ was stopped with|Diverged: entry", 40),
     Broken(
@@ -327,7 +327,7 @@ BROKEN = (
         20,
         5006,
     ),
-    Broken(nothing_is_proposed_again, "Violation: not healthy two minutes after the last fault", 120, 5021),
+    Broken(nothing_is_proposed_again, "Violation: not healthy two minutes after the last fault", 120, 5024),
 )
 ELSEWHERE = 20_000  # where the wider search begins
 
