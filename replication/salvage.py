@@ -45,7 +45,7 @@ def salvage(disk: Disk, segment_bytes: int) -> wal.Cut | None:
     cut = wal.joined(state.cut, what_goes(disk, state, whole, stays))
     if log >= snapshot and log > 0:
         state = write_state_of(disk, state._replace(cut=cut, stays=stays))
-        give_up(disk, stays)
+        give_up(disk, stays, damaged=True)
     else:
         state = write_state_of(disk, state._replace(cut=cut, stays=None, renews=snapshot))
         renew(disk, state.cluster, snapshot, segment_bytes)

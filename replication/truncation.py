@@ -17,16 +17,16 @@ from replication.messages import Entry, Proposal
 from replication.segments import TEMPORARY, Names, Piece, packed_name, raw_pieces, segment_name
 
 
-def give_up(disk: Disk, stays: int) -> None:
-    """Removes every entry after `stays` from the files; can be done again after a crash. Raises LostData, LogDamaged,
-    OSError."""
-    header = remove_after(disk, stays)
+def give_up(disk: Disk, stays: int, *, damaged: bool = False) -> None:
+    """Removes every entry after `stays` from the files; can be done again after a crash. damaged: of the segment with
+    that entry nothing that follows it stays, be it what fills it up. Raises LostData, LogDamaged, OSError."""
+    header = remove_after(disk, stays, damaged=damaged)
     shorten(disk, header, stays, wal.first_place(header), header.size)
 
 
-def remove_after(disk: Disk, stays: int) -> wal.SegmentHeader:
-    """Removes the segments that hold nothing up to entry `stays`; the one that the log ends in then. Raises LostData,
-    LogDamaged, OSError."""
+def remove_after(disk: Disk, stays: int, *, damaged: bool = False) -> wal.SegmentHeader:
+    """Removes the segments that hold nothing up to entry `stays`, but for one that begins behind it, unless what is in
+    front of that is `damaged`; the segment that the log ends in then. Raises LostData, LogDamaged, OSError."""
     names = Names(disk)
     header = None
     for number in range(names.last, 0, -1):
@@ -36,7 +36,8 @@ def remove_after(disk: Disk, stays: int) -> wal.SegmentHeader:
             continue
         except wal.Bad as bad:
             raise LogDamaged(disk.path(segment_name(number)), bad.offset, bad.what) from None
-        if header is not None and header.before.index <= stays:
+        behind = damaged and number > names.first
+        if header is not None and header.before.index <= stays - behind:
             return header
         for name in {segment_name(number), packed_name(number)} & set(disk.names()):
             disk.unlink(name)

@@ -61,9 +61,9 @@ def test_no_flipped_byte_makes_the_log_seem_shorter_or_longer(name: str) -> None
             for _ in check_pieces(disk.copy(), lambda what: None):
                 pass
         except LogDamaged:
-            cut = salvage(disk, SEGMENT_BYTES)
-            assert cut is not None
-            known += is_known(cut)
+            known += is_known(repaired(disk))
+            for _ in check_pieces(disk, lambda what: None):  # what is left is whole
+                pass
     assert (known == 0) == (name == SEGMENTS[-1]), "only of a reserved segment nothing follows the damage"
 
 
