@@ -3,8 +3,9 @@
 import re
 import shutil
 import socket
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from bad_member import BadMember
 from certificates import Authority
 from cluster_processes import ClusterProcesses, config_of, free_addresses, free_members
 from exchange_process import ExchangeProcess, wait_until
+from fix_client import PATIENCE_SECONDS
 from traders import Rover, check, trading, wait_for_more
 
 from gateway import inputs
+from replication import peers
+from replication.wire import REFUSED_FRAME, frame
 
 COPIED = "member 3 came back with a copy or an older state of its data directory, or runs twice"
 MORE = 20  # orders that each client has acknowledged after each attempt
@@ -23,7 +27,11 @@ NONSENSE = [
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),  # the beginning of TLS
     b"\xff" * 4096,
     bytes(4096),
+    frame(REFUSED_FRAME, b"\x1b[2Jgo away"),
 ]
+RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: a close is a reset
+FILES = 256  # that a replica may open where strangers try to take them all
+SILENT = 400
 
 
 @pytest.fixture
@@ -70,12 +78,26 @@ def addresses_of(cluster: ClusterProcesses) -> dict[int, str]:
 
 
 def speak_nonsense(address: str) -> None:
-    host, _, port = address.rpartition(":")
     for data in NONSENSE:
-        with socket.create_connection((host, int(port))) as connection:
+        with connected(address) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(1) == b""
+        with connected(address) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
+            connection.sendall(data)
+
+
+def connected(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+
+
+def is_hung_up_on(connection: socket.socket) -> bool:
+    """Waits for that."""
+    with suppress(ConnectionResetError):
+        return connection.recv(1) == b""
+    return True
 
 
 def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path: Path) -> None:
@@ -87,6 +109,7 @@ def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path:
         for id, address in addresses.items():
             speak_nonsense(address)
             wait_for_words(cluster.members[id], "speaks nonsense")
+            assert "\x1b" not in "".join(cluster.members[id].output)
         config = config_of("cd" * 16, 4, addresses | {4: own})
         with stranger(tmp_path / "foreign", config, "--first-start") as one:
             wait_for_words(one, f"its data is of cluster {'cd' * 16}, and this is cluster {'ab' * 16}")
@@ -103,6 +126,26 @@ def test_strangers_are_refused_and_told_why(cluster: ClusterProcesses, tmp_path:
         )
         assert again.returncode == 1
         assert f"{three.data}: in use by process {three.endpoints['pid']}" in again.stderr
+
+
+def test_silent_strangers_keep_nobody_out(tmp_path: Path) -> None:
+    """More of them than a member may open files; a follower that comes back meanwhile finds its leader."""
+    few = ("/bin/sh", "-c", f'ulimit -n {FILES}; exec "$0" "$@"')
+    with ClusterProcesses(tmp_path, wrapper=lambda id: few) as cluster, ExitStack() as open_ones:
+        cluster.begin(free_members(3))
+        leader = cluster.leader()
+        follower = next(id for id in cluster.members if id != leader)
+        address = addresses_of(cluster)[leader]
+        with undisturbed(cluster):
+            strangers = [open_ones.enter_context(connected(address)) for _ in range(SILENT)]
+        wait_for_words(cluster.members[leader], "accepted connections have said no hello")
+        cluster.members[follower].kill()
+        strangers += [open_ones.enter_context(connected(address)) for _ in range(peers.UNSETTLED)]
+        cluster.members[follower].start()
+        wait_until(lambda: leader in cluster.members[follower].ask(command="status")["linked"])
+        assert all(is_hung_up_on(stranger) for stranger in strangers)
+        assert cluster.leader() == leader
+        cluster.wait_for_one_state()
 
 
 def test_a_member_that_comes_back_as_another_is_refused(cluster: ClusterProcesses, tmp_path: Path) -> None:
@@ -210,5 +253,13 @@ def test_wrong_certificates(tmp_path: Path) -> None:
             wait_for_words(
                 cluster.members[1], "somebody at 127.0.0.1 has shown no certificate of this cluster"
             )
+            with ExitStack() as open_ones:
+                silent = [
+                    open_ones.enter_context(connected(addresses[1])) for _ in range(peers.UNSETTLED + 1)
+                ]
+                for one in silent[1::2]:
+                    one.sendall(NONSENSE[1][:20])  # TLS begins, and does not go on
+                assert all(is_hung_up_on(one) for one in silent)
+            wait_for_words(cluster.members[1], "has said no hello for")
             with stranger(tmp_path / "plain", four) as one:
                 wait_for_words(one, "says no hello")

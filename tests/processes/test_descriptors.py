@@ -9,6 +9,8 @@ import pytest
 from exchange_process import ExchangeProcess
 from fix_client import FixClient
 
+from gateway.server import SNAPSHOTS_SECONDS
+
 
 def few(files: int) -> tuple[str, ...]:
     """Run the rest of the command with this limit."""
@@ -35,6 +37,7 @@ def test_strangers_take_every_descriptor(tmp_path: Path, transport: str) -> None
             for _ in range(100)
         ]
         wait_for(trace, "hardly a file descriptor is left")
+        time.sleep(2 * SNAPSHOTS_SECONDS)  # it looks for them meanwhile
         trader.send_bytes(trader.order("t1", "buy", 1, "1.00"))
         assert trader.expect("8")[150] == "0"
         if transport == "tcp":
