@@ -57,6 +57,8 @@ class ClusterProcesses:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         for member in self.members.values():
             member.kill()
+        for member in self.members.values():
+            member.check_output()
 
     def start(self, id: int, config: str, *arguments: str) -> ExchangeProcess:
         """A replica on an empty directory; returns when it is ready."""

@@ -67,6 +67,14 @@ class ExchangeProcess:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.kill()
+        self.check_output()
+
+    def check_output(self) -> None:
+        """Of one that has ended: whatever happened, people were told in words."""
+        if self.process:
+            self._reader.join(PATIENCE_SECONDS)
+        said = "".join(self.output)
+        assert "Traceback (most recent call last)" not in said, said
 
     def start(self) -> Self:
         """Returns when it listens and has said whether it is ready; AssertionError with its output when it
