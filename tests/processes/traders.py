@@ -90,6 +90,7 @@ class Rover(Trader):
         self.visited: list[int] = []  # where it logged on
         self.attempts = 0  # to log on
         self.lost = False  # its connection has ended, and it has found no other
+        self.silence = 0.0  # seconds, the longest while it traded
         self._cluster = cluster
         self._at = home
 
@@ -130,6 +131,7 @@ class Rover(Trader):
 
     def trade(self, stopped: Callable[[], bool]) -> None:
         """Keeps a window of orders in flight."""
+        heard = time.monotonic()
         while not stopped():
             try:
                 self.fill_window()
@@ -138,6 +140,9 @@ class Rover(Trader):
                 continue
             except (Closed, OSError):
                 self.move()
+            finally:
+                self.silence = max(self.silence, time.monotonic() - heard)
+            heard = time.monotonic()
 
     def told_open(self) -> dict[str, int]:
         """By the reports that it has: what is left of its orders."""
