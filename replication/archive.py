@@ -169,7 +169,10 @@ def segment_pieces(
         file = disk.open(segment_name(number), write=False)
     except FileNotFoundError:
         packed = True
-        file = disk.open(packed_name(number), write=False)
+        try:
+            file = disk.open(packed_name(number), write=False)
+        except FileNotFoundError:
+            raise missing(disk, number) from None
     try:
         header = open_packed(file) if packed else wal.decode_segment(file.pread(wal.DATA, 0))
         if header is None:
@@ -180,6 +183,10 @@ def segment_pieces(
         raise LostData(file.path, bad.offset, bad.what) from None
     finally:
         file.close()
+
+
+def missing(disk: Disk, number: int) -> LostData:
+    return LostData(disk.path(segment_name(number)), 0, "the segment is missing")
 
 
 def commits(disk: Disk, number: int) -> Iterator[int]:

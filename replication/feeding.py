@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from replication import wal
-from replication.archive import read_header, segment_pieces
+from replication.archive import missing, read_header, segment_pieces
 from replication.files import Disk, LogDamaged, LostData
 from replication.messages import Entry
 from replication.segments import segment_name
@@ -90,6 +90,8 @@ class Feeding:
             path = self._disk.path(segment_name(number))
             try:
                 header = read_header(self._disk, number)
+            except FileNotFoundError:
+                raise missing(self._disk, number) from None
             except wal.Bad as bad:
                 raise LogDamaged(path, bad.offset, bad.what) from None
             if header is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from replication import recovery, scanning, wal
-from replication.archive import commits, open_packed, read_header, unpack
+from replication.archive import commits, missing, open_packed, read_header, unpack
 from replication.files import Disk, File, LogDamaged, LogError, LostData
 from replication.messages import Entry
 from replication.segments import Names, packed_name, raw_pieces, segment_name
@@ -70,7 +70,7 @@ def committed_through(disk: Disk) -> int:
     names = Names(disk)
     for number in range(names.last, names.first - 1, -1):
         found: int | None = None
-        with suppress(LostData, FileNotFoundError):  # reserved only; or its last batch is being written
+        with suppress(LostData):  # reserved only; or its last batch is being written
             for index in commits(disk, number):
                 found = index
         if found is not None:
@@ -226,7 +226,7 @@ class _Segment:
             try:
                 self._file = disk.open(packed_name(number), write=False)
             except FileNotFoundError:
-                raise LostData(disk.path(segment_name(number)), 0, "the segment is missing") from None
+                raise missing(disk, number) from None
         self.path = self._file.path
         try:
             header = (
@@ -316,7 +316,7 @@ class _Segment:
             header = read_header(self._disk, number)
         except FileNotFoundError:
             if marks.successor or number < Names(self._disk).last:
-                raise LostData(self._disk.path(segment_name(number)), 0, "the segment is missing") from None
+                raise missing(self._disk, number) from None
             header = None
         except wal.Bad as damage:
             raise LogDamaged(self._disk.path(segment_name(number)), damage.offset, damage.what) from None

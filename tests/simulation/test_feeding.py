@@ -10,6 +10,7 @@ import pytest
 from exchange import MAX_ENTRY_BYTES, ManualClock, Seen
 from follower import Follower
 from simulated_disk import SimulatedDisk, SimulatedFile
+from test_snapshot_files import long_log
 
 from replication.feeding import APART
 from replication.files import LostData
@@ -53,6 +54,20 @@ def read(follower: Follower, index: int, max_bytes: int) -> int:
     assert entries == follower.entries[index - 1 :][: len(entries)]
     assert len(entries) == 1 or sum(len(entry.payload) for entry in entries) <= max_bytes
     return len(entries)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_segment_that_is_missing_is_told(known: bool) -> None:
+    """Where its entries begin may be known from before."""
+    log = long_log().log
+    before = log.begins_after
+    if known:
+        log.read_from(before + 1, 1)
+    for name in [name for name in log._disk.names() if name.startswith("00000001.")]:
+        log._disk.unlink(name)
+    log._feeding._readers.clear()
+    with pytest.raises(LostData, match=r"00000001\.segment, offset 0: the segment is missing"):
+        log.read_from(before + 1, 1)
 
 
 def test_an_entry_that_is_not_there_is_told() -> None:
