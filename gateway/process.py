@@ -41,16 +41,33 @@ def serve(
         try:
             return uvloop.run(run(first_start and not repair, repair))
         except LogDamaged as found:
-            if repair or not others_can_repair(directory, loaded.config):
+            if repair or not may_be_repaired(directory, loaded, people):
                 raise
-            damage = found
+            where = place_of(found)
         except Damaged as found:
-            if not others_can_repair(directory, loaded.config):
+            if not may_be_repaired(directory, loaded, people):
                 raise
-            damage = found.damage
-        where = f"{damage.path}, offset {damage.offset}: {damage.what}"
+            where = place_of(found.damage)  # no more of it: an exception holds the server that it came from
         trace.error("damaged; to be repaired", what=where)
         people.say(where)
         people.say("what is whole before it stays; the rest comes again from the other members")
         repair = True
-        gc.unfreeze()  # what the server froze may go with it
+        gc.unfreeze()  # what the server froze goes with it,
+        gc.collect()  # before there is another: each has the books, the sessions and the end of the log
+
+
+def may_be_repaired(directory: Path, loaded: Loaded, people: People) -> bool:
+    """Says why not, where others are configured."""
+    if others_can_repair(directory, loaded.config):
+        return True
+    if len(loaded.config.cluster.members) > 1:
+        people.say(
+            "not repaired from the other members: nothing here shows that another one votes, so this log may be the "
+            "only one that has everything. If the others run on without this member, remove it, and add it under a "
+            "new id with an empty directory"
+        )
+    return False
+
+
+def place_of(damage: LogDamaged) -> str:
+    return f"{damage.path}, offset {damage.offset}: {damage.what}"

@@ -12,7 +12,7 @@ import random
 import signal
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,83 +101,87 @@ class Server:
         self._visits = Visits(self._loop, self._finished)
         config = loaded.config
         self._tick_seconds = config.cluster.heartbeat_ms / 1000
-        self._sockets = Sockets()
-        self._boot = Boot(directory, config.storage.durability == "disk")
-        disk = RealDisk(str(directory), durable=self._boot.durable)
-        self._node = open_log(disk, config, first_start, repair)
-        self._links = MemberLinks(
-            config.cluster, disk, self._node, telling, self.schedule, self._member_failed
-        )
-        self._egress = EgressFile(disk.open("egress", create=True))
-        publish = self._sockets.publisher()
-        self._replica = Replica(
-            self._node,
-            self._egress,
-            Connections,
-            publish,
-            os.sched_yield,
-            time.monotonic_ns,
-            config.cluster.member,
-            self._links,
-            lambda: random.getrandbits(64) | 1,
-        )
-        self._connections = self._replica.connections
-        self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
-        self._connections.outlet = self._router
-        self._tcp = TcpSessions(
-            self._connections, self.schedule, self._trace, descriptors.kept(config.cluster)
-        )
-        self._subscribers = Subscribers(
-            self._sockets.feed, lambda: self._replica.exchange.feed, telling.dropped
-        )
-        self._idle = IdleTopics(publish, lambda: self._replica.exchange.feed)
-        self._snapshots = Answering(self._sockets.snapshot, self._snapshot_of, SNAPSHOTS)
-        self._waiting = Waiting(self._replica, config.cluster, self._links.troubles)
-        self._readiness = Readiness(self._trace, people, self._waiting.why_not)
-        members = MemberAdmin(
-            self._replica, config.cluster, self._links.troubles, self._links.refused, self.schedule
-        )
-        reads = ReadIndex(self._replica, lambda: random.getrandbits(62) | 1, self.schedule)
-        process = ProcessStatus(directory, config.storage.durability)
-        admin = Admin(self._replica, self._waiting.why_not, members, reads, self.stop, process)
-        self._admins = Answering(self._sockets.admin, admin.answer, 1)
-        self._snapshot_keeper = SnapshotKeeper(
-            config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, self._trace
-        )
+        with ExitStack() as opened:  # a start that fails leaves nothing open
+            boot = Boot(directory, config.storage.durability == "disk")
+            disk = RealDisk(str(directory), durable=boot.durable)
+            self._node = open_log(disk, config, first_start, repair)
+            opened.callback(boot.close)  # not before the directory is locked
+            opened.callback(self._node.close)
+            self._egress = EgressFile(disk.open("egress", create=True))
+            opened.callback(self._egress.close)
+            self._sockets = Sockets()
+            opened.callback(self._sockets.close)
+            self._links = MemberLinks(
+                config.cluster, disk, self._node, telling, self.schedule, self._member_failed
+            )
+            opened.callback(self._links.close)
+            publish = self._sockets.publisher()
+            self._replica = Replica(
+                self._node,
+                self._egress,
+                Connections,
+                publish,
+                os.sched_yield,
+                time.monotonic_ns,
+                config.cluster.member,
+                self._links,
+                lambda: random.getrandbits(64) | 1,
+            )
+            self._connections = self._replica.connections
+            self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
+            self._connections.outlet = self._router
+            self._tcp = TcpSessions(
+                self._connections, self.schedule, self._trace, descriptors.kept(config.cluster)
+            )
+            self._subscribers = Subscribers(
+                self._sockets.feed, lambda: self._replica.exchange.feed, telling.dropped
+            )
+            self._idle = IdleTopics(publish, lambda: self._replica.exchange.feed)
+            self._snapshots = Answering(self._sockets.snapshot, self._snapshot_of, SNAPSHOTS)
+            self._waiting = Waiting(self._replica, config.cluster, self._links.troubles)
+            self._readiness = Readiness(self._trace, people, self._waiting.why_not)
+            members = MemberAdmin(
+                self._replica, config.cluster, self._links.troubles, self._links.refused, self.schedule
+            )
+            reads = ReadIndex(self._replica, lambda: random.getrandbits(62) | 1, self.schedule)
+            process = ProcessStatus(directory, config.storage.durability)
+            admin = Admin(self._replica, self._waiting.why_not, members, reads, self.stop, process)
+            self._admins = Answering(self._sockets.admin, admin.answer, 1)
+            self._snapshot_keeper = SnapshotKeeper(
+                config.log.snapshot_every_mib << 20, partial(Making, directory), time.monotonic, self._trace
+            )
+            opened.callback(self._snapshot_keeper.close)
+            self._opened = opened.pop_all()
 
     # ---------------------------------------------------------------- start and end
 
     async def run(self) -> None:
         """Recovers, listens, serves until it is stopped. Raises Stopped with the reason when it must not go on."""
-        self._loop.set_exception_handler(self._broken)
-        self._recover()
-        found = await self._listen()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._signalled)
-        try:
-            endpoints.write(self._directory, found)
-        except OSError as error:
-            file = self._directory / endpoints.FILE
-            raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None
-        gc.collect()
-        gc.freeze()  # what lives now lives for ever: collections look at what is new,
-        gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
-        self._readiness.listening(found)
-        self._housekeep()
-        self.schedule()
-        try:
-            await self._finished
-        finally:
-            self._close()
+        with self._opened:
+            self._loop.set_exception_handler(self._broken)
+            self._recover()
+            found = await self._listen()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._loop.add_signal_handler(number, self._signalled)
+            try:
+                endpoints.write(self._directory, found)
+            except OSError as error:
+                file = self._directory / endpoints.FILE
+                raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None
+            gc.collect()
+            gc.freeze()  # what lives now lives for ever: collections look at what is new,
+            gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
+            self._readiness.listening(found)
+            self._housekeep()
+            self.schedule()
+            try:
+                await self._finished
+            finally:
+                self._close()
 
     def _recover(self) -> None:
         self._telling.cut(self._node)
-        try:
-            self._replica.recover(self._telling.progress, self._telling.passed_over)
-        except LogDamaged:
-            self._egress.close()
-            self._node.close()
-            raise
+        self._replica.recover(self._telling.progress, self._telling.passed_over)
         self._trace.info(
             "recovered",
             snapshot=self._node.started_from,
@@ -276,12 +280,6 @@ class Server:
         endpoints.remove(self._directory)
         for made in self._sockets.by_endpoint.values():
             self._loop.remove_reader(descriptor(made))
-        self._snapshot_keeper.close()
-        self._links.close()
-        self._sockets.close()
-        self._egress.close()
-        self._node.close()
-        self._boot.close()
 
     # ---------------------------------------------------------------- a turn
 
@@ -301,8 +299,8 @@ class Server:
 
     def _synced(self) -> None:
         try:
-            self._node.take_sync()
-        except LogError as error:
+            self._node.take_sync()  # and may have to read for a follower that is behind
+        except (LogError, OSError, Diverged) as error:
             self._log_failed(error)
             return
         if self._replica.relay():
