@@ -85,6 +85,13 @@ class MemberLinks:
         self.update()
         return address
 
+    def note_voters(self) -> None:
+        """Before a turn writes what this member's newest membership is the first to count. Raises LogFailed."""
+        if self._peers is not None:
+            node = self._node
+            committed = node.membership_index <= node.commit_index
+            self._met.note_voters(node.membership.voters, committed=committed)
+
     def update(self) -> None:
         """Goes by the membership; before there is one, by the configuration. Who is being removed stays linked until
         that is committed: it may lead again when the change is given up. A leader knows all members; who hears one

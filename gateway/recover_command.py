@@ -7,6 +7,7 @@ import click
 
 from gateway.config import ConfigError, default_directory, load
 from gateway.replica_log import Clock
+from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
 from replication.files import LogDamaged, LogError
 from replication.membership import Membership, Refused, listed
@@ -53,7 +54,7 @@ def recover(config_file: Path, data: Path | None, given_up: Sequence[int]) -> No
             cluster=bytes.fromhex(cluster.id) or None,
         )
         try:
-            go_on(node, directory, given_up, f"quorumbook serve --config {config_file}")
+            go_on(node, Acquaintances(disk), directory, given_up, f"quorumbook serve --config {config_file}")
         finally:
             node.close()
     except LogDamaged as damage:
@@ -64,7 +65,7 @@ def recover(config_file: Path, data: Path | None, given_up: Sequence[int]) -> No
         raise click.ClickException(str(error)) from None
 
 
-def go_on(node: Node, directory: Path, given_up: Sequence[int], start: str) -> None:
+def go_on(node: Node, met: Acquaintances, directory: Path, given_up: Sequence[int], start: str) -> None:
     """start: the command that starts the replica. Raises Refused, LogError."""
     for snapshot in node.snapshots(click.echo):
         node.start_from(snapshot)
@@ -94,6 +95,7 @@ def go_on(node: Node, directory: Path, given_up: Sequence[int], start: str) -> N
         first, to = node.promised
         which = f"every entry from {first:,} on" if to is None else f"entries {first:,} to {to:,}"
         click.echo(f"lost here before, and given up with it: {which}, as far as it was acknowledged")
+    met.note_voters(frozenset({node.me}), committed=True)  # first: nobody else has what is here from then on
     index = node.stand_alone()
     click.echo(
         f"entry {index:,} makes member {node.me} the only one: start it with {start}, and add others, under new ids"

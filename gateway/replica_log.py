@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 from gateway.config import Config
+from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk
 from replication.files import LogError
 from replication.membership import Member, Membership, of_one
 from replication.node import Node
 from replication.raft import Timing
-from replication.salvage import others_have_it
 from replication.state import STATE_NAME
 from replication.wal import Cut
 
@@ -52,13 +52,14 @@ def origin_of(config: Config) -> Membership:
 
 
 def others_can_repair(directory: Path, config: Config) -> bool:
-    """Whether others are configured, and the log, as far as it can be read, has another voter. Raises OSError,
-    LogDamaged."""
+    """Whether others are configured, and `peers` says that others vote. Raises OSError."""
     if len(config.cluster.members) < 2:
         return False
     disk = RealDisk(str(directory))
     try:
-        return others_have_it(disk, config.cluster.member, origin_of(config))
+        return bool(Acquaintances(disk).voters - {config.cluster.member})
+    except LogError:  # it is damaged, too
+        return False
     finally:
         disk.close()
 

@@ -312,6 +312,7 @@ class Server:
             return
         connections = self._connections
         try:
+            self._links.note_voters()
             more = self._replica.turn()
         except (LogError, OSError, Diverged, ConfigError) as error:
             self._log_failed(error)

@@ -6,11 +6,14 @@ without what it acknowledged. So each start has a random id, its run, which is i
 it; and everybody remembers under which run a member was met last. A copy that was made before that run does not have
 it, however often it is started. The file `peers` keeps both: this directory's last runs, and for every member met its
 directory and run.
+
+It also says who votes, because a damaged log cannot be asked: one whose only voter this member is must not be
+repaired from others, who do not have it (salvage.py).
 """
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from replication import wal
@@ -56,6 +59,7 @@ class Acquaintances:
         self._disk = disk
         self._runs: list[str] = []  # hex
         self._met: dict[int, Met] = {}
+        self.voters = frozenset[int]()  # who can be relied on to have what is here; none: not known
         try:
             file = disk.open(NAME, write=False)
         except FileNotFoundError:
@@ -68,7 +72,7 @@ class Acquaintances:
             raise LogError(f"{file.path}: {bad.what}: start the program that wrote it") from None
         if found is None:
             raise PeersDamaged(file.path)
-        self._runs, self._met = found
+        self._runs, self._met, self.voters = found
 
     def __contains__(self, member: int) -> bool:
         """Whether it was ever met from here."""
@@ -83,6 +87,16 @@ class Acquaintances:
         """A new run, durable before anybody hears of it. run: 16 random bytes. Raises LogFailed."""
         self._runs = [*self._runs, run.hex()][-RUNS:]
         self._save()
+
+    def note_voters(self, voters: frozenset[int], *, committed: bool) -> None:
+        """Who votes by the newest membership. Durable before an entry of that membership is, because one in which this
+        member votes alone counts at once; one that is not committed adds nobody, because the others may not have what
+        was before it. Raises LogFailed."""
+        if not committed:
+            voters &= self.voters
+        if voters != self.voters:
+            self.voters = voters
+            self._save()
 
     def judge(self, hello: Hello) -> str | None:
         """Why this cannot be the member that it says it is, for people; None: it can, and is remembered. Raises
@@ -113,7 +127,7 @@ class Acquaintances:
             file = self._disk.open(new, create=True)
             try:
                 file.truncate(0)
-                file.pwrite(encode(self._runs, self._met), 0)
+                file.pwrite(encode(self._runs, self._met, self.voters), 0)
                 file.sync()
             finally:
                 file.close()
@@ -123,23 +137,25 @@ class Acquaintances:
             raise LogFailed(self._disk.path(NAME), error) from error
 
 
-def encode(runs: Sequence[str], met: dict[int, Met]) -> bytes:
+def encode(runs: Sequence[str], met: dict[int, Met], voters: Iterable[int]) -> bytes:
     """The file's bytes."""
-    return wal.sealed(HEAD.pack(MAGIC, VERSION) + json.dumps({"runs": runs, "met": met}, indent=1).encode())
+    known = {"runs": runs, "met": met, "voters": sorted(voters)}
+    return wal.sealed(HEAD.pack(MAGIC, VERSION) + json.dumps(known, indent=1).encode())
 
 
-def decode(data: bytes) -> tuple[list[str], dict[int, Met]] | None:
-    """What `encode` was given; also of a file of version 1. None: the file is not whole. Raises wal.Bad for a version
-    that is not known here."""
+def decode(data: bytes) -> tuple[list[str], dict[int, Met], frozenset[int]] | None:
+    """What `encode` was given; also of a file of version 1, or without the voters, which older programs did not write.
+    None: the file is not whole. Raises wal.Bad for a version that is not known here."""
     length = max(0, len(data) - wal.CRC.size - HEAD.size)
     fields = wal.unsealed(struct.Struct(f"{HEAD.format}{length}s"), MAGIC, data, 0)
     if fields is None:
         try:
-            return [], {int(id): Met(*met) for id, met in json.loads(data).items()}
+            return [], {int(id): Met(*met) for id, met in json.loads(data).items()}, frozenset()
         except (ValueError, TypeError, AttributeError):
             return None
     version, text = fields
     if version != VERSION:
         raise wal.Bad(wal.CRC.size, f"peers format version {version}; this program reads {VERSION}")
     found = json.loads(text)  # type: ignore[arg-type]
-    return found["runs"], {int(id): Met(*met) for id, met in found["met"].items()}
+    met = {int(id): Met(*met) for id, met in found["met"].items()}
+    return found["runs"], met, frozenset(found.get("voters", ()))

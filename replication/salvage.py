@@ -9,19 +9,14 @@ would remove them. A log whose only voter is this member has nobody to be repair
 `others_have_it` says so.
 """
 
-from collections.abc import Iterator
-from contextlib import suppress
-
-from replication import membership, snapshots, wal
-from replication.archive import open_packed, unpack
+from replication import snapshots, wal
 from replication.files import Disk, LogDamaged, LogError
-from replication.membership import Membership
 from replication.opening import find
 from replication.reach import last_entry, whole_through
 from replication.reader import beginning_of, read_pieces, segment_of
 from replication.renewal import renew
 from replication.retention import remove
-from replication.segments import Names, packed_name, segment_name
+from replication.segments import Names
 from replication.snapshots import Snapshot
 from replication.state import State, read_state, write_state_of
 from replication.truncation import give_up
@@ -91,48 +86,3 @@ def whole_part(disk: Disk, cluster: bytes, snapshot: int) -> wal.Position | None
     if after is not None and after.index > snapshot:
         return None
     return whole_through(disk, cluster, after)
-
-
-def others_have_it(disk: Disk, me: int, origin: Membership) -> bool:
-    """Whether there is another voter by the newest membership that anything in the directory names, be it behind the
-    damage. origin: that of a log that names none. Raises OSError, LogDamaged."""
-    newest = next(snapshots.newest_first(disk, lambda what: None), None)
-    named = [(0, origin)]
-    if newest is not None and newest.header.membership is not None:
-        named.append((newest.header.membership_index, newest.header.membership))
-    names = Names(disk)
-    for number in sorted(names.all):
-        for data in _batches(disk, number, raw=number in names.raw):
-            named += _memberships(data)
-    return bool(max(named, key=lambda one: one[0])[1].voters - {me})
-
-
-def _batches(disk: Disk, number: int, *, raw: bool) -> Iterator[bytes]:
-    """What can be read of a segment."""
-    file = disk.open(segment_name(number) if raw else packed_name(number), write=False)
-    try:
-        if raw:
-            yield file.pread(file.size(), 0)
-            return
-        with suppress(LogDamaged, wal.Bad):
-            if open_packed(file) is not None:
-                for _, data in unpack(file):
-                    yield data
-    finally:
-        file.close()
-
-
-def _memberships(data: bytes) -> Iterator[tuple[int, Membership]]:
-    """Whole entries that name one, wherever they stand, each with its index."""
-    at = data.find(membership.PREFIX)
-    while at >= 0:
-        start = at - wal.ENTRY_BYTES
-        if start >= 0:
-            checksum, length, index, *_ = wal.RECORD.unpack_from(data, start)
-            body = data[start + wal.CRC.size : at + length + -length % 8]
-            if checksum == wal.crc32c(body):
-                with suppress(ValueError):
-                    found = membership.decode(data[at : at + length])
-                    if found is not None:
-                        yield index, found
-        at = data.find(membership.PREFIX, at + 1)

@@ -141,6 +141,35 @@ def test_every_rotten_byte_is_told_and_what_to_do(met: Acquaintances, two: Direc
     assert Acquaintances(RealDisk(str(file.parent))).runs == (b"r" * 16,)
 
 
+def test_who_votes_is_durable_and_only_what_is_committed_adds_to_it(
+    met: Acquaintances, tmp_path: Path
+) -> None:
+    def kept() -> set[int]:
+        return set(Acquaintances(RealDisk(str(tmp_path / "1"))).voters)
+
+    assert kept() == set()  # as an older program leaves it
+    for voters, committed, expected in (
+        ({1, 2}, False, set()),
+        ({1, 2}, True, {1, 2}),
+        ({1, 2, 3}, False, {1, 2}),
+        ({1, 2, 3}, True, {1, 2, 3}),
+        ({1}, False, {1}),
+        ({1, 2, 3}, True, {1, 2, 3}),  # that change was given up
+        ({1}, True, {1}),
+    ):
+        met.note_voters(frozenset(voters), committed=committed)
+        assert kept() == expected
+    met.begin(b"r" * 16)
+    assert kept() == {1}
+
+
+def test_a_file_that_does_not_say_who_votes_is_read(tmp_path: Path) -> None:
+    file = tmp_path / NAME
+    file.write_bytes(wal.sealed(HEAD.pack(MAGIC, 2) + b'{"runs": ["' + b"72" * 16 + b'"], "met": {}}'))
+    met = Acquaintances(RealDisk(str(tmp_path)))
+    assert (met.runs, met.voters) == ((b"r" * 16,), frozenset())
+
+
 def test_a_file_of_version_1_is_read(two: Directory, tmp_path: Path) -> None:
     hello = two.start()
     (tmp_path / "1").mkdir()

@@ -20,6 +20,7 @@ from simulated_disk import Crash, SimulatedDisk
 
 from gateway import recover_command
 from replication import membership
+from replication.acquaintances import Acquaintances
 from replication.membership import Refused
 from replication.messages import Entry
 from replication.node import Node
@@ -111,6 +112,8 @@ def recover(host: Host, disk: SimulatedDisk, lost: Sequence[int]) -> SimulatedDi
         raise Violation(
             f"{host.name} goes on alone from entry {alone.index} on with {members}, and had {last}"
         )
+    if Acquaintances(disk).voters != {host.id}:
+        raise Violation(f"{host.name} goes on alone, and would be repaired from the lost ones")
     return disk
 
 
@@ -119,7 +122,7 @@ def command(host: Host, disk: SimulatedDisk, given_up: Sequence[int]) -> str:
     node, told = host.open_log(disk), StringIO()
     try:
         with redirect_stdout(told):
-            recover_command.go_on(node, Path(), given_up, "serve")
+            recover_command.go_on(node, Acquaintances(disk), Path(), given_up, "serve")
     finally:
         node.close()
     return told.getvalue()

@@ -22,6 +22,7 @@ from simulate import finding
 from gateway import recover_command, rules
 from gateway.intake import Intake
 from replication import following, membership, recovery, state, wal
+from replication.acquaintances import Acquaintances
 from replication.clock import LeaderClock
 from replication.files import Disk, LostData
 from replication.leading import Leading
@@ -256,9 +257,11 @@ def goes_on_alone_without_what_it_did_not_know_to_be_committed() -> Iterator[Non
 
 @contextmanager
 def goes_on_alone_without_asking() -> Iterator[None]:
-    def careless(node: Node, directory: Path, given_up: Sequence[int], start: str) -> None:
+    def careless(
+        node: Node, met: Acquaintances, directory: Path, given_up: Sequence[int], start: str
+    ) -> None:
         try:
-            honest(node, directory, given_up, start)
+            honest(node, met, directory, given_up, start)
         except Refused:
             node.stand_alone()
 

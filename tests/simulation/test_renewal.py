@@ -12,11 +12,10 @@ from test_snapshot_files import begin, long_log, snapshot_at
 from replication import snapshots, wal
 from replication.files import LogDamaged
 from replication.log import Log
-from replication.membership import Member, Membership, encode, of_one
 from replication.messages import HardState, Proposal
 from replication.node import Node
 from replication.reader import check_pieces
-from replication.salvage import others_have_it, salvage
+from replication.salvage import salvage
 from replication.snapshots import Snapshot, part_name
 from replication.state import read_state
 
@@ -198,35 +197,6 @@ def test_power_is_lost_at_every_operation_of_a_repair_that_costs_no_promise() ->
         assert not node.lost
         assert node.last_index == follower.last_index
     pytest.fail("it takes more operations")
-
-
-def test_who_else_votes_is_seen_behind_the_damage() -> None:
-    """The newest membership counts, in a raw or a compressed segment, or in the snapshot: a log that has only this
-    voter left must not be repaired from others."""
-    two = Membership((Member(1, "a:1", voter=True), Member(2, "b:1", voter=True)), 2)
-    alone = Membership((Member(1, "a:1", voter=True), Member(3, "c:1", voter=False)), 3)
-    follower = long_log()
-    for named, others in ((two, True), (alone, False)):
-        follower.append([encode(named)])
-        follower.sync(beside=False)
-        follower.settle(follower.last_index)
-        assert others_have_it(follower.disk.copy(), 1, of_one()) == others
-        disk = follower.disk.copy()
-        name = min(name for name in disk.files if "segment" in name)
-        disk.files[name].cached[wal.DATA + 200] ^= 1
-        assert others_have_it(disk, 1, of_one()) == others
-        assert others_have_it(disk, 7, of_one())
-        snapshot_at(follower, follower.last_index)
-        disk = follower.disk.copy()
-        for name in [name for name in disk.files if "segment" in name]:
-            disk.unlink(name)
-        assert others_have_it(disk, 1, of_one()) == others
-
-
-def test_a_log_that_names_no_membership_is_of_the_configured_one() -> None:
-    disk = SimulatedDisk(3)
-    assert not others_have_it(disk, 1, of_one())
-    assert others_have_it(disk, 1, Membership((Member(2, "b:1", voter=True),), 2))
 
 
 def test_a_log_of_which_nothing_can_be_used_begins_again() -> None:
