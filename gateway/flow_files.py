@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -105,13 +106,40 @@ def read_fills(path: str | Path) -> Iterator[Fill]:
 
 
 @contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Where to write what gets this name when it is complete: who is interrupted leaves neither half a file nor harms
+    the one that was there. What is no file (a pipe, a device) is written to as it is."""
+    target = Path(path).resolve()  # it may be a link
+    if target.exists() and not target.is_file():
+        yield Path(path)
+        return
+    new = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        yield new
+        new.replace(target)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == str(new):
+            error.filename = str(path)
+        new.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def create_text(path: str | Path) -> Iterator[TextIO]:
-    """A new file to write text to, compressed as its name says; the same text gives the same bytes."""
-    name = str(path)
-    if name == "-":
+    """A new file to write text to, compressed as its name says; the same text gives the same bytes. It is there when
+    it is whole."""
+    if str(path) == "-":
         yield sys.stdout
         sys.stdout.flush()
-    elif name.endswith(".gz"):
+        return
+    with whole(path) as new, packed_text(new, str(path)) as text:
+        yield text
+
+
+@contextmanager
+def packed_text(path: Path, name: str) -> Iterator[TextIO]:
+    """name: says how it is compressed."""
+    if name.endswith(".gz"):
         with (
             open(path, "wb") as raw,
             gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
@@ -141,7 +169,7 @@ def write_flow(path: str | Path, rows: Iterable[FlowRow]) -> int:
 
 
 class FillsWriter(AbstractContextManager["FillsWriter"]):
-    """A fills file being written; fills are appended as they happen."""
+    """A fills file being written, which is there when all fills are in it."""
 
     def __init__(self, path: str | Path) -> None:
         self._file = create_text(path)

@@ -82,22 +82,20 @@ def replay(
                     writer.write(exchange.take_trades())
                 if entries == last:
                     break
+            if last is not None and exchange.applied_index < last:
+                raise click.ClickException(
+                    f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it"
+                )
+            if symbol is not None and symbol not in exchange.symbols():
+                raise click.ClickException(
+                    f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
+                )
     except LogError as error:
         raise click.ClickException(str(error)) from None
     except ValueError as error:
         raise click.ClickException(f"{directory}: the snapshot it begins with: {error}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
-    if last is not None and exchange.applied_index < last:
-        raise click.ClickException(
-            f"{directory}: the log ends with entry {exchange.applied_index}; --to {last} is beyond it"
-        )
-    if symbol is not None and symbol not in exchange.symbols():
-        if fills:
-            fills.unlink()
-        raise click.ClickException(
-            f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
-        )
     seconds = time.perf_counter() - began
     if begins:
         click.echo(

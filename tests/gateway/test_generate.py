@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from console import told
 
 from engine.machine import Machine
-from gateway.flow import flow_line, play_flow
+from gateway.flow import FlowRow, flow_line, play_flow
 from gateway.flow_files import read_blocks, read_fills, read_flow
 from gateway.generate import FlowGenerator
 from gateway.generate_command import generate
@@ -63,3 +64,30 @@ def test_a_place_that_cannot_be_written_is_told(
 ) -> None:
     code, error = told(monkeypatch, capsys, "generate", "--rows", "10", "--out", "/nonexistent/day.csv")
     assert (code, error) == (1, "quorumbook: /nonexistent/day.csv: No such file or directory\n")
+
+
+@pytest.mark.parametrize("name", ["day.csv", "day.csv.gz", "day.csv.zst"])
+def test_who_is_interrupted_leaves_no_half_file_and_the_one_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    out = tmp_path / name
+    assert CliRunner().invoke(generate, ["--rows", "10", "--out", str(out)]).exit_code == 0
+    before = out.read_bytes()
+    flow = FlowGenerator.flow
+
+    def interrupted(self: FlowGenerator) -> Iterator[FlowRow]:
+        yield from islice(flow(self), 50)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FlowGenerator, "flow", interrupted)
+    assert CliRunner().invoke(generate, ["--rows", "100", "--out", str(out)]).exit_code != 0
+    assert out.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "null.csv"
+    link.symlink_to("/dev/null")
+    assert CliRunner().invoke(generate, ["--rows", "10", "--out", str(link)]).exit_code == 0
+    assert Path("/dev/null").is_char_device()
+    assert list(tmp_path.iterdir()) == [link]
