@@ -258,6 +258,8 @@ class Client:
             endpoint = link.endpoint
             core.begin(link)
             while core.session.state is State.LOGON and not core.broken():
+                if core.strange:
+                    raise ConnectError(core.unanswered(patience))
                 if time.monotonic() >= end:
                     raise TimeoutError(core.unanswered(patience))
                 core.absorb(link.pump(max(min(1.0, end - time.monotonic()), 0.0)))

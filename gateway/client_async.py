@@ -261,6 +261,8 @@ class AsyncClient:
             endpoint = link.endpoint
             core.begin(link)
             while core.session.state is State.LOGON and not core.broken():
+                if core.strange:
+                    raise ConnectError(core.unanswered(patience))
                 if self._loop.time() >= end:
                     raise TimeoutError(core.unanswered(patience))
                 core.absorb(link.pump(0.0))

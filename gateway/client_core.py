@@ -50,12 +50,21 @@ class Memory:
         except (OSError, ValueError, KeyError, TypeError):
             return 1, None
 
+    def check(self) -> None:
+        """Before anything is sent. Raises OSError when nothing can be kept here."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._fresh.touch()
+        self._fresh.unlink()
+
+    @property
+    def _fresh(self) -> Path:
+        return self.path.with_suffix(f".{os.getpid()}.new")
+
     def save(self, next_out: int, next_in: int | None) -> None:
         """Replace the file as a whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_text(json.dumps({"next_out": next_out, "next_in": next_in}) + "\n")
-        fresh.replace(self.path)
+        self._fresh.write_text(json.dumps({"next_out": next_out, "next_in": next_in}) + "\n")
+        self._fresh.replace(self.path)
 
 
 Endpoint = str | Sequence[str] | Callable[[], str | Sequence[str]]
@@ -90,6 +99,8 @@ class Core:
         memory = options.get("memory")
         self.memory = Memory(Path(memory)) if memory is not None else None
         next_out, next_in = self.memory.load() if self.memory is not None else (1, None)
+        if self.memory is not None:
+            self.memory.check()
         grace_ms = options.get("grace_ms")
         for name, compid in (("CompID", comp_id), ("target CompID", options.get("target", "QUORUMBOOK"))):
             identifier(name, compid, 64)
@@ -113,6 +124,7 @@ class Core:
         self.backlog_count = 0
         self.batching = False
         self._turn = -1
+        self._garbled = 0  # what the decoder had counted when this connection began
 
     def endpoint(self) -> str:
         """The endpoint to try next: each in turn."""
@@ -128,6 +140,7 @@ class Core:
     def begin(self, link: Link) -> None:
         """Log on over a new connection."""
         self.link = link
+        self._garbled = self.session.decoder.garbled
         self.endpoints[self._turn % len(self.endpoints)] = link.endpoint  # now we know what it speaks
         self.session.logon(self.clock(), reset=self.reset)
         self.transmit()
@@ -191,6 +204,11 @@ class Core:
             self.orders.apply(report)
             yield report
 
+    @property
+    def strange(self) -> bool:
+        """Whether what came by this connection was no FIX."""
+        return self.session.decoder.garbled > self._garbled
+
     def hung_up(self) -> str:
         """Why the other side may have closed the connection before it answered the Logon."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
@@ -199,7 +217,7 @@ class Core:
     def unanswered(self, seconds: float) -> str:
         """Why a Logon that got no answer for so long may have got none."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
-        if self.session.decoder.garbled:
+        if self.strange:
             return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
         return f"nobody answers the Logon at {here} within {seconds:.2g} s; either {NO_ANSWER}"
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Timer
 from typing import Any
 
 import click
@@ -21,11 +20,9 @@ from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
 from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce
-from gateway.config import ConfigError
+from gateway.impatience import impatient
 from gateway.locate import Place, explained, where_to_log_on
-from gateway.replicas import WORD_SECONDS
 
-NOTHING_YET = "no answer yet; quorumbook status shows how the exchange is"
 Command = Callable[..., None]
 COLUMNS = {
     "ClOrdID": "cl_ord_id",
@@ -85,30 +82,24 @@ def session(
             click.echo(f"note: {error}; starting over", err=True)
             memory.unlink(missing_ok=True)
             client = log_on()
-        with client:
+        try:
             yield client, place, missed
+        finally:
+            close(client)
 
 
-@contextmanager
-def impatient(place: Place) -> Iterator[None]:
-    """Says why there may be no answer: after a moment, or when there is none."""
-    told = Event()
-
-    def tell() -> None:
-        told.set()
-        click.echo(f"waiting: {place.unled() or NOTHING_YET}", err=True)
-
-    timer = Timer(WORD_SECONDS, tell)
-    timer.start()
+def close(client: Client) -> None:
+    """What was asked for is done by now, whatever becomes of the numbers."""
     try:
-        yield
-    except (ConnectionError, TimeoutError) as error:
-        why = None if told.is_set() else place.unled()
-        if why is None:
-            raise
-        raise ConfigError(f"{error}; {why}") from None
-    finally:
-        timer.cancel()
+        client.close()
+    except ConnectionError:
+        raise
+    except OSError as error:
+        click.echo(
+            f"note: the session's numbers could not be kept: {error.filename}: {error.strerror}; what is shown here "
+            "was done, and the next command goes on with the numbers that the exchange has",
+            err=True,
+        )
 
 
 @click.command("order", context_settings={"ignore_unknown_options": True})  # -5 is a price, not an option

@@ -19,6 +19,7 @@ from rich.table import Table
 from gateway.client import Client, connect
 from gateway.flow import FlowRow
 from gateway.flow_files import FillsWriter, read_blocks
+from gateway.impatience import impatient, reasoned
 from gateway.locate import Place, explained, where_to_log_on
 from gateway.play import Answers, FlowRequests
 from gateway.reasons import reason_text
@@ -83,16 +84,15 @@ def play(
         )  # also: every line is good before anything is sent
         requests = FlowRequests(symbol, parts(price), parts(quantity))
         comp_id = comp_id or "PLAY-" + np.base_repr(time.time_ns() // 1_000_000, 36)
-        with (
-            FillsWriter(fills) if fills else nullcontext() as writer,
-            connect(
-                place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS
-            ) as client,
-        ):
+        with FillsWriter(fills) if fills else nullcontext() as writer, log_on(place, comp_id) as client:
             player = Player(client, requests, rate)
             session = options(comp_id, endpoints, data)
             started = time.perf_counter()
-            with bar(total, symbol) as progress, interruptible(player, total, session):
+            with (
+                bar(total, symbol) as progress,
+                interruptible(player, total, session),
+                reasoned(place),
+            ):
                 for rows in read_blocks(flow):
                     for sent in player.play(rows):
                         progress(sent)
@@ -113,6 +113,12 @@ def play(
         raise click.ClickException(
             f"{answers.rejected:,} requests were refused as messages: {player.refusal}"
         )
+
+
+def log_on(place: Place, comp_id: str) -> Client:
+    """Says after a moment what it waits for."""
+    with impatient(place):
+        return connect(place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS)
 
 
 @contextmanager

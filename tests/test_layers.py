@@ -65,6 +65,7 @@ EDGE = {
     "gateway/book_commands.py",
     "gateway/bench_command.py",
     "gateway/locate.py",
+    "gateway/impatience.py",
     "gateway/replicas.py",
     "gateway/snapshot_command.py",
     "gateway/verify_command.py",

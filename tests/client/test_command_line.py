@@ -1,5 +1,6 @@
 """The commands against a real exchange: orders, books, and whole flows played over FIX."""
 
+import errno
 import gzip
 import json
 import os
@@ -17,9 +18,11 @@ from click.testing import CliRunner
 
 from engine.records import Reason
 from gateway import bench_command, play_command
+from gateway.client_core import Memory
 from gateway.config import ConfigError
 from gateway.flow_files import read_blocks
 from gateway.locate import Place
+from gateway.order_commands import order
 from gateway.play_command import play
 from gateway.reasons import GatewayReason, reason_text
 from tests.client.running import ENVIRONMENT, Running, quorumbook
@@ -122,6 +125,35 @@ def test_play_looks_at_the_place_of_its_fills_before_it_sends(exchange: Running,
     assert done.stderr == f"quorumbook: {nowhere}: No such file or directory\n"
     after = quorumbook("status", "--json", data=exchange.data).stdout
     assert json.loads(before)["input_number"] == json.loads(after)["input_number"]
+
+
+def test_who_could_not_keep_the_sessions_numbers_is_told_before_anything_is_sent(own: Running) -> None:
+    (own.data / "clients").write_text("not a directory")
+    before = quorumbook("status", "--json", data=own.data).stdout
+    done = quorumbook("order", "buy", "AAPL", "1", "10", data=own.data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"quorumbook: {own.data / 'clients'}: File exists\n"
+    after = quorumbook("status", "--json", data=own.data).stdout
+    assert json.loads(before)["input_number"] == json.loads(after)["input_number"]
+
+
+def test_who_loses_the_sessions_numbers_hears_that_the_order_is_in(
+    own: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Memory, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    monkeypatch.setattr(Memory, "save", full)
+    done = CliRunner().invoke(order, ["buy", "AAPL", "1", "10", "--data", str(own.data)])
+    assert (done.exit_code, "new" in done.stdout) == (0, True)
+    assert "CLI.json: No space left on device; what is shown here was done" in done.stderr
+
+
+def test_an_endpoint_of_another_kind_is_told_at_once(exchange: Running, tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = quorumbook("order", "buy", "AAPL", "1", "10", "--connect", exchange.endpoints["admin"])
+    assert (done.returncode, "does not speak FIX" in done.stderr) == (1, True)
+    assert time.monotonic() - began < 5
 
 
 def test_a_table_in_a_pipe_cuts_nothing_short(exchange: Running) -> None:

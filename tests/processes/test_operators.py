@@ -151,7 +151,9 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     assert cluster.members[first].ask(command="status")["accepting"]
 
 
-def test_who_waits_for_a_leader_hears_of_it_before_that_fails(cluster: ClusterProcesses) -> None:
+def test_who_waits_for_a_leader_hears_of_it_before_that_fails(
+    cluster: ClusterProcesses, tmp_path: Path
+) -> None:
     cluster.begin(free_members(3))
     for id in (2, 3):
         cluster.members[id].kill()
@@ -161,7 +163,13 @@ def test_who_waits_for_a_leader_hears_of_it_before_that_fails(cluster: ClusterPr
     words = (
         "no replica that answers knows a leader: of the voters 1, 2, 3 only 1 can be asked, and it takes 2"
     )
-    for arguments in (["order", "buy", "AAPL", "1", "10"], ["transfer"]):
+    flow = tmp_path / "flow.csv"
+    flow.write_text("seq,time_ns,action,order_id,side,price_ticks,qty,tif\n1,1,NEW,5,B,1,1,GTC\n")
+    for arguments in (
+        ["order", "buy", "AAPL", "1", "10"],
+        ["play", str(flow), "--symbol", "AAPL"],
+        ["transfer"],
+    ):
         command = one.command[: one.command.index("serve")]
         with subprocess.Popen(
             [*command, *arguments, *places],
