@@ -515,7 +515,7 @@ class Node:
     def alone(self) -> bool:
         """Whether this is the only member, and nothing is on its way that others took part in."""
         raft = self._raft
-        if raft is None or raft.unwritten or self._log.syncing:
+        if raft is None or raft.unwritten or self._log.syncing or self._given_index < raft.commit_index:
             return False
         return raft.membership.ids == {self.me}
 
