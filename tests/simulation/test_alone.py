@@ -14,8 +14,8 @@ from replication.node import Node
 ONLY = Membership((BIRTH.members[0],), 3)
 
 
-def appended(node: Node, *payloads: bytes) -> None:
-    """By member 2, which leads in term 2, and written here."""
+def appended(node: Node, *payloads: bytes) -> list[int]:
+    """By member 2, which leads in term 2, and written here; the entries that are given to be applied."""
     before = node.last_index
     entries = tuple(
         Entry(before + 1 + place, 2, 10**9, memoryview(payload), b"")
@@ -23,9 +23,11 @@ def appended(node: Node, *payloads: bytes) -> None:
     )
     log_term = 1 if before == 1 else 2
     node.step(Message(Kind.APPEND, 2, 1, 2, index=before, log_term=log_term, commit=before, entries=entries))
+    given = []
     for _ in range(8):
-        node.turn()
+        given += [entry.index for entry in node.turn()]
         node.relay()
+    return given
 
 
 def test_the_entry_that_leaves_it_alone_comes_with_more_than_the_segment_has_room_for() -> None:
@@ -34,10 +36,33 @@ def test_the_entry_that_leaves_it_alone_comes_with_more_than_the_segment_has_roo
     node = opened(disk, birth=BIRTH)
     node.begin()
     large, last = b"x" * MAX_ENTRY_BYTES, membership.encode(ONLY)
+    given = []
     while wal.batch_end(node._log._place.offset, [len(large), len(last)]) <= SEGMENT_BYTES:
-        appended(node, b"y" * 100)
-    appended(node, large, last)
+        given += appended(node, b"y" * 100)
+    given += appended(node, large, last)
     assert (node.role, node.commit_index) == ("leader", node.last_index)
+    assert given == list(range(given[0], node.last_index + 1)), "each is applied, in order"
+
+
+def test_the_entry_that_leaves_a_leader_alone_is_applied_before_what_is_proposed_then() -> None:
+    """Its sync is taken between two turns."""
+    disk = SimulatedDisk(1)
+    disk.sync_may_end = lambda: True
+    node = opened(disk, birth=ONLY)
+    node.begin()
+    given = node.turn()
+    node.change(node.membership.add(4, "host4:1"))
+    for _ in range(4):
+        given += node.turn()
+    disk.sync_may_end = lambda: False
+    node.change(node.membership.remove(4))
+    given += node.turn()
+    disk.sync_may_end = lambda: True
+    node.take_sync()
+    node.propose(b"z" * 20)
+    for _ in range(4):
+        given += node.turn()
+    assert [entry.index for entry in given] == list(range(given[0].index, node.last_index + 1))
 
 
 def damaged() -> SimulatedDisk:
