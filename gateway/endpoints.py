@@ -1,8 +1,9 @@
 """Where a server listens: ports that are free, and endpoints.json, which says it to clients."""
 
 import os
+import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,45 @@ def bind(loaded: Loaded, say: Callable[[str], None], name: str, how: Callable[[s
             ) from None
         say(f"port {port} ({name}) is taken: using a free one")
         return how(f"tcp://{host}:0")
+
+
+def listener_at(address: str) -> socket.socket:
+    """Bound, for other members. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, int(port)))
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, error.strerror, address) from None
+    return made
+
+
+def not_for_members(loaded: Loaded, error: OSError) -> ConfigError:
+    """What `listener_at` raised, for people."""
+    return ConfigError(f"{loaded.file}: cluster.members: {error.filename}: {error.strerror}")
+
+
+def try_all(loaded: Loaded) -> None:
+    """Binds what the file states, and lets it go again: before there is a log, which keeps a wrong address for ever.
+    Raises ConfigError."""
+    cluster = loaded.config.cluster
+    with ExitStack() as stack:
+
+        def bound(address: str) -> str:
+            stack.enter_context(listener_at(address.removeprefix("tcp://")))
+            return address
+
+        for name in ORDER:
+            if f"network.{name}" in loaded.given:
+                bind(loaded, lambda _: None, name, bound)
+        if cluster.members:
+            try:
+                bound(cluster.addresses()[cluster.member])
+            except OSError as error:
+                raise not_for_members(loaded, error) from None
 
 
 def complete(found: dict[str, str]) -> Endpoints:

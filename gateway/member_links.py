@@ -1,13 +1,13 @@
 """The links to the other members, for a server: sockets, TLS, and what comes by them into the replica."""
 
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import Cluster, ConfigError
+from gateway.endpoints import listener_at
 from gateway.rules import refusal
 from gateway.telling import Telling
 from replication.acquaintances import Acquaintances
@@ -72,14 +72,7 @@ class MemberLinks:
         if self._peers is None:
             return None
         address = self._cluster.addresses()[self._cluster.member]
-        host, _, port = address.rpartition(":")
-        host = host.strip("[]")
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, int(port)))
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, address) from None
+        listener = listener_at(address)
         self._met.begin(self._run)  # not earlier: a start that fails uses up none of the runs that are kept
         self._peers.listen(listener)
         self.update()

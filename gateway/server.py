@@ -34,6 +34,7 @@ from gateway.read_index import ReadIndex
 from gateway.readiness import People, Readiness
 from gateway.replica import Replica
 from gateway.replica_log import open_log
+from gateway.replicas import has_log
 from gateway.snapshot_keeper import SnapshotKeeper
 from gateway.snapshot_process import Making
 from gateway.sockets import Sockets, descriptor
@@ -101,6 +102,8 @@ class Server:
         self._visits = Visits(self._loop, self._finished)
         config = loaded.config
         self._tick_seconds = config.cluster.heartbeat_ms / 1000
+        if not has_log(directory):
+            endpoints.try_all(loaded)
         with ExitStack() as opened:  # a start that fails leaves nothing open
             boot = Boot(directory, config.storage.durability == "disk")
             disk = RealDisk(str(directory), durable=boot.durable)
@@ -160,9 +163,13 @@ class Server:
         with self._opened:
             self._loop.set_exception_handler(self._broken)
             self._recover()
-            found = await self._listen()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:  # Ctrl-C meanwhile: here asyncio tells of it
+                return
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._loop.add_signal_handler(number, self._signalled)
+            found = await self._listen()
             try:
                 endpoints.write(self._directory, found)
             except OSError as error:
@@ -206,9 +213,7 @@ class Server:
         try:
             peers = self._links.listen(self._replica)
         except OSError as error:
-            raise Stopped(
-                f"{self._loaded.file}: cluster.members: {error.filename}: {error.strerror}"
-            ) from None
+            raise endpoints.not_for_members(self._loaded, error) from None
         if peers is not None:
             self._tick()
             self._loop.add_reader(self._node.sync_descriptor, self._synced)

@@ -458,6 +458,13 @@ class Raft:
         """Raises Diverged."""
         own = self.log.hash_at(index)
         if own and chain_hash and own != chain_hash:
+            if index == 1:
+                raise Diverged(
+                    f"entry 1 is not that of member {self.leader}, so this member began a cluster of its own: "
+                    "--first-start was wrong here, because the cluster was there already, or cluster.members is not "
+                    f"the same at all. Remove member {self.me} from the cluster, and add it under a new id, with an "
+                    "empty directory, without --first-start"
+                )
             raise Diverged(
                 f"entry {index} has the same term here and at member {self.leader}, and another chain hash: one of the "
                 "two logs is damaged. Compare them with quorumbook verify, and restore the damaged one"

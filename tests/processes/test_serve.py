@@ -2,11 +2,14 @@
 
 import json
 import signal
+import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from exchange_process import CONFIG, ExchangeProcess, wait_until
+from cluster_processes import config_of, free_members
+from exchange_process import CONFIG, PATIENCE_SECONDS, ExchangeProcess, wait_until
 from fix_client import Closed, FixClient
 
 TRANSPORTS = ("tcp", "zmq")
@@ -187,6 +190,61 @@ def test_sigint_stops_cleanly(exchange: ExchangeProcess) -> None:
     exchange.signal(signal.SIGINT)
     assert exchange.wait() == 0
     assert any(line.startswith("stopped") for line in exchange.output)
+
+
+@pytest.mark.parametrize("when", ["_recover", "_listen"])
+def test_sigint_while_it_starts_stops_cleanly(tmp_path: Path, when: str) -> None:
+    script = f"""
+import os, signal
+from gateway import cli, server
+was = server.Server.{when}
+def {when}(self):
+    os.kill(os.getpid(), signal.SIGINT)
+    return was(self)
+server.Server.{when} = {when}
+cli.main()
+"""
+    one = ExchangeProcess(tmp_path)
+    one.command[one.command.index("-c") + 1] = script
+    done = subprocess.run(
+        one.command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        env=one.environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("stopped\n")
+    assert ("ready " in done.stdout) == (when == "_listen")
+    assert not (one.data / "endpoints.json").exists()
+
+
+@pytest.mark.parametrize("what", ["cluster.members", "network.feed"])
+def test_a_first_start_that_cannot_listen_leaves_no_log(tmp_path: Path, what: str) -> None:
+    """What the file says wrongly would be in it for ever."""
+    (address,) = free_members(1).values()
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        config = config_of("ab" * 16, 1, {1: f"127.0.0.1:{port}" if what == "cluster.members" else address})
+        config = config.replace("feed = 0", f"feed = {port if what == 'network.feed' else 0}")
+        one = ExchangeProcess(tmp_path, config=config)
+        one.command.append("--first-start")
+        done = subprocess.run(
+            one.command,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            env=one.environment,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert f"{what}: " in done.stderr
+        assert "Address already in use" in done.stderr
+        assert not list(one.data.glob("*.segment*"))
+    (one.directory / "config.toml").write_text(config_of("ab" * 16, 1, {1: address}))
+    with one:
+        assert one.ask(command="status")["membership"][0]["address"] == address
 
 
 def test_one_line_begins_ready(exchange: ExchangeProcess) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_an_empty_member_says_what_may_have_been_forgotten(cluster: ClusterProce
     alone = cluster.start(1, config_of("ab" * 16, 1, addresses))
     wait_for_words(alone, "If this is a new cluster, start each member once with --first-start")
     assert f"quorumbook add 1 {addresses[1]}" in said(alone, "--first-start")[0]
+
+
+def test_a_new_member_that_began_a_cluster_of_its_own_says_so(cluster: ClusterProcesses) -> None:
+    addresses = free_members(4)
+    cluster.begin({id: addresses[id] for id in (1, 2, 3)})
+    cluster.succeed("add", "4", addresses[4], "--learner")
+    four = cluster.members[4] = ExchangeProcess(
+        cluster.members[1].directory.parent / "member4", config=config_of("ab" * 16, 4, addresses)
+    )
+    four.command.append("--first-start")
+    with suppress(AssertionError):
+        four.start()  # it may end before it said whether it is ready
+    assert four.wait() == 1
+    (line,) = said(four, "began a cluster of its own: --first-start was wrong here")
+    assert "Remove member 4 from the cluster, and add it under a new id, with an empty directory" in line
+    assert "damaged" not in line
 
 
 @pytest.mark.parametrize("removed", [1, 3])
