@@ -24,7 +24,7 @@ class NotLeading(Refused):
 class MemberAdmin:
     """Every command raises membership.Refused, with a text for people, and gives what the answer holds.
 
-    troubles: what was last wrong with members that there is no link to; 0 = with strangers. refused: whether some
+    troubles: what is wrong with members that there is no link to; 0 = with strangers. refused: whether some
     member will not have this replica. proposed: called when there is something for the log to do: take a turn.
     """
 

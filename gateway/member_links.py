@@ -123,7 +123,7 @@ class MemberLinks:
         return self._peers.linked if self._peers is not None else {}
 
     def troubles(self) -> dict[int, str]:
-        """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
+        """What is wrong with members that there is no link to, for people; 0 = with strangers."""
         return self._peers.troubles if self._peers is not None else {}
 
     def refused(self) -> bool:

@@ -13,7 +13,7 @@ NEW_ID = "add the machine under a new id, with an empty directory"
 
 
 class Waiting:
-    """troubles: what was last wrong with members that there is no link to, by id; 0 = with strangers."""
+    """troubles: what is wrong with members that there is no link to, by id; 0 = with strangers."""
 
     def __init__(self, replica: Replica, cluster: Cluster, troubles: Callable[[], dict[int, str]]) -> None:
         self._replica = replica
@@ -45,19 +45,14 @@ class Waiting:
     def _without_leader(self) -> str:
         node, linked = self._replica.node, self._replica.linked
         members = node.membership
-        refusals = [what for id, what in sorted(self._troubles().items()) if id in self._others]
-        if refusals:
-            return refusals[0]
+        troubles = {id: what for id, what in sorted(self._troubles().items()) if id in self._others}
         if not members.ids:
-            return self._empty()
+            return next(iter(troubles.values()), None) or self._empty()
         reached = (linked | {node.me}) & members.voters
         if len(reached) < members.quorum:
-            if self._unled_seconds < LOOKING_SECONDS:
-                return "looking for the other members"
-            return (
-                f"of the voters {listed(members.voters)} only {listed(reached)} can be reached from here, and it takes "
-                f"{members.quorum}: start the others"
-            )
+            return self._too_few(reached, troubles)
+        if troubles:
+            return next(iter(troubles.values()))
         if node.lost:
             return "this replica lost what it had acknowledged, and votes for nobody until a leader has repaired it"
         if node.missing:
@@ -67,6 +62,19 @@ class Waiting:
             )
         return "an election is on"
 
+    def _too_few(self, reached: set[int], troubles: dict[int, str]) -> str:
+        """Some voters answer and there is no link all the same; the others do not run, or are cut off."""
+        members = self._replica.node.membership
+        wrong = [what for id, what in troubles.items() if id in members.voters]
+        silent = members.voters - reached - troubles.keys()
+        if not wrong and self._unled_seconds < LOOKING_SECONDS:
+            return "looking for the other members"
+        start = [f"start {listed(silent)}" if wrong else "start the others"] if silent else []
+        return (
+            f"of the voters {listed(members.voters)} only {listed(reached)} can be reached from here, and it takes "
+            f"{members.quorum}: {'; '.join([*wrong[:1], *start])}"
+        )
+
     @property
     def _unled_seconds(self) -> float:
         return time.time() - self._led_s
@@ -74,7 +82,7 @@ class Waiting:
     @property
     def _others(self) -> set[int]:
         node = self._replica.node
-        return {*node.membership.ids, *self._cluster.addresses()} - {node.me}
+        return {*(node.membership.ids or self._cluster.addresses())} - {node.me}
 
     def _empty(self) -> str:
         if self._unled_seconds < HINT_SECONDS:

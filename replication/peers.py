@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Protocol, cast
 
 from replication.acquaintances import Acquaintances
@@ -39,7 +40,8 @@ REFUSED_SECONDS = 1  # between attempts where a member answers, and no link come
 HELLO_SECONDS = 5
 HELLO_BYTES = 64 << 10  # before a link is ready no more is taken
 UNSETTLED = 64  # accepted connections without a hello: for one more the oldest is closed
-TOLD = 64  # troubles that are remembered
+TOLD = 64  # troubles that are remembered ...
+TOLD_SECONDS = 10  # ... for so long, unless they are met again: whoever goes on trying does so more often
 SHOWN = 500  # characters of what the other side says that people are told
 DIAL_SECONDS = 2
 DEAD_MS = 2_000  # what was sent and is not acknowledged by the other machine for so long ends a link ...
@@ -178,8 +180,8 @@ class Peers:
         self._tls = tls
         self._links: dict[int, _Link] = {}
         self._dialling: set[int] = set()
-        self._told: dict[int, str] = {}
-        self._refusing: set[int] = set()
+        self._told: dict[int, tuple[str, float]] = {}  # and until when
+        self._refusing: dict[int, float] = {}  # until when
         self._loop = asyncio.get_running_loop()
         self._accepting: asyncio.Task[None] | None = None
         self._welcoming: dict[asyncio.Task[None], None] = {}  # the oldest first
@@ -236,7 +238,8 @@ class Peers:
         except TimeoutError:
             self.tell(0, f"somebody at {host} has said no hello for {HELLO_SECONDS} s")
         except OSError as error:
-            self.tell(0, f"somebody at {host} has shown no certificate of this cluster's authority ({error})")
+            why = str(error) or "the connection ended"
+            self.tell(0, f"somebody at {host} has shown no certificate of this cluster's authority ({why})")
 
     def update(self, members: dict[int, str], last_id: int, *, newer: bool, admits: bool) -> None:
         """Goes by these members: dials whom it should, hangs up on who is no member any more.
@@ -264,6 +267,7 @@ class Peers:
         """Until there is a link, or none is wanted. A process that is killed may take a connection before the kernel
         closes it, and one that begins may not answer yet: the first attempts follow each other closely."""
         wait = RETRY_SECONDS
+        patience = 4 * wait if self._tls else REFUSED_SECONDS  # no dying process finishes a handshake
         try:
             while not self._closed and id in self.members and id not in self._links:
                 link = await self._connected(id)
@@ -275,7 +279,7 @@ class Peers:
                     continue
                 link.transport.abort()
                 wait = REFUSED_SECONDS if link.refused else min(2 * wait, REFUSED_SECONDS)
-                if wait == REFUSED_SECONDS and not link.refused:
+                if wait >= patience and not link.refused:
                     self._say_why_not(id, link)
                 await asyncio.sleep(wait)
         finally:
@@ -309,24 +313,26 @@ class Peers:
         why = ended if link.settled.is_set() else f"nothing came for {HELLO_SECONDS} s"
         self.tell(id, f"member {id} at {self.members.get(id)} says no hello ({why}); {KEYS}")
 
-    def tell(self, id: int, what: str) -> None:
-        """What stands between this replica and a member (0 = a stranger), once."""
-        if self._told.get(id) == what:
+    def tell(self, id: int, what: str, seconds: float | None = None) -> None:
+        """What stands between this replica and a member (0 = a stranger), once. seconds: for which it is remembered."""
+        before, _ = self._told.pop(id, ("", 0.0))
+        self._told[id] = what, self._loop.time() + (TOLD_SECONDS if seconds is None else seconds)
+        if what == before:
             return
-        self._told.pop(id, None)
-        self._told[id] = what
         if len(self._told) > TOLD:  # a stranger may say that it is anybody
             del self._told[next(iter(self._told))]
         self.receiver.trouble(id, what)
 
     def refused(self, link: _Link, why: str) -> None:
-        """The other side will not have this replica."""
-        self._refusing.add(link.peer)
-        self.tell(link.peer, f"{link.name} refuses this replica: {why}")
+        """The other side will not have this replica. One with a higher id, which is not dialled from here, may never
+        say it again: it hung up on a member that was removed."""
+        seconds = inf if link.peer > self.me else TOLD_SECONDS
+        self._refusing[link.peer] = self._loop.time() + seconds
+        self.tell(link.peer, f"{link.name} refuses this replica: {why}", seconds)
 
     def _forget(self, id: int) -> None:
         self._told.pop(id, None)
-        self._refusing.discard(id)
+        self._refusing.pop(id, None)
 
     # ---------------------------------------------------------------- links come and go
 
@@ -409,13 +415,18 @@ class Peers:
 
     @property
     def troubles(self) -> dict[int, str]:
-        """What was last wrong with members that there is no link to, for people; 0 = with strangers."""
-        return {id: what for id, what in self._told.items() if id not in self._links}
+        """What is wrong with members that there is no link to, for people; 0 = with strangers."""
+        return {
+            id: what for id, (what, until) in self._told.items() if id not in self._links and self._lasts(until)
+        }
 
     @property
     def refusing(self) -> set[int]:
         """The members that were asked for a link last, and will not have this replica."""
-        return self._refusing - self._links.keys()
+        return {id for id, until in self._refusing.items() if id not in self._links and self._lasts(until)}
+
+    def _lasts(self, until: float) -> bool:
+        return self._loop.time() < until
 
     def close(self) -> None:
         self._closed = True

@@ -57,9 +57,20 @@ def test_with_a_majority_an_election_is_on() -> None:
     assert "up to entry 1,234, and votes only for one that has all" in why_not(linked=(2,), missing=1234)
 
 
-def test_a_refusal_by_a_member_comes_first() -> None:
-    assert why_not(troubles={0: "a stranger", 3: "member 3 refuses this replica"}).endswith(
-        ": member 3 refuses this replica"
+def test_a_refusal_by_a_voter_says_why_it_cannot_be_reached() -> None:
+    refusal = "member 3 refuses this replica"
+    few = "of the voters 1, 2, 3 only 1 can be reached from here, and it takes 2: "
+    assert why_not(troubles={0: "a stranger", 3: refusal}).endswith(f": {few}{refusal}; start 2")
+    assert why_not(troubles={2: "another", 3: refusal}).endswith(f": {few}another")
+    assert why_not(troubles={3: refusal}, linked=(2,)).endswith(f": {refusal}")
+
+
+def test_who_is_no_member_any_more_hides_no_missing_voter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration still names member 3."""
+    monkeypatch.setattr(waiting, "LOOKING_SECONDS", 0.0)
+    said = why_not(THREE.remove(3), troubles={0: "a stranger", 3: "member 3 was refused: it was removed"})
+    assert said.endswith(
+        ": of the voters 1, 2 only 1 can be reached from here, and it takes 2: start the others"
     )
 
 

@@ -253,6 +253,7 @@ def test_wrong_certificates(tmp_path: Path) -> None:
             wait_for_words(
                 cluster.members[1], "somebody at 127.0.0.1 has shown no certificate of this cluster"
             )
+            assert "authority ()" not in "".join(cluster.members[1].output)
             with ExitStack() as open_ones:
                 silent = [
                     open_ones.enter_context(connected(addresses[1])) for _ in range(peers.UNSETTLED + 1)
@@ -263,3 +264,11 @@ def test_wrong_certificates(tmp_path: Path) -> None:
             wait_for_words(cluster.members[1], "has said no hello for")
             with stranger(tmp_path / "plain", four) as one:
                 wait_for_words(one, "says no hello")
+        three = cluster.members[3]
+        three.stop()
+        (three.directory / "config.toml").write_text(
+            config_of("ab" * 16, 3, members) + theirs.sign("wrong", trusts=ours)
+        )
+        three.start()
+        wait_for_words(three, "says no hello")
+        assert "start the others" not in "".join(three.output)  # they run

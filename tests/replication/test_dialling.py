@@ -235,6 +235,53 @@ def test_who_was_removed_is_told_another_thing_than_who_was_never_added(
     asyncio.run(asyncio.wait_for(live(), 60))
 
 
+def test_what_is_not_met_again_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "REFUSED_SECONDS", 0.1)
+    monkeypatch.setattr(peers, "TOLD_SECONDS", 1)
+
+    async def live() -> None:
+        listens, _, address = awaiting_two(tmp_path / "1")
+        listens.update({}, 2, newer=False, admits=False)
+        dialler, seen = member(tmp_path / "2", 2)
+        dialler.update({1: address}, 2, newer=False, admits=False)
+        await seen.troubled.wait()
+        assert listens.troubles.keys() == {2}
+        now = asyncio.get_running_loop().time
+        until = now() + 1.5
+        while now() < until:  # tried again, it goes on
+            assert (dialler.refusing, listens.troubles.keys()) == ({1}, {2})
+            await asyncio.sleep(0.05)
+        listens.close()
+        dialler.close()
+        await asyncio.sleep(1.1)
+        assert (dialler.refusing, dialler.troubles, listens.troubles) == (set(), {}, {})
+
+    asyncio.run(asyncio.wait_for(live(), 60))
+
+
+def test_who_was_hung_up_on_and_dials_nobody_does_not_forget_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Member 2 does not dial the one that it removed, and would never say it again."""
+    monkeypatch.setattr(peers, "TOLD_SECONDS", 0)
+
+    async def live() -> None:
+        listens, seen, address = awaiting_two(tmp_path / "1")
+        dialler, _ = member(tmp_path / "2", 2)
+        dialler.update({1: address}, 2, newer=False, admits=False)
+        await seen.linked.wait()
+        dialler.update({}, 2, newer=False, admits=False)
+        await seen.troubled.wait()
+        while seen.linked.is_set():
+            await asyncio.sleep(0.01)
+        assert listens.refusing == {2}
+        assert "member 1 was removed from this cluster" in listens.troubles[2]
+        listens.close()
+        dialler.close()
+
+    asyncio.run(asyncio.wait_for(live(), 60))
+
+
 def test_who_is_refused_knows_by_whom_until_it_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
