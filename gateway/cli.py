@@ -10,6 +10,10 @@ import rich_click as click
 # NumPy's linear algebra, which nothing here uses, would start a thread for each core; each spins at first for 30 ms.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# As "'x' is not a valid ..." names them.
+click.IntRange.name = "integer"
+click.FloatRange.name = "number"
+
 COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
     "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),

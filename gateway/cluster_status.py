@@ -154,6 +154,6 @@ def unhashed(found: Sequence[Answer]) -> Iterator[str]:
     members = [str(one["id"]) for one in found if one["status"] and too_many_orders(one["status"])]
     if members:
         yield (
-            f"  no state of members {', '.join(members)}: more than {HASHED_ORDERS:,} orders; quorumbook verify "
-            "computes it"
+            f"  no state of member{'s' * (len(members) > 1)} {', '.join(members)}: more than {HASHED_ORDERS:,} orders; "
+            "quorumbook verify computes it"
         )

@@ -15,9 +15,9 @@ ORDER = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 FILE = "endpoints.json"
 
 
-def bind(loaded: Loaded, say: Callable[[str], None], name: str, how: Callable[[str], str]) -> str:
-    """The endpoint. how: binds an address, raises OSError. A default port that is taken gives way to a free one; one
-    that the file states is a ConfigError."""
+def bind(loaded: Loaded, taken: list[str], name: str, how: Callable[[str], str]) -> str:
+    """The endpoint. how: binds an address, raises OSError. A default port that is taken gives way to a free one, and
+    goes to `taken`; one that the file states is a ConfigError."""
     network = loaded.config.network
     host = f"[{network.host}]" if ":" in network.host else network.host
     port = getattr(network, name)
@@ -28,7 +28,7 @@ def bind(loaded: Loaded, say: Callable[[str], None], name: str, how: Callable[[s
             raise ConfigError(
                 f"{loaded.file}: network.{name}: port {port} on {host}: {error.strerror}"
             ) from None
-        say(f"port {port} ({name}) is taken: using a free one")
+        taken.append(f"{port} ({name})")
         return how(f"tcp://{host}:0")
 
 
@@ -63,7 +63,7 @@ def try_all(loaded: Loaded) -> None:
 
         for name in ORDER:
             if f"network.{name}" in loaded.given:
-                bind(loaded, lambda _: None, name, bound)
+                bind(loaded, [], name, bound)
         if cluster.members:
             try:
                 bound(cluster.addresses()[cluster.member])

@@ -70,6 +70,8 @@ class MemberAdmin:
     def transfer(self, to: int) -> dict[str, Any]:
         """to: a member; 0 = the one that has most of the log."""
         self._must_lead()
+        if to in self._node.membership.voters - self._replica.linked - {self._node.me}:
+            raise Refused(f"member {to} is not linked to member {self._node.me}, which leads: start it first")
         chosen = self._node.transfer(to)
         self._proposed()
         return {"to": chosen}

@@ -1,5 +1,6 @@
 """The commands `transfer`, `add` and `remove`: who leads a cluster, and who belongs to it."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ COMMIT_SECONDS = 30.0
 LOOK_SECONDS = (
     2.0  # how often it is said how far a learner is; who was refused before tries again within 1.1 s
 )
+REFUSED_SECONDS = 10.0  # a new member that is refused for so long is not waited for
 ID = click.IntRange(1, 1_000_000)
 
 
@@ -120,8 +122,10 @@ def changed(cluster: Cluster, what: str, command: str, member: int, **fields: An
 
 
 def wait_until_caught_up(cluster: Cluster, member: int) -> None:
-    """Says what is waited for whenever that changes."""
+    """Says what is waited for whenever that changes. Who does not come yet is waited for, and who is refused is not.
+    Raises ConfigError."""
     said = ""
+    taken = time.monotonic()  # when it was not known to be refused
 
     def there() -> bool:
         return any(one["followers"].get(str(member), {}).get("caught_up") for one in cluster.statuses())
@@ -134,6 +138,13 @@ def wait_until_caught_up(cluster: Cluster, member: int) -> None:
         if now != said:
             said = now
             click.echo(f"waiting: {now}")
+        if member in status["linked"] or str(member) not in status["troubles"]:
+            taken = time.monotonic()
+        elif time.monotonic() > taken + REFUSED_SECONDS:
+            raise ConfigError(
+                f"{now}. It stays a learner: put that right, and the same command goes on; or quorumbook "
+                f"remove {member}"
+            )
 
 
 def progress(status: dict[str, Any], member: int) -> str:

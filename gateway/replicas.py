@@ -30,6 +30,7 @@ class Replica(NamedTuple):
     where: str  # its data directory, or its admin endpoint
     admin: str  # the endpoint; empty: it does not run
     why: str = ""  # then: for people
+    doubt: str = ""  # what is to be said when nobody answers there
 
 
 class Replied(NamedTuple):
@@ -114,7 +115,11 @@ def in_directory(directory: Path) -> Replica:
 
 def at_endpoint(endpoint: str) -> Replica:
     _, host, port = address(endpoint)
-    return Replica(endpoint, f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}")
+    return Replica(
+        endpoint,
+        f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}",
+        doubt=". It must be the admin endpoint, and not that of FIX or the feed: the replica's first lines name all",
+    )
 
 
 def ask_all(replicas: Sequence[Replica], request: Answer) -> list[Replied]:
@@ -136,7 +141,9 @@ def ask_each(replicas: Sequence[Replica], requests: Sequence[Answer]) -> list[Re
                 socket.connect(one.admin)
                 socket.send(json.dumps(requests[at]).encode())
                 poller.register(socket, zmq.POLLIN)
-                replies[at] = Replied(one, {}, f"{one.admin}: no answer within {ANSWER_SECONDS:.0f} s")
+                replies[at] = Replied(
+                    one, {}, f"{one.admin}: no answer within {ANSWER_SECONDS:.0f} s{one.doubt}"
+                )
         until = time.monotonic() + ANSWER_SECONDS
         waiting = len(sockets)
         while waiting and (left := until - time.monotonic()) > 0:

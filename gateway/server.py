@@ -199,9 +199,12 @@ class Server:
 
     async def _listen(self) -> Endpoints:
         """For clients, then for the other members."""
-        bind = partial(endpoints.bind, self._loaded, self._telling.say)
+        taken: list[str] = []
+        bind = partial(endpoints.bind, self._loaded, taken)
         found = self._sockets.bind(bind)
         found["fix_tcp"] = await self._tcp.listen(self._loaded.config.network.host, bind)
+        if taken:
+            self._telling.say(f"taken, and replaced by free ports: {', '.join(taken)}")
         for made, reader in (
             (self._sockets.fix, self._drain),
             (self._sockets.feed, partial(self._visits.visit, self._subscribers.take)),

@@ -102,8 +102,7 @@ class Terminal:
 
     def listening(self, endpoints: "Endpoints") -> None:
         """Where everything is."""
-        count = len(self._cluster.members)
-        who = f" as member {self._cluster.member} of a cluster of {count}" if count > 1 else ""
+        who = f" as member {self._cluster.member} of a cluster" if len(self._cluster.members) > 1 else ""
         self.say(f"""\
 Quorumbook serves{who}.
   data       {self._directory}  (log, trace.jsonl, endpoints.json)

@@ -417,7 +417,9 @@ class Peers:
     def troubles(self) -> dict[int, str]:
         """What is wrong with members that there is no link to, for people; 0 = with strangers."""
         return {
-            id: what for id, (what, until) in self._told.items() if id not in self._links and self._lasts(until)
+            id: what
+            for id, (what, until) in self._told.items()
+            if id not in self._links and self._lasts(until)
         }
 
     @property

@@ -114,7 +114,7 @@ def test_it_says_why_states_are_missing() -> None:
     found = replicas(
         [status(1, "leader", kept_orders=25_001), status(2, "follower")], {2: state(90, "a")}, {}
     )
-    said = "no state of members 1: more than 25,000 orders; quorumbook verify computes it"
+    said = "no state of member 1: more than 25,000 orders; quorumbook verify computes it"
     assert said in picture(found, "c1", [])
 
 

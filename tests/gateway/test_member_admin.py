@@ -69,6 +69,14 @@ def test_only_the_leader_changes_anything_and_says_who_that_is() -> None:
     assert (world.proposed, world.turns) == ([], 0)
 
 
+def test_nothing_is_handed_to_a_voter_without_a_link() -> None:
+    world = World(THREE, Cluster(), linked=(3,))
+    with pytest.raises(Refused, match="member 2 is not linked to member 1, which leads"):
+        world.admin.transfer(2)
+    assert world.turns == 0
+    assert world.admin.transfer(3) == {"to": 3}
+
+
 def test_a_member_is_added_as_a_learner_and_the_loop_is_told() -> None:
     world = World(THREE, Cluster())
     assert world.admin.add(5, "127.0.0.1:5") == {"index": 77}

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import replicas
 from gateway.config import ConfigError
-from gateway.replicas import beside, find, in_directory, unled
+from gateway.replicas import ask_all, beside, find, in_directory, unled
 
 
 def cluster_in(directory: Path) -> list[Path]:
@@ -63,6 +63,18 @@ def test_endpoints_are_asked_besides_directories_and_must_be_some(tmp_path: Path
     ]
     with pytest.raises(ValueError, match="endpoint"):
         find([], ["nowhere"])
+
+
+def test_a_silent_endpoint_may_be_another_than_the_admin_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "ANSWER_SECONDS", 0.01)
+    runs(tmp_path, os.getpid())
+    known, given = ask_all(find([tmp_path], ["127.0.0.1:1"]), {"command": "status"})
+    assert known.why == "tcp://127.0.0.1:1: no answer within 0 s"
+    assert given.why.startswith(
+        f"{known.why}. It must be the admin endpoint, and not that of FIX or the feed"
+    )
 
 
 def test_a_leader_that_cannot_be_asked_is_named_as_the_newest_term_knows_it() -> None:

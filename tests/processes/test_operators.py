@@ -210,6 +210,9 @@ def test_who_adds_a_member_hears_why_it_does_not_come(cluster: ClusterProcesses)
         waiting = first_waiting(alone, "add", "2", addresses[2])
         assert f"was refused: its data is of cluster {'cd' * 16}, and this is cluster {'ab' * 16}" in waiting
         assert "start it" not in waiting
+        gave_up = cluster.fail("add", "2", addresses[2])
+        assert "and this is cluster" in gave_up
+        assert gave_up.endswith("the same command goes on; or quorumbook remove 2")
     cluster.start(2, config_of("ab" * 16, 2, addresses))
     assert "member 2 is a voter" in cluster.succeed("add", "2", addresses[2])
     assert alone.ask(command="status")["troubles"] == {}
