@@ -1,6 +1,7 @@
 """`quorumbook cluster`: a whole cluster on this machine, for trying out."""
 
 import ctypes
+import fcntl
 import os
 import secrets
 import signal
@@ -21,6 +22,7 @@ from gateway.config import ConfigError, default_directory, load, read_endpoints
 from gateway.local_members import apart, elsewhere
 from gateway.replicas import ask_all, has_log, in_directory
 from gateway.server_commands import own_command
+from gateway.whose_directory import HERE, check_for_cluster
 
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -46,17 +48,20 @@ def cluster(replicas: int, data: Path | None) -> None:
     Each replica is a process of its own with its own directory, and each takes clients. Kill one and see: the others go
     on, and nothing that was acknowledged is lost. Started again on the same data everything is as it was.
     """
-    directory = (data or default_directory() / "cluster").absolute()
+    directory = (data or default_directory() / HERE).absolute()
     try:
+        check_for_cluster(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        lock(directory)
         if not any(directory.glob("replica*.toml")):
             configure(directory, replicas)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror}") from None
     files = sorted(directory.glob("replica*.toml"))
     first = not any(has_log(directory_of(file)) for file in files)
-    if len(files) != replicas:
-        click.echo(f"{directory} holds a cluster of {len(files)} replicas, which goes on")
+    say_how_many(directory, len(files), replicas)
     for number in (signal.SIGINT, signal.SIGTERM):  # both ways to stop this stop the replicas, too
         signal.signal(number, signal.default_int_handler)
     processes: dict[Path, subprocess.Popen[bytes]] = {}
@@ -68,7 +73,7 @@ def cluster(replicas: int, data: Path | None) -> None:
         if not processes:
             raise SystemExit(1)
         if whole or not first:
-            clients = Clients(processes)
+            clients = Clients(processes, files)
             clients.wait()
             introduce(processes, clients.late)
             watch(processes, clients)
@@ -77,6 +82,30 @@ def cluster(replicas: int, data: Path | None) -> None:
     finally:
         stop(processes)
     click.echo("stopped")
+
+
+def lock(directory: Path) -> None:
+    """Until this process ends, however it does. Raises ConfigError when another one runs this cluster."""
+    try:
+        fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{directory}: this cluster is already running; quorumbook status --data {directory} shows it. A replica "
+            f"of it that has ended is started with quorumbook serve --config {directory}/replica1.toml"
+        ) from None
+
+
+def say_how_many(directory: Path, found: int, asked: int) -> None:
+    """found: replicas that lie there."""
+    if found != asked:
+        click.echo(
+            f"{directory} holds a cluster of {found} replicas, which goes on: how many it has is in its log. "
+            "quorumbook add and remove change that; --data DIR begins another one"
+        )
+    if found == 2:
+        click.echo(
+            "Of two replicas both must run: when one is killed the other takes no orders. Three bear one kill"
+        )
 
 
 def configure(directory: Path, replicas: int) -> None:
@@ -164,7 +193,8 @@ def wait_until_listening(
             if process.poll() is not None:
                 said = file.with_suffix(".out").read_bytes()[said_before.get(file, 0) :]
                 click.echo(
-                    f"{file.stem} has ended by {ending(process)}:\n{said.decode(errors='replace').strip()}"
+                    f"{file.stem} has ended by {ending(process)}:\n{said.decode(errors='replace').strip()}\n"
+                    f"When that is mended: {again(file)}"
                 )
                 del waiting[file], processes[file]
                 whole = False
@@ -182,12 +212,14 @@ def wait_until_listening(
 class Clients:
     """Which of `processes` take clients.
 
+    files: of all replicas that lie here, also of those that have ended.
     late: why each that should and does not does not, by name; those that wait to be added are not among them.
     """
 
-    def __init__(self, processes: dict[Path, subprocess.Popen[bytes]]) -> None:
+    def __init__(self, processes: dict[Path, subprocess.Popen[bytes]], files: Collection[Path]) -> None:
         self._processes = processes
-        self._addresses = {file.stem: own_address(file) for file in processes}
+        self._here = {member_of(file)[0] for file in files}
+        self._addresses = {file.stem: member_of(file)[1] for file in processes}
         self._told: set[str] = set()
         self._statuses: dict[str, Any] = {}
         self.late: dict[str, str] = {}
@@ -209,7 +241,7 @@ class Clients:
                 if some:
                     break
             time.sleep(0.05)
-        for what in elsewhere(self._statuses):
+        for what in elsewhere(self._statuses, self._here):
             click.echo(what)
 
     def look(self) -> None:
@@ -231,13 +263,13 @@ class Clients:
         }
 
 
-def own_address(file: Path) -> str:
-    """Raises ClickException."""
+def member_of(file: Path) -> tuple[int, str]:
+    """Its id and its address. Raises ClickException."""
     try:
         cluster = load(file).config.cluster
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    return cluster.addresses().get(cluster.member, "HOST:PORT")
+    return cluster.member, cluster.addresses().get(cluster.member, "HOST:PORT")
 
 
 def ask(processes: dict[Path, subprocess.Popen[bytes]]) -> dict[str, Any]:
@@ -278,12 +310,12 @@ Stop with Ctrl-C; start again on the same data and everything is as it was.""")
 
 def watch(processes: dict[Path, subprocess.Popen[bytes]], clients: Clients) -> None:
     """Tells of replicas that end, until none is left, and of late ones that take clients after all."""
-    again = 0.0
+    next_look = 0.0
     while processes:
         time.sleep(0.2)
         tell_ended(processes)
-        if clients.late and time.monotonic() > again:
-            again = time.monotonic() + LATE_SECONDS
+        if clients.late and time.monotonic() > next_look:
+            next_look = time.monotonic() + LATE_SECONDS
             late = set(clients.late)
             clients.look()
             for name in sorted(late & {file.stem for file in processes} - clients.late.keys()):
@@ -295,8 +327,11 @@ def tell_ended(alive: dict[Path, subprocess.Popen[bytes]]) -> None:
     for file, process in list(alive.items()):
         if process.poll() is not None:
             del alive[file]
-            again = f"{own_command()} serve --config {file}"
-            click.echo(f"{file.stem} has ended by {ending(process)}. Start it again: {again}")
+            click.echo(f"{file.stem} has ended by {ending(process)}. Start it again: {again(file)}")
+
+
+def again(file: Path) -> str:
+    return f"{own_command()} serve --config {file}"
 
 
 def ending(process: subprocess.Popen[bytes]) -> str:

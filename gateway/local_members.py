@@ -1,6 +1,6 @@
 """What the log of a cluster says of the replicas that `quorumbook cluster` runs: who is a member, who is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 Answer = dict[str, Any]
@@ -40,10 +40,9 @@ def apart(statuses: Mapping[str, Answer], addresses: Mapping[str, str]) -> dict[
     return found
 
 
-def elsewhere(statuses: Mapping[str, Answer]) -> list[str]:
-    """Members that none of these is, for people."""
+def elsewhere(statuses: Mapping[str, Answer], here: Collection[int]) -> list[str]:
+    """Members whose configuration is not here, for people."""
     leader = leading(statuses)
-    here = {status["member"] for status in statuses.values()}
     return [
         f"member {member['id']} at {member['address']} is not run from here: start it by its own configuration, "
         "quorumbook serve --config FILE"

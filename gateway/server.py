@@ -169,22 +169,25 @@ class Server:
                 return
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._loop.add_signal_handler(number, self._signalled)
-            found = await self._listen()
             try:
-                endpoints.write(self._directory, found)
-            except OSError as error:
-                file = self._directory / endpoints.FILE
-                raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None
-            gc.collect()
-            gc.freeze()  # what lives now lives for ever: collections look at what is new,
-            gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
-            self._readiness.listening(found)
-            self._housekeep()
-            self.schedule()
-            try:
-                await self._finished
+                await self._serve()
             finally:
                 self._close()
+
+    async def _serve(self) -> None:
+        found = await self._listen()
+        try:
+            endpoints.write(self._directory, found)
+        except OSError as error:
+            file = self._directory / endpoints.FILE
+            raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None
+        gc.collect()
+        gc.freeze()  # what lives now lives for ever: collections look at what is new,
+        gc.set_threshold(GARBAGE)  # and that is rarely garbage: few objects here know each other
+        self._readiness.listening(found)
+        self._housekeep()
+        self.schedule()
+        await self._finished
 
     def _recover(self) -> None:
         self._telling.cut(self._node)
@@ -282,6 +285,7 @@ class Server:
         self._fail(error)
 
     def _close(self) -> None:
+        self._finished.cancel()  # of a start that failed: what the loop was to call finds that it is over
         self._trace.info("stopped", last_index=self._node.last_index)
         self._tcp.close()
         self._connections.close_all()
@@ -292,6 +296,8 @@ class Server:
     # ---------------------------------------------------------------- a turn
 
     def _drain(self) -> None:
+        if self._finished.done():
+            return
         self._connections.now_ns = time.time_ns()
         if self._connections.accepting:
             self._router.drain(FRAMES)

@@ -40,11 +40,13 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
         raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
     from gateway.process import serve as run
     from gateway.server import Stopped
+    from gateway.whose_directory import check_for_exchange
     from replication.files import LogError
 
     try:
         loaded = load(config_file)
         directory = (data or Path(loaded.config.storage.directory or default_directory())).absolute()
+        check_for_exchange(directory)
         make(directory)
         with ExitStack() as stack:
             trace = open_trace(loaded, directory, stack)

@@ -31,6 +31,7 @@ EDGE = {
     "gateway/snapshot_process.py",
     "gateway/server_commands.py",
     "gateway/cluster_command.py",
+    "gateway/whose_directory.py",
     "gateway/member_links.py",
     "gateway/memory_holder.pyx",
     "gateway/boot.py",

@@ -29,7 +29,7 @@ class World:
         files = [Path("replica1.toml"), Path("replica2.toml")]
         self.processes = {file: cast("subprocess.Popen[bytes]", running) for file in files}
         self.answers: Iterator[dict[str, Any]] = iter(())
-        monkeypatch.setattr(cluster_command, "own_address", lambda file: "127.0.0.1:1")
+        monkeypatch.setattr(cluster_command, "member_of", lambda file: (int(file.stem[-1]), "127.0.0.1:1"))
         monkeypatch.setattr(cluster_command, "ask", self._ask)
         monkeypatch.setattr(cluster_command, "WORD_SECONDS", 0.0)
         monkeypatch.setattr(cluster_command, "LATER_WORD_SECONDS", 0.0)
@@ -52,7 +52,7 @@ def test_where_none_takes_clients_it_is_waited_for_and_where_some_do_it_goes_on(
             {"replica1": status(1, "leader"), "replica2": status(2, "refused", "it is refused")},
         ]
     )
-    clients = Clients(world.processes)
+    clients = Clients(world.processes, list(world.processes))
     clients.wait()
     assert capsys.readouterr().out.splitlines() == [
         "replica1 is not ready: an election is on",
@@ -69,7 +69,7 @@ def test_it_is_told_when_a_late_one_takes_clients(
     world = World(monkeypatch)
     late = {"replica1": status(1, "leader"), "replica2": status(2, "follower", "it has not caught up")}
     world.answers = iter([late, late, {"replica1": status(1, "leader"), "replica2": status(2, "follower")}])
-    clients = Clients(world.processes)
+    clients = Clients(world.processes, list(world.processes))
     clients.wait()
     capsys.readouterr()
     monkeypatch.setattr(cluster_command.time, "sleep", lambda _: clients.late or world.processes.clear())

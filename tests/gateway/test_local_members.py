@@ -24,8 +24,9 @@ def test_who_was_removed_is_told_from_who_waits_to_be_added() -> None:
     assert {name: one.removed for name, one in strangers.items()} == {"replica2": True, "replica4": False}
     assert "member 2 was removed" in strangers["replica2"].why
     assert strangers["replica4"].why.endswith("quorumbook add 4 127.0.0.1:4")
-    (missing,) = elsewhere(found)
+    (missing,) = elsewhere(found, {1, 2, 4})
     assert missing.startswith("member 3 at 127.0.0.1:3 is not run from here")
+    assert elsewhere(found, {1, 2, 3, 4}) == []  # it has ended, and it was said why
 
 
 def test_a_removed_one_whose_directory_was_deleted_does_not_wait_to_be_added() -> None:
@@ -35,4 +36,4 @@ def test_a_removed_one_whose_directory_was_deleted_does_not_wait_to_be_added() -
 
 def test_nothing_is_said_while_nobody_leads() -> None:
     found = {"replica2": status(2, "candidate", 7, 1, 3)}
-    assert (apart(found, ADDRESSES), elsewhere(found)) == ({}, [])
+    assert (apart(found, ADDRESSES), elsewhere(found, {2})) == ({}, [])

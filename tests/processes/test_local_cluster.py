@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
 
-from gateway.config import read_endpoints
+from gateway.config import load, read_endpoints
 
 pytestmark = pytest.mark.xdist_group("local cluster")  # two that begin at once look for the same ports
 
@@ -29,10 +30,10 @@ class Local:
         self.said: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         self.said = []
         self.process = subprocess.Popen(
-            [*QUORUMBOOK, "cluster", "--data", str(self.data)],
+            [*QUORUMBOOK, "cluster", "--data", str(self.data), *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
         )  # fmt: skip
         ready = self.next_line("ready ")
@@ -81,15 +82,51 @@ def test_it_is_ready_when_orders_are_taken_and_its_replicas_end_with_it(local: L
     assert "190.00" in local.run("orders")
 
 
-def test_a_second_one_on_the_same_directory_says_why_not_in_a_line_for_each_replica(local: Local) -> None:
-    second = subprocess.run(
-        [*QUORUMBOOK, "cluster", "--data", str(local.data)],
+def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*QUORUMBOOK, *arguments],
         capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=ENVIRONMENT, check=False,
     )  # fmt: skip
-    lines = second.stdout.splitlines()
-    assert sorted(line.split()[0] for line in lines[::2]) == ["replica1", "replica2", "replica3"]
-    assert all("in use by process" in line for line in lines[1::2])
-    assert second.returncode == 1
+
+
+def test_a_second_one_on_the_same_directory_is_refused_also_when_a_replica_has_ended(local: Local) -> None:
+    os.kill(local.pids["replica1"], signal.SIGKILL)
+    local.next_line("replica1 has ended by signal 9")
+    second = command("cluster", "--data", str(local.data))
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "this cluster is already running; quorumbook status --data" in second.stderr
+
+
+def test_serve_makes_no_log_in_its_directory(local: Local) -> None:
+    done = command("serve", "--data", str(local.data))
+    assert done.returncode == 1
+    assert f"{local.data} is a local cluster's" in done.stderr
+    assert not list(local.data.glob("*.segment*"))
+
+
+def test_a_replica_whose_port_is_taken_is_told_with_the_way_to_start_it(local: Local) -> None:
+    config = local.data / "replica1.toml"
+    address = load(config).config.cluster.addresses()[1]
+    local.end(signal.SIGTERM)
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        local.start()
+    said = "".join(local.said)
+    assert f"cluster.members: {address}: Address already in use\nWhen that is mended: " in said
+    assert f"serve --config {config}\n" in said
+    assert "is not run from here" not in said
+    assert local.pids.keys() == {"replica2", "replica3"}
+
+
+def test_with_two_it_is_said_that_one_kill_stops_it_and_why_no_more_come(tmp_path: Path) -> None:
+    two = Local(tmp_path / "cluster")
+    for count, words in (
+        ("2", "Of two replicas both must run"),
+        ("4", "holds a cluster of 2 replicas, which goes on"),
+    ):
+        two.start("--replicas", count)
+        two.end(signal.SIGTERM)
+        assert words in "".join(two.said)
+        assert len(two.pids) == 2
 
 
 def test_hints_in_what_replicas_say_can_be_copied(local: Local) -> None:
