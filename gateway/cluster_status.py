@@ -55,9 +55,10 @@ def too_many_orders(status: Answer) -> bool:
     return int(status["kept_orders"]) > HASHED_ORDERS
 
 
-def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> str:
-    """The table. unreached: what is to be said of replicas that did not answer."""
-    rows = [row(one) for one in found]
+def picture(found: Sequence[Answer], best: Answer, unreached: Sequence[str]) -> str:
+    """The table. best: the newest answer. unreached: what is to be said of replicas that did not answer."""
+    silent = "not reached" if unreached else "not asked"
+    rows = [row(one, silent, leads=one["id"] == best["leader"]) for one in found]
     widths = [max(len(name), *(len(cells[at]) for cells in rows)) for at, name in enumerate(HEADINGS)]
 
     def line(cells: Sequence[str]) -> str:
@@ -68,9 +69,10 @@ def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> 
         return ("  " + "  ".join(padded)).rstrip()
 
     lines = [
-        f"cluster {cluster}",
+        f"cluster {best['cluster']}",
         line(HEADINGS),
         *map(line, rows),
+        *unasked(found, best, len(unreached)),
         *waiting(found),
         *sessions(found),
         *verdict(found),
@@ -80,10 +82,12 @@ def picture(found: Sequence[Answer], cluster: str, unreached: Sequence[str]) -> 
     return "\n".join([*lines, *(f"  not reached: {why}" for why in unreached)])
 
 
-def row(one: Answer) -> tuple[str, ...]:
+def row(one: Answer, silent: str, *, leads: bool) -> tuple[str, ...]:
+    """silent: what is said of a replica that gave no answer."""
     status, state = one["status"], one["state"]
     if status is None:
-        return (str(one["id"]), one["address"] or "-", "not reached", one["vote"], *"-" * 6)
+        role = f"leader, {silent}" if leads else silent
+        return (str(one["id"]), one["address"] or "-", role, one["vote"], *"-" * 6)
     clients = status["connections"]["tcp"] + status["connections"]["zeromq"]
     hashed = f"{state['state_hash'][:HASH_CHARACTERS]} at {state['applied_index']:,}" if state else "-"
     return (
@@ -98,6 +102,17 @@ def row(one: Answer) -> tuple[str, ...]:
         f"{clients:,}",
         hashed,
     )
+
+
+def unasked(found: Sequence[Answer], best: Answer, unreached: int) -> Iterator[str]:
+    """What the newest answer says of members that gave none, when more than those that could not be reached."""
+    silent = [one["id"] for one in found if one["status"] is None]
+    if len(silent) > unreached:
+        which = ", ".join(
+            f"{id} ({'linked' if id in best['linked'] else 'no link'} to {best['member']})" for id in silent
+        )
+        how = "not reached or not asked" if unreached else "not asked"
+        yield f"  {how}: member{'s' * (len(silent) > 1)} {which}: give --data or --admin of each, too"
 
 
 def waiting(found: Sequence[Answer]) -> Iterator[str]:

@@ -424,11 +424,19 @@ def read_endpoints(directory: Path) -> dict[str, Any]:
     return endpoints
 
 
+def own_file(directory: Path) -> Path:
+    """The configuration of the replica whose data directory it is, as `quorumbook cluster` lays them out."""
+    return directory.with_name(f"{directory.name}.toml")
+
+
 def start_command(directory: Path) -> str:
     """What starts the exchange, or the replica, whose data directory it is."""
-    own = directory.with_name(f"{directory.name}.toml")  # as `quorumbook cluster` lays it out
-    if own.exists():
-        return f"quorumbook serve --config {own}"
+    if own_file(directory).exists():
+        return f"quorumbook serve --config {own_file(directory)}"
+    if (
+        directory / "peers"
+    ).exists():  # a member of a cluster keeps it, and starts with its configuration only
+        return "quorumbook serve --config FILE"
     return "quorumbook serve" if directory == default_directory() else f"quorumbook serve --data {directory}"
 
 

@@ -76,10 +76,13 @@ def complete(found: dict[str, str]) -> Endpoints:
     return {**{name: found[name] for name in ORDER}, "pid": os.getpid()}
 
 
-def write(directory: Path, endpoints: Endpoints) -> None:
-    """Whole or not at all: readers never see half a file. Raises OSError."""
+def write(directory: Path, endpoints: Endpoints, loaded: Loaded) -> None:
+    """Whole or not at all: readers never see half a file. It outlives a replica that is killed: of a member of a
+    cluster it has which one that is, and its configuration. Raises OSError."""
+    cluster = loaded.config.cluster
+    member = {"member": cluster.member, "config": os.path.abspath(loaded.file)} if cluster.members else {}
     new = directory / f"{FILE}.new"
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints)) + b"\n")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode({**endpoints, **member})) + b"\n")
     new.replace(directory / FILE)
 
 

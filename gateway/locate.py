@@ -18,8 +18,8 @@ import zmq
 
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
-from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints
-from gateway.replicas import ask_all, beside, by_directory, in_directory, unled
+from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints, start_command
+from gateway.replicas import ask_all, beside, by_directory, in_directory, unled, unreached
 
 ANSWER_MS = 5000
 
@@ -117,7 +117,7 @@ class Place:
                 raise ConfigError(
                     f"{endpoint}: no answer within {ANSWER_MS // 1000} s from process {self.endpoints.get('pid')}: it "
                     "is stuck, or has ended without cleaning up; then start it: "
-                    f"quorumbook serve --data {self.directory}"
+                    f"{start_command(self.directory)}"
                 )
             answer: dict[str, Any] = json.loads(socket.recv())
         if "error" in answer:
@@ -130,7 +130,7 @@ class Place:
         statuses = [reply.answer for reply in replies if not reply.why]
         if not self.endpoints or not statuses or any(status["leader"] for status in statuses):
             return None
-        return unled(statuses, [reply.why for reply in replies if reply.why])
+        return unled(statuses, unreached(replies))
 
     @property
     def assumed(self) -> bool:

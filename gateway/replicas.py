@@ -11,7 +11,8 @@ import click
 import zmq
 
 from gateway.client_link import address
-from gateway.config import ConfigError, default_directory, read_endpoints, start_command
+from gateway.cluster_status import newest
+from gateway.config import ConfigError, default_directory, load, own_file, read_endpoints, start_command
 from replication.membership import listed
 
 ANSWER_SECONDS = 2.0
@@ -31,6 +32,7 @@ class Replica(NamedTuple):
     admin: str  # the endpoint; empty: it does not run
     why: str = ""  # then: for people
     doubt: str = ""  # what is to be said when nobody answers there
+    member: int = 0  # which one of a cluster does not run there; 0: not known
 
 
 class Replied(NamedTuple):
@@ -71,7 +73,7 @@ def find(data: Sequence[Path], admin: Sequence[str]) -> list[Replica]:
 
 def beside(directory: Path) -> list[Path]:
     """The data directories of the cluster that `quorumbook cluster` made here, or that this one is of, it first."""
-    own = directory.parent / f"{directory.name}.toml"
+    own = own_file(directory)
     above = [directory.parent] if own.exists() else [directory, directory / "cluster"]
     if not (directory / "endpoints.json").exists() or own.exists():
         for place in above:
@@ -104,13 +106,28 @@ def in_directory(directory: Path) -> Replica:
         endpoints = read_endpoints(directory)
         os.kill(endpoints["pid"], 0)
     except ConfigError as error:
-        return Replica(str(directory), "", str(error))
+        return Replica(str(directory), "", str(error), member=configured_member(directory))
     except ProcessLookupError:
-        why = f"{directory}: process {endpoints['pid']} has ended without cleaning up"
-        return Replica(str(directory), "", f"{why}. Start it again: {start_command(directory)}")
+        config, member = endpoints.get("config"), endpoints.get("member", 0)
+        start = (
+            f"quorumbook serve --config {config} --data {directory}" if config else start_command(directory)
+        )
+        why = (
+            f"{directory}: process {endpoints['pid']} has ended without cleaning up. Start it again: {start}"
+        )
+        return Replica(str(directory), "", why, member=member)
     except PermissionError:
         pass  # it lives, and is another user's
     return Replica(str(directory), str(endpoints["admin"]))
+
+
+def configured_member(directory: Path) -> int:
+    """By the configuration that lies beside a data directory; 0: there is none."""
+    try:
+        cluster = load(own_file(directory)).config.cluster
+    except ConfigError:
+        return 0
+    return cluster.member if cluster.members else 0
 
 
 def at_endpoint(endpoint: str) -> Replica:
@@ -157,6 +174,25 @@ def ask_each(replicas: Sequence[Replica], requests: Sequence[Answer]) -> list[Re
         for socket in sockets:
             socket.close()
     return replies
+
+
+def unreached(replies: Sequence[Replied]) -> list[str]:
+    """Why some gave no answer, for people. Who is no member any more by those that did is not to be started."""
+    statuses = [reply.answer for reply in replies if not reply.why]
+    best = newest(statuses) if statuses else None
+    return [
+        f"{reply.replica.where}: member {reply.replica.member} was removed, or given up: do not start it"
+        if best and was_removed(reply.replica.member, best)
+        else reply.why
+        for reply in replies
+        if reply.why
+    ]
+
+
+def was_removed(member: int, status: Answer) -> bool:
+    """By the membership that a replica knows. member: 0 = not known."""
+    ids = {one["id"] for one in status["membership"]}
+    return 0 < member <= status["last_id"] and member not in ids
 
 
 class Cluster:
@@ -215,9 +251,7 @@ class Cluster:
                     return answer
                 patience = LEADER_SECONDS
             else:
-                self._why = unled(
-                    [reply.answer for reply in reached], [reply.why for reply in replies if reply.why]
-                )
+                self._why = unled([reply.answer for reply in reached], unreached(replies))
                 patience = ELSEWHERE_SECONDS if any(r.answer["leader"] for r in reached) else LEADER_SECONDS
             if time.monotonic() > began + patience:
                 raise ConfigError(self._why)
@@ -227,15 +261,17 @@ class Cluster:
             time.sleep(AGAIN_SECONDS)
 
 
-def unled(statuses: Sequence[Answer], unreached: Sequence[str] = ()) -> str:
-    """Why no leader can be asked, for people, and what to do. unreached: why others gave no status."""
-    newest = max(statuses, key=lambda status: int(status["term"]))
-    if newest["leader"]:
+def unled(statuses: Sequence[Answer], others: Sequence[str] = ()) -> str:
+    """Why no leader can be asked, for people, and what to do. others: why these gave no status."""
+    latest = max(statuses, key=lambda status: int(status["term"]))
+    if latest["leader"]:
         return (
-            f"member {newest['leader']} leads, and is not among the replicas that were asked: give its --data or "
+            f"member {latest['leader']} leads, and is not among the replicas that were asked: give its --data or "
             "--admin, too"
         )
-    voters = {member["id"] for member in newest["membership"] if member["voter"]}
+    if all(one["role"] == "refused" for one in statuses):
+        return "; ".join((*(f"member {one['member']}: {one['why_not']}" for one in statuses), *others))
+    voters = {member["id"] for member in latest["membership"] if member["voter"]}
     answering = voters & {status["member"] for status in statuses}
     quorum = len(voters) // 2 + 1
     what = "more than half of the voters must run and reach each other; quorumbook status shows what each waits for"
@@ -244,7 +280,7 @@ def unled(statuses: Sequence[Answer], unreached: Sequence[str] = ()) -> str:
             f"of the voters {listed(voters)} only {listed(answering)} can be asked, and it takes {quorum}: start the "
             "others"
         )
-    return "; ".join((f"no replica that answers knows a leader: {what}", *unreached))
+    return "; ".join((f"no replica that answers knows a leader: {what}", *others))
 
 
 def wait_for(true: Callable[[], bool], seconds: float) -> bool:

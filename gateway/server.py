@@ -177,7 +177,7 @@ class Server:
     async def _serve(self) -> None:
         found = await self._listen()
         try:
-            endpoints.write(self._directory, found)
+            endpoints.write(self._directory, found, self._loaded)
         except OSError as error:
             file = self._directory / endpoints.FILE
             raise Stopped(f"{file}: {error.strerror}: clients could not find this exchange") from None

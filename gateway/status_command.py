@@ -9,7 +9,7 @@ import click
 from gateway import cluster_status
 from gateway.confirming import confirmed_statuses
 from gateway.locate import explained
-from gateway.replicas import Replied, ask_all, find, where_replicas_are
+from gateway.replicas import Replied, ask_all, find, unreached, where_replicas_are
 
 LOOKS = 5  # for a moment at which all have applied the same entries
 
@@ -40,16 +40,14 @@ def status(data: Sequence[Path], admin: Sequence[str], confirmed: bool, as_json:
         states = state_hashes(reached)
         found = cluster_status.replicas(statuses, states, held_sessions(reached))
         one = statuses[0]
-        unreached = [reply.why for reply in replies if reply.why]
+        missing = unreached(replies)
     if as_json:
         click.echo(
-            msgspec.json.format(msgspec.json.encode({**one, "replicas": found, "not_reached": unreached}))
+            msgspec.json.format(msgspec.json.encode({**one, "replicas": found, "not_reached": missing}))
         )
         return
-    if len(found) > 1 or unreached:
-        click.echo(
-            cluster_status.picture(found, cluster_status.newest(statuses)["cluster"], unreached) + "\n"
-        )
+    if len(found) > 1 or missing:
+        click.echo(cluster_status.picture(found, cluster_status.newest(statuses), missing) + "\n")
     click.echo(picture_of(reached[0]))
     if confirmed:
         index = max(status["read_index"] for status in statuses)

@@ -9,6 +9,7 @@ MEMBERS = [
     {"id": 2, "address": "127.0.0.1:2", "voter": True},
     {"id": 4, "address": "127.0.0.1:4", "voter": False},
 ]
+BEST = {"cluster": "c1", "leader": 1, "member": 1, "linked": [2]}
 
 
 def status(
@@ -45,7 +46,7 @@ def test_every_member_has_a_line_and_who_is_none_has_one_too() -> None:
     found = replicas(
         [removed, status(1, "leader"), status(4, "learner", applied=70)], {1: state(90, "a")}, {}
     )
-    text = picture(found, "c1", ["it does not run"])
+    text = picture(found, BEST, ["it does not run"])
     assert text.splitlines()[0] == "cluster c1"
     assert cells(text, 1) == "1 127.0.0.1:1 leader voter 5 90 90 0 3 aaaaaaaaaaaa at 90"
     assert cells(text, 2) == "2 127.0.0.1:2 not reached voter - - - - - -"
@@ -54,10 +55,24 @@ def test_every_member_has_a_line_and_who_is_none_has_one_too() -> None:
     assert text.endswith("not reached: it does not run")
 
 
+def test_who_was_not_asked_is_told_from_who_was_not_reached() -> None:
+    found = replicas([status(2, "follower")], {}, {})
+    best = {**BEST, "member": 2, "linked": [1]}
+    text = picture(found, best, [])
+    assert cells(text, 1) == "1 127.0.0.1:1 leader, not asked voter - - - - - -"
+    assert cells(text, 4) == "4 127.0.0.1:4 not asked learner - - - - - -"
+    assert text.endswith(
+        "not asked: members 1 (linked to 2), 4 (no link to 2): give --data or --admin of each, too"
+    )
+    mixed = picture(found, best, ["data4 does not run"])
+    assert "  not reached or not asked: members 1 (linked to 2), 4 (no link to 2): " in mixed
+    assert "asked" not in picture(found, best, ["data4 does not run", "data1 does not run"])
+
+
 def test_without_a_leader_nobody_knows_the_lag() -> None:
     found = replicas([status(1, "candidate"), status(2, "follower")], {}, {})
     assert [one["lag"] for one in found] == [None, None, None]
-    assert cells(picture(found, "c1", []), 2) == "2 127.0.0.1:2 follower voter 5 90 90 ? 3 -"
+    assert cells(picture(found, BEST, []), 2) == "2 127.0.0.1:2 follower voter 5 90 90 ? 3 -"
 
 
 def test_the_leader_of_the_newest_term_is_believed() -> None:
@@ -68,12 +83,12 @@ def test_the_leader_of_the_newest_term_is_believed() -> None:
 def test_states_are_compared_at_the_same_entry_only() -> None:
     statuses = [status(1, "leader"), status(2, "follower"), status(4, "learner")]
     same = picture(
-        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(89, "b")}, {}), "c1", []
+        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(89, "b")}, {}), BEST, []
     )
     assert "one state at entry 90: members 1, 2" in same
     assert "DIFFERENT" not in same
     other = picture(
-        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}, {}), "c1", []
+        replicas(statuses, {1: state(90, "a"), 2: state(90, "a"), 4: state(90, "b")}, {}), BEST, []
     )
     assert "DIFFERENT STATES at entry 90 of members 1, 2, 4" in other
     assert "one state" not in other
@@ -87,7 +102,7 @@ def test_the_sessions_that_each_replica_holds_are_counted_and_the_first_are_name
         4: {"count": 0, "comp_ids": []},
     }
     found = replicas([status(1, "leader"), status(2, "follower"), status(4, "learner")], {}, held)
-    assert [line for line in picture(found, "c1", []).splitlines() if "holds" in line] == [
+    assert [line for line in picture(found, BEST, []).splitlines() if "holds" in line] == [
         "  member 1 holds 1,000 sessions: C1, C2, C3, C4, C5, C6, C7, C8, ...",
         "  member 2 holds 1 session: ALICE",
     ]
@@ -98,7 +113,8 @@ def test_whom_newer_rules_wait_for_is_told() -> None:
     def lines(*newest: int, rules: int = 1) -> list[str]:
         roles = zip((1, 2, 4), ("leader", "follower", "learner"), newest, strict=False)
         answers = [status(id, role, rules=rules, newest_rules=last) for id, role, last in roles]
-        return picture(replicas(answers, {}, {}), "c1", []).splitlines()[5:]
+        shown = picture(replicas(answers, {}, {}), BEST, []).splitlines()
+        return [line for line in shown if line.startswith("  rules version")]
 
     assert lines(1, 1, 1) == []
     assert lines(1, 1) == []
@@ -115,14 +131,14 @@ def test_it_says_why_states_are_missing() -> None:
         [status(1, "leader", kept_orders=25_001), status(2, "follower")], {2: state(90, "a")}, {}
     )
     said = "no state of member 1: more than 25,000 orders; quorumbook verify computes it"
-    assert said in picture(found, "c1", [])
+    assert said in picture(found, BEST, [])
 
 
 def test_who_takes_no_clients_is_named_and_why() -> None:
     refused = status(
         2, "refused", term=0, accepting=False, why_not="member 1 refuses this replica: it is empty"
     )
-    text = picture(replicas([status(1, "leader"), refused], {}, {}), "c1", [])
+    text = picture(replicas([status(1, "leader"), refused], {}, {}), BEST, [])
     assert cells(text, 2).startswith("2 127.0.0.1:2 refused voter")
     assert "  member 2 takes no clients: member 1 refuses this replica: it is empty" in text.splitlines()
     assert "member 1 takes no" not in text

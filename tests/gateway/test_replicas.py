@@ -8,7 +8,7 @@ import pytest
 
 from gateway import replicas
 from gateway.config import ConfigError
-from gateway.replicas import ask_all, beside, find, in_directory, unled
+from gateway.replicas import ask_all, at_endpoint, beside, find, in_directory, unled, unreached
 
 
 def cluster_in(directory: Path) -> list[Path]:
@@ -54,6 +54,37 @@ def test_a_replica_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
     assert in_directory(tmp_path).admin == "tcp://127.0.0.1:1"
 
 
+def test_a_member_of_a_cluster_is_started_with_its_configuration(tmp_path: Path) -> None:
+    (tmp_path / "peers").touch()
+    assert in_directory(tmp_path).why.endswith("Start it: quorumbook serve --config FILE")
+    ended = os.spawnlp(os.P_NOWAIT, "true", "true")
+    os.waitpid(ended, 0)
+    left = {"admin": "tcp://127.0.0.1:1", "pid": ended, "config": "/etc/two.toml", "member": 2}
+    (tmp_path / "endpoints.json").write_text(json.dumps(left))
+    found = in_directory(tmp_path)
+    assert found.why.endswith(f"Start it again: quorumbook serve --config /etc/two.toml --data {tmp_path}")
+    assert found.member == 2
+
+
+def test_who_was_removed_or_given_up_is_not_to_be_started(tmp_path: Path) -> None:
+    (tmp_path / "replica3.toml").write_text(
+        f'[cluster]\nid = "{"ab" * 16}"\nmember = 3\nmembers = ["1 127.0.0.1:1", "3 127.0.0.1:3"]\n'
+    )
+    stopped = in_directory(tmp_path / "replica3")
+    assert stopped.member == 3
+    silent = replicas.Replied(stopped, {}, stopped.why)
+
+    def said(last_id: int, *ids: int) -> list[str]:
+        status = {"term": 5, "role": "leader", "last_index": 9, "last_id": last_id}
+        answer = {**status, "membership": [{"id": id, "voter": True} for id in ids]}
+        return unreached([replicas.Replied(at_endpoint("127.0.0.1:1"), answer), silent])
+
+    assert said(3, 1, 2) == [f"{tmp_path}/replica3: member 3 was removed, or given up: do not start it"]
+    assert said(3, 1, 2, 3) == [stopped.why]
+    assert said(2, 1, 2) == [stopped.why]  # it waits to be added
+    assert unreached([silent]) == [stopped.why]
+
+
 def test_endpoints_are_asked_besides_directories_and_must_be_some(tmp_path: Path) -> None:
     runs(tmp_path, os.getpid())
     assert [one.admin for one in find([tmp_path], ["127.0.0.1:2", "tcp://[::1]:3"])] == [
@@ -83,8 +114,13 @@ def test_a_leader_that_cannot_be_asked_is_named_as_the_newest_term_knows_it() ->
 
 def unled_three(*answering: int) -> str:
     members = [{"id": id, "voter": id < 4} for id in (1, 2, 3, 4)]
-    statuses = [{"term": 5, "leader": 0, "member": id, "membership": members} for id in answering]
-    return unled([{"term": 4, "leader": 2, "member": 4}, *statuses], ["replica9 does not run: start it"])
+    statuses = [
+        {"term": 5, "leader": 0, "member": id, "membership": members, "role": "candidate"} for id in answering
+    ]
+    return unled(
+        [{"term": 4, "leader": 2, "member": 4, "role": "learner"}, *statuses],
+        ["replica9 does not run: start it"],
+    )
 
 
 def test_where_nobody_leads_it_is_said_who_is_to_be_started() -> None:
@@ -95,10 +131,18 @@ def test_where_nobody_leads_it_is_said_who_is_to_be_started() -> None:
     assert "quorumbook status shows what each waits for; replica9" in unled_three(1, 2)
 
 
+def test_where_others_will_not_have_the_only_one_that_answers_nobody_is_to_be_started() -> None:
+    members = [{"id": 1, "voter": True}, {"id": 4, "voter": True}]
+    status = {"term": 5, "leader": 0, "member": 1, "membership": members, "role": "refused"}
+    assert unled([{**status, "why_not": "member 4 refuses this replica: member 1 was removed"}]) == (
+        "member 1: member 4 refuses this replica: member 1 was removed"
+    )
+
+
 def test_a_command_that_waits_for_a_leader_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = {"term": 5, "leader": 0, "member": 1, "role": "candidate", "membership": []}
+    status = {"term": 5, "leader": 0, "member": 1, "role": "candidate", "membership": [], "last_index": 0}
     monkeypatch.setattr(replicas, "ask_all", lambda asked, request: [replicas.Replied(asked[0], status)])
     monkeypatch.setattr(replicas, "WORD_SECONDS", 0.05)
     monkeypatch.setattr(replicas, "LEADER_SECONDS", 0.5)

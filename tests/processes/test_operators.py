@@ -92,6 +92,10 @@ def test_status_shows_every_replica_and_transfer_changes_who_leads(cluster: Clus
     assert cluster.leader() == other or term(cluster) > began + 1  # it had it, and lost it on busy cores
     assert order(cluster, first, "second", "sell") == "0F"
 
+    leading = cluster.leader()
+    alone = cluster.succeed("status", ids=[next(id for id in cluster.members if id != leading)])
+    assert re.search(rf"^ +{leading}  \S+ +leader, not asked +voter ", alone, re.M)
+    assert "not asked: members " in alone
     cluster.members[first].kill()
     shown = cluster.succeed("status")
     assert re.search(rf"^ +{first}  \S+ +not reached +voter ", shown, re.M)
@@ -129,6 +133,8 @@ def test_a_replica_grows_to_three_and_the_first_is_removed(cluster: ClusterProce
     said = r"member [23] leads; before it was member 1|entry \d+ says it: waiting .*"  # on busy cores
     assert all(re.fullmatch(said, line) for line in handed_over)
     assert removed == "member 1 is removed"
+    wait_until(lambda: "member 1 was removed" in str(alone.ask(command="status")["why_not"]))
+    wait_until(lambda: alone.ask(command="status")["role"] == "refused")
     alone.stop()
     del cluster.members[1]
     assert cluster.leader() in (2, 3)
@@ -147,7 +153,12 @@ def test_who_would_be_left_too_few_is_not_let_go(cluster: ClusterProcesses) -> N
     leader = cluster.run("remove", str(first))
     assert (leader.returncode, leader.stdout) == (1, "")  # it did not hand over before it was refused
     assert f"of these only {living} can be reached" in leader.stderr
+    start = f"serve --config {cluster.members[dead].directory / 'config.toml'} --data {cluster.members[dead].data}"
+    assert start in cluster.succeed("status")
     cluster.succeed("remove", str(dead))
+    shown = cluster.succeed("status")
+    assert f"member {dead} was removed, or given up: do not start it" in shown
+    assert start not in shown
     assert cluster.members[first].ask(command="status")["accepting"]
 
 
