@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_edge import MemoryEdge
-from stories import SCENARIOS, build, play, time_text
+from stories import STORIES, build, play, time_text
 
 from gateway import inputs
 from gateway.exchange import Exchange
@@ -194,7 +194,7 @@ def replayed(entries: list[tuple[int, int, bytes]]) -> dict[str, Any]:
 
 def logs() -> Iterator[tuple[str, MemoryEdge]]:
     """The logs that a new golden file is made of."""
-    for path in sorted(SCENARIOS.glob("*.txt")):
+    for path in STORIES:
         edge = MemoryEdge()
         play(path.read_text(), edge)
         yield path.stem, edge

@@ -29,6 +29,7 @@ from typing import Any, Protocol
 from gateway import inputs
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+STORIES = sorted(SCENARIOS.rglob("*.txt"))
 HIDDEN = {"8", "9", "10", "49", "52", "56", "60"}
 HEADER = ("49", "56", "52", "43", "97", "122")
 TIMED = {"D", "F", "G", "q"}
@@ -186,7 +187,7 @@ def regenerate() -> None:
     """Writes every story anew with the answers an exchange in memory gives. Read the difference before you keep it."""
     from memory_edge import MemoryEdge
 
-    for path in sorted(SCENARIOS.glob("*.txt")):
+    for path in STORIES:
         path.write_text(play(path.read_text(), MemoryEdge()))
         print(path.name)
 

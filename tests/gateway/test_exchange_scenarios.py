@@ -1,12 +1,13 @@
 """Every story in scenarios/ comes out as written, and does so however the work is cut into steps."""
 
+import re
 from pathlib import Path
 
 import pytest
 from memory_edge import MemoryEdge
-from stories import SCENARIOS, play
+from stories import SCENARIOS, STORIES, play
 
-STORIES = sorted(SCENARIOS.glob("*.txt"))
+MATRICES = Path(__file__).parent / "ORDER_STATES.md"
 
 
 @pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
@@ -21,3 +22,13 @@ def test_a_story_does_not_depend_on_where_steps_are_cut(path: Path) -> None:
     play(path.read_text(), cut)
     assert cut.records == whole.records
     assert cut.exchange.state_hash() == whole.exchange.state_hash()
+
+
+def test_the_table_of_matrices_names_what_the_stories_tell() -> None:
+    rows = re.findall(r"^\| (?:4 )?([A-L]\.\d\.[a-f]) \|[^|]*\| (\w+) \|", MATRICES.read_text(), re.MULTILINE)
+    told = {
+        (matrix, path.stem)
+        for path in (SCENARIOS / "order_states").glob("*.txt")
+        for matrix in re.findall(r"\b[A-L]\.\d\.[a-f]\b", path.read_text())
+    }
+    assert {(matrix, story) for matrix, story in rows if story != "none"} == told

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 from socket_edge import SocketEdge, left_out, told, written
-from stories import SCENARIOS
-
-STORIES = sorted(SCENARIOS.glob("*.txt"))
+from stories import SCENARIOS, STORIES
 
 
 @pytest.mark.parametrize("transport", ["tcp", "zmq"])
