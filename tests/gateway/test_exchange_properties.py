@@ -5,13 +5,13 @@ The checker believes nothing but the FIX messages that come out, and compares wi
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_edge import MemoryEdge
+from order_checker import Checker, fields
 from stories import build, time_text
 
 from engine.machine import Machine
@@ -131,11 +131,7 @@ class World:
 
 def messages(edge: MemoryEdge) -> list[dict[str, str]]:
     """Everything numbered that came out, in order, for whoever it was."""
-    found = []
-    for _, kind, content in edge.out:
-        if kind in {"message", "kept"}:
-            found.append(dict(part.split("=", 1) for part in content.decode().rstrip("\x01").split("\x01")))
-    return found
+    return [fields(content) for _, kind, content in edge.out if kind in {"message", "kept"}]
 
 
 def book(machine: Machine) -> list[Any]:
@@ -147,44 +143,6 @@ def standing(edge: MemoryEdge) -> tuple[str, list[Any]]:
     """What a refused message may not change."""
     sessions = edge.exchange.sessions()
     return repr(book(edge.exchange.machine)), [(s["open_orders"], s["closed_cl_ord_ids"]) for s in sessions]
-
-
-class Checker:
-    """Follows orders by their reports."""
-
-    def __init__(self) -> None:
-        self.orders: dict[str, dict[str, str]] = {}
-        self.fills: dict[str, list[tuple[Decimal, Decimal]]] = {}
-        self.exec_ids: set[str] = set()
-        self.trades: dict[str, list[dict[str, str]]] = {}
-
-    def see(self, m: dict[str, str]) -> None:
-        """Judges one ExecutionReport against those before it."""
-        assert m["17"] not in self.exec_ids
-        self.exec_ids.add(m["17"])
-        quantity, leaves, done = Decimal(m["38"]), Decimal(m["151"]), Decimal(m["14"])
-        number, kind, status = m["37"], m["150"], m["39"]
-        if kind == "8" or (kind == "I" and status == "8"):
-            return
-        before = self.orders.get(number)
-        assert (before is None) == (kind == "0")
-        fills = self.fills.setdefault(number, [])
-        if kind == "F":
-            fills.append((Decimal(m["31"]), Decimal(m["32"])))
-            self.trades.setdefault(m["880"], []).append(m)
-        if before is not None:
-            assert before["39"] in ("0", "1") or kind == "I", f"{m} after {before}"
-            assert before["54"] == m["54"]
-        assert done == sum((size for _, size in fills), Decimal(0))
-        assert leaves == (quantity - done if status in "01" else 0)
-        assert status == (
-            "4" if leaves == 0 and done < quantity else "2" if leaves == 0 else "1" if done else "0"
-        )
-        if done:
-            digits = 4 if m["55"] == "AAPL" else 2
-            exact = sum((Fraction(p) * Fraction(s) for p, s in fills), Fraction(0)) / Fraction(done)
-            assert Fraction(m["6"]) == Fraction(round(exact * 10**digits), 10**digits)
-        self.orders[number] = m
 
 
 @settings(max_examples=150)
