@@ -6,7 +6,7 @@
 #   parse_*, write_*, checksum, next_field: single values       gateway/fix_values.pxd
 #
 # None has state, needs the GIL or can raise. scan judges bytes only, by the
-# tables of gateway/fix_rules.pxd, which gateway/fix44.py fills at import.
+# tables of gateway/fix_rules.pxd.
 
 from gateway.fix_build cimport *
 from gateway.fix_frame cimport *

@@ -1,5 +1,13 @@
 """The codec for Python: tests, tools and benches. The gateway itself calls the C functions of fix.pxd."""
 
+from gateway.dictionary import Dictionary
+
+def use(dictionary: Dictionary) -> None:
+    """From now on messages are scanned by this dictionary; not while anything else scans.
+
+    Raises DictionaryError when it is larger than the tables, or types a field in another way than the exchange.
+    """
+
 def frame_message(data: bytes) -> tuple[int, int]:
     """(0 whole message, 1 incomplete, 2 garbled; bytes of the message, 0, or bytes to drop)."""
 

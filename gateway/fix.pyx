@@ -12,6 +12,8 @@ from libc.string cimport memcpy, memset
 
 from gateway.records cimport EgressHead
 
+from gateway.fix_rules import load
+
 
 cdef Identity _identity(own: str, peer: str) except *:
     cdef Identity identity
@@ -56,6 +58,10 @@ cdef class _Output:
 
     cdef bytes taken(self):
         return (<char*>self.data)[:self.used] if self.used else b""
+
+
+def use(dictionary) -> None:
+    load(dictionary)
 
 
 def frame_message(bytes data not None) -> tuple[int, int]:

@@ -1,26 +1,37 @@
-# What the scanner does with each tag of each message: the tables of gateway.fix44, and the judgement of
-# single values.
+# What the scanner does with each tag of each message: the tables of a dictionary, and the judgement of single
+# values.
 #
-# `rules` is filled once when the module is imported and never written again.
+# `rules` is filled when the module is imported, by gateway.fix44; `load` puts another dictionary in its place
+# before anything is scanned. Nothing writes it while the exchange runs.
+#
+# The tables are indexed by a tag's place: a tag below TAGS is its own place, the others that the dictionary
+# has come behind, found by `place_of`. Place 0 is no tag.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    TAGS = 1024             # tags below this index the tables; FIX 4.4 ends at 956
-    SLOTS = 16              # served message types, and slot 0 for all others
-    GROUPS = 32
-    MEMBERS = 256           # of all groups
-    SETS = 128              # lists of allowed values
-    WORDS = 4096            # bytes of allowed values longer than a character
+    TAGS = 1024             # FIX 4.4 ends at 956
+    PLACES = 2048
+    BITS = 32               # words of a bit a place
+    SLOTS = 256             # message types whose bodies are stated, and slot 0 for all others
+    GROUPS = 1024
+    MESSAGE_GROUPS = 8192   # of all messages
+    MEMBERS = 16384         # of all groups
+    MEMBER_BITS = 4         # words of a bit a member of one group
+    SETS = 1024             # lists of allowed values
+    WORDS = 65536           # bytes of allowed values longer than a character
+    TAG_HASHES = 4096       # powers of two, more than twice of what is kept there
+    TYPE_HASHES = 1024
+    NAME = 32               # bytes of a field's name, with a zero at the end
 
 cdef enum Kind:             # what text a value must be
-    KIND_NONE = 0           # not a tag of FIX 4.4
+    KIND_NONE = 0           # not a tag of the dictionary
     KIND_STRING = 1         # any bytes
     KIND_CHAR = 2
     KIND_INT = 3
     KIND_LENGTH = 4         # not negative
     KIND_SEQNUM = 5         # positive, but EndSeqNo
-    KIND_COUNT = 6          # positive
+    KIND_COUNT = 6
     KIND_DECIMAL = 7
     KIND_BOOLEAN = 8
     KIND_TIMESTAMP = 9
@@ -31,6 +42,8 @@ cdef enum Kind:             # what text a value must be
     KIND_COUNTRY = 14       # two letters
     KIND_VALUES = 15        # single characters separated by spaces
     KIND_DATA = 16
+    KIND_WORDS = 17         # words separated by spaces
+    KIND_DAY = 18           # 1 to 31
 
 cdef enum Section:          # the upper two bits of a rule, in the order of a message
     HEADER = 0
@@ -39,7 +52,7 @@ cdef enum Section:          # the upper two bits of a rule, in the order of a me
 
 cdef enum Action:           # the lower six bits of a rule
     NOT_ALLOWED = 0
-    SKIP = 1                # not even that: the body of a message we do not serve
+    SKIP = 1                # not even that: a body that the dictionary does not state
     GROUP = 2
     LENGTH = 3              # of the data field that follows
     DATA = 4                # these five have no value to take
@@ -73,41 +86,79 @@ cdef enum Action:           # the lower six bits of a rule
     TAKE_ORDER_ID = 32
     TAKE_REQUEST_TYPE = 33
     ONLY_UNITS = 34         # PriceType (423): 2, QtyType (854): 0; others are not served
+    TAKE_CANCEL_ON_DISCONNECT = 35
+    TAKE_GRACE = 36
 
 cdef struct ValueSet:
     uint64_t characters[2]  # one bit an ASCII character
-    uint16_t first          # words: length byte and text, end to end
-    uint16_t count
+    uint32_t first          # words: length byte and text, end to end
+    uint32_t count
+
+cdef struct Member:
+    uint32_t tag
+    uint16_t place
+    uint16_t group          # that it counts; 0 = it is no counter
 
 cdef struct GroupRule:
-    uint16_t counter
+    uint32_t counter        # tag
     uint16_t first          # in members; the first member begins an instance
     uint16_t count
+    uint64_t required[MEMBER_BITS]
 
 cdef struct Served:
     uint8_t msg_type        # MessageType
     uint8_t body_size
     uint8_t orders          # the body is an OrderBody
-    uint64_t required[16]   # one bit a tag
+    uint16_t first_group    # in message_groups
+    uint16_t group_count
+    uint64_t required[BITS]     # one bit a place
+
+cdef struct TagHash:
+    uint32_t tag            # 0 = free
+    uint16_t place
+
+cdef struct TypeHash:
+    uint64_t text           # 0 = free
+    int16_t slot
 
 cdef struct Rules:
-    uint8_t kinds[TAGS]
-    uint8_t sets[TAGS]              # 0 = any value
-    uint8_t actions[SLOTS][TAGS]    # Section | Action
+    uint8_t kinds[PLACES]
+    uint16_t sets[PLACES]           # 0 = any value
+    uint8_t actions[SLOTS][PLACES]  # Section | Action
     Served served[SLOTS]
-    uint8_t slots[128]              # one-character MsgType -> slot
-    uint8_t slot_of_mass_status     # "AF"
-    uint64_t known_types[2]         # one-character MsgTypes of FIX 4.4, a bit each
-    uint32_t known_pairs[2]         # the same for "A?" and "B?", a bit a letter
+    int16_t slots[128]              # one-character MsgType -> slot; 0: its body is not stated, -1: unknown
+    TypeHash type_hashes[TYPE_HASHES]   # the same of longer ones; those that are not here are unknown
+    TagHash tag_hashes[TAG_HASHES]
+    uint32_t used_bits              # words of BITS that some place needs
     ValueSet value_sets[SETS]
     uint8_t words[WORDS]
     GroupRule groups[GROUPS]
-    uint16_t members[MEMBERS]
-    uint8_t group_of[TAGS]          # counter -> group
-    uint16_t data_of[TAGS]          # length field -> data field
-    char names[TAGS][32]            # for people
+    uint16_t message_groups[MESSAGE_GROUPS]
+    Member members[MEMBERS]
+    uint32_t data_of[PLACES]        # length field -> tag of the data field
+    uint32_t length_of[PLACES]      # data field -> tag of the length field
+    uint32_t tags[PLACES]
+    char names[PLACES][NAME]        # for people
 
 cdef Rules rules
+
+cdef inline uint32_t tag_hash(uint32_t tag) noexcept nogil:
+    return (tag * <uint32_t>2654435761) >> 20
+
+
+cdef inline uint32_t place_of(uint32_t tag) noexcept nogil:
+    """0: the dictionary does not have it, and it is not below TAGS."""
+    cdef uint32_t at
+    if tag < TAGS:
+        return tag
+    at = tag_hash(tag)
+    while rules.tag_hashes[at].tag != tag and rules.tag_hashes[at].tag != 0:
+        at = (at + 1) & (TAG_HASHES - 1)
+    return rules.tag_hashes[at].place
+
+
+cdef inline uint32_t type_hash(uint64_t text) noexcept nogil:
+    return <uint32_t>((text * <uint64_t>0x9E3779B97F4A7C15) >> 54)
 
 cdef enum Verdict:          # SessionRejectReason (373)
     INVALID_TAG = 0
@@ -131,7 +182,7 @@ cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noex
 cdef size_t describe(uint8_t verdict, uint32_t tag, const char* detail, char* text) noexcept nogil
 
 cdef inline bint is_one_of(uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
-    """The value is a single character of the tag's list. length > 0."""
+    """The value is a single character of the tag's list. tag < TAGS, length > 0."""
     cdef uint8_t character = value[0]
     return (length == 1 and character < 128
             and (rules.value_sets[rules.sets[tag]].characters[character >> 6] >> (character & 63)) & 1)

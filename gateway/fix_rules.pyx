@@ -1,13 +1,14 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""The scanner's tables, made from `gateway.fix44` at import; judges single values and words the verdicts.
+"""The scanner's tables, made of a dictionary; judges single values and words the verdicts.
 
-Holds `rules`, written only while this module is imported (ValueError then: the tables are too small), so
-any number of threads may read it. The C functions need no GIL and cannot raise. boundscheck and wraparound
-are off: callers index with tags below TAGS, `_load` checks that everything fits.
+Holds `rules`: those of `gateway.fix44` from the import on, or of the dictionary that `load` was given. They
+are written only by `load`, before anything is scanned, so any number of threads may read them. The C
+functions need no GIL and cannot raise. boundscheck and wraparound are off: callers index with places, and
+`_check` makes sure that everything fits before anything is written.
 """
 
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from gateway.fix_values cimport (parse_date, parse_decimal, parse_int, parse_time_of_day, parse_timestamp,
                                  parse_uint, write_uint)
@@ -16,16 +17,20 @@ from gateway.records cimport (MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEART
                               MSG_REJECT, MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
                               MSG_STATUS_REQUEST, MSG_TEST_REQUEST, NOT_REJECTED, OrderBody, SessionBody)
 
+from gateway.dictionary import DictionaryError
 from gateway.fix44 import FIX44
 
 cdef dict KINDS = {
-    "STRING": KIND_STRING, "EXCHANGE": KIND_STRING, "CHAR": KIND_CHAR, "INT": KIND_INT, "LENGTH": KIND_LENGTH,
-    "SEQNUM": KIND_SEQNUM, "NUMINGROUP": KIND_COUNT, "PRICE": KIND_DECIMAL, "QTY": KIND_DECIMAL,
+    "STRING": KIND_STRING, "EXCHANGE": KIND_STRING, "LANGUAGE": KIND_STRING, "XID": KIND_STRING,
+    "XIDREF": KIND_STRING, "LOCALMKTTIME": KIND_STRING, "TZTIMEONLY": KIND_STRING, "TZTIMESTAMP": KIND_STRING,
+    "CHAR": KIND_CHAR, "INT": KIND_INT, "LENGTH": KIND_LENGTH, "TAGNUM": KIND_LENGTH, "SEQNUM": KIND_SEQNUM,
+    "NUMINGROUP": KIND_COUNT, "DAYOFMONTH": KIND_DAY, "PRICE": KIND_DECIMAL, "QTY": KIND_DECIMAL,
     "AMT": KIND_DECIMAL, "FLOAT": KIND_DECIMAL, "PERCENTAGE": KIND_DECIMAL, "PRICEOFFSET": KIND_DECIMAL,
-    "BOOLEAN": KIND_BOOLEAN, "UTCTIMESTAMP": KIND_TIMESTAMP, "UTCTIMEONLY": KIND_TIME, "UTCDATEONLY":
-    KIND_DATE,
-    "LOCALMKTDATE": KIND_DATE, "MONTHYEAR": KIND_MONTH, "CURRENCY": KIND_CURRENCY, "COUNTRY": KIND_COUNTRY,
-    "MULTIPLEVALUESTRING": KIND_VALUES, "DATA": KIND_DATA,
+    "BOOLEAN": KIND_BOOLEAN, "UTCTIMESTAMP": KIND_TIMESTAMP, "TIME": KIND_TIMESTAMP, "UTCTIMEONLY": KIND_TIME,
+    "UTCDATEONLY": KIND_DATE, "UTCDATE": KIND_DATE, "LOCALMKTDATE": KIND_DATE, "DATE": KIND_DATE,
+    "MONTHYEAR": KIND_MONTH, "CURRENCY": KIND_CURRENCY, "COUNTRY": KIND_COUNTRY,
+    "MULTIPLEVALUESTRING": KIND_VALUES, "MULTIPLECHARVALUE": KIND_VALUES, "MULTIPLESTRINGVALUE": KIND_WORDS,
+    "DATA": KIND_DATA, "XMLDATA": KIND_DATA,
 }
 
 cdef dict MESSAGES = {      # MsgType: MessageType, size of its body, whether that is an OrderBody
@@ -57,7 +62,8 @@ cdef dict SESSION_ACTIONS = {
     "3": {},
     "4": {36: TAKE_BEGIN, 123: TAKE_GAP_FILL},
     "5": {58: TAKE_TEXT},
-    "A": {98: TAKE_ENCRYPT, 108: TAKE_HEARTBEAT, 141: TAKE_RESET},
+    "A": {98: TAKE_ENCRYPT, 108: TAKE_HEARTBEAT, 141: TAKE_RESET, 20003: TAKE_CANCEL_ON_DISCONNECT,
+          20004: TAKE_GRACE},
     "j": {},
 }
 
@@ -70,56 +76,137 @@ cdef dict ORDER_ACTIONS = {
 }
 
 
-cdef object _load(dictionary):
-    """Fills the tables; raises ValueError when they are too small for the dictionary."""
-    cdef int tag, slot
-    if (len(dictionary.messages) >= SLOTS or len(dictionary.groups) >= GROUPS
-            or max(dictionary.defined) >= TAGS
-            or sum(len(group.members) for group in dictionary.groups.values()) > MEMBERS):
-        raise ValueError("the dictionary is larger than the tables of gateway/fix.pyx")
-    for tag in dictionary.defined:
-        rules.kinds[tag] = KIND_STRING
-    numbers = {}
-    for tag, field in dictionary.fields.items():
-        rules.kinds[tag] = KINDS[field.type]
-        _name(tag, field.name.encode())
-        if field.values:
-            rules.sets[tag] = numbers.setdefault(field.values, len(numbers) + 1)
-    _load_values(numbers)
-    _load_groups(dictionary)
-    for length, data in dictionary.lengths.items():
-        rules.data_of[length] = data
-    for tag in dictionary.defined:
-        rules.actions[0][tag] = BODY | SKIP
-    _load_part(0, dictionary.header, HEADER, dictionary, HEADER_ACTIONS)
-    _load_part(0, dictionary.trailer, TRAILER, dictionary, {})
+# Tags whose values the exchange acts on: it reads them as FIX 4.4 has them, whatever a dictionary says.
+cdef frozenset READ = frozenset(HEADER_ACTIONS).union(ORDER_ACTIONS, *SESSION_ACTIONS.values())
+
+
+def load(dictionary):
+    """Puts the tables of a dictionary in the place of those that were there; nothing is scanned meanwhile.
+
+    Raises DictionaryError, and changes nothing, when they do not hold it or a field that the exchange acts on
+    is of another type.
+    """
+    cdef int slot, used = 0
+    places = _places(dictionary)
+    sets = _value_sets(dictionary)
+    groups = _groups(dictionary)
+    _check(dictionary, places, sets, groups)
+    memset(&rules, 0, sizeof(Rules))
+    _load_fields(dictionary, places, sets)
+    _load_values(sets)
+    _load_groups(groups, places)
+    _load_types(dictionary)
     rules.served[0].msg_type = MSG_OTHER
-    for slot, (name, layout) in enumerate(dictionary.messages.items(), 1):
-        rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = MESSAGES[name]
-        if len(name) == 1:
-            rules.slots[ord(name)] = slot
-        else:
-            rules.slot_of_mass_status = slot
-        _load_part(slot, layout, BODY, dictionary, SESSION_ACTIONS.get(name, ORDER_ACTIONS))
-        _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS)
-        _load_part(slot, dictionary.trailer, TRAILER, dictionary, {})
-    for name in dictionary.message_types:
-        if len(name) == 1:
-            rules.known_types[ord(name) >> 6] |= <uint64_t>1 << (ord(name) & 63)
-        else:
-            rules.known_pairs[ord(name[0]) - 65] |= <uint32_t>1 << (ord(name[1]) - 65)
+    for place in places.values():
+        rules.actions[0][<int>place] = BODY | SKIP
+    _load_part(0, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
+    _load_part(0, dictionary.trailer, TRAILER, dictionary, {}, places)
+    used = _load_message_groups(0, (dictionary.header, dictionary.trailer), groups, used)
+    for slot, (kind, message) in enumerate(dictionary.messages.items(), 1):
+        rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = MESSAGES.get(
+            kind, (MSG_OTHER, 0, False))
+        actions = SESSION_ACTIONS.get(kind, ORDER_ACTIONS if rules.served[slot].orders else {})
+        _load_part(slot, message.body, BODY, dictionary, actions, places)
+        _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
+        _load_part(slot, dictionary.trailer, TRAILER, dictionary, {}, places)
+        used = _load_message_groups(slot, (message.body, dictionary.header, dictionary.trailer), groups, used)
 
 
-cdef object _name(int tag, bytes name):
+cdef dict _places(dictionary):
+    """Tag -> its place in the tables."""
+    places = {tag: tag for tag in dictionary.defined if tag < TAGS}
+    others = sorted(tag for tag in dictionary.defined if tag >= TAGS)
+    places.update((tag, TAGS + number) for number, tag in enumerate(others))
+    return places
+
+
+cdef tuple _values(dictionary, field):
+    """The only ones allowed; none: any. Of a field that the exchange acts on there always are those of FIX 4.4."""
+    values = tuple(field.values) if field.closed else ()
+    if not values and field.tag in READ:
+        values = tuple(FIX44.fields[field.tag].values)
+    return values
+
+
+cdef dict _value_sets(dictionary):
+    """Lists of values -> their numbers."""
+    sets = {}
+    for field in dictionary.fields.values():
+        if values := _values(dictionary, field):
+            sets.setdefault(values, len(sets) + 1)
+    return sets
+
+
+cdef dict _groups(dictionary):
+    """Every group that is another, however deep it lies -> its number."""
+    groups = {}
+    layouts = [dictionary.header, dictionary.trailer, *(message.body for message in dictionary.messages.values())]
+    for layout in layouts:      # grows: what is found is looked into
+        for group in layout.groups:
+            if group not in groups:
+                groups[group] = len(groups) + 1
+                layouts.append(group.members)
+    return groups
+
+
+cdef object _check(dictionary, places, sets, groups):
+    """That it fits: sizes, and the types of what the exchange acts on."""
+    layouts = [message.body for message in dictionary.messages.values()]
+    of_messages = sum(len(layout.groups) for layout in layouts)
+    of_messages += (len(layouts) + 1) * (len(dictionary.header.groups) + len(dictionary.trailer.groups))
+    words = sum(1 + len(value) for values in sets for value in values if len(value) > 1)
+    for what, count, most in (
+        ("messages", len(dictionary.messages), SLOTS - 1),
+        ("message types", len(dictionary.message_types), TYPE_HASHES // 2),
+        (f"fields of {TAGS} and above", sum(tag >= TAGS for tag in places), PLACES - TAGS),
+        ("lists of values", len(sets), SETS - 1),
+        ("bytes of values", words, WORDS),
+        ("groups", len(groups), GROUPS - 1),
+        ("groups of messages", of_messages, MESSAGE_GROUPS),
+        ("fields in groups", sum(len(group.members.tags) for group in groups), MEMBERS),
+        ("fields in one group", max([len(group.members.tags) for group in groups], default=0), 64 * MEMBER_BITS),
+    ):
+        if count > most:
+            raise DictionaryError(f"it has {count} {what}; at most {most} are served")
+    for tag in READ:
+        if KINDS[dictionary.fields[tag].type] != KINDS[FIX44.fields[tag].type]:
+            raise DictionaryError(f"field {tag} {dictionary.fields[tag].name}: its type is "
+                                  f"{dictionary.fields[tag].type}; the exchange reads a {FIX44.fields[tag].type}")
+
+
+cdef object _load_fields(dictionary, places, sets):
+    cdef int place
+    cdef uint32_t at
+    for tag, place in places.items():
+        rules.tags[place] = tag
+        rules.kinds[place] = KIND_STRING
+        rules.used_bits = max(rules.used_bits, place // 64 + 1)
+        if tag >= TAGS:
+            at = tag_hash(tag)
+            while rules.tag_hashes[at].tag:
+                at = (at + 1) & (TAG_HASHES - 1)
+            rules.tag_hashes[at].tag, rules.tag_hashes[at].place = tag, place
+    for tag, field in dictionary.fields.items():
+        place = places[tag]
+        values = _values(dictionary, field)
+        rules.kinds[place] = KINDS[field.type]
+        if field.type == "MULTIPLEVALUESTRING" and any(len(value) > 1 for value in values):
+            rules.kinds[place] = KIND_WORDS
+        rules.sets[place] = sets.get(values, 0)
+        _name(place, field.name.encode())
+    for length, data in dictionary.lengths.items():
+        rules.data_of[<int>places[length]] = data
+        rules.length_of[<int>places[data]] = length
+
+
+cdef object _name(int place, bytes name):
     cdef const char* text = name
-    memcpy(rules.names[tag], text, min(len(name), 31))
+    memcpy(rules.names[place], text, min(len(name), NAME - 1))
 
 
-cdef object _load_values(numbers):
+cdef object _load_values(sets):
     cdef int used = 0, number
-    for values, number in numbers.items():
-        if number >= SETS:
-            raise ValueError("more lists of values than the tables of gateway/fix.pyx hold")
+    for values, number in sets.items():
         rules.value_sets[number].first = used
         for value in values:
             if len(value) == 1:
@@ -131,42 +218,77 @@ cdef object _load_values(numbers):
                 used += 1
 
 
-cdef object _load_groups(dictionary):
-    cdef int used = 0, number, tag
-    for number, group in enumerate(dictionary.groups.values(), 1):
+cdef object _load_groups(groups, places):
+    cdef int used = 0, number, position
+    for group, number in groups.items():
         rules.groups[number].counter = group.counter
         rules.groups[number].first = used
-        rules.groups[number].count = len(group.members)
-        rules.group_of[group.counter] = number
-        for tag in group.members:
-            rules.members[used] = tag
+        rules.groups[number].count = len(group.members.tags)
+        for position, tag in enumerate(group.members.tags):
+            rules.members[used].tag = tag
+            rules.members[used].place = places[tag]
+            rules.members[used].group = groups.get(group.members.group(tag), 0)
+            if tag in group.members.required:
+                rules.groups[number].required[position >> 6] |= <uint64_t>1 << (position & 63)
             used += 1
 
 
-cdef object _load_part(int slot, layout, int section, dictionary, actions):
-    cdef int tag
+cdef int _load_message_groups(int slot, layouts, groups, int used) except -1:
+    """Returns how many entries of message_groups are used now."""
+    rules.served[slot].first_group = used
+    for layout in layouts:
+        for group in layout.groups:
+            rules.message_groups[used] = groups[group]
+            used += 1
+    rules.served[slot].group_count = used - rules.served[slot].first_group
+    return used
+
+
+cdef object _load_types(dictionary):
+    slots = {kind: slot for slot, kind in enumerate(dictionary.messages, 1)}
+    cdef uint32_t at
+    cdef int character
+    for character in range(128):
+        rules.slots[character] = -1
+    for kind in dictionary.message_types:
+        if len(kind) == 1:
+            rules.slots[<int>ord(kind)] = slots.get(kind, 0)
+            continue
+        text = int.from_bytes(kind.encode(), "little")
+        at = type_hash(text)
+        while rules.type_hashes[at].text:
+            at = (at + 1) & (TYPE_HASHES - 1)
+        rules.type_hashes[at].text, rules.type_hashes[at].slot = text, slots.get(kind, 0)
+
+
+cdef object _load_part(int slot, layout, int section, dictionary, actions, places):
+    cdef int place
+    counters = {group.counter for group in layout.groups}
     for tag in layout.tags:
+        place = places[tag]
         action = actions.get(tag, JUDGE)
-        if tag in dictionary.groups:
+        if tag in counters:
             action = GROUP
-        elif tag in dictionary.lengths:
+        elif rules.data_of[place]:
             action = LENGTH
-        elif rules.kinds[tag] == KIND_DATA:
+        elif rules.length_of[place]:
             action = DATA
         elif section == BODY and rules.served[slot].orders and tag in dictionary.unserved:
             action = UNSERVED
-        rules.actions[slot][tag] = section | action
+        rules.actions[slot][place] = section | action
     for tag in layout.required:
-        rules.served[slot].required[tag >> 6] |= <uint64_t>1 << (tag & 63)
+        place = places[tag]
+        rules.served[slot].required[place >> 6] |= <uint64_t>1 << (place & 63)
 
 
-_load(FIX44)
+load(FIX44)
 
 # ---------------------------------------------------------------- judging values
 
 cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
-    cdef uint8_t kind = rules.kinds[tag]
-    cdef const ValueSet* allowed = &rules.value_sets[rules.sets[tag]]
+    cdef uint32_t place = place_of(tag)
+    cdef uint8_t kind = rules.kinds[place]
+    cdef const ValueSet* allowed = &rules.value_sets[rules.sets[place]] if rules.sets[place] else NULL
     cdef int64_t number
     cdef uint64_t count = 0
     cdef int8_t exponent
@@ -175,12 +297,10 @@ cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noex
         good = length == 1
     elif kind == KIND_INT:
         good = parse_int(value, length, &number)
-    elif kind == KIND_LENGTH or kind == KIND_SEQNUM:
+    elif kind == KIND_LENGTH or kind == KIND_SEQNUM or kind == KIND_COUNT:
         good = parse_uint(value, length, &count)
-    elif kind == KIND_COUNT:
-        good = parse_uint(value, length, &count)
-        if good and count == 0:
-            return INCORRECT_VALUE
+    elif kind == KIND_DAY:
+        good = length <= 2 and parse_uint(value, length, &count) and count >= 1 and count <= 31
     elif kind == KIND_DECIMAL:
         good = parse_decimal(value, length, &number, &exponent)
     elif kind == KIND_BOOLEAN:
@@ -198,10 +318,12 @@ cdef uint8_t judge_value(uint32_t tag, const uint8_t* value, size_t length) noex
     elif kind == KIND_COUNTRY:
         good = length == 2 and are_capitals(value, length)
     elif kind == KIND_VALUES:
-        return judge_values(allowed if rules.sets[tag] else NULL, value, length)
+        return judge_values(allowed, value, length)
+    elif kind == KIND_WORDS:
+        return judge_words(allowed, value, length)
     if not good:
         return INCORRECT_FORMAT
-    if rules.sets[tag] and not in_set(allowed, value, length):
+    if allowed != NULL and not in_set(allowed, value, length):
         return INCORRECT_VALUE
     return NOT_REJECTED
 
@@ -232,6 +354,20 @@ cdef uint8_t judge_values(const ValueSet* allowed, const uint8_t* value, size_t 
     return NOT_REJECTED
 
 
+cdef uint8_t judge_words(const ValueSet* allowed, const uint8_t* value, size_t length) noexcept nogil:
+    """Words of the list (NULL = any), with single spaces between them."""
+    cdef size_t i, begin = 0
+    for i in range(length + 1):
+        if i < length and value[i] != 32:
+            continue
+        if i == begin:
+            return INCORRECT_FORMAT
+        if allowed != NULL and not in_set(allowed, value + begin, i - begin):
+            return INCORRECT_VALUE
+        begin = i + 1
+    return NOT_REJECTED
+
+
 cdef bint are_capitals(const uint8_t* value, size_t length) noexcept nogil:
     cdef size_t i
     for i in range(length):
@@ -258,16 +394,14 @@ cdef bint is_month(const uint8_t* value, size_t length) noexcept nogil:
 
 cdef size_t describe(uint8_t verdict, uint32_t tag, const char* detail, char* text) noexcept nogil:
     cdef const char* reason = detail if detail != NULL else reason_text(verdict)
-    cdef const char* name = b""
+    cdef const char* name = rules.names[place_of(tag)]
     cdef uint8_t number[32]
     cdef size_t used = 0
-    if tag < TAGS:
-        name = rules.names[tag]
     used = append(text, used, reason, 80)
     if tag:
         write_uint(number, tag)[0] = 0
         used = append(text, used, b": ", 2)
-        used = append(text, used, name, 31)
+        used = append(text, used, name, NAME - 1)
         used = append(text, used, b" (" if name[0] else b"tag (", 5)
         used = append(text, used, <const char*>number, 8)
         used = append(text, used, b")", 1)

@@ -4,12 +4,12 @@
 Holds nothing between calls; memory belongs to the callers; needs no GIL and cannot raise.
 boundscheck and wraparound are off because only C pointers and the tables are indexed: `scan` checks once
 that the message ends in a separator and the seven bytes of a trailer, which stops every loop below and
-makes each eight-byte load that begins before the trailer lie inside the message; tags are compared with
-TAGS before they index a table.
+makes each eight-byte load that begins before the trailer lie inside the message; the tables are indexed by
+places, which `place_of` gives.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from gateway.fix_build cimport Identity
 from gateway.fix_frame cimport ends_in_trailer
@@ -33,9 +33,10 @@ cdef struct Scan:           # one pass over one message
     OrderBody* order
     uint32_t problem_tag
     uint8_t verdict
-    uint64_t seen[16]       # one bit a tag
+    bint stated             # the dictionary says what may stand in the body
+    uint64_t seen[BITS]     # one bit a place
     uint32_t user_tag_count
-    uint32_t user_tags[USER_TAGS]   # those at TAGS and above, as far as there is room
+    uint32_t user_tags[USER_TAGS]   # those that have no place, as far as there is room
 
 
 cdef void problem(Scan* scanned, uint8_t verdict, uint32_t tag, const char* detail) noexcept nogil:
@@ -108,7 +109,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     p += 3
     type_end = next_separator(&separators)
     memset(input, 0, sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody))
-    memset(scanned.seen, 0, sizeof(scanned.seen))
+    memset(scanned.seen, 0, rules.used_bits * sizeof(uint64_t))
     memset(scanned.lengths, 0, sizeof(scanned.lengths))
     scanned.detail = NULL
     scanned.problem_tag = 0
@@ -124,6 +125,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
         scanned.message.flags |= FLAG_BEGIN_STRING
     scanned.seen[0] = (<uint64_t>1 << 8) | (<uint64_t>1 << 9) | (<uint64_t>1 << 10) | (<uint64_t>1 << 35)
     slot = slot_of_type(&scanned, p, <size_t>(type_end - p))
+    scanned.stated = slot != 0
     scanned.message.msg_type = rules.served[slot].msg_type
     if scanned.message.msg_type == MSG_LOGON:
         scanned.session.grace_ms = 0xFFFFFFFF
@@ -133,24 +135,34 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
 
 
 cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcept nogil:
-    """The slot of a served MsgType, else 0, its text kept for the tail; unknown ones are a problem."""
-    cdef bint known = False
-    if length == 1 and text[0] < 128:
-        if rules.slots[text[0]]:
-            return rules.slots[text[0]]
-        known = (rules.known_types[text[0] >> 6] >> (text[0] & 63)) & 1
-    elif length == 2:
-        if text[0] == 65 and text[1] == 70:
-            return rules.slot_of_mass_status
-        if (text[0] == 65 or text[0] == 66) and text[1] >= 65 and text[1] <= 90:
-            known = (rules.known_pairs[text[0] - 65] >> (text[1] - 65)) & 1
+    """The slot of a MsgType whose body is stated, else 0; unknown ones are a problem. The text of what is not
+    acted on is kept for the tail.
+    """
+    cdef int slot = rules.slots[text[0]] if length == 1 and text[0] < 128 else slot_of_text(text, length)
     if length == 0:
         problem(scanned, NO_VALUE, 35, NULL)
-    elif not known and text[0] != 85:       # 'U...' are private types: valid, not served
+    elif slot < 0 and text[0] != 85:        # 'U...' are private types: valid, not served
         problem(scanned, INVALID_MSG_TYPE, 35, NULL)
-    scanned.strings[STRINGS - 1] = text
-    scanned.lengths[STRINGS - 1] = length if length <= 32 else 32
-    return 0
+    slot = max(slot, 0)
+    if rules.served[slot].msg_type == MSG_OTHER:
+        scanned.strings[STRINGS - 1] = text
+        scanned.lengths[STRINGS - 1] = length if length <= 32 else 32
+    return slot
+
+
+cdef int slot_of_text(const uint8_t* text, size_t length) noexcept nogil:
+    """That of any MsgType; 0: the body is not stated, -1: the type is unknown."""
+    cdef uint64_t word = 0
+    cdef uint32_t at
+    if length == 0 or length > sizeof(word):
+        return -1
+    memcpy(&word, text, length)
+    at = type_hash(word)
+    while rules.type_hashes[at].text != 0:
+        if rules.type_hashes[at].text == word:
+            return rules.type_hashes[at].slot
+        at = (at + 1) & (TYPE_HASHES - 1)
+    return -1
 
 
 cdef inline uint32_t read_tag(const uint8_t* p, const uint8_t** value) noexcept nogil:
@@ -187,7 +199,7 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
     cdef const uint8_t* value = NULL
     cdef const uint8_t* field_end
     cdef uint64_t data_length = 0
-    cdef uint32_t tag, data_tag = 0     # data_tag: the data field that must be next
+    cdef uint32_t tag, place, data_tag = 0      # data_tag: the data field that must be next
     cdef size_t length
     cdef uint8_t rule, action, section = HEADER
     cdef bint announced
@@ -206,34 +218,35 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
             if p < end:
                 seek(separators, p)
         length = <size_t>(field_end - value)
-        if tag >= TAGS:
+        place = place_of(tag)
+        if place == 0:
             judge_user_tag(scanned, tag, value, length)
             continue
-        rule = rule_of[tag]
+        rule = rule_of[place]
         action = rule & 63
         if action <= DATA:
-            if rules.data_of[tag] and parse_uint(value, length, &data_length):
-                data_tag = rules.data_of[tag]
+            if rules.data_of[place] and parse_uint(value, length, &data_length):
+                data_tag = rules.data_of[place]
             if action == SKIP:
                 section = section if section else BODY
                 continue
             if action == NOT_ALLOWED:
-                problem(scanned, UNDEFINED_TAG if rules.kinds[tag] == KIND_NONE else NOT_IN_MESSAGE, tag,
+                problem(scanned, UNDEFINED_TAG if rules.kinds[place] == KIND_NONE else NOT_IN_MESSAGE, tag,
                         NULL)
                 continue
             if action == DATA and not announced:
-                problem(scanned, MISSING_TAG, length_tag_of(tag), NULL)
+                problem(scanned, MISSING_TAG, rules.length_of[place], NULL)
         if (rule & 192) != section:
             section = in_order(scanned, tag, rule, section)
         if length == 0:
             problem(scanned, NO_VALUE, tag, NULL)
         elif action == GROUP:
-            p = scan_group(scanned, rules.group_of[tag], value, length, p, end)
+            p = scan_group(scanned, group_of(slot, tag), value, length, p, end)
             if p < end:
                 seek(separators, p)
         elif action == LENGTH and data_tag == 0:
             problem(scanned, INCORRECT_FORMAT, tag, NULL)
-        if is_new(scanned, tag) and length > 0 and action > DATA:
+        if is_new(scanned, tag, place) and length > 0 and action > DATA:
             take(scanned, action, tag, value, length)
     if data_tag:
         problem(scanned, MISSING_TAG, data_tag, NULL)
@@ -251,20 +264,21 @@ cdef bint data_is_whole(Scan* scanned, uint32_t tag, uint32_t data_tag, const ui
     return True
 
 
-cdef uint32_t length_tag_of(uint32_t data_tag) noexcept nogil:
-    cdef uint32_t tag = 0
-    while rules.data_of[tag] != data_tag:       # ends: only data fields with a length are scanned as DATA
-        tag += 1
-    return tag
+cdef int group_of(int slot, uint32_t counter) noexcept nogil:
+    """The group that a counter at the top level of a message counts."""
+    cdef const uint16_t* number = rules.message_groups + rules.served[slot].first_group
+    while rules.groups[number[0]].counter != counter:   # ends: a tag's action is GROUP when there is one
+        number += 1
+    return number[0]
 
 
-cdef inline bint is_new(Scan* scanned, uint32_t tag) noexcept nogil:
-    """The tag is there; a second time is a problem. tag < TAGS."""
-    cdef uint64_t bit = <uint64_t>1 << (tag & 63)
-    if scanned.seen[tag >> 6] & bit:
+cdef inline bint is_new(Scan* scanned, uint32_t tag, uint32_t place) noexcept nogil:
+    """The tag is there; a second time is a problem."""
+    cdef uint64_t bit = <uint64_t>1 << (place & 63)
+    if scanned.seen[place >> 6] & bit:
         problem(scanned, REPEATED_TAG, tag, NULL)
         return False
-    scanned.seen[tag >> 6] |= bit
+    scanned.seen[place >> 6] |= bit
     return True
 
 
@@ -292,25 +306,14 @@ cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t 
 
 
 cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
-    """A tag that no table has: 5000 and above are private; 20003 and 20004 in a Logon are ours."""
-    cdef uint64_t number
+    """A tag that no table has: 5000 and above are private."""
     if tag < 5000:
-        if scanned.message.msg_type != MSG_OTHER:
+        if scanned.stated:
             problem(scanned, UNDEFINED_TAG, tag, NULL)
     elif length == 0:
         problem(scanned, NO_VALUE, tag, NULL)
-    elif scanned.message.msg_type != MSG_OTHER and not is_new_user_tag(scanned, tag):
+    elif scanned.stated and not is_new_user_tag(scanned, tag):
         problem(scanned, REPEATED_TAG, tag, NULL)
-    elif scanned.message.msg_type == MSG_LOGON and tag == 20003:
-        if length != 1 or (value[0] != 89 and value[0] != 78):
-            problem(scanned, INCORRECT_FORMAT, tag, b"CancelOnDisconnect is Y or N")
-        else:
-            scanned.session.cancel_on_disconnect = 2 if value[0] == 89 else 1
-    elif scanned.message.msg_type == MSG_LOGON and tag == 20004:
-        if not parse_uint(value, length, &number) or number >= <uint64_t>0xFFFFFFFF:
-            problem(scanned, INCORRECT_FORMAT, tag, b"The grace is a number of milliseconds below 4294967295")
-        else:
-            scanned.session.grace_ms = <uint32_t>number
 
 
 cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value,
@@ -402,6 +405,16 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
                 problem(scanned, INCORRECT_VALUE, tag, NULL)
             else:
                 session.heartbeat_seconds = <uint32_t>number
+    elif action == TAKE_CANCEL_ON_DISCONNECT:
+        if length != 1 or (value[0] != 89 and value[0] != 78):
+            problem(scanned, INCORRECT_FORMAT, tag, b"CancelOnDisconnect is Y or N")
+        else:
+            session.cancel_on_disconnect = 2 if value[0] == 89 else 1
+    elif action == TAKE_GRACE:
+        if not parse_uint(value, length, &number) or number >= <uint64_t>0xFFFFFFFF:
+            problem(scanned, INCORRECT_FORMAT, tag, b"The grace is a number of milliseconds below 4294967295")
+        else:
+            session.grace_ms = <uint32_t>number
     elif action == TAKE_ENCRYPT:
         session.encrypt_method = judged_character(scanned, tag, value, length) - 48
     else:
@@ -482,63 +495,101 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
     """The instances after a counter, nested groups included; returns the first byte that is not theirs.
 
     Each instance begins with the group's first tag; the other tags follow in any order, each at most once.
+    A count of 0 without instances says that there is no group.
     """
     cdef const GroupRule* group = &rules.groups[number]
-    cdef const uint16_t* tags = rules.members + group.first
-    cdef uint64_t stated = 0, seen = 0, instances = 0
+    cdef const Member* members = rules.members + group.first
+    cdef const Member* member
+    cdef uint64_t seen[MEMBER_BITS]     # of this instance, one bit a member
+    cdef uint64_t stated = 0, instances = 0
     cdef const uint8_t* next_p
     cdef const uint8_t* value
     cdef size_t length, position, i
     cdef uint32_t tag
-    if not judge(scanned, group.counter, count_text, count_length):
+    if not parse_uint(count_text, count_length, &stated):
+        problem(scanned, INCORRECT_FORMAT, group.counter, NULL)
         return p
-    parse_uint(count_text, count_length, &stated)
+    if stated != 0 and not judge(scanned, group.counter, count_text, count_length):
+        return p
+    memset(seen, 0, sizeof(seen))
     while p < end:
         position = 0
         if next_field(p, <size_t>(end - p), &position, &tag, &value, &length) != 1:
             break
         i = 0
-        while i < group.count and tags[i] != tag:
+        while i < group.count and members[i].tag != tag:
             i += 1
         if i == group.count:
             break
         if i == 0:
+            if instances:
+                judge_instance(scanned, group, seen)
             instances += 1
-            seen = 0
+            memset(seen, 0, sizeof(seen))
         elif instances == 0:
             problem(scanned, GROUP_OUT_OF_ORDER, tag, NULL)
-        if (seen >> i) & 1:
+        if is_set(seen, i):
             problem(scanned, REPEATED_TAG, tag, NULL)
-        seen |= <uint64_t>1 << i
+        set_bit(seen, i)
+        member = &members[i]
         next_p = p + position
         if length == 0:
             problem(scanned, NO_VALUE, tag, NULL)
-        elif rules.group_of[tag]:
-            next_p = scan_group(scanned, rules.group_of[tag], value, length, next_p, end)
-        elif rules.data_of[tag]:
+        elif member.group:
+            next_p = scan_group(scanned, member.group, value, length, next_p, end)
+        elif rules.data_of[member.place]:
             next_p = scan_group_data(scanned, tag, value, length, next_p, end)
-            seen |= <uint64_t>1 << (i + 1)      # the data field stands next in the list
+            see_data(group, rules.data_of[member.place], seen)
         else:
             judge(scanned, tag, value, length)
         p = next_p
+    if instances:
+        judge_instance(scanned, group, seen)
     if instances != stated:
         problem(scanned, INCORRECT_COUNT, group.counter, NULL)
     return p
+
+
+cdef inline bint is_set(const uint64_t* bits, size_t at) noexcept nogil:
+    return (bits[at >> 6] >> (at & 63)) & 1
+
+
+cdef inline void set_bit(uint64_t* bits, size_t at) noexcept nogil:
+    bits[at >> 6] |= <uint64_t>1 << (at & 63)
+
+
+cdef void see_data(const GroupRule* group, uint32_t data_tag, uint64_t* seen) noexcept nogil:
+    """The data field was there with its length: another one is a second."""
+    cdef size_t i
+    for i in range(group.count):
+        if rules.members[group.first + i].tag == data_tag:
+            set_bit(seen, i)
+
+
+cdef void judge_instance(Scan* scanned, const GroupRule* group, const uint64_t* seen) noexcept nogil:
+    """What an instance must have is there."""
+    cdef uint64_t missing
+    cdef size_t i
+    for i in range(MEMBER_BITS):
+        missing = group.required[i] & ~seen[i]
+        if missing:
+            problem(scanned, MISSING_TAG,
+                    rules.members[group.first + 64 * i + <size_t>__builtin_ctzll(missing)].tag, NULL)
 
 
 cdef const uint8_t* scan_group_data(Scan* scanned, uint32_t length_tag, const uint8_t* value, size_t length,
                                     const uint8_t* p, const uint8_t* end) noexcept nogil:
     """The data field that must follow its length; returns the byte after it, or p when it is not there."""
     cdef uint64_t data_length
-    cdef uint32_t tag = 0
+    cdef uint32_t tag = 0, data_tag = rules.data_of[place_of(length_tag)]
     cdef const uint8_t* data = NULL
     cdef size_t position = 0, text_length
     if not parse_uint(value, length, &data_length):
         problem(scanned, INCORRECT_FORMAT, length_tag, NULL)
         return p
     if (next_field(p, <size_t>(end - p), &position, &tag, &data, &text_length) != 1
-            or tag != rules.data_of[length_tag]):
-        problem(scanned, MISSING_TAG, rules.data_of[length_tag], NULL)
+            or tag != data_tag):
+        problem(scanned, MISSING_TAG, data_tag, NULL)
         return p
     if data_length == 0 or data_length >= <uint64_t>(end - data) or data[data_length] != SOH:
         problem(scanned, INCORRECT_VALUE, tag, b"Length does not agree with the data")
@@ -557,10 +608,10 @@ cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
         message.flags |= FLAG_SENDING_TIME_PROBLEM
     if message.flags & FLAG_POSS_DUP and message.orig_sending_time_ns == EMPTY_TIME():
         message.flags |= FLAG_NO_ORIG_SENDING_TIME
-    for i in range(16):
+    for i in range(rules.used_bits):
         missing = rule.required[i] & ~scanned.seen[i]
         if missing:
-            problem(scanned, MISSING_TAG, 64 * i + __builtin_ctzll(missing), NULL)
+            problem(scanned, MISSING_TAG, rules.tags[64 * i + <uint32_t>__builtin_ctzll(missing)], NULL)
     if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
             and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
         problem(scanned, MISSING_TAG, 38, NULL)

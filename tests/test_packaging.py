@@ -80,7 +80,7 @@ def test_the_wheel_holds_what_an_import_needs_and_no_more(built: Built) -> None:
     about = f"quorumbook-{built.version}.dist-info"
     assert {name.partition("/")[0] for name in names} == {*PACKAGES, "quorumbook.py", about}
     ours = [Path(name) for name in built.tracked if name.partition("/")[0] in PACKAGES]
-    copied = {str(path) for path in ours if path.suffix in (".py", ".pxd", ".pyi", ".typed")}
+    copied = {str(path) for path in ours if path.suffix in (".py", ".pxd", ".pyi", ".xml", ".typed")}
     compiled = {str(path.with_suffix(get_config_var("EXT_SUFFIX"))) for path in ours if path.suffix == ".pyx"}
     made = {name for name in names if name.startswith(about)}
     assert names - made == copied | compiled | {"quorumbook.py"}

@@ -4,14 +4,11 @@ import datetime
 import re
 from decimal import Decimal
 
-import pytest
 from fix_records import header, message, read_input
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import fix
-from gateway.dictionary import Group, parse_fields, parse_layout
-from gateway.fix44 import FIX44
 
 INT64_MAX = 2**63 - 1
 NOT_REJECTED = 255
@@ -120,36 +117,3 @@ def test_sequence_numbers(text: str) -> None:
 @given(st.binary(max_size=300))
 def test_checksum(data: bytes) -> None:
     assert fix.checksum_of(data) == sum(data) % 256
-
-
-# ---------------------------------------------------------------- the dictionary
-
-
-def test_the_dictionary_is_whole() -> None:
-    for layout in (FIX44.header, FIX44.trailer, *FIX44.messages.values()):
-        assert set(layout.required) <= set(layout.tags)
-        assert len(set(layout.tags)) == len(layout.tags)
-        assert set(layout.tags) <= set(FIX44.fields) <= FIX44.defined
-    for group in FIX44.groups.values():
-        assert set(group.members) <= set(FIX44.fields)
-        assert FIX44.fields[group.counter].type == "NUMINGROUP"
-    for length, data in FIX44.lengths.items():
-        assert (FIX44.fields[length].type, FIX44.fields[data].type) == ("LENGTH", "DATA")
-    assert set(FIX44.messages) <= FIX44.message_types
-
-
-def test_fields_and_layouts_are_read() -> None:
-    fields = parse_fields("1 One INT 1..3 9\n\n2 Two CHAR A..C\n")
-    assert fields[1].values == ("1", "2", "3", "9")
-    assert fields[2].values == ("A", "B", "C")
-    groups: dict[int, Group] = {}
-    layout = parse_layout("1! @Inner 2", {"Inner": "10(11 12(13) 14!)"}, groups)
-    assert (layout.tags, layout.required) == ((1, 10, 2), (1,))
-    assert groups == {10: Group(10, (11, 12, 14)), 12: Group(12, (13,))}
-
-
-def test_a_field_or_group_is_stated_once() -> None:
-    with pytest.raises(ValueError, match="field 1 is stated twice"):
-        parse_fields("1 One INT\n1 One INT\n")
-    with pytest.raises(ValueError, match="group 10 is stated twice"):
-        parse_layout("10(11) 20(21 10(12))", {}, {})
