@@ -1,6 +1,6 @@
 """The configuration file: what it may say, its defaults, and errors that name file, key and what is allowed.
 
-[network], [storage], [log] and [trace] are local to this process. [exchange] and
+[network], [storage], [log], [fix] and [trace] are local to this process. [exchange] and
 [[instruments]] are genesis values: they are the first entries of an empty log
 and stay what they are; a later file that says something else is refused.
 """
@@ -68,6 +68,13 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
             description="MiB of log, 0 to 1000000, after which a snapshot is made; 0 = only by quorumbook snapshot",
         ),
     ] = 512
+
+
+class Fix(Struct, frozen=True, forbid_unknown_fields=True):
+    dictionary: Annotated[
+        str,
+        Meta(description='an XML file in quotes, added to FIX 4.4; "" = none; --dictionary overrides it'),
+    ] = ""
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,6 +170,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
     storage: Storage = Storage()
     log: Log = Log()
+    fix: Fix = Fix()
     trace: Trace = Trace()
     cluster: Cluster = Cluster()
     exchange: Exchange = Exchange()
@@ -237,8 +245,12 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             f"{config.network.host} is not a loopback address. FIX is served without TLS yet, so only loopback "
             "(127.0.0.1, ::1) is allowed",
         )
-    if "\0" in config.storage.directory:
-        raise wrong("storage.directory", "it has a NUL character; allowed: a name that the file system takes")
+    for key, name in (
+        ("storage.directory", config.storage.directory),
+        ("fix.dictionary", config.fix.dictionary),
+    ):
+        if "\0" in name:
+            raise wrong(key, "it has a NUL character; allowed: a name that the file system takes")
     check_cluster(config.cluster, wrong)
     ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
     for name in Network.__struct_fields__[1:]:
@@ -447,6 +459,8 @@ COMMENTS = {
     "storage": "Where the log lies.",
     "log": "How much of the log is kept, and how much of it a start has to read. Snapshots are made by a process of\n"
     "# low priority, beside a replica that does not lead or is the only one.",
+    "fix": "What messages are judged by: QuickFIX's form of a data dictionary, with private fields and messages.\n"
+    "# Every replica of a cluster has the same one.",
     "trace": "Diagnostics (never orders).",
     "cluster": "The replicas that hold one log between them. Without members: one replica, a cluster of its own.",
     "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"
@@ -460,7 +474,7 @@ COMMENTS = {
 def complete_file() -> str:
     """A commented file with every key at its default; it loads as it is."""
     lines = ["# Quorumbook configuration. Every key is shown with its default; all may be left out.", ""]
-    for section in ("network", "storage", "log", "trace", "cluster", "exchange"):
+    for section in ("network", "storage", "log", "fix", "trace", "cluster", "exchange"):
         value = getattr(Config(), section)
         lines += [f"# {COMMENTS[section]}", f"[{section}]", *fields(value), ""]
     lines.append(f"# {COMMENTS['instruments']}")

@@ -27,17 +27,23 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
     "--data", "data", type=DIRECTORY, help="Where the log lies. Default: ~/.local/state/quorumbook."
 )
 @click.option(
+    "--dictionary",
+    type=click.Path(path_type=Path),
+    help="XML data dictionary, as of QuickFIX, that is added to FIX 4.4.",
+)
+@click.option(
     "--first-start",
     is_flag=True,
     help="Begin a new cluster of the configured members, in an empty directory. Once, at each of them.",
 )
-def serve(config_file: Path | None, data: Path | None, first_start: bool) -> None:
+def serve(config_file: Path | None, data: Path | None, dictionary: Path | None, first_start: bool) -> None:
     """Run an exchange, or one replica of it, until it is stopped (Ctrl-C).
 
     Prints a line that begins `ready` when clients may connect; until then, one that begins `not ready` says why.
     """
     if sys.platform != "linux":
         raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
+    from gateway.dictionary_file import use_dictionary
     from gateway.process import serve as run
     from gateway.server import Stopped
     from gateway.whose_directory import check_for_exchange
@@ -46,6 +52,8 @@ def serve(config_file: Path | None, data: Path | None, first_start: bool) -> Non
     try:
         loaded = load(config_file)
         directory = (data or Path(loaded.config.storage.directory or default_directory())).absolute()
+        if file := dictionary or loaded.config.fix.dictionary:
+            use_dictionary(Path(file))
         check_for_exchange(directory)
         make(directory)
         with ExitStack() as stack:

@@ -30,6 +30,7 @@ EDGE = {
     "gateway/process_status.py",
     "gateway/snapshot_process.py",
     "gateway/server_commands.py",
+    "gateway/dictionary_file.py",
     "gateway/cluster_command.py",
     "gateway/whose_directory.py",
     "gateway/member_links.py",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.config import (
     ConfigError,
     Exchange,
+    Fix,
     Instrument,
     Network,
     Storage,
@@ -93,6 +94,7 @@ WRONG = {
     "a signalling NaN": (f'{INSTRUMENT}low_price = "sNaN"\n', "low_price must be a finite number"),
     "a very long text": (f'{INSTRUMENT}high_price = "{"x" * 5000}"\n', r"must be a decimal number, not 'x{59}\.\.\.$"),
     "a NUL in a name": ('[storage]\ndirectory = "a\\u0000b"\n', "storage.directory: it has a NUL .*; allowed: a name"),
+    "a NUL in another": ('[fix]\ndictionary = "a\\u0000b"\n', "fix.dictionary: it has a NUL .*; allowed: a name"),
     "a line in a key": ('"a\\nb" = 1\n', r'"a\\nb": unknown key; allowed here'),
     "a line in a value": ('[trace]\nto = "a\\nb"\n', r'trace.to: it is "a\\nb"; allowed: "file"'),
 }  # fmt: skip
@@ -118,7 +120,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )  # fmt: skip
-SECTIONS = {"network": Network, "storage": Storage, "trace": Trace, "exchange": Exchange}
+SECTIONS = {"network": Network, "storage": Storage, "fix": Fix, "trace": Trace, "exchange": Exchange}
 
 
 def toml(value: object) -> str:
