@@ -1,6 +1,6 @@
 """The configuration file: what it may say, its defaults, and errors that name file, key and what is allowed.
 
-[network], [storage], [log], [fix] and [trace] are local to this process. [exchange] and
+[network], [limits], [[clients]], [storage], [log], [fix] and [trace] are local to this process. [exchange] and
 [[instruments]] are genesis values: they are the first entries of an empty log
 and stay what they are; a later file that says something else is refused.
 """
@@ -36,6 +36,46 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     feed: Port = 7612
     snapshot: Port = 7613
     admin: Port = 7614
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    connections_per_address: Annotated[
+        int, Meta(ge=1, le=3_584, description="a count, 1 to 3584: FIX connections from one address")
+    ] = 256
+    connections_on_loopback: Annotated[
+        int, Meta(ge=1, le=3_584, description="a count, 1 to 3584: the same for each address of this machine")
+    ] = 3_584
+    logon_failures_per_minute: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="a count, 1 to 1000000: refused Logons after which an address has to wait",
+        ),
+    ] = 10
+    unauthenticated_seconds: Annotated[
+        int, Meta(ge=1, le=60, description="seconds, 1 to 60, within which a connection logs on")
+    ] = 10
+    unauthenticated_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3_584,
+            description="a count, 1 to 3584, of connections not logged on: for one more the oldest goes",
+        ),
+    ] = 1_024
+
+
+class Client(Struct, frozen=True, forbid_unknown_fields=True):
+    comp_id: Annotated[str, Meta(description="a SenderCompID: 1 to 64 printable ASCII characters")] = ""
+    comp_ids: Annotated[tuple[str, ...], Meta(description='["ONE", "TWO", ...]: several of them')] = ()
+    username: Annotated[
+        str, Meta(description='1 to 64 printable ASCII characters; "" = its SenderCompID')
+    ] = ""
+    password_hash: Annotated[str, Meta(description="a line that quorumbook password printed (argon2id)")] = ""
+
+    def all_comp_ids(self) -> tuple[str, ...]:
+        return (self.comp_id,) if self.comp_id else self.comp_ids
 
 
 class Storage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +208,8 @@ DEFAULT_INSTRUMENTS = (
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
+    limits: Limits = Limits()
+    clients: tuple[Client, ...] = ()
     storage: Storage = Storage()
     log: Log = Log()
     fix: Fix = Fix()
@@ -251,6 +293,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     ):
         if "\0" in name:
             raise wrong(key, "it has a NUL character; allowed: a name that the file system takes")
+    check_clients(config.clients, wrong)
     check_cluster(config.cluster, wrong)
     ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
     for name in Network.__struct_fields__[1:]:
@@ -281,6 +324,38 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             raise ConfigError(f"{file}: {where}.{error}") from None
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
     return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
+
+
+NAME = re.compile(r"[ -~]{1,64}")
+ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+
+
+def check_clients(clients: tuple[Client, ...], wrong: Callable[[str, str], ConfigError]) -> None:
+    """Raises ConfigError."""
+    seen: set[str] = set()
+    for number, client in enumerate(clients):
+        where = f"clients[{number}]"
+        if bool(client.comp_id) == bool(client.comp_ids):
+            given = "both are given" if client.comp_id else "none is given"
+            raise wrong(
+                f"{where}.comp_id", f'{given}; allowed: comp_id = "ONE", or comp_ids = ["ONE", "TWO"]'
+            )
+        for name in client.all_comp_ids():
+            if not NAME.fullmatch(name):
+                raise wrong(f"{where}.comp_id", f"{shown(name)}; allowed: 1 to 64 printable ASCII characters")
+            if name in seen:
+                raise wrong(f"{where}.comp_id", f"{shown(name)} is given twice; each belongs to one client")
+            seen.add(name)
+        if client.username and not NAME.fullmatch(client.username):
+            what = f"{shown(client.username)}; allowed: 1 to 64 printable ASCII characters"
+            raise wrong(f"{where}.username", what)
+        if client.password_hash and not ARGON2ID.fullmatch(client.password_hash):
+            what = "it is no hash of argon2id; allowed: a line that quorumbook password printed"
+            raise wrong(f"{where}.password_hash", what)
+        if client.username and not client.password_hash:
+            raise wrong(
+                f"{where}.username", "it goes with a password_hash, and none is given; allowed: both, or none"
+            )
 
 
 ADDRESS = re.compile(r"[1-9]\d{0,6} (\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}")
@@ -346,6 +421,7 @@ def is_loopback(host: str) -> bool:
 # ---------------------------------------------------------------- errors
 
 HUGE = 10**40
+TABLES: dict[Any, str] = {Instrument: "instruments", Client: "clients"}
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
@@ -409,8 +485,11 @@ def at_path(path: str) -> tuple[type[Struct] | None, str]:
             here = get_args(here)[0]
     if isinstance(here, type) and issubclass(here, Struct):
         keys = ", ".join(here.__struct_fields__)
-        if here is Instrument:
-            return here, f"for each instrument a table under [[instruments]] (two brackets), with {keys}"
+        if here in TABLES:
+            return (
+                here,
+                f"for each {TABLES[here][:-1]} a table under [[{TABLES[here]}]] (two brackets), with {keys}",
+            )
         return here, f"a table [{path}], with {keys}"
     return None, next((meta.description or "" for meta in get_args(here) if isinstance(meta, Meta)), "")
 
@@ -456,6 +535,8 @@ def start_command(directory: Path) -> str:
 
 COMMENTS = {
     "network": "Where this process listens. Not part of the log; may change from one start to the next.",
+    "limits": "What clients may take, each bounded for all others' sake. May change from one start to the next.",
+    "clients": "Who may log on: a table for each client. With none anybody may, under any SenderCompID.",
     "storage": "Where the log lies.",
     "log": "How much of the log is kept, and how much of it a start has to read. Snapshots are made by a process of\n"
     "# low priority, beside a replica that does not lead or is the only one.",
@@ -474,9 +555,15 @@ COMMENTS = {
 def complete_file() -> str:
     """A commented file with every key at its default; it loads as it is."""
     lines = ["# Quorumbook configuration. Every key is shown with its default; all may be left out.", ""]
-    for section in ("network", "storage", "log", "fix", "trace", "cluster", "exchange"):
+    for section in ("network", "limits", "storage", "log", "fix", "trace", "cluster", "exchange"):
         value = getattr(Config(), section)
         lines += [f"# {COMMENTS[section]}", f"[{section}]", *fields(value), ""]
+        if section == "limits":
+            lines += [
+                f"# {COMMENTS['clients']}",
+                *(f"# {one}" for one in ("[[clients]]", *fields(Client()))),
+                "",
+            ]
     lines.append(f"# {COMMENTS['instruments']}")
     for number, instrument in enumerate(DEFAULT_INSTRUMENTS):
         lines += ["[[instruments]]", *fields(instrument, comments=number == 0), ""]

@@ -17,6 +17,7 @@ cdef enum:
     SECOND = 1_000_000_000  # nanoseconds
     RANGES = 64             # resend requests that may wait on one connection
     ROUTING_ID = 255        # bytes, ZeroMQ's own bound
+    CURVE_KEY = 40          # bytes of a public key as text (Z85)
     UNSENT = 1 << 20        # bytes in a TCP transport's own buffer above which a connection is behind
 
 cdef enum Transport:
@@ -28,6 +29,7 @@ cdef enum State:
     FRESH = 1               # nothing is known; only a Logon is acted on
     ASKED = 2               # its Logon is in the log's hands; what follows waits in the inbox
     LOGGED_ON = 3           # carries `session` at `epoch`
+    PROVING = 4             # what its Logon shows is being looked at; the Logon waits at the head of the inbox
 
 cdef struct Buffer:         # malloc'ed; grows to what is needed, freed when the connection ends
     uint8_t* data
@@ -54,16 +56,19 @@ cdef struct Connection:
     bint dirty              # in the list of connections to flush
     bint behind             # live messages wait: they are streamed from the egress store
     bint closing            # CLOSE came while it was behind
+    bint proven             # its Logon may go on
     uint32_t session
     uint32_t epoch
     Identity identity       # the exchange's CompID and the Logon's SenderCompID
     uint8_t key[ROUTING_ID]
     uint8_t key_size
+    char curve_key[CURVE_KEY]   # public key that its ZeroMQ link has proved to have; zeros without CURVE
     Peer peer               # who logged on, or was heard after a silence
     Buffer inbox            # received, not taken yet
     Buffer out              # encoded, not handed to the transport yet
     uint64_t turn           # the turn that `taken` counts for
     size_t taken            # bytes taken from it in that turn
+    size_t noise            # bytes taken from it that were no message, before its Logon
     int64_t opened_ns       # when it came; a connection that never logs on is closed
     int64_t alive_ns        # ZeroMQ: when it was last heard, or found alive
     uint64_t live_last      # the highest number that the session has sent or is owed
@@ -80,7 +85,9 @@ cdef class Outlet:
     # 1: sent; 0: the peer's queue is full; -1 is an exception; 2: the peer is gone
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1
     cdef int source(self) noexcept                      # descriptor that the frame being received came by; -1
+    cdef const char* curve_key(self) noexcept           # of who sent the frame being received; NULL without CURVE
     cdef void look_up(self, Peer* peer) noexcept        # who is at the other end of its descriptor now
+    cdef bint comes_from(self, const Peer* peer) noexcept   # the frame being received does, by the same connection
     cdef bint gone(self, const Peer* peer) noexcept     # this machine knows that its connection has ended
 
 
@@ -101,6 +108,9 @@ cdef class Table:
     cdef list dirty             # numbers of connections with encoded bytes
     cdef dict by_key            # routing id -> slot
     cdef list transports        # slot -> the TCP transport
+    cdef list addresses         # slot -> the address that the gate counts it at; None: there is no gate
+    cdef public object gate     # whom to ask what may come in (gateway/admission.py); None: everything may
+    cdef size_t strangers       # connections whose Logon has not gone on
     cdef list lingering         # (closed transport, when): aborted when they cannot flush
     cdef public Outlet outlet
     cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
@@ -112,6 +122,7 @@ cdef class Table:
     cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
 
     cdef Connection* claim(self, uint8_t transport) except? NULL    # a fresh one; NULL: there is no room
+    cdef bint is_stranger(self, Connection* c) noexcept             # its Logon has not gone on
     cdef Connection* find(self, uint32_t number) noexcept           # NULL: it has ended
     cdef int vacate(self, Connection* c) except -1
     cdef int end(self, Connection* c, bint flush) except -1
@@ -123,5 +134,5 @@ cdef class Table:
     cdef bint fall_behind(self, Connection* c) except -1
     cdef int wait(self, Connection* c, bint more) except -1
     cdef int event(self, str what, Connection* c, str why) except -1
-    cdef int tell(self, str what, dict details) except -1
+    cpdef int tell(self, str what, dict details) except -1
     cdef int tell_repeats(self) except -1

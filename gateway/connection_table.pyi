@@ -14,3 +14,4 @@ class Table:
     garbled: int
     cut_off: int
     refused: int
+    def tell(self, what: str, details: dict[str, str | int]) -> int: ...

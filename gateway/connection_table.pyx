@@ -57,8 +57,14 @@ cdef class Outlet:
     cdef int source(self) noexcept:
         return -1
 
+    cdef const char* curve_key(self) noexcept:
+        return NULL
+
     cdef void look_up(self, Peer* peer) noexcept:
         peer.size = 0
+
+    cdef bint comes_from(self, const Peer* peer) noexcept:
+        return True
 
     cdef bint gone(self, const Peer* peer) noexcept:
         return False
@@ -81,6 +87,7 @@ cdef class Table:
         self.dirty = []
         self.by_key = {}
         self.transports = [None] * SLOTS
+        self.addresses = [None] * SLOTS
         self.lingering = []
         self.events = []
         self.repeats = {}
@@ -111,8 +118,12 @@ cdef class Table:
         c.number = number
         c.transport = transport
         c.state = FRESH
+        self.strangers += 1
         c.opened_ns = c.alive_ns = self.now_ns
         return c
+
+    cdef bint is_stranger(self, Connection* c) noexcept:
+        return c.state == FRESH or c.state == PROVING
 
     cdef Connection* find(self, uint32_t number) noexcept:
         cdef Connection* c = &self.table[number % SLOTS]
@@ -127,8 +138,13 @@ cdef class Table:
             self.by_key.pop(PyBytes_FromStringAndSize(<char*>c.key, c.key_size), None)
         if c.behind:
             self.behind_count -= 1
+        if self.is_stranger(c):
+            self.strangers -= 1
         self.held[c.transport] -= 1
         self.transports[slot] = None
+        if self.addresses[slot] is not None:
+            self.gate.leaves(self.addresses[slot])
+            self.addresses[slot] = None
         release(&c.inbox)
         release(&c.out)
         c.state = FREE
@@ -226,7 +242,7 @@ cdef class Table:
         return False
 
     cdef int wait(self, Connection* c, bint more) except -1:
-        if more and c.state != ASKED and not c.waiting:
+        if more and c.state != ASKED and c.state != PROVING and not c.waiting:
             c.waiting = True
             self.ring.append(c.number)
         return 0
@@ -236,7 +252,7 @@ cdef class Table:
         transport = "tcp" if c.transport == TCP else "zeromq"
         return self.tell(what, {"comp_id": comp_id, "transport": transport, "why": why})
 
-    cdef int tell(self, str what, dict details) except -1:
+    cpdef int tell(self, str what, dict details) except -1:
         """For the trace, which may lie on the log's disk: the first of its kind in a second, and how many followed."""
         if what in self.repeats:
             self.repeats[what] += 1

@@ -13,11 +13,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy
 
 from gateway.connection_table cimport (
-    ASKED, FREE, FRESH, LOGGED_ON, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
+    ASKED, CURVE_KEY, FREE, FRESH, LOGGED_ON, PROVING, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
 )
+from gateway.entrance cimport EARLY
 from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan
 from gateway.records cimport (
-    FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MSG_LOGON, InputHead, MessageHead, SessionBody,
+    FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MSG_LOGON, NOT_REJECTED, InputHead, MessageHead,
+    SessionBody,
 )
 
 cdef enum:
@@ -27,7 +29,6 @@ cdef enum:
     INBOX_ASKED = 1 << 21   # bytes a ZeroMQ client may send behind its Logon before it is answered
     LOOKS = 256             # silent ZeroMQ peers looked after in one sweep
 
-cdef int64_t LOGON_NS = 10_000_000_000      # a TCP connection logs on within this
 cdef int64_t SILENT_NS = 30_000_000_000     # a ZeroMQ peer is looked after when it was silent so long, and again
 cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
 
@@ -43,7 +44,17 @@ cdef bint is_logon(const uint8_t* data, size_t size) noexcept:
     return False
 
 
-cdef class Connections(Delivery):
+cdef bytes logon_of(MessageHead* message):
+    """The CompID of who logs on; None: the message is no Logon with both CompIDs."""
+    cdef SessionBody* body = <SessionBody*>(<uint8_t*>message + sizeof(MessageHead))
+    cdef const uint8_t* tail = <uint8_t*>body + sizeof(SessionBody) + message.text_length
+    if (message.msg_type != MSG_LOGON
+            or not 0 < body.sender_length <= MAX_COMP_ID or not 0 < body.target_length <= MAX_COMP_ID):
+        return None
+    return (<const char*>tail)[:body.sender_length]
+
+
+cdef class Connections(Entrance):
     """The table. One per gateway.
 
     sessions: called with the CompID of a Logon, returns (session id, epoch), (0, 0) when it is not known.
@@ -51,22 +62,23 @@ cdef class Connections(Delivery):
     """
 
     def __init__(self, sessions, store):
-        Delivery.__init__(self, store)
+        Entrance.__init__(self, store)
         self.sessions = sessions
-        self.accepting = True
         self.turn = 1
 
     # ------------------------------------------------------------ coming and going
 
-    def open(self, transport, int descriptor=-1) -> int:
+    def open(self, transport, int descriptor=-1, int64_t since_ns=0) -> int:
         """A TCP connection was accepted; returns its number, 0 when there is no room for it.
 
-        descriptor: of its socket, to look whether the peer is there; -1 when there is none."""
-        cdef Connection* c = self.admit(TCP)
+        descriptor: of its socket, to look whether the peer is there; -1 when there is none. since_ns: when it came, if
+        that was not now."""
+        cdef Connection* c = self.admit(TCP, descriptor)
         if c == NULL:
             return 0
         self.transports[c.number % SLOTS] = transport
-        self.from_peer(c, descriptor)
+        if since_ns:
+            c.opened_ns = since_ns
         return c.number
 
     def closed(self, uint32_t number) -> None:
@@ -88,7 +100,8 @@ cdef class Connections(Delivery):
             return
         self.bytes_in += data.shape[0]
         self.receive(c, &data[0], data.shape[0])
-        if c.state != FREE and not c.paused and c.inbox.end - c.inbox.begin >= INBOX:
+        if (c.state != FREE and not c.paused
+                and c.inbox.end - c.inbox.begin >= <size_t>(EARLY if self.is_stranger(c) else INBOX)):
             c.paused = True
             self.transports[number % SLOTS].pause_reading()
 
@@ -101,23 +114,25 @@ cdef class Connections(Delivery):
             c = &self.table[<uint32_t>slot]
             if size == 0:
                 return self.left(c)
-            if not self.starts_over(c, data, size):
+            if self.is_same(c) and not self.starts_over(c, data, size):
                 if self.now_ns - c.alive_ns >= SECOND:  # a DEALER that chose its routing id may have reconnected
                     self.from_peer(c, self.outlet.source())
                 c.alive_ns = self.now_ns
                 self.receive(c, data, size)
-                if c.state == ASKED and c.inbox.end > INBOX_ASKED:
+                if (c.inbox.end > <size_t>(EARLY if c.state == PROVING else INBOX_ASKED)
+                        and (c.state == ASKED or c.state == PROVING)):
                     self.cut(c, "sent more behind its Logon than is kept")
                 return 0
             self.event("gone", c, "another client has its routing id now")
             self.left(c)
         if size == 0:
             return 0
-        c = self.admit(ZEROMQ)
+        c = self.admit(ZEROMQ, self.outlet.source())
         if c != NULL:
             c.key_size = <uint8_t>len(key)
             memcpy(c.key, <const char*>key, c.key_size)
-            self.from_peer(c, self.outlet.source())
+            if self.outlet.curve_key() != NULL:
+                memcpy(c.curve_key, self.outlet.curve_key(), CURVE_KEY)
             self.by_key[key] = c.number % SLOTS
             self.receive(c, data, size)
             if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
@@ -140,7 +155,7 @@ cdef class Connections(Delivery):
         cdef bint more
         if c.inbox.end > c.inbox.begin:
             append(&c.inbox, data, size)
-            if c.waiting or c.state == ASKED:
+            if c.waiting or c.state == ASKED or c.state == PROVING:
                 return 0
             return self.take_inbox(c)
         more = self.take(c, data, size, &used)
@@ -176,7 +191,7 @@ cdef class Connections(Delivery):
             c.turn = self.turn
             c.taken = 0
         while at < size and c.state != FREE:
-            if c.state == ASKED or self.full() or (c.transport == TCP and c.taken >= QUOTA):
+            if c.state == ASKED or c.state == PROVING or self.full() or (c.transport == TCP and c.taken >= QUOTA):
                 used[0] = at
                 return True
             result = frame(data + at, size - at, &length)
@@ -184,16 +199,22 @@ cdef class Connections(Delivery):
                 break
             if result == FRAME_GARBLED:
                 self.garbled += 1
-            else:
-                self.message(c, data + at, length)
+            elif not self.message(c, data + at, length):
+                used[0] = at
+                return True
             at += length
             c.taken += length
         used[0] = at
+        if c.state == FRESH and c.transport == TCP:
+            c.noise += at
+            if c.noise + size - at > EARLY:
+                self.cut(c, f"sent more than {EARLY} bytes, and no Logon")
         return False
 
-    cdef int message(self, Connection* c, const uint8_t* data, size_t length) except -1:
-        """One framed message becomes an input, or ends a connection that has not logged on."""
+    cdef bint message(self, Connection* c, const uint8_t* data, size_t length) except -1:
+        """One framed message becomes an input, or ends a connection that has not logged on. False: it has to wait."""
         cdef ssize_t size
+        cdef bytes comp_id
         cdef InputHead* head
         cdef MessageHead* message
         reserve(&self.payload, MAX_INPUT)
@@ -203,46 +224,43 @@ cdef class Connections(Delivery):
             raise AssertionError("an Input is larger than MAX_INPUT")
         if size == 0:
             self.garbled += 1
-            return 0
+            return True
         message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
-        if c.state == FRESH and message.msg_type == MSG_LOGON and self.frees(message):
-            return self.message(c, data, length)    # once more, behind the disconnect
-        self.messages_in += 1
         if c.state == FRESH:
-            if message.msg_type != MSG_LOGON or not self.logon(c, head, message):
+            comp_id = logon_of(message)
+            if comp_id is None:
                 self.refused += 1
                 self.event("refused", c, "the first message is not a Logon with both CompIDs")
-                return self.end(c, False)
+                self.end(c, False)
+                return True
+            if not self.passes(c, comp_id, head.verdict == NOT_REJECTED, data, length):
+                return c.state == FREE
+            if self.frees(comp_id):
+                return self.message(c, data, length)    # once more, behind the disconnect
+            self.logon(c, head, comp_id)
         else:
             head.session = c.session
             head.epoch = c.epoch
+        self.messages_in += 1
         self.number_input(head, c.number)
         self.payload.end += size
-        return 0
-
-    cdef bint logon(self, Connection* c, InputHead* head, MessageHead* message) except -1:
-        """The Logon asks for its session at the epoch that this gateway knows. False: it names nobody."""
-        cdef SessionBody* body = <SessionBody*>(<uint8_t*>message + sizeof(MessageHead))
-        cdef const uint8_t* tail = <uint8_t*>body + sizeof(SessionBody) + message.text_length
-        if not 0 < body.sender_length <= MAX_COMP_ID or not 0 < body.target_length <= MAX_COMP_ID:
-            return False
-        memcpy(c.identity.peer, tail, body.sender_length)
-        c.identity.peer_length = body.sender_length
-        c.identity.own_length = <uint8_t>len(self.comp_id)      # ours, whatever the Logon called us
-        memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
-        head.epoch = self.sessions((<const char*>tail)[:body.sender_length])[1]
-        c.state = ASKED
         return True
 
-    cdef bint frees(self, MessageHead* message) except -1:
+    cdef int logon(self, Connection* c, InputHead* head, bytes comp_id) except -1:
+        """The Logon asks for its session at the epoch that this gateway knows."""
+        memcpy(c.identity.peer, <const char*>comp_id, len(comp_id))
+        c.identity.peer_length = <uint8_t>len(comp_id)
+        c.identity.own_length = <uint8_t>len(self.comp_id)      # ours, whatever the Logon called us
+        memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
+        head.epoch = self.sessions(comp_id)[1]
+        c.state = ASKED
+        self.strangers -= 1
+        return 0
+
+    cdef bint frees(self, bytes comp_id) except -1:
         """A Logon for a session that a dead peer holds: the end of that is an input before the Logon, whose place in
         the payload it takes."""
-        cdef SessionBody* body = <SessionBody*>(<uint8_t*>message + sizeof(MessageHead))
-        cdef const uint8_t* tail = <uint8_t*>body + sizeof(SessionBody) + message.text_length
-        cdef uint32_t session
-        if not 0 < body.sender_length <= MAX_COMP_ID:
-            return False
-        session = self.sessions((<const char*>tail)[:body.sender_length])[0]
+        cdef uint32_t session = self.sessions(comp_id)[0]
         if session >= self.session_room or self.by_session[session] == 0:
             return False
         return self.bury(&self.table[self.by_session[session] - 1])
@@ -266,49 +284,6 @@ cdef class Connections(Delivery):
         return (message.flags & FLAG_WRONG_COMP_ID != 0
                 or message.flags & (FLAG_RESET_SEQ_NUM | FLAG_POSS_DUP) == 0
                 or self.gone(c))
-
-    cdef bint gone(self, Connection* c) noexcept:
-        """The peer is known to be gone. ZeroMQ tells nobody, TCP may be about to."""
-        return c.peer.descriptor >= 0 and self.outlet.gone(&c.peer)
-
-    cdef bint bury(self, Connection* c) except -1:
-        """Ends a connection whose peer is gone, as a send that fails would."""
-        if c.state != LOGGED_ON or not self.gone(c):
-            return False
-        self.cut(c, "the peer is gone")
-        return True
-
-    cdef int look_for_dead(self, int most, int64_t silent_ns) except -1:
-        """Ends the ZeroMQ connections whose peers are gone, among at most so many that were silent so long."""
-        cdef uint32_t slot
-        cdef Connection* c
-        for slot in range(SLOTS):
-            c = &self.table[slot]
-            if c.state == LOGGED_ON and c.transport == ZEROMQ and self.now_ns - c.alive_ns >= silent_ns:
-                if most == 0:
-                    break
-                most -= 1
-                if not self.bury(c):
-                    c.alive_ns = self.now_ns
-        return 0
-
-    cdef Connection* admit(self, uint8_t transport) except? NULL:
-        """A fresh connection. The dead make room first; they are looked for once a second. NULL: there is none."""
-        cdef Connection* c = self.claim(transport)
-        if c == NULL and self.now_ns // SECOND != self.searched_second:
-            self.searched_second = self.now_ns // SECOND
-            self.look_for_dead(SLOTS, SECOND)
-            c = self.claim(transport)
-        if c == NULL:
-            self.refused += 1
-            self.tell("refused", {"transport": "tcp" if transport == TCP else "zeromq",
-                                  "why": "no room for another connection"})
-        return c
-
-    cdef void from_peer(self, Connection* c, int descriptor) noexcept:
-        c.peer.descriptor = descriptor
-        if descriptor >= 0:
-            self.outlet.look_up(&c.peer)
 
     # ------------------------------------------------------------ a turn
 
@@ -344,14 +319,7 @@ cdef class Connections(Delivery):
 
     def sweep(self) -> None:
         """Now and then: who never logged on, who is gone, who does not read, who cannot be flushed."""
-        cdef uint32_t slot
-        cdef Connection* c
-        for slot in range(SLOTS):
-            c = &self.table[slot]
-            if (self.accepting      # else its Logon may be waiting
-                    and c.state == FRESH and c.transport == TCP and self.now_ns - c.opened_ns > LOGON_NS):
-                self.event("closed", c, "no Logon within 10 s")
-                self.end(c, False)
+        self.look_for_strangers()
         self.look_for_dead(LOOKS, SILENT_NS)
         kept = []
         for transport, since in self.lingering:

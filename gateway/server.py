@@ -25,6 +25,7 @@ from gateway.config import ConfigError, Loaded
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
+from gateway.gatekeeper import Gatekeeper
 from gateway.genesis import check_members
 from gateway.idle_topics import IdleTopics
 from gateway.member_admin import MemberAdmin
@@ -131,6 +132,8 @@ class Server:
                 lambda: random.getrandbits(64) | 1,
             )
             self._connections = self._replica.connections
+            self._gatekeeper = Gatekeeper(config, self._connections, self.schedule)
+            opened.callback(self._gatekeeper.close)
             self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
             self._connections.outlet = self._router
             self._tcp = TcpSessions(

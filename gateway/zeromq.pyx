@@ -58,6 +58,7 @@ cdef int (*zmq_msg_recv)(Frame*, void*, int) noexcept nogil
 cdef void* (*zmq_msg_data)(Frame*) noexcept nogil
 cdef size_t (*zmq_msg_size)(Frame*) noexcept nogil
 cdef int (*zmq_msg_get)(const Frame*, int) noexcept nogil
+cdef const char* (*zmq_msg_gets)(const Frame*, const char*) noexcept nogil
 cdef message_call zmq_msg_init
 cdef message_call zmq_msg_close
 cdef message_call zmq_msg_more
@@ -74,7 +75,7 @@ cdef void* symbol(void* library, const char* name) except NULL:
 def load(path: str) -> None:
     """Finds libzmq's functions in the extension module at `path`, which pyzmq has loaded."""
     global zmq_errno, zmq_strerror, zmq_send, zmq_getsockopt, zmq_msg_recv, zmq_msg_data, zmq_msg_size
-    global zmq_msg_get, zmq_msg_init, zmq_msg_close, zmq_msg_more, loaded
+    global zmq_msg_get, zmq_msg_gets, zmq_msg_init, zmq_msg_close, zmq_msg_more, loaded
     cdef bytes name = path.encode()
     cdef void* library = dlopen(name, RTLD_NOW | RTLD_NOLOAD)
     if library == NULL:
@@ -87,6 +88,7 @@ def load(path: str) -> None:
     zmq_msg_data = <void* (*)(Frame*) noexcept nogil>symbol(library, "zmq_msg_data")
     zmq_msg_size = <size_t (*)(Frame*) noexcept nogil>symbol(library, "zmq_msg_size")
     zmq_msg_get = <int (*)(const Frame*, int) noexcept nogil>symbol(library, "zmq_msg_get")
+    zmq_msg_gets = <const char* (*)(const Frame*, const char*) noexcept nogil>symbol(library, "zmq_msg_gets")
     zmq_msg_init = <message_call>symbol(library, "zmq_msg_init")
     zmq_msg_close = <message_call>symbol(library, "zmq_msg_close")
     zmq_msg_more = <message_call>symbol(library, "zmq_msg_more")
@@ -121,13 +123,15 @@ cdef class FixRouter(Outlet):
     cdef Frame* part        # being received
     cdef bytes key          # who sent the message whose parts are being received; None: between messages
     cdef bint excess        # it has several parts: they are dropped
+    cdef bint curve         # links are CURVE's: ZAP has named the key of each (gateway/curve.py)
 
-    def __init__(self, address: int, Connections connections):
-        """address: `Socket.underlying` of a ROUTER with ROUTER_MANDATORY."""
+    def __init__(self, address: int, Connections connections, bint curve=False):
+        """address: `Socket.underlying` of a ROUTER with ROUTER_MANDATORY. curve: it is a CURVE server."""
         if not loaded:
             raise AssertionError("load() comes first")
         self.socket = <void*><uintptr_t>address
         self.connections = connections
+        self.curve = curve
 
     def readable(self) -> bool:
         return has_input(self.socket)
@@ -182,6 +186,17 @@ cdef class FixRouter(Outlet):
 
     cdef int source(self) noexcept:
         return zmq_msg_get(self.part, ZMQ_SRCFD)
+
+    cdef const char* curve_key(self) noexcept:
+        return zmq_msg_gets(self.part, b"User-Id") if self.curve else NULL
+
+    cdef bint comes_from(self, const Peer* peer) noexcept:
+        cdef Peer now
+        now.descriptor = self.source()
+        if now.descriptor != peer.descriptor:
+            return False
+        self.look_up(&now)
+        return now.size != 0 and now.size == peer.size and memcmp(now.address, peer.address, now.size) == 0
 
     cdef void look_up(self, Peer* peer) noexcept:
         cdef socklen_t size = sizeof(peer.address)

@@ -36,6 +36,7 @@ EDGE = {
     "gateway/member_links.py",
     "gateway/memory_holder.pyx",
     "gateway/boot.py",
+    "gateway/gatekeeper.py",
     "gateway/descriptors.py",
     "gateway/answering.py",
     "gateway/subscribers.py",

@@ -442,3 +442,138 @@ def test_events_that_repeat_within_a_second_are_one_line_and_a_count(gateway: Ga
     assert len(connections.events) == 2
     gateway.logged_on()
     assert connections.events[2][0] == "logged on"
+
+
+class Gate:
+    """Says of every Logon what it was told to."""
+
+    def __init__(self) -> None:
+        self.verdict: str | None = ""
+        self.asked: list[tuple[int, bytes, bool, bytes]] = []
+        self.full = ""
+        self.inside = 0
+
+    def enters(self, address: str) -> str:
+        self.inside += not self.full
+        return self.full
+
+    def leaves(self, address: str) -> None:
+        self.inside -= 1
+
+    def judge(
+        self, number: int, comp_id: bytes, key: str, address: str, sound: bool, logon: bytes
+    ) -> str | None:
+        self.asked.append((number, comp_id, sound, logon))
+        return self.verdict
+
+
+@pytest.fixture
+def gate(gateway: Gateway) -> Gate:
+    gateway.connections.gate = made = Gate()
+    return made
+
+
+def test_a_logon_waits_for_the_gate_and_what_follows_it_waits_too(gateway: Gateway, gate: Gate) -> None:
+    gate.verdict = None
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES + heartbeat(2))
+    gateway.connections.received(number, heartbeat(3))
+    assert gate.asked == [(number, b"ALICE", True, LOGON_BYTES)]
+    assert gateway.inputs() == []
+    assert gateway.connections.is_proving(number)
+    gateway.connections.proved(number, b"ALICE", "")
+    (logon,) = gateway.inputs()
+    assert (logon["connection"], logon["number"], logon["epoch"]) == (number, 1, 4)
+    gateway.dispatch(egress(OPEN, connection=number, epoch=5))
+    assert [one["msg_seq_num"] for one in gateway.inputs()] == [2, 3]
+    assert len(gate.asked) == 1
+    assert transport.ended == ""
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_logon_that_the_gate_refuses_never_enters_the_log(
+    gateway: Gateway, gate: Gate, later: bool
+) -> None:
+    gate.verdict = None if later else "nobody knows it"
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES + heartbeat(2))
+    if later:
+        gateway.connections.proved(number, b"ALICE", "nobody knows it")
+    assert gateway.inputs() == []
+    assert not gateway.connections.pending
+    assert (transport.ended, transport.written) == ("aborted", b"")
+    assert gateway.connections.counts()["tcp"] == gate.inside == 0
+    ((what, details),) = gateway.connections.events
+    assert what == "logon refused"
+    assert (details["comp_id"], details["why"]) == ("ALICE", "nobody knows it")
+
+
+def test_a_verdict_on_who_has_left_changes_nothing(gateway: Gateway, gate: Gate) -> None:
+    gate.verdict = None
+    number, _ = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.connections.closed(number)
+    assert not gateway.connections.is_proving(number)
+    gateway.connections.proved(number, b"ALICE", "")
+    assert gateway.inputs() == []
+    assert gate.inside == 0
+
+
+def test_a_wrong_logon_is_called_so(gateway: Gateway, gate: Gate) -> None:
+    number, _ = gateway.open()
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=x"))
+    assert gate.asked[0][2] is False
+
+
+def test_a_connection_that_the_gate_refuses_is_none(gateway: Gateway, gate: Gate) -> None:
+    gate.full = "no more from there"
+    assert gateway.connections.open(Transport()) == 0
+    assert gateway.connections.counts()["tcp"] == gate.inside == 0
+
+
+def test_who_waits_for_the_gate_too_long_is_closed(gateway: Gateway, gate: Gate) -> None:
+    gate.verdict = None
+    gateway.connections.logon_ns = 2 * SECOND
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.connections.now_ns += 2 * SECOND
+    gateway.connections.sweep()
+    assert transport.ended == ""
+    gateway.connections.now_ns += 1
+    gateway.connections.sweep()
+    assert transport.ended == "aborted"
+
+
+def test_of_too_many_strangers_the_oldest_goes(gateway: Gateway) -> None:
+    gateway.connections.most_strangers = 2
+    _, known = gateway.logged_on()
+    _, first = gateway.open()
+    gateway.connections.now_ns += 1
+    _, second = gateway.open()
+    _, third = gateway.open()
+    assert (known.ended, first.ended, second.ended, third.ended) == ("", "aborted", "", "")
+
+
+def test_what_a_stranger_may_send_is_bounded(gateway: Gateway) -> None:
+    long = fix("A", 1, "98=0", "108=30", f"58={'x' * 9_000}")
+    for sent in (long, long[:8_193], bytes(8_193)):
+        number, transport = gateway.open()
+        gateway.connections.received(number, sent[:4_000])
+        assert transport.ended == ""
+        gateway.connections.received(number, sent[4_000:])
+        assert transport.ended == "aborted"
+    assert gateway.inputs() == []
+
+
+def test_behind_a_logon_that_is_judged_a_socket_is_soon_not_read(gateway: Gateway, gate: Gate) -> None:
+    gate.verdict = None
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    for at in range(200):
+        gateway.connections.received(number, heartbeat(2 + at))
+    assert transport.paused
+    gateway.connections.proved(number, b"ALICE", "")
+    gateway.inputs()
+    assert not transport.paused
+    gateway.dispatch(egress(OPEN, connection=number, epoch=5))
+    assert len(gateway.inputs()) == 200

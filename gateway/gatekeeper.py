@@ -1,0 +1,62 @@
+"""The gate of a server: who may come in by its configuration, and threads that compare passwords.
+
+A hash is slow on purpose; the loop does not wait for it, and no other session either.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from gateway.admission import AT_ONCE, Admission
+from gateway.attempts import Attempts
+from gateway.clients import Clients
+from gateway.config import Config, ConfigError
+from gateway.connections import Connections
+from gateway.passwords import NotInstalled, check_installed, matches
+
+LATER = 10  # priority: a hash takes the time that orders leave
+SECOND_NS = 1_000_000_000
+
+
+class Gatekeeper:
+    """told: called on the loop after each verdict. Raises ConfigError."""
+
+    def __init__(self, config: Config, connections: Connections, told: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._told = told
+        self._pool = ThreadPoolExecutor(AT_ONCE, "password", initializer=be_patient)
+        clients, limits = Clients(config.clients), config.limits
+        if clients.stand_in:
+            try:
+                check_installed()
+            except NotInstalled as error:
+                raise ConfigError(f"clients: password_hash: {error}") from None
+        attempts = Attempts(
+            limits.connections_per_address, limits.connections_on_loopback, limits.logon_failures_per_minute
+        )
+        connections.gate = Admission(clients, attempts, self._compare, time.monotonic, connections)
+        connections.guarded = clients.stand_in != ""
+        connections.logon_ns = limits.unauthenticated_seconds * SECOND_NS
+        connections.most_strangers = limits.unauthenticated_connections
+
+    def _compare(self, password_hash: str, password: bytes, tell: Callable[[bool], None]) -> None:
+        def compared(done: "Future[bool]") -> None:
+            if not done.cancelled():
+                self._loop.call_soon_threadsafe(heard, done)
+
+        def heard(done: "Future[bool]") -> None:
+            tell(done.result())
+            self._told()
+
+        self._pool.submit(matches, password_hash, password).add_done_callback(compared)
+
+    def close(self) -> None:
+        """What is being compared is compared to its end; nobody hears of it."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def be_patient() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LATER)
