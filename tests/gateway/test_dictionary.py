@@ -1,6 +1,6 @@
 """Dictionaries in XML: read, added to FIX 4.4, and scanned by; what is said of wrong ones."""
 
-import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,9 @@ from gateway.fix44 import FIX44
 
 NOT_REJECTED = 255
 ORDER = "11=a|55=AAPL|54=1|38=1|40=1|60=20260102-03:04:05|"
-QUICKFIX = Path(os.environ.get("QUICKFIX_FIX44", "/usr/share/quickfix/FIX44.xml"))
+QUICKFIX = (
+    Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+)  # where pip puts it with the package quickfix
 
 
 @pytest.fixture(autouse=True)
@@ -485,9 +487,7 @@ def test_every_message_of_ours() -> None:
     check_every_message(FIX44)
 
 
-@pytest.mark.skipif(
-    not QUICKFIX.exists(), reason=f"no {QUICKFIX} (QUICKFIX_FIX44 names another place): QuickFIX's FIX44.xml"
-)
+@pytest.mark.skipif(not QUICKFIX.exists(), reason=f"{QUICKFIX} is not there: pip install quickfix")
 def test_a_whole_dictionary_of_quickfix_is_held() -> None:
     whole = read(QUICKFIX.read_bytes(), str(QUICKFIX), FIX44)
     assert len(whole.messages) > 90
