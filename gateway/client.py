@@ -254,7 +254,7 @@ class Client:
         core = self._core
         end = time.monotonic() + patience
         while True:
-            link = open_link(endpoint, max(end - time.monotonic(), 0.1))
+            link = open_link(endpoint, max(end - time.monotonic(), 0.1), core.protection)
             endpoint = link.endpoint
             core.begin(link)
             while core.session.state is State.LOGON and not core.broken():
@@ -319,8 +319,8 @@ def connect(
     """Log on to an exchange as `comp_id` and return a `Client`.
 
     endpoint: `tcp://host:port` (the client finds out whether ZeroMQ or plain FIX answers there),
-        `zmq+tcp://`, `fix+tcp://`; or those of several replicas, tried in turn, now and when the connection is lost;
-        or a function that says where the exchange is now.
+        `zmq+tcp://`, `fix+tcp://`, `fix+tls://`; or those of several replicas, tried in turn, now and when the
+        connection is lost; or a function that says where the exchange is now.
     timeout: seconds to wait for a Logon, with however many endpoints; for the answer to a request.
     on_report: called with each report, inside the program's own calls; otherwise they wait for `reports()`.
     options: see `Options`.

@@ -257,7 +257,9 @@ class AsyncClient:
         core = self._core
         end = self._loop.time() + patience
         while True:
-            link = await asyncio.to_thread(open_link, endpoint, max(end - self._loop.time(), 0.1))
+            link = await asyncio.to_thread(
+                open_link, endpoint, max(end - self._loop.time(), 0.1), core.protection
+            )
             endpoint = link.endpoint
             core.begin(link)
             while core.session.state is State.LOGON and not core.broken():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from gateway.client_link import ConnectError, Link, address
 from gateway.client_orders import Order, Orders, Pending, identifier, known
 from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
+from gateway.protection import protection
 
 BACKLOG_REPORTS = 1_000_000
 """When so many reports wait for the program, no more are read until it takes some."""
@@ -72,7 +74,20 @@ Endpoint = str | Sequence[str] | Callable[[], str | Sequence[str]]
 connection."""
 
 
-class Options(TypedDict, total=False):
+class Proof(TypedDict, total=False):
+    """What a client shows, and whom it trusts. All of it may be left out."""
+
+    # Username (553), where that is not its CompID, and Password (554).
+    username: str
+    password: str
+    # Whom it trusts over TCP: an SSLContext, or True for the authorities of this machine. A fix+tls:// endpoint needs
+    # it only where those do not do.
+    tls: ssl.SSLContext | bool
+    # Its keys over ZeroMQ, 40 characters each: its public and its secret one, and the public one of the exchange.
+    curve: tuple[str, str, str]
+
+
+class Options(Proof, total=False):
     """How a session is kept. All of it may be left out."""
 
     target: str  # the exchange's CompID; QUORUMBOOK
@@ -115,7 +130,10 @@ class Core:
             next_in=1 if next_in is None and options.get("recover", False) else next_in,
             cancel_on_disconnect=options.get("cancel_on_disconnect"),
             grace_ms=None if grace_ms is None else whole("grace_ms", grace_ms, 0, 86_400_000),
+            username=shown("username", options.get("username", ""), 64),
+            password=shown("password", options.get("password", ""), 128),
         )
+        self.protection = protection(options.get("tls"), options.get("curve"))
         self.reset = options.get("reset", False)
         self.clock = Clock()
         self.link: Link | None = None
@@ -212,7 +230,10 @@ class Core:
     def hung_up(self) -> str:
         """Why the other side may have closed the connection before it answered the Logon."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
-        return f"{here} closed the connection during the Logon; either {NO_ANSWER}"
+        return (
+            f"{here} closed the connection during the Logon; either it lets in nobody who calls itself "
+            f"{self.session.comp_id!r} and shows what this client does (its trace.jsonl says so), or {NO_ANSWER}"
+        )
 
     def unanswered(self, seconds: float) -> str:
         """Why a Logon that got no answer for so long may have got none."""
@@ -264,6 +285,15 @@ def whole(name: str, value: int, least: int, most: int) -> int:
         raise TypeError(f"{name} is {value!r}; it is an int, {least} to {most}")
     if not least <= value <= most:
         raise ValueError(f"{name} is {value}; allowed: {least} to {most}")
+    return value
+
+
+def shown(name: str, value: str, most: int) -> str:
+    """Text that a Logon can carry, empty for none. TypeError, ValueError say what is allowed, and never show it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a {type(value).__name__}; it is text")
+    if len(value) > most or not value.isascii() or not (value.isprintable() or not value):
+        raise ValueError(f"{name} is not served; allowed: up to {most} printable ASCII characters")
     return value
 
 

@@ -1,13 +1,14 @@
-"""The client's connections: FIX over ZeroMQ (DEALER) and over plain TCP, behind one small interface.
+"""The client's connections: FIX over ZeroMQ (DEALER) and over TCP, plain or within TLS, behind one small interface.
 
-Endpoints: `fix+tcp://host:port` is plain FIX; `zmq+tcp://host:port` and `ipc://path` are ZeroMQ;
-for `tcp://host:port` and `host:port` the client looks which of the two answers there: a ZeroMQ port
-greets whoever connects, a FIX port waits for a Logon.
+Endpoints: `fix+tcp://host:port` is plain FIX, `fix+tls://host:port` within TLS; `zmq+tcp://host:port` and
+`ipc://path` are ZeroMQ; for `tcp://host:port` and `host:port` the client looks which of the two answers there: a
+ZeroMQ port greets whoever connects, a FIX port waits for a Logon.
 """
 
 import errno
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from typing import Protocol
@@ -16,9 +17,13 @@ from urllib.parse import urlsplit
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from gateway.protection import UNPROTECTED, Curve, Protection
+
 GREETING_SECONDS = 1.0  # a busy machine greets late; who names the scheme does not wait
 READ_BYTES = 262_144
 FRAMES_PER_PUMP = 256
+RECORDS_PER_READ = 16  # of TLS, each at most 16 KiB
+NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ConnectError(ConnectionError):
@@ -92,7 +97,7 @@ class TcpLink:
         if self._pending and ready[0][1] & select.POLLOUT:
             del self._pending[: self._send(self._pending)]
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._receive()
         except BlockingIOError:
             return []
         except OSError:
@@ -101,6 +106,10 @@ class TcpLink:
             self.closed = True
             return []
         return [data]
+
+    def _receive(self) -> bytes:
+        """What is there; empty: the end. Raises OSError."""
+        return self._socket.recv(READ_BYTES)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -114,10 +123,38 @@ class TcpLink:
         self._socket.close()
 
 
+class TlsLink(TcpLink):
+    """The same within TLS, whose handshake is done."""
+
+    def _send(self, data: bytes | bytearray) -> int:
+        try:
+            return self._socket.send(data)
+        except NOT_NOW:
+            return 0
+        except OSError:
+            self.closed = True
+            return len(data)
+
+    def _receive(self) -> bytes:
+        """Whole records: what was decrypted and left would be seen by no poll."""
+        records: list[bytes] = []
+        while len(records) < RECORDS_PER_READ:
+            try:
+                record = self._socket.recv(READ_BYTES)
+            except NOT_NOW:
+                if not records:
+                    raise BlockingIOError from None
+                break
+            if not record:
+                break
+            records.append(record)
+        return b"".join(records)
+
+
 class ZmqLink:
     """FIX messages in ZeroMQ frames; an empty frame is goodbye, both ways."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, curve: Curve | None = None) -> None:
         self.closed = False
         self.endpoint = endpoint if endpoint.startswith("ipc:") else f"zmq+{endpoint}"
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
@@ -125,6 +162,8 @@ class ZmqLink:
         self._socket.setsockopt(zmq.SNDHWM, 10_000)
         self._socket.setsockopt(zmq.RCVHWM, 100_000)
         self._monitor: zmq.Socket[bytes] | None = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        if curve is not None:
+            curve.protect(self._socket)
         self._socket.connect(endpoint)
         self._pending: deque[bytes] = deque()
 
@@ -203,24 +242,25 @@ def address(endpoint: str) -> tuple[str, str, int]:
     if not isinstance(endpoint, str):
         raise TypeError(f"endpoint is {endpoint!r}; it is text such as tcp://127.0.0.1:7610")
     parts = urlsplit(endpoint if "://" in endpoint else f"tcp://{endpoint}")
-    allowed = "fix+tcp://host:port, zmq+tcp://host:port, tcp://host:port, host:port or ipc://path"
+    allowed = "fix+tcp://host:port, fix+tls://host:port, zmq+tcp://host:port, tcp://host:port, host:port or ipc://path"
     try:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"endpoint {endpoint!r}: {error}; allowed: {allowed}") from None
     if parts.scheme == "ipc":
         return "ipc", parts.netloc + parts.path, 0
-    if parts.scheme not in ("tcp", "fix+tcp", "zmq+tcp") or not host or not port:
+    if parts.scheme not in ("tcp", "fix+tcp", "fix+tls", "zmq+tcp") or not host or not port:
         raise ValueError(f"endpoint {endpoint!r} is not one of {allowed}")
     return parts.scheme, host, port
 
 
-def open_link(endpoint: str, timeout: float = 5.0) -> Link:
-    """Connect. ConnectError when nothing listens there, ValueError when the endpoint is malformed."""
+def open_link(endpoint: str, timeout: float = 5.0, protection: Protection = UNPROTECTED) -> Link:
+    """Connect. ConnectError when nothing listens there, or it is not who it should be; ValueError when the endpoint is
+    malformed."""
     scheme, host, port = address(endpoint)
     if scheme == "ipc":
         try:
-            return ZmqLink(endpoint)
+            return ZmqLink(endpoint, protection.curve)
         except zmq.ZMQError as error:
             raise ConnectError(f"no exchange answers at {endpoint} ({error})") from None
     try:
@@ -230,8 +270,25 @@ def open_link(endpoint: str, timeout: float = 5.0) -> Link:
         raise ConnectError(f"no exchange answers at {endpoint} ({why})") from None
     if scheme == "zmq+tcp" or (scheme == "tcp" and _greets(connection)):
         connection.close()
-        return ZmqLink(f"tcp://{host}:{port}")
+        return ZmqLink(f"tcp://{host}:{port}", protection.curve)
+    if scheme == "fix+tls" or protection.tls is not None:
+        return shake_hands(connection, host, port, protection.context())
     return TcpLink(connection, f"fix+tcp://{host}:{port}")
+
+
+def shake_hands(connection: socket.socket, host: str, port: int, context: ssl.SSLContext) -> TlsLink:
+    """A link within TLS over a connection, which has a time-out. ConnectError says what is wrong there."""
+    endpoint = f"fix+tls://{host}:{port}"
+    try:
+        return TlsLink(context.wrap_socket(connection, server_hostname=host), endpoint)
+    except ssl.SSLCertVerificationError as error:
+        why = f"its certificate is not trusted: {error.verify_message}"
+    except TimeoutError:
+        why = "no TLS handshake came: does it speak TLS?"
+    except OSError as error:
+        why = f"no TLS handshake: {error.strerror or error}"
+    connection.close()
+    raise ConnectError(f"{endpoint}: {why}")
 
 
 def _greets(connection: socket.socket) -> bool:

@@ -80,6 +80,8 @@ class ClientSession:
         next_in: int | None = None,
         cancel_on_disconnect: bool | None = None,
         grace_ms: int | None = None,
+        username: str = "",
+        password: str = "",
     ) -> None:
         self.encoder = Encoder(comp_id, target)
         self.decoder = Decoder(target, comp_id)
@@ -89,6 +91,7 @@ class ClientSession:
         self.options = [] if cancel_on_disconnect is None else [("20003", "NY"[cancel_on_disconnect])]
         if grace_ms is not None:
             self.options.append(("20004", str(grace_ms)))
+        self.options += [(tag, text) for tag, text in (("553", username), ("554", password)) if text]
         self.state = State.CLOSED
         self.failure: SessionError | None = None
         self.silent = False  # the exchange has not been heard for too long

@@ -36,6 +36,16 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     feed: Port = 7612
     snapshot: Port = 7613
     admin: Port = 7614
+    tls_certificate: Annotated[
+        str, Meta(description='PEM file that fix_tcp shows its clients, who then use TLS; "" = plain')
+    ] = ""
+    tls_key: Annotated[str, Meta(description="PEM file of its private key")] = ""
+    tls_client_ca: Annotated[
+        str,
+        Meta(
+            description='PEM file of the authority that signed every client\'s certificate; "" = none asked'
+        ),
+    ] = ""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -290,16 +300,15 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     for key, name in (
         ("storage.directory", config.storage.directory),
         ("fix.dictionary", config.fix.dictionary),
+        ("network.tls_certificate", config.network.tls_certificate),
+        ("network.tls_key", config.network.tls_key),
+        ("network.tls_client_ca", config.network.tls_client_ca),
     ):
         if "\0" in name:
             raise wrong(key, "it has a NUL character; allowed: a name that the file system takes")
     check_clients(config.clients, wrong)
     check_cluster(config.cluster, wrong)
-    ports = [port for port in msgspec.structs.astuple(config.network)[1:] if port]
-    for name in Network.__struct_fields__[1:]:
-        port = getattr(config.network, name)
-        if port and ports.count(port) > 1:
-            raise wrong(f"network.{name}", f"port {port} is used twice; every port is another, or 0")
+    check_network(config.network, wrong)
     try:
         genesis = [inputs.setting(**msgspec.structs.asdict(config.exchange))]
     except ValueError as error:
@@ -324,6 +333,26 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             raise ConfigError(f"{file}: {where}.{error}") from None
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
     return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
+
+
+PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
+
+
+def check_network(network: Network, wrong: Callable[[str, str], ConfigError]) -> None:
+    """Raises ConfigError."""
+    ports = [port for name in PORTS if (port := getattr(network, name))]
+    for name in PORTS:
+        port = getattr(network, name)
+        if port and ports.count(port) > 1:
+            raise wrong(f"network.{name}", f"port {port} is used twice; every port is another, or 0")
+    if bool(network.tls_certificate) != bool(network.tls_key):
+        raise wrong(
+            "network.tls_certificate", "tls_certificate and tls_key go together; allowed: both, or none"
+        )
+    if network.tls_client_ca and not network.tls_certificate:
+        raise wrong(
+            "network.tls_client_ca", "it needs tls_certificate and tls_key; allowed: all three, or none"
+        )
 
 
 NAME = re.compile(r"[ -~]{1,64}")

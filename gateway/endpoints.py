@@ -78,11 +78,14 @@ def complete(found: dict[str, str]) -> Endpoints:
 
 def write(directory: Path, endpoints: Endpoints, loaded: Loaded) -> None:
     """Whole or not at all: readers never see half a file. It outlives a replica that is killed: of a member of a
-    cluster it has which one that is, and its configuration. Raises OSError."""
+    cluster it has which one that is, and its configuration. It has what clients on this machine may trust. Raises
+    OSError."""
     cluster = loaded.config.cluster
     member = {"member": cluster.member, "config": os.path.abspath(loaded.file)} if cluster.members else {}
+    certificate = loaded.config.network.tls_certificate
+    trust = {"tls_certificate": os.path.abspath(certificate)} if certificate else {}
     new = directory / f"{FILE}.new"
-    new.write_bytes(msgspec.json.format(msgspec.json.encode({**endpoints, **member})) + b"\n")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode({**endpoints, **trust, **member})) + b"\n")
     new.replace(directory / FILE)
 
 

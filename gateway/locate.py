@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import click
 import zmq
 
+from gateway.client_core import Proof
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints, start_command
+from gateway.proofs import Proofs, what_to_show
 from gateway.replicas import ask_all, beside, by_directory, in_directory, unled, unreached
 
 ANSWER_MS = 5000
@@ -29,8 +31,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def where_to_log_on(command: Command) -> Command:
-    """The options --connect and --data, each as often as wanted."""
+    """The options --connect and --data, each as often as wanted, and what a session shows."""
     for option in (
+        what_to_show,
         click.option(
             "--connect",
             "endpoints",
@@ -83,6 +86,11 @@ class Place:
         except ConfigError as error:
             raise ConnectError(str(error)) from None  # while an exchange restarts the file is not there
         return [str(one["fix_tcp"]) for one in found]
+
+    def shown(self) -> Proof:
+        """What a session shows there, and whom it trusts."""
+        known = [self.endpoints] if self.connect else [read_endpoints(one) for one in self._running()]
+        return Proofs().options(known)
 
     def memory(self, comp_id: str) -> Path:
         """The file that remembers this session's numbers between commands; one for all replicas."""

@@ -72,6 +72,7 @@ def session(
                 memory=memory,
                 timeout=10.0,
                 on_report=remember,
+                **place.shown(),
             )
 
         try:

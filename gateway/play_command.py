@@ -118,7 +118,13 @@ def play(
 def log_on(place: Place, comp_id: str) -> Client:
     """Says after a moment what it waits for."""
     with impatient(place):
-        return connect(place.fix(), comp_id, timeout=PATIENCE_SECONDS, heartbeat_seconds=HEARTBEAT_SECONDS)
+        return connect(
+            place.fix(),
+            comp_id,
+            timeout=PATIENCE_SECONDS,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            **place.shown(),
+        )
 
 
 @contextmanager

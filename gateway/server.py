@@ -42,6 +42,7 @@ from gateway.sockets import Sockets, descriptor
 from gateway.subscribers import Subscribers
 from gateway.tcp_sessions import TcpSessions
 from gateway.telling import Telling
+from gateway.tls import server_context
 from gateway.visits import Visits
 from gateway.waiting import Waiting
 from replication.disk import RealDisk
@@ -137,7 +138,12 @@ class Server:
             self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
             self._connections.outlet = self._router
             self._tcp = TcpSessions(
-                self._connections, self.schedule, self._trace, descriptors.kept(config.cluster)
+                self._connections,
+                self.schedule,
+                self._trace,
+                descriptors.kept(config.cluster),
+                server_context(config.network),
+                config.limits,
             )
             self._subscribers = Subscribers(
                 self._sockets.feed, lambda: self._replica.exchange.feed, telling.dropped

@@ -113,10 +113,11 @@ class Terminal:
     def listening(self, endpoints: "Endpoints") -> None:
         """Where everything is."""
         who = f" as member {self._cluster.member} of a cluster" if len(self._cluster.members) > 1 else ""
+        tcp = "TLS" if str(endpoints["fix_tcp"]).startswith("fix+tls") else "plain TCP"
         self.say(f"""\
 Quorumbook serves{who}.
   data       {self._directory}  (log, trace.jsonl, endpoints.json)
-  FIX        {endpoints["fix_zmq"]}  (ZeroMQ DEALER)    {endpoints["fix_tcp"]}  (plain TCP)
+  FIX        {endpoints["fix_zmq"]}  (ZeroMQ DEALER)    {endpoints["fix_tcp"]}  ({tcp})
   feed       {endpoints["feed"]}    snapshots {endpoints["snapshot"]}    admin {endpoints["admin"]}
 Stop with Ctrl-C; start again on the same data and everything is as it was.""")
 

@@ -1,7 +1,8 @@
-"""FIX by plain TCP: the acceptor, and each accepted socket's bytes and end."""
+"""FIX by TCP, plain or within TLS: the acceptor, and each accepted socket's bytes and end."""
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import cast
@@ -9,26 +10,29 @@ from typing import cast
 from structlog.typing import FilteringBoundLogger
 
 from gateway import descriptors
+from gateway.config import Limits
 from gateway.connections import Connections
 from gateway.sockets import KEEPALIVE
+from gateway.tls_listener import TlsListener
 
 WRITE_BUFFER = 65_536
 BACKLOG = 1_024
 
 
 class TcpSession(asyncio.Protocol):
-    """One accepted socket: bytes to the connections, and its end."""
+    """One accepted socket: bytes to the connections, and its end. since_ns: when it came, if that was earlier."""
 
-    __slots__ = ("_number", "_sessions")
+    __slots__ = ("_number", "_sessions", "_since_ns")
 
-    def __init__(self, sessions: "TcpSessions") -> None:
+    def __init__(self, sessions: "TcpSessions", since_ns: int = 0) -> None:
         self._sessions = sessions
+        self._since_ns = since_ns
         self._number = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         tcp = cast(asyncio.Transport, transport)
         tcp.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._number = self._sessions.opened(tcp)
+        self._number = self._sessions.opened(tcp, self._since_ns)
 
     def data_received(self, data: bytes) -> None:
         self._sessions.received(self._number, data)
@@ -42,7 +46,7 @@ class TcpSession(asyncio.Protocol):
 
 class TcpSessions:
     """schedule: a turn is due. kept: file descriptors that no client gets. New connections are refused while hardly
-    another one is left; ZeroMQ lets its own wait when none is."""
+    another one is left; ZeroMQ lets its own wait when none is. tls: None: plain."""
 
     def __init__(
         self,
@@ -50,14 +54,18 @@ class TcpSessions:
         schedule: Callable[[], None],
         trace: FilteringBoundLogger,
         kept: int,
+        tls: ssl.SSLContext | None,
+        limits: Limits,
     ) -> None:
         self.schedule = schedule
+        self._tls = tls
+        self._limits = limits
         self._connections = connections
         self._trace = trace
         self._descriptors = descriptors.raise_limit()
         self._kept = kept
         self._crowded = False
-        self._acceptor: asyncio.Server | None = None
+        self._acceptor: asyncio.Server | TlsListener | None = None
 
     async def listen(self, host: str, bind: Callable[[str, Callable[[str], str]], str]) -> str:
         """The endpoint, with the scheme that tells a client what is spoken there. bind: as Sockets.bind has it."""
@@ -67,19 +75,34 @@ class TcpSessions:
         for name, value in KEEPALIVE.items():
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}"), value)
         endpoint = bind("fix_tcp", lambda address: bound(listener, address))
-        self._acceptor = await asyncio.get_running_loop().create_server(
-            lambda: TcpSession(self), sock=listener, backlog=BACKLOG
+        if self._tls is None:
+            self._acceptor = await asyncio.get_running_loop().create_server(
+                lambda: TcpSession(self), sock=listener, backlog=BACKLOG
+            )
+            return endpoint
+        limits = self._limits
+        self._acceptor = TlsListener(
+            self._tls,
+            lambda since_ns: TcpSession(self, since_ns),
+            limits.unauthenticated_seconds,
+            limits.unauthenticated_connections,
+            self._no_handshake,
         )
-        return endpoint
+        self._acceptor.start(listener, BACKLOG)
+        return endpoint.replace("fix+tcp:", "fix+tls:")
 
-    def opened(self, transport: asyncio.Transport) -> int:
+    def _no_handshake(self, address: str, why: str) -> None:
+        self._connections.tell("closed", {"transport": "tls", "address": address, "why": why})
+        self.schedule()
+
+    def opened(self, transport: asyncio.Transport, since_ns: int = 0) -> int:
         """The number of the connection; 0: it was refused."""
         self._connections.now_ns = time.time_ns()
         self.look_at_descriptors()
         if self._crowded:
             transport.abort()
             return 0
-        number = self._connections.open(transport, transport.get_extra_info("socket").fileno())
+        number = self._connections.open(transport, transport.get_extra_info("socket").fileno(), since_ns)
         if not number:
             transport.abort()
         return number

@@ -70,6 +70,8 @@ WRONG = {
     "a user without a password": ('[[clients]]\ncomp_id = "A"\nusername = "a"\n', "username: it goes with a password_"),
     "a client in one bracket": ('[clients]\ncomp_id = "A"\n', r"allowed: for each client a .* \(two brackets\)"),
     "no connection at all": ("[limits]\nconnections_per_address = 0\n", "per_address: it is 0; allowed: a count"),
+    "a certificate alone": ('[network]\ntls_certificate = "c"\n', "network.tls_certificate: .* allowed: both,"),
+    "an authority without TLS": ('[network]\ntls_client_ca = "c"\n', "network.tls_client_ca: it needs .* allowed: all"),
     "members without a cluster": ("[cluster]\nmember = 2\n", "cluster.members: none are given; allowed: "),
     "a member without a port": (cluster('"1 127.0.0.1"'), r'members\[0\]: "1 127.0.0.1"; allowed: "ID HOST:PORT"'),
     "a member with a port too high": (cluster('"1 127.0.0.1:65536"'), r"cluster.members\[0\]: .*; allowed: "),

@@ -1,0 +1,93 @@
+"""What the commands that log on show the exchange: options, files and environment variables.
+
+A secret is never an argument, which every user of a machine can read.
+"""
+
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway.client_core import Proof
+from gateway.config import ConfigError
+from gateway.tls import pinned, trusting
+
+PASSWORD = "QUORUMBOOK_PASSWORD"
+FILE = click.Path(dir_okay=False, path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Aside, for `Proofs`: the commands themselves need not pass it on."""
+    ctx.meta.setdefault(Proofs.__module__, {})[parameter.name] = value
+
+
+def what_to_show(command: Command) -> Command:
+    """The options."""
+    for option in (
+        click.option(
+            "--username",
+            envvar="QUORUMBOOK_USERNAME",
+            callback=keep,
+            expose_value=False,
+            help="Username (553). Default: the SenderCompID.",
+        ),
+        click.option(
+            "--password-file",
+            type=FILE,
+            envvar="QUORUMBOOK_PASSWORD_FILE",
+            callback=keep,
+            expose_value=False,
+            help=f"A file with the password (554) in its first line. Default: ${PASSWORD}.",
+        ),
+        click.option(
+            "--tls-ca",
+            type=FILE,
+            envvar="QUORUMBOOK_TLS_CA",
+            callback=keep,
+            expose_value=False,
+            help="PEM file of the authority that signed the exchange's certificate.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Proofs:
+    """What the options of the command that runs say."""
+
+    def __init__(self) -> None:
+        context = click.get_current_context(silent=True)
+        given = context.meta.get(Proofs.__module__, {}) if context is not None else {}
+        self._username: str | None = given.get("username")
+        self._password_file: Path | None = given.get("password_file")
+        self._tls_ca: Path | None = given.get("tls_ca")
+
+    def options(self, endpoints: Sequence[dict[str, Any]]) -> Proof:
+        """For `connect`. endpoints: what the replicas on this machine wrote. Raises ConfigError."""
+        options: Proof = {}
+        if self._username:
+            options["username"] = self._username
+        if password := self._password():
+            options["password"] = password
+        certificates = [str(one["tls_certificate"]) for one in endpoints if "tls_certificate" in one]
+        try:
+            if self._tls_ca is not None:
+                options["tls"] = trusting(str(self._tls_ca))
+            elif certificates:
+                options["tls"] = pinned(certificates)
+        except (OSError, ssl.SSLError) as error:
+            where = self._tls_ca or ", ".join(certificates)
+            raise ConfigError(f"{where}: cannot be read as certificates (PEM): {error}") from None
+        return options
+
+    def _password(self) -> str:
+        if self._password_file is None:
+            return os.environ.get(PASSWORD, "")
+        try:
+            return self._password_file.read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--password-file {self._password_file}: cannot be read: {error}") from None
