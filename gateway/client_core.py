@@ -231,8 +231,9 @@ class Core:
         """Why the other side may have closed the connection before it answered the Logon."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
         return (
-            f"{here} closed the connection during the Logon; either it lets in nobody who calls itself "
-            f"{self.session.comp_id!r} and shows what this client does (its trace.jsonl says so), or {NO_ANSWER}"
+            f"{here} closed the connection during the Logon; either {self.session.comp_id!r} is connected already, or "
+            "it lets in nobody who calls itself so and shows what this client does (its trace.jsonl says which), or "
+            f"{NO_ANSWER}"
         )
 
     def unanswered(self, seconds: float) -> str:

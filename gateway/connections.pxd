@@ -8,7 +8,6 @@ from gateway.records cimport InputHead, MessageHead
 
 cdef class Connections(Entrance):
     cdef uint64_t turn
-    cdef object sessions        # CompID -> (session id, epoch)
 
     cdef bint full(self) noexcept
     cdef int frame_received(self, bytes key, const uint8_t* data, size_t size) except -1

@@ -62,8 +62,7 @@ cdef class Connections(Entrance):
     """
 
     def __init__(self, sessions, store):
-        Entrance.__init__(self, store)
-        self.sessions = sessions
+        Entrance.__init__(self, sessions, store)
         self.turn = 1
 
     # ------------------------------------------------------------ coming and going

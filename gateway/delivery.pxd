@@ -6,6 +6,7 @@ from gateway.connection_table cimport Connection, Range, Table
 from gateway.records cimport EgressHead
 
 cdef class Delivery(Table):
+    cdef object sessions        # CompID -> (session id, epoch)
     cdef public object store    # the EgressStore that resends come from
 
     cdef Connection* carrier(self, EgressHead* head) noexcept

@@ -38,10 +38,12 @@ cdef bint is_admin(uint8_t msg_type) noexcept:
 
 
 cdef class Delivery(Table):
-    """store: the EgressStore that resends come from."""
+    """sessions: called with the CompID of a Logon, returns (session id, epoch), (0, 0) when it is not known.
+    store: the EgressStore that resends come from."""
 
-    def __init__(self, store):
+    def __init__(self, sessions, store):
         Table.__init__(self)
+        self.sessions = sessions
         self.store = store
 
     def dispatch(self, const uint8_t[::1] egress) -> None:
@@ -116,6 +118,10 @@ cdef class Delivery(Table):
         self.refused += 1
         text = (<char*>fields + sizeof(SessionFields))[:fields.text_length]
         self.event("refused", c, text.decode("utf-8", "replace"))
+        if c.transport == TCP and self.sessions((<const char*>c.identity.peer)[:c.identity.peer_length])[0]:
+            # No Logout outside a session that exists: engines that count every Logout (QuickFIX) would never ask for
+            # the session's message that has the next number.
+            return self.end(c, True)
         copy = bytearray((<char*>head)[:head.size])
         logout = <EgressHead*><char*>copy
         logout.kind = EGRESS_MESSAGE    # a Logout that says why

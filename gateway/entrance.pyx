@@ -34,10 +34,10 @@ cdef str address_of(const Peer* peer):
 
 
 cdef class Entrance(Delivery):
-    """store: the EgressStore that resends come from."""
+    """sessions, store: as Delivery has them."""
 
-    def __init__(self, store):
-        Delivery.__init__(self, store)
+    def __init__(self, sessions, store):
+        Delivery.__init__(self, sessions, store)
         self.logon_ns = 10 * <int64_t>SECOND
         self.most_strangers = SLOTS
         self.accepting = True

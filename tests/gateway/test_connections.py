@@ -215,20 +215,29 @@ def test_garbled_bytes_never_enter_the_log(gateway: Gateway) -> None:
 
 def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
     number, transport = gateway.open()
-    gateway.connections.received(number, LOGON_BYTES)
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", sender="NOBODY"))
     gateway.dispatch(egress(REFUSE, connection=number, text=b"no such thing"))
     (logout,) = transport.take()
     assert (logout[35], logout[58]) == ("5", "no such thing")
     assert transport.ended == "closed"
 
 
+def test_a_refused_logon_of_a_session_that_exists_gets_no_message_over_tcp(gateway: Gateway) -> None:
+    """It would stand for one of the session's."""
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.dispatch(egress(REFUSE, connection=number, text=b"not now"))
+    assert transport.take() == []
+    assert transport.ended == "closed"
+
+
 def test_an_answer_bears_the_exchanges_own_name_whatever_the_logon_called_it(gateway: Gateway) -> None:
     gateway.connections.comp_id = b"OURS"
     number, transport = gateway.open()
-    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", target="THEIRS"))
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", sender="BOB", target="THEIRS"))
     gateway.dispatch(egress(REFUSE, connection=number, text=b"TargetCompID (56) must be OURS"))
     (logout,) = transport.take()
-    assert (logout[49], logout[56]) == ("OURS", "ALICE")
+    assert (logout[49], logout[56]) == ("OURS", "BOB")
 
 
 def test_a_connection_that_went_before_its_logon_was_answered_is_reported(gateway: Gateway) -> None:

@@ -21,6 +21,7 @@ STARTED = 2
 """Inputs that a start of the server makes: gateway-lost, gateway-start."""
 UNUSED = inputs.instrument("UNUSED")
 """A configuration has an instrument."""
+HELD = "Logon refused: this SenderCompID is already connected"
 
 
 class SocketEdge:
@@ -140,11 +141,12 @@ def toml(values: dict[str, object]) -> Iterator[str]:
             yield f"{key} = {str(value).lower()}"
 
 
-def as_clients_see_it(answer: str) -> list[str]:
+def as_clients_see_it(answer: str, transport: str) -> list[str]:
     """What of a `<` line a client sees.
 
     Nothing of a connection's opening, and of what is kept for one that is not there. A refused Logon is a Logout
-    outside the session and the end of the connection; whoever does not begin with a Logon sees the end only.
+    outside the session and the end of the connection; the end only, over TCP, when there is a session, and for
+    whoever does not begin with a Logon.
     """
     _, name, what, *_ = [*answer.split(" ", 3), "", ""]
     text = answer.removeprefix(f"< {name} {what}").strip()
@@ -153,7 +155,7 @@ def as_clients_see_it(answer: str) -> list[str]:
             return []
         case "close":
             return [f"< {name} close"]
-        case "refuse" if text == "the first message must be a Logon":
+        case "refuse" if text == "the first message must be a Logon" or (transport == "tcp" and text == HELD):
             return [f"< {name} close"]
         case "refuse":
             return [f"< {name} 35=5|34=1|58={text}", f"< {name} close"]
@@ -163,12 +165,12 @@ def as_clients_see_it(answer: str) -> list[str]:
             return [answer]
 
 
-def written(text: str) -> list[str]:
+def written(text: str, transport: str) -> list[str]:
     """A story as its clients should see it."""
     return [
         line
         for step, answers in steps(text)
-        for line in (step, *(seen for answer in answers for seen in as_clients_see_it(answer)))
+        for line in (step, *(seen for answer in answers for seen in as_clients_see_it(answer, transport)))
     ]
 
 
@@ -179,7 +181,8 @@ def told(text: str, edge: SocketEdge) -> list[str]:
     """
     teller, lines = Storyteller(edge), []
     for step, answers in steps(text):
-        edge.awaited = [seen.split(" ")[1] for answer in answers for seen in as_clients_see_it(answer)]
+        seen = [one for answer in answers for one in as_clients_see_it(answer, edge.transport)]
+        edge.awaited = [one.split(" ")[1] for one in seen]
         lines += [step, *teller.tell(step)]
     for name in list(edge.links):
         edge.awaited = [name, name]

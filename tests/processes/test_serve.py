@@ -97,11 +97,8 @@ def test_what_comes_behind_a_logon_in_the_same_frame_is_taken_after_it(exchange:
 def test_a_second_logon_of_one_comp_id_is_refused_and_harms_nobody(exchange: ExchangeProcess) -> None:
     with client(exchange, "tcp", "ALICE") as first:
         first.logon()
-        for transport in TRANSPORTS:
-            with (
-                client(exchange, transport, "ALICE") as second,
-                pytest.raises(Closed, match="already connected"),
-            ):
+        for transport, said in (("tcp", "^$"), ("zmq", "already connected")):  # by TCP only the end
+            with client(exchange, transport, "ALICE") as second, pytest.raises(Closed, match=said):
                 second.logon()
         first.send_bytes(first.order("a1", "buy", 1, "10.00"))
         assert first.expect("8")[150] == "0"
