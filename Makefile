@@ -6,9 +6,11 @@ STAMP := $(VENV)/.built
 LOG := $(VENV)/build.log
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 PACKAGES := engine replication gateway
+WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorumbook/wheels
+QUICKFIX := $(PIP) -q --no-deps --no-index --find-links $(WHEELS) quickfix
 SOURCES := $(wildcard $(foreach package,$(PACKAGES),$(package)/*.pyx $(package)/*.pxd)) setup.py pyproject.toml
 
-.PHONY: run test test-long sim sanitize lint build clean bench bench-long docs
+.PHONY: run test test-long test-interop sim sanitize lint build clean bench bench-long docs
 
 build: $(STAMP)
 
@@ -40,6 +42,14 @@ test: build lint
 
 test-long: build
 	$(BIN)/pytest -q -n 2 --dist loadgroup
+
+# Trading with QuickFIX, whose wheel is built once for each Python and kept in WHEELS.
+test-interop: build
+	@mkdir -p $(WHEELS)
+	@$(QUICKFIX) 2>/dev/null || { \
+		echo "Building QuickFIX, which takes ten minutes; its wheel is kept in $(WHEELS) ..."; \
+		$(BIN)/python -m pip wheel -q --no-deps --wheel-dir $(WHEELS) quickfix && $(QUICKFIX); }
+	$(BIN)/pytest -q tests/interop
 
 # Lives of simulated clusters until stopped; SEED=n lives one again, with a trace.
 sim: build

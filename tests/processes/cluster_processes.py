@@ -32,6 +32,12 @@ def free_members(count: int) -> dict[int, str]:
     return dict(enumerate(free_addresses(count), 1))
 
 
+def at_tcp_port(config: str) -> str:
+    """FIX over TCP at a port that it has again after a restart."""
+    (address,) = free_addresses(1)
+    return config.replace("fix_tcp = 0", f"fix_tcp = {address.rpartition(':')[2]}")
+
+
 def config_of(cluster: str, member: int, addresses: dict[int, str]) -> str:
     members = ", ".join(f'"{id} {address}"' for id, address in addresses.items())
     return f'{CONFIG}\n[cluster]\nid = "{cluster}"\nmember = {member}\nmembers = [{members}]\n'

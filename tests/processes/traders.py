@@ -81,6 +81,12 @@ def check(traders: Sequence[Trader]) -> None:
     assert set(sides.values()) <= {2}
 
 
+def told_open(received: Sequence[Message]) -> dict[str, int]:
+    """By the reports that a client has: what is left of its orders."""
+    left = {message[11]: int(message[151]) for message in received if message.get(150) in ("0", "F")}
+    return {name: lots for name, lots in left.items() if lots}
+
+
 class Rover(Trader):
     """Begins at one replica of a cluster."""
 
@@ -145,9 +151,7 @@ class Rover(Trader):
             heard = time.monotonic()
 
     def told_open(self) -> dict[str, int]:
-        """By the reports that it has: what is left of its orders."""
-        left = {message[11]: int(message[151]) for message in self.received if message.get(150) in ("0", "F")}
-        return {name: lots for name, lots in left.items() if lots}
+        return told_open(self.received)
 
     def asked_open(self) -> dict[str, int]:
         """By its replica: what is left of its orders."""
