@@ -74,7 +74,9 @@ class Admission:
         if not sound:
             return self._refused(address)
         client = self._clients.get(comp_id)
-        if client is not None and not client.password_hash:
+        if key:
+            return "" if client is not None and client.curve_public_key == key else self._refused(address)
+        if client is not None and not client.password_hash and not client.curve_public_key:
             return ""
         username, password = credentials(logon)
         if not password or not self._clients.stand_in:

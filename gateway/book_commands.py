@@ -14,6 +14,7 @@ from rich.live import Live
 from gateway.client_feed import Feed, feed
 from gateway.feed import FeedReader
 from gateway.locate import Place, explained
+from gateway.proofs import with_keys
 from gateway.replicas import by_directory
 from gateway.watch import Told, ladder, render
 
@@ -30,6 +31,7 @@ LEVELS = click.option(
 @click.command("book")
 @click.argument("symbol")
 @by_directory
+@with_keys
 @LEVELS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> None:
@@ -58,6 +60,7 @@ def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> Non
 @click.command("watch")
 @click.argument("symbol")
 @by_directory
+@with_keys
 @LEVELS
 def watch(symbol: str, data: tuple[Path, ...], levels: int) -> None:
     """Watch SYMBOL's book and trades live; Ctrl-C ends it.
@@ -135,4 +138,4 @@ def tell(market: Feed, reader: FeedReader, ended: Event, leadership: Leadership)
 def joined(symbol: str, place: Place) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
     place.instrument(symbol)
-    return feed(place.others("feed"), place.others("snapshot"), symbol)
+    return feed(place.others("feed"), place.others("snapshot"), symbol, curve=place.curve())

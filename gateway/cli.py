@@ -19,6 +19,7 @@ COMMANDS = {
     "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
     "password": ("gateway.secret_commands", "Print what the configuration keeps of a client's password."),
+    "keys": ("gateway.secret_commands", "Make a pair of CURVE keys, for an exchange or a client."),
     "status": ("gateway.status_command", "Show how a running exchange, or every replica of a cluster, is."),
     "transfer": ("gateway.member_commands", "Hand the leadership of a cluster to another replica."),
     "add": ("gateway.member_commands", "Add a replica to a cluster."),
@@ -43,7 +44,7 @@ COMMANDS = {
     "bench": ("gateway.bench_command", "Measure speed beside its floors."),
 }
 GROUPS = {
-    "Exchange": ("serve", "cluster", "config", "password", "status", "snapshot", "replay", "verify"),
+    "Exchange": ("serve", "cluster", "config", "password", "keys", "status", "snapshot", "replay", "verify"),
     "Members": ("transfer", "add", "remove", "recover"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),

@@ -12,6 +12,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from gateway.client_link import ConnectError, address
 from gateway.feed import FeedReader, Kind, decode_message
+from gateway.protection import Curve, protection
 
 ASK_AGAIN_SECONDS = 1.0
 """A snapshot that has not come after so long is asked for again."""
@@ -31,6 +32,7 @@ class Feed:
         snapshot_endpoints: Sequence[str],
         symbols: Iterable[str],
         kinds: Kind | Iterable[Kind],
+        curve: Curve | None,
     ) -> None:
         self._feeds = ", ".join(map(published, endpoints))
         self._snapshot_places = ", ".join(map(published, snapshot_endpoints))
@@ -42,6 +44,9 @@ class Feed:
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
         self._publishers = 0  # that are there
+        if curve is not None:
+            curve.protect(self._subscription)
+            curve.protect(self._snapshots)
         self._subscription.setsockopt(zmq.RCVHWM, 1_000_000)
         self._subscription.setsockopt(zmq.LINGER, 0)
         self._snapshots.setsockopt(zmq.LINGER, 0)
@@ -199,17 +204,19 @@ def feed(
     snapshot_endpoint: str | Sequence[str],
     symbols: str | Iterable[str],
     kinds: Kind | Iterable[Kind] = ("levels", "trades"),
+    *,
+    curve: tuple[str, str, str] | None = None,
 ) -> Feed:
     """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels" and "orders".
 
     Endpoints are tcp://host:port or ipc://path, as `quorumbook serve` prints them. ValueError for another.
     Give those of several replicas, and all are read at once: what one has said is dropped when another says it, so
-    nothing is missed when one ends.
+    nothing is missed when one ends. curve: as `connect` takes it.
     """
     endpoints, places, names = (
         [one] if isinstance(one, str) else list(one) for one in (endpoint, snapshot_endpoint, symbols)
     )
-    return Feed(endpoints, places, names, kinds)
+    return Feed(endpoints, places, names, kinds, protection(None, curve).curve)
 
 
 def published(endpoint: str) -> str:

@@ -1,7 +1,7 @@
 """Who may log on: the clients that the configuration names, and what each of them has to show."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from gateway.config import Client
 
@@ -13,10 +13,11 @@ SECRETS = re.compile(rb"(?<=\x01)(554|925)=[^\x01]*")
 class Clients:
     """By CompID. Empty: anybody may log on."""
 
-    def __init__(self, clients: Iterable[Client]) -> None:
+    def __init__(self, clients: Sequence[Client]) -> None:
         self._by_comp_id = {
             comp_id.encode(): client for client in clients for comp_id in client.all_comp_ids()
         }
+        self.keys = frozenset(client.curve_public_key for client in clients if client.curve_public_key)
         hashes = (client.password_hash for client in clients if client.password_hash)
         self.stand_in = next(hashes, "")
         """A hash that a Logon of nobody is compared with, for the time that takes."""

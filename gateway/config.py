@@ -28,9 +28,9 @@ class ConfigError(Exception):
 
 
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
-    host: Annotated[str, Meta(description="a loopback address: 127.0.0.1, ::1 (there is no TLS yet)")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, Meta(description="an IP address of this machine; one that is not loopback needs TLS and CURVE")
+    ] = "127.0.0.1"
     fix_zmq: Port = 7610
     fix_tcp: Port = 7611
     feed: Port = 7612
@@ -46,6 +46,17 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
             description='PEM file of the authority that signed every client\'s certificate; "" = none asked'
         ),
     ] = ""
+    curve_secret_key_file: Annotated[
+        str,
+        Meta(description='file of quorumbook keys: fix_zmq, feed and snapshot take CURVE only; "" = plain'),
+    ] = ""
+    plain: Annotated[
+        str,
+        Meta(
+            pattern="^(loopback|anywhere)$",
+            description='"loopback", or "anywhere": whoever reaches host may be anybody, and is read by anybody',
+        ),
+    ] = "loopback"
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +94,10 @@ class Client(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description='1 to 64 printable ASCII characters; "" = its SenderCompID')
     ] = ""
     password_hash: Annotated[str, Meta(description="a line that quorumbook password printed (argon2id)")] = ""
+
+    curve_public_key: Annotated[
+        str, Meta(description="40 characters that quorumbook keys printed: shown over ZeroMQ, instead")
+    ] = ""
 
     def all_comp_ids(self) -> tuple[str, ...]:
         return (self.comp_id,) if self.comp_id else self.comp_ids
@@ -285,28 +300,18 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     def wrong(key: str, what: str) -> ConfigError:
         return ConfigError(f"{file}: {key}: {what}")
 
-    try:
-        loopback = ipaddress.ip_address(config.network.host).is_loopback
-    except ValueError:
-        raise wrong(
-            "network.host", f"{shown(config.network.host)} is not an IP address; allowed: 127.0.0.1, ::1"
-        ) from None
-    if not loopback:
-        raise wrong(
-            "network.host",
-            f"{config.network.host} is not a loopback address. FIX is served without TLS yet, so only loopback "
-            "(127.0.0.1, ::1) is allowed",
-        )
     for key, name in (
         ("storage.directory", config.storage.directory),
         ("fix.dictionary", config.fix.dictionary),
         ("network.tls_certificate", config.network.tls_certificate),
         ("network.tls_key", config.network.tls_key),
         ("network.tls_client_ca", config.network.tls_client_ca),
+        ("network.curve_secret_key_file", config.network.curve_secret_key_file),
     ):
         if "\0" in name:
             raise wrong(key, "it has a NUL character; allowed: a name that the file system takes")
-    check_clients(config.clients, wrong)
+    check_clients(config.clients, config.network, wrong)
+    check_protection(config.clients, config.network, wrong)
     check_cluster(config.cluster, wrong)
     check_network(config.network, wrong)
     try:
@@ -355,12 +360,48 @@ def check_network(network: Network, wrong: Callable[[str, str], ConfigError]) ->
         )
 
 
+def check_protection(
+    clients: tuple[Client, ...], network: Network, wrong: Callable[[str, str], ConfigError]
+) -> None:
+    """What other machines reach is protected, unless it is said by name that it need not be. Raises ConfigError."""
+    try:
+        loopback = ipaddress.ip_address(network.host).is_loopback
+    except ValueError:
+        what = (
+            f"{shown(network.host)} is not an IP address; allowed: 127.0.0.1, ::1, or another of this machine"
+        )
+        raise wrong("network.host", what) from None
+    if loopback or network.plain == "anywhere":
+        return
+    there = f"and network.host = {shown(network.host)} is not a loopback address"
+    otherwise = 'or network.plain = "anywhere"'
+    if not network.tls_certificate:
+        what = f"none is given, {there}; allowed: tls_certificate and tls_key for FIX over TCP, {otherwise}"
+        raise wrong("network.tls_certificate", what)
+    if not network.curve_secret_key_file:
+        what = (
+            f"none is given, {there}; allowed: a file of quorumbook keys for what is by ZeroMQ, {otherwise}"
+        )
+        raise wrong("network.curve_secret_key_file", what)
+    for number, client in enumerate(clients):
+        if not client.password_hash and not client.curve_public_key:
+            what = f"neither this nor curve_public_key is given, {there}; allowed: one of them, {otherwise}"
+            raise wrong(f"clients[{number}].password_hash", what)
+
+
 NAME = re.compile(r"[ -~]{1,64}")
+Z85 = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 
 
-def check_clients(clients: tuple[Client, ...], wrong: Callable[[str, str], ConfigError]) -> None:
+def check_clients(
+    clients: tuple[Client, ...], network: Network, wrong: Callable[[str, str], ConfigError]
+) -> None:
     """Raises ConfigError."""
+    curve = bool(network.curve_secret_key_file)
+    if curve and not any(client.curve_public_key for client in clients):
+        what = "no client has a curve_public_key, so nobody could connect; allowed: one or more that have, or none here"
+        raise wrong("network.curve_secret_key_file", what)
     seen: set[str] = set()
     for number, client in enumerate(clients):
         where = f"clients[{number}]"
@@ -381,6 +422,12 @@ def check_clients(clients: tuple[Client, ...], wrong: Callable[[str, str], Confi
         if client.password_hash and not ARGON2ID.fullmatch(client.password_hash):
             what = "it is no hash of argon2id; allowed: a line that quorumbook password printed"
             raise wrong(f"{where}.password_hash", what)
+        if client.curve_public_key and not Z85.fullmatch(client.curve_public_key):
+            what = f"{shown(client.curve_public_key)}; allowed: 40 characters that quorumbook keys printed"
+            raise wrong(f"{where}.curve_public_key", what)
+        if client.curve_public_key and not curve:
+            what = "it needs network.curve_secret_key_file, and none is given; allowed: both, or neither"
+            raise wrong(f"{where}.curve_public_key", what)
         if client.username and not client.password_hash:
             raise wrong(
                 f"{where}.username", "it goes with a password_hash, and none is given; allowed: both, or none"

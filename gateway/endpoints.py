@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.config import ConfigError, Loaded
+from gateway.config import ConfigError, Loaded, is_loopback
+from gateway.curve import server_keys
 
 Endpoints = dict[str, str | int]
 ORDER = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
@@ -20,6 +21,8 @@ def bind(loaded: Loaded, taken: list[str], name: str, how: Callable[[str], str])
     goes to `taken`; one that the file states is a ConfigError."""
     network = loaded.config.network
     host = f"[{network.host}]" if ":" in network.host else network.host
+    if name == "admin" and not is_loopback(network.host):  # who reaches it may stop the exchange
+        host = "[::1]" if ":" in network.host else "127.0.0.1"
     port = getattr(network, name)
     try:
         return how(f"tcp://{host}:{port}")
@@ -82,8 +85,10 @@ def write(directory: Path, endpoints: Endpoints, loaded: Loaded) -> None:
     OSError."""
     cluster = loaded.config.cluster
     member = {"member": cluster.member, "config": os.path.abspath(loaded.file)} if cluster.members else {}
-    certificate = loaded.config.network.tls_certificate
-    trust = {"tls_certificate": os.path.abspath(certificate)} if certificate else {}
+    network = loaded.config.network
+    trust = {"tls_certificate": os.path.abspath(network.tls_certificate)} if network.tls_certificate else {}
+    if keys := server_keys(network.curve_secret_key_file):
+        trust["curve_server_key"] = keys.public
     new = directory / f"{FILE}.new"
     new.write_bytes(msgspec.json.format(msgspec.json.encode({**endpoints, **trust, **member})) + b"\n")
     new.replace(directory / FILE)

@@ -52,6 +52,7 @@ class Place:
 
     def __init__(self, connect: Sequence[str], data: Sequence[Path]) -> None:
         self.connect = list(connect)
+        self._proofs = Proofs()
         for endpoint in self.connect:
             address(endpoint)
         named = list(data) or [default_directory()]
@@ -77,20 +78,28 @@ class Place:
 
     def fix(self) -> list[str] | Callable[[], list[str]]:
         """Where to log on; asked again at every reconnect, since a restarted exchange may listen elsewhere."""
-        return self.connect or self._fix_tcp
+        return self.connect or self._fix_here
 
-    def _fix_tcp(self) -> list[str]:
-        """Plain TCP: when this process is killed the exchange knows at once, and the next one need not wait."""
+    def _fix_here(self) -> list[str]:
+        """By TCP: when this process is killed the exchange knows at once, and the next one need not wait. With keys for
+        CURVE by ZeroMQ."""
         try:
             found = [read_endpoints(one) for one in self._running() or self._directories[:1]]
         except ConfigError as error:
             raise ConnectError(str(error)) from None  # while an exchange restarts the file is not there
-        return [str(one["fix_tcp"]) for one in found]
+        name = "fix_tcp" if self._proofs.curve_keys is None else "fix_zmq"
+        return [str(one[name]) for one in found]
 
     def shown(self) -> Proof:
         """What a session shows there, and whom it trusts."""
         known = [self.endpoints] if self.connect else [read_endpoints(one) for one in self._running()]
-        return Proofs().options(known)
+        return self._proofs.options(known)
+
+    def curve(self) -> tuple[str, str, str] | None:
+        """The keys for the feed and for snapshots."""
+        if self.endpoints.get("curve_server_key") and self._proofs.curve_keys is None:
+            raise ConfigError("this exchange's feed is for who has a client's key: give --curve-keys")
+        return self._proofs.curve([self.endpoints])
 
     def memory(self, comp_id: str) -> Path:
         """The file that remembers this session's numbers between commands; one for all replicas."""

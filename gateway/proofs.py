@@ -13,11 +13,36 @@ import click
 
 from gateway.client_core import Proof
 from gateway.config import ConfigError
+from gateway.curve import read_keys
 from gateway.tls import pinned, trusting
 
 PASSWORD = "QUORUMBOOK_PASSWORD"
 FILE = click.Path(dir_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_keys(command: Command) -> Command:
+    """The options of what goes by ZeroMQ."""
+    for option in (
+        click.option(
+            "--curve-keys",
+            type=click.Path(path_type=Path),
+            envvar="QUORUMBOOK_CURVE_KEYS",
+            callback=keep,
+            expose_value=False,
+            help="The secret file of quorumbook keys, or its directory: by ZeroMQ, with CURVE.",
+        ),
+        click.option(
+            "--curve-server-key",
+            metavar="KEY",
+            envvar="QUORUMBOOK_CURVE_SERVER_KEY",
+            callback=keep,
+            expose_value=False,
+            help="The exchange's public key. Default: as its data directory says.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -51,6 +76,7 @@ def what_to_show(command: Command) -> Command:
             expose_value=False,
             help="PEM file of the authority that signed the exchange's certificate.",
         ),
+        with_keys,
     ):
         command = option(command)
     return command
@@ -65,6 +91,8 @@ class Proofs:
         self._username: str | None = given.get("username")
         self._password_file: Path | None = given.get("password_file")
         self._tls_ca: Path | None = given.get("tls_ca")
+        self.curve_keys: Path | None = given.get("curve_keys")
+        self._server_key: str | None = given.get("curve_server_key")
 
     def options(self, endpoints: Sequence[dict[str, Any]]) -> Proof:
         """For `connect`. endpoints: what the replicas on this machine wrote. Raises ConfigError."""
@@ -73,6 +101,8 @@ class Proofs:
             options["username"] = self._username
         if password := self._password():
             options["password"] = password
+        if curve := self.curve(endpoints):
+            options["curve"] = curve
         certificates = [str(one["tls_certificate"]) for one in endpoints if "tls_certificate" in one]
         try:
             if self._tls_ca is not None:
@@ -83,6 +113,18 @@ class Proofs:
             where = self._tls_ca or ", ".join(certificates)
             raise ConfigError(f"{where}: cannot be read as certificates (PEM): {error}") from None
         return options
+
+    def curve(self, endpoints: Sequence[dict[str, Any]]) -> tuple[str, str, str] | None:
+        """For `connect` and `feed`. Raises ConfigError."""
+        known = [str(one["curve_server_key"]) for one in endpoints if "curve_server_key" in one]
+        if self.curve_keys is None:
+            return None
+        server = self._server_key or next(iter(known), None)
+        if server is None:
+            raise ConfigError(
+                "--curve-keys needs --curve-server-key: the exchange's public key is not known here"
+            )
+        return (*read_keys(self.curve_keys), server)
 
     def _password(self) -> str:
         if self._password_file is None:

@@ -1,6 +1,7 @@
-"""The commands that make what clients and an exchange show each other: passwords' hashes."""
+"""The commands that make what clients and an exchange show each other: passwords' hashes, CURVE keys."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -29,3 +30,20 @@ def password(from_stdin: bool) -> None:
         click.echo(f'password_hash = "{hashed(given.encode())}"')
     except NotInstalled as error:
         raise click.ClickException(str(error)) from None
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", default="quorumbook", show_default=True, help="Of the two files.")
+def keys(directory: Path, name: str) -> None:
+    """Make a pair of CURVE keys in DIRECTORY, for an exchange or for a client: NAME.key_secret stays with its owner.
+
+    Prints the public key, as a client's table under [[clients]] has it.
+    """
+    from gateway.curve import make_keys
+
+    if not name or "/" in name:
+        raise click.ClickException(f"--name {name!r}; allowed: the name of a file without its ending")
+    secret, pair = make_keys(directory, name)
+    click.echo(f"{secret}: for its owner only, as curve_secret_key_file or --curve-keys", err=True)
+    click.echo(f'curve_public_key = "{pair.public}"')

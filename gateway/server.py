@@ -21,8 +21,10 @@ from gateway import descriptors, endpoints, zeromq
 from gateway.admin import Admin
 from gateway.answering import Answering
 from gateway.boot import Boot
+from gateway.clients import Clients
 from gateway.config import ConfigError, Loaded
 from gateway.connections import Connections
+from gateway.curve import server_keys
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
 from gateway.gatekeeper import Gatekeeper
@@ -114,7 +116,8 @@ class Server:
             opened.callback(self._node.close)
             self._egress = EgressFile(disk.open("egress", create=True))
             opened.callback(self._egress.close)
-            self._sockets = Sockets()
+            keys = server_keys(config.network.curve_secret_key_file)
+            self._sockets = Sockets(keys, Clients(config.clients).keys)
             opened.callback(self._sockets.close)
             self._links = MemberLinks(
                 config.cluster, disk, self._node, telling, self.schedule, self._member_failed
@@ -135,7 +138,7 @@ class Server:
             self._connections = self._replica.connections
             self._gatekeeper = Gatekeeper(config, self._connections, self.schedule)
             opened.callback(self._gatekeeper.close)
-            self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections)
+            self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections, keys is not None)
             self._connections.outlet = self._router
             self._tcp = TcpSessions(
                 self._connections,
@@ -215,6 +218,9 @@ class Server:
         bind = partial(endpoints.bind, self._loaded, taken)
         found = self._sockets.bind(bind)
         found["fix_tcp"] = await self._tcp.listen(self._loaded.config.network.host, bind)
+        if (zap := self._sockets.zap) is not None:
+            self._loop.add_reader(descriptor(zap.socket), partial(self._visits.visit, zap.take))
+            self._loop.call_soon(partial(self._visits.visit, zap.take))
         if taken:
             self._telling.say(f"taken, and replaced by free ports: {', '.join(taken)}")
         for made, reader in (
@@ -299,7 +305,7 @@ class Server:
         self._tcp.close()
         self._connections.close_all()
         endpoints.remove(self._directory)
-        for made in self._sockets.by_endpoint.values():
+        for made in self._sockets.watched:
             self._loop.remove_reader(descriptor(made))
 
     # ---------------------------------------------------------------- a turn

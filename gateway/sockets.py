@@ -1,6 +1,6 @@
 """The ZeroMQ sockets of a server: FIX, the feed, snapshots and the admin socket."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import cast
 
@@ -8,6 +8,7 @@ import zmq
 from zmq.backend.cython import _zmq
 
 from gateway import zeromq
+from gateway.curve import KeyPair, Zap
 
 FRAME_BYTES = 1 << 20  # a larger FIX frame costs its sender the link
 HIGH_WATER = 256  # frames waiting for one FIX peer, either way
@@ -23,9 +24,10 @@ KEEPALIVE = {
 
 
 class Sockets:
-    """FIX has an I/O thread of its own."""
+    """FIX has an I/O thread of its own. keys: of the server, for CURVE; None: plain. clients: whose public keys may
+    connect."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyPair | None, clients: Container[str]) -> None:
         zeromq.load(_zmq.__file__)
         self._context = zmq.Context(io_threads=2)
         self.fix = self._socket(zmq.ROUTER, affinity=1)
@@ -39,6 +41,11 @@ class Sockets:
         self.feed.sndhwm = FEED_HIGH_WATER
         self.snapshot = self._socket(zmq.ROUTER, affinity=2)
         self.admin = self._socket(zmq.ROUTER, affinity=2)
+        self.zap: Zap | None = None
+        if keys is not None:
+            self.zap = Zap(self._context, clients)  # before a client can come
+            for made in (self.fix, self.feed, self.snapshot):
+                keys.serve(made)
 
     def _socket(self, kind: int, affinity: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
@@ -49,6 +56,11 @@ class Sockets:
     @property
     def by_endpoint(self) -> dict[str, zmq.Socket[bytes]]:
         return {"fix_zmq": self.fix, "feed": self.feed, "snapshot": self.snapshot, "admin": self.admin}
+
+    @property
+    def watched(self) -> list[zmq.Socket[bytes]]:
+        """Those that something comes in by."""
+        return [*self.by_endpoint.values(), *([self.zap.socket] if self.zap is not None else [])]
 
     def publisher(self) -> Callable[[list[tuple[bytes, bytes]]], None]:
         """What sends (topic, payload) messages by the feed, in C."""
@@ -66,7 +78,7 @@ class Sockets:
 
     def close(self) -> None:
         """Waits until what was handed over is sent, for LINGER_MS at most."""
-        for made in self.by_endpoint.values():
+        for made in self.watched:
             made.close()
         self._context.term()
 

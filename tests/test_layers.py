@@ -41,6 +41,8 @@ EDGE = {
     "gateway/tls_listener.py",
     "gateway/protection.py",
     "gateway/proofs.py",
+    "gateway/curve.py",
+    "gateway/secret_commands.py",
     "gateway/descriptors.py",
     "gateway/answering.py",
     "gateway/subscribers.py",

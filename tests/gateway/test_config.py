@@ -25,6 +25,11 @@ from gateway.genesis import whole
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
 BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
 
+OPEN = '[network]\nhost = "0.0.0.0"\n'
+TLS = 'tls_certificate = "c"\ntls_key = "k"\n'
+CURVE = 'curve_secret_key_file = "s"\n'
+ALICE = f'[[clients]]\ncomp_id = "ALICE"\ncurve_public_key = "{"a" * 40}"\n'
+
 
 def cluster(members: str, more: str = "") -> str:
     return f'[cluster]\nid = "{"ab" * 16}"\nmember = 1\nmembers = [{members}]\n{more}'
@@ -43,7 +48,15 @@ WRONG = {
     "a section that is a number": ("network = 5\n", r"network: it is 5; allowed: a table \[network\], with host"),
     "a section in two brackets": ("[[network]]\n", "network: it is an array; allowed: a table"),
     "a name for a host": ('[network]\nhost = "example.org"\n', "network.host: .*allowed: 127.0.0.1, ::1"),
-    "an open host": ('[network]\nhost = "0.0.0.0"\n', "network.host: .*not a loopback address.*is allowed"),
+    "an open host": (f"{OPEN}\n", "tls_certificate: none is given, .* not a loopback address; allowed: .*plain"),
+    "an open host with TLS": (f"{OPEN}{TLS}\n", "network.curve_secret_key_file: none is given, .* allowed: .*plain"),
+    "an open host for anybody": (f'{OPEN}{TLS}{CURVE}[[clients]]\ncomp_id = "B"\n{ALICE}',
+                                 r"clients\[0\].password_hash: neither this nor curve_public_key .* allowed: "),
+    "keys for nobody": (f"[network]\n{CURVE}", "network.curve_secret_key_file: no client has a .* allowed: "),
+    "a key without CURVE": (ALICE, r"clients\[0\].curve_public_key: it needs network.curve_secret_.* allowed: "),
+    "a key too short": (f'[network]\n{CURVE}[[clients]]\ncomp_id = "A"\ncurve_public_key = "x"\n',
+                        r'clients\[0\].curve_public_key: "x"; allowed: 40 characters'),
+    "plain somewhere": ('[network]\nplain = "here"\n', 'network.plain: it is "here"; allowed: "loopback", or "any'),
     "a port twice": ("[network]\nfeed = 7000\nadmin = 7000\n", "network.feed: port 7000 is used twice"),
     "a symbol twice": (INSTRUMENT * 2, r'instruments\[1\].symbol: "A" is defined twice'),
     "no symbol": ('[[instruments]]\nround_lot = "1"\n', r"instruments\[0\].symbol: missing; allowed: 1 to 32"),
@@ -215,3 +228,10 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 def test_the_complete_file_is_the_default() -> None:
     assert parse(complete_file(), "c.toml").config == load(None).config
+
+
+@pytest.mark.parametrize(
+    "text", [f"{OPEN}{TLS}{CURVE}{ALICE}", f'{OPEN}plain = "anywhere"\n', f"[network]\n{CURVE}{ALICE}"]
+)
+def test_what_is_protected_or_asked_for_by_name_is_taken(text: str) -> None:
+    assert parse(text, "my.toml").config.network.host in ("0.0.0.0", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""Certificates for members that talk over TLS, made with the openssl program; clusters of such members."""
+"""Certificates, made with the openssl program: of members, of an exchange for its clients; clusters of such members."""
 
 import subprocess
 from pathlib import Path
@@ -48,6 +48,17 @@ class Authority:
         )  # fmt: skip
         authority = (trusts or self).certificate
         return f'certificate = "{certificate}"\nkey = "{key}"\nauthority = "{authority}"\n'
+
+
+def certificate(directory: Path, name: str = "exchange", address: str = "127.0.0.1") -> str:
+    """The lines of a configuration for a certificate of its own, in NAME.pem, for clients that look for the address."""
+    directory.mkdir(parents=True, exist_ok=True)
+    openssl(
+        "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "30", "-subj", f"/CN={name}",
+        "-addext", f"subjectAltName=IP:{address}",
+        "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem"),
+    )  # fmt: skip
+    return f'tls_certificate = "{directory / name}.pem"\ntls_key = "{directory / name}.key"\n'
 
 
 def begin_on(network: Network, cluster: ClusterProcesses, directory: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from certificates import Authority, openssl
+from certificates import Authority, certificate
 from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import PATIENCE_SECONDS, Closed, FixClient
 
@@ -18,17 +18,6 @@ from gateway.passwords import hashed
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 PASSWORD = "correct-horse-17"
-
-
-def certificate(directory: Path, name: str = "exchange") -> str:
-    """The lines of a configuration for a certificate of its own, in `exchange.pem`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    openssl(
-        "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "30", "-subj", f"/CN={name}",
-        "-addext", "subjectAltName=IP:127.0.0.1",
-        "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem"),
-    )  # fmt: skip
-    return f'tls_certificate = "{directory / name}.pem"\ntls_key = "{directory / name}.key"\n'
 
 
 def configuration(lines: str, more: str = "") -> str:
