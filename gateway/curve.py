@@ -4,7 +4,7 @@ Key files are those of zmq.auth: NAME.key has the public key, NAME.key_secret bo
 """
 
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ class Zap:
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
         self._keys = keys
-        self.refused = 0
+        self.refused: Callable[[str], None] = lambda address: None  # who did not get a link
 
     def take(self) -> bool:
         """Answers some. True: more may wait."""
@@ -112,5 +112,5 @@ class Zap:
             key = z85.encode(credentials[0])
             if key.decode() in self._keys:
                 return b"200", b"OK", key
-        self.refused += 1
+        self.refused(address.decode("ascii", "replace"))
         return b"400", b"no client has this key", b""

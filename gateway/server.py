@@ -219,6 +219,7 @@ class Server:
         found = self._sockets.bind(bind)
         found["fix_tcp"] = await self._tcp.listen(self._loaded.config.network.host, bind)
         if (zap := self._sockets.zap) is not None:
+            zap.refused = self._no_link
             self._loop.add_reader(descriptor(zap.socket), partial(self._visits.visit, zap.take))
             self._loop.call_soon(partial(self._visits.visit, zap.take))
         if taken:
@@ -239,6 +240,15 @@ class Server:
             self._tick()
             self._loop.add_reader(self._node.sync_descriptor, self._synced)
         return endpoints.complete(found)
+
+    def _no_link(self, address: str) -> None:
+        what: dict[str, str | int] = {
+            "transport": "zeromq",
+            "address": address,
+            "why": "no client has its CURVE key",
+        }
+        self._connections.tell("refused", what)
+        self.schedule()
 
     def _signalled(self) -> None:
         if not self._stopping:
