@@ -57,11 +57,10 @@ def read_keys(path: Path) -> KeyPair:
             f"{path}: it has {len(files)} files *{SECRET}; allowed: such a file, or a directory with one"
         )
     try:
+        files[0].read_bytes()  # what zmq.auth raises of one that is not there says nothing
         public, secret = auth.load_certificate(files[0])
     except (OSError, ValueError) as error:
-        why = (
-            error.strerror if isinstance(error, OSError) and error.strerror else "it is no file of CURVE keys"
-        )
+        why = getattr(error, "strerror", None) or "it is no file of CURVE keys"
         raise ConfigError(f"{files[0]}: {why}; quorumbook keys makes one") from None
     if secret is None:
         raise ConfigError(f"{files[0]}: it has no secret key; allowed: a file *{SECRET} of quorumbook keys")

@@ -27,7 +27,7 @@ from gateway.connections import Connections
 from gateway.curve import server_keys
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
-from gateway.gatekeeper import Gatekeeper
+from gateway.gatekeeper import Gatekeeper, check_library
 from gateway.genesis import check_members
 from gateway.idle_topics import IdleTopics
 from gateway.member_admin import MemberAdmin
@@ -106,6 +106,9 @@ class Server:
         self._visits = Visits(self._loop, self._finished)
         config = loaded.config
         self._tick_seconds = config.cluster.heartbeat_ms / 1000
+        # Before there is a log: what is wrong with files leaves nothing behind.
+        keys, tls = server_keys(config.network.curve_secret_key_file), server_context(config.network)
+        check_library(config)
         if not has_log(directory):
             endpoints.try_all(loaded)
         with ExitStack() as opened:  # a start that fails leaves nothing open
@@ -116,7 +119,6 @@ class Server:
             opened.callback(self._node.close)
             self._egress = EgressFile(disk.open("egress", create=True))
             opened.callback(self._egress.close)
-            keys = server_keys(config.network.curve_secret_key_file)
             self._sockets = Sockets(keys, Clients(config.clients).keys)
             opened.callback(self._sockets.close)
             self._links = MemberLinks(
@@ -145,7 +147,7 @@ class Server:
                 self.schedule,
                 self._trace,
                 descriptors.kept(config.cluster),
-                server_context(config.network),
+                tls,
                 config.limits,
             )
             self._subscribers = Subscribers(
