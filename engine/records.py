@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1

@@ -10,7 +10,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
 
 cdef enum:
-    RULES_VERSION = 1
+    RULES_VERSION = 2
 
 cdef inline int64_t EMPTY_PRICE() noexcept nogil:
     return INT64_MIN

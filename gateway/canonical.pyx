@@ -35,6 +35,9 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
     number(text, sessions.settings.max_sessions)
     number(text, sessions.settings.cancel_on_disconnect)
     number(text, sessions.settings.open_to_any)
+    if sessions.rules >= 2:
+        number(text, sessions.settings.application)
+        number(text, sessions.settings.reset_on_logon)
     string(text, sessions.settings.comp_id, sessions.settings.comp_id_length)
     number(text, sessions.count)
     for i in range(sessions.count):

@@ -17,6 +17,7 @@ click.FloatRange.name = "number"
 COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
     "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),
+    "fix-echo": ("gateway.fix_echo_command", "Serve FIX sessions that send back what they get."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
     "password": ("gateway.secret_commands", "Print what the configuration keeps of a client's password."),
     "keys": ("gateway.secret_commands", "Make a pair of CURVE keys, for an exchange or a client."),
@@ -49,7 +50,7 @@ GROUPS = {
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
     "Market": ("book", "watch"),
-    "Speed": ("bench",),
+    "Tests": ("bench", "fix-echo"),
 }
 click.rich_click.COMMAND_GROUPS = {
     "quorumbook": [{"name": name, "commands": list(commands)} for name, commands in GROUPS.items()]
@@ -74,7 +75,7 @@ class Commands(click.RichGroup):
         name, _, rest = super().resolve_command(ctx, args)
         if name is None or name not in COMMANDS:
             return name, None, rest
-        command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        command = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return name, command, rest
 

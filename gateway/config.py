@@ -140,6 +140,13 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description='an XML file in quotes, added to FIX 4.4; "" = none; --dictionary overrides it'),
     ] = ""
+    explain_refusals: Annotated[
+        bool,
+        Meta(
+            description="true or false: a Logon that is refused gets a Logout that says why, outside the session; else "
+            "only the end of the connection tells"
+        ),
+    ] = True
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):
@@ -616,8 +623,8 @@ COMMENTS = {
     "storage": "Where the log lies.",
     "log": "How much of the log is kept, and how much of it a start has to read. Snapshots are made by a process of\n"
     "# low priority, beside a replica that does not lead or is the only one.",
-    "fix": "What messages are judged by: QuickFIX's form of a data dictionary, with private fields and messages.\n"
-    "# Every replica of a cluster has the same one.",
+    "fix": "How FIX is spoken with clients. A dictionary has QuickFIX's form, with private fields and messages; every\n"
+    "# replica of a cluster has the same one.",
     "trace": "Diagnostics (never orders).",
     "cluster": "The replicas that hold one log between them. Without members: one replica, a cluster of its own.",
     "exchange": "Genesis values: they become the first entries of an empty log and stay. A later file that\n"
@@ -663,6 +670,6 @@ def fields(value: Struct, *, comments: bool = True) -> list[str]:
             m for m in get_args(get_type_hints(type(value), include_extras=True)[key]) if isinstance(m, Meta)
         )
         lines.append(
-            f"{key} = {text}".ljust(33) + f" # {described.description}" if comments else f"{key} = {text}"
+            f"{key} = {text}".ljust(34) + f"# {described.description}" if comments else f"{key} = {text}"
         )
     return lines

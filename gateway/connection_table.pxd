@@ -113,6 +113,7 @@ cdef class Table:
     cdef size_t strangers       # connections whose Logon has not gone on
     cdef list lingering         # (closed transport, when): aborted when they cannot flush
     cdef public Outlet outlet
+    cdef public bint explains   # a Logon that is refused gets a Logout that says why
     cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
     cdef public uint32_t incarnation
     cdef public bytes comp_id   # the exchange's own, 1 to 64 bytes

@@ -8,6 +8,7 @@ from gateway.records cimport InputHead, MessageHead
 
 cdef class Connections(Entrance):
     cdef uint64_t turn
+    cdef public bint carries    # the rules that hold have bodies as text
 
     cdef bint full(self) noexcept
     cdef int frame_received(self, bytes key, const uint8_t* data, size_t size) except -1

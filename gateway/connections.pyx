@@ -63,6 +63,7 @@ cdef class Connections(Entrance):
 
     def __init__(self, sessions, store):
         Entrance.__init__(self, sessions, store)
+        self.explains = True
         self.turn = 1
 
     # ------------------------------------------------------------ coming and going
@@ -198,6 +199,11 @@ cdef class Connections(Entrance):
                 break
             if result == FRAME_GARBLED:
                 self.garbled += 1
+                if c.state == FRESH:    # no Logon: whoever that is, it speaks something else
+                    self.refused += 1
+                    self.event("refused", c, "its first bytes are not a FIX message")
+                    self.end(c, False)
+                    break
             elif not self.message(c, data + at, length):
                 used[0] = at
                 return True
@@ -216,11 +222,12 @@ cdef class Connections(Entrance):
         cdef bytes comp_id
         cdef InputHead* head
         cdef MessageHead* message
-        reserve(&self.payload, MAX_INPUT)
+        cdef size_t room = MAX_INPUT + (length if self.carries else 0)
+        reserve(&self.payload, room)
         head = <InputHead*>(self.payload.data + self.payload.end)
-        size = scan(data, length, &c.identity, <uint8_t*>head, MAX_INPUT)
+        size = scan(data, length, &c.identity, self.carries, <uint8_t*>head, room)
         if size < 0:
-            raise AssertionError("an Input is larger than MAX_INPUT")
+            raise AssertionError("an Input is larger than the room for it")
         if size == 0:
             self.garbled += 1
             return True
@@ -275,7 +282,7 @@ cdef class Connections(Entrance):
         reserve(&self.payload, MAX_INPUT)   # room to look at it; it is not an input yet
         head = <InputHead*>(self.payload.data + self.payload.end)
         if (frame(data, size, &length) in (FRAME_INCOMPLETE, FRAME_GARBLED)
-                or scan(data, length, &c.identity, <uint8_t*>head, MAX_INPUT) <= 0):
+                or scan(data, length, &c.identity, False, <uint8_t*>head, MAX_INPUT) <= 0):
             return False
         message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
         if message.msg_type != MSG_LOGON:

@@ -118,6 +118,8 @@ cdef class Delivery(Table):
         self.refused += 1
         text = (<char*>fields + sizeof(SessionFields))[:fields.text_length]
         self.event("refused", c, text.decode("utf-8", "replace"))
+        if not self.explains:
+            return self.end(c, True)
         if c.transport == TCP and self.sessions((<const char*>c.identity.peer)[:c.identity.peer_length])[0]:
             # No Logout outside a session that exists: engines that count every Logout (QuickFIX) would never ask for
             # the session's message that has the next number.
@@ -159,8 +161,8 @@ cdef class Delivery(Table):
 
     cdef int encode_one(self, Connection* c, EgressHead* head, int64_t resend_ns) except -1:
         cdef ssize_t size
-        reserve(&c.out, MAX_ENCODED)
-        size = encode(<uint8_t*>head, &c.identity, resend_ns, c.out.data + c.out.end, MAX_ENCODED)
+        reserve(&c.out, MAX_ENCODED + head.size)
+        size = encode(<uint8_t*>head, &c.identity, resend_ns, c.out.data + c.out.end, MAX_ENCODED + head.size)
         if size <= 0:
             raise AssertionError(f"message {head.msg_seq_num} of session {head.session} cannot be encoded")
         c.out.end += size

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
+from gateway.echo cimport Echo
 from gateway.market_data cimport MarketData
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
@@ -38,6 +39,7 @@ cdef class Exchange:
     cdef readonly uint32_t newest_rules     # that this program runs; those that hold are machine.books.rules
     cdef Sessions state         # sessions
     cdef Orders orders
+    cdef Echo echo
     cdef Outbox outbox
     cdef Gateway* table         # the gateways, by incarnation
     cdef uint32_t gateway_count

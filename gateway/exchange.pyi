@@ -41,6 +41,8 @@ class Exchange:
     def input_number(self) -> int:
         """The number of the last input taken or deadline performed; 0 = none yet."""
     @property
+    def echoes(self) -> bool: ...
+    @property
     def between_entries(self) -> bool:
         """No entry is half applied."""
     @property

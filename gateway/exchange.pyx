@@ -20,15 +20,16 @@ from libc.string cimport memcpy, memset
 from engine.machine cimport Machine
 from engine.types cimport RULES_VERSION
 from gateway.canonical cimport write_orders, write_sessions
+from gateway.echo cimport Echo
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.mass_requests cimport NO_JOB
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
-    ActivateBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST, INPUT_GATEWAY_START,
-    INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody, MSG_LOGON, NOT_REJECTED,
-    SettingBody,
+    ActivateBody, APPLICATION_ECHO, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST,
+    INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody, MSG_LOGON,
+    NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
 from gateway.snapshot cimport GATEWAYS, GatewayImage
@@ -61,6 +62,8 @@ cdef class Exchange:
         self.machine = Machine()
         self.machine.books.rules = FIRST_RULES
         self.state = Sessions(self.outbox)
+        self.state.rules = FIRST_RULES
+        self.echo = Echo(self.state)
         self.feed = MarketData()
         self.orders = Orders(self.machine, self.state, self.feed)
         self.orders.window = DEFAULT_CLOSED
@@ -342,6 +345,7 @@ cdef class Exchange:
         # From the next input on. Rules never go back: a version that holds, or an older one, changes nothing.
         if rules > self.machine.books.rules:
             self.machine.books.rules = rules
+            self.state.rules = rules
 
     cdef int _message(self, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message
@@ -360,14 +364,17 @@ cdef class Exchange:
                 return self.state.logon(m)
             return self.state.refuse(head, b"the first message must be a Logon")
         if (m.order != NULL and head.verdict == NOT_REJECTED and self.state.settings.sending_time_ns == 0
-                and in_sequence(s, m.fields)):
+                and m.fields.more == 0 and in_sequence(s, m.fields)):
             s.inbound += 1
-            s.last_received_ns = self.state.now_ns
-            s.test_pending = 0
+            self.state.heard(s)
             return self.orders.act(s, coming)
-        if self.state.receive(s, m) == ACT and not self.orders.answer_resent(s, coming):
-            return self.orders.act(s, coming)
-        return 0
+        if self.state.receive(s, m) != ACT:
+            return 0
+        if self.state.settings.application == APPLICATION_ECHO:
+            return self.echo.act(s, m)
+        if m.fields.more & (ROUTED_FROM | ROUTED_TO):
+            return self.orders.refuse_routed(s, m)
+        return 0 if self.orders.answer_resent(s, coming) else self.orders.act(s, coming)
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:
         cdef Session* s
@@ -429,6 +436,9 @@ cdef class Exchange:
         self.state.settings.max_sessions = body.max_sessions
         self.state.settings.cancel_on_disconnect = body.cancel_on_disconnect == 2
         self.state.settings.open_to_any = body.open_to_any
+        if self.state.rules >= 2:
+            self.state.settings.application = body.application
+            self.state.settings.reset_on_logon = body.reset_on_logon
         self.state.settings.comp_id_length = body.comp_id_length
         memcpy(self.state.settings.comp_id, body + 1, body.comp_id_length)
         self.orders.window = body.closed_cl_ord_ids
@@ -456,6 +466,8 @@ cdef class Exchange:
         cdef int64_t index = self.applied_index
         if not self.between_entries:
             raise RuntimeError("snapshot: an entry is half applied")
+        if self.echoes:
+            raise RuntimeError("snapshot: an exchange that echoes makes none")
         writer.begin(index, self.applied_term, self.skipped_inputs)
         self._write_gateways(writer)
         while writer.go_on():
@@ -476,6 +488,7 @@ cdef class Exchange:
         exchange.applied_index = reader.header.index
         exchange.applied_term = reader.header.term
         reader.read_state(exchange.state, exchange.orders, exchange.feed, &exchange.skipped_inputs)
+        exchange.state.rules = reader.header.rules_version
         exchange._read_gateways(reader)
         reader.read_machine(exchange.machine)
         reader.read_instruments(exchange.machine, exchange.orders, exchange.feed)
@@ -543,6 +556,11 @@ cdef class Exchange:
     def rules(self) -> int:
         """The version of the rules that holds; 1 until the log activates a newer one."""
         return self.machine.books.rules
+
+    @property
+    def echoes(self) -> bool:
+        """Its application is not an exchange's: every application message comes back."""
+        return self.state.settings.application == APPLICATION_ECHO
 
     @property
     def between_entries(self) -> bool:

@@ -2,8 +2,10 @@
 
 from gateway.dictionary import Dictionary
 
-def use(dictionary: Dictionary) -> None:
+def use(dictionary: Dictionary, echo: bool = False) -> None:
     """From now on messages are scanned by this dictionary; not while anything else scans.
+
+    echo: none is an order, bodies of all application messages go along, private tags that it lacks are refused.
 
     Raises DictionaryError when it is larger than the tables, or types a field in another way than the exchange.
     """
@@ -14,10 +16,11 @@ def frame_message(data: bytes) -> tuple[int, int]:
 def checksum_of(data: bytes) -> int:
     """The sum of the bytes modulo 256, of a copy: what reading a message costs at least."""
 
-def scan_message(message: bytes, own: str = "", peer: str = "") -> bytes:
+def scan_message(message: bytes, own: str = "", peer: str = "", carry: bool = False) -> bytes:
     """The Input record of one framed message (gateway/records.pxd); empty when it is not a framed message.
 
-    own, peer: CompIDs to check TargetCompID and SenderCompID against; empty = not checked.
+    own, peer: CompIDs to check TargetCompID and SenderCompID against; empty = not checked. carry: bodies that are acted
+    on as text go along.
     """
 
 def scan_stream(data: bytes, own: str = "", peer: str = "") -> tuple[bytes, int]:

@@ -6,7 +6,7 @@ sanitizer sees each byte read past the end. The GIL is released while a stream i
 built. boundscheck and wraparound are off: only C memory of known size is indexed.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -60,8 +60,8 @@ cdef class _Output:
         return (<char*>self.data)[:self.used] if self.used else b""
 
 
-def use(dictionary) -> None:
-    load(dictionary)
+def use(dictionary, bint echo = False) -> None:
+    load(dictionary, echo)
 
 
 def frame_message(bytes data not None) -> tuple[int, int]:
@@ -79,13 +79,16 @@ def checksum_of(bytes data not None) -> int:
     return total
 
 
-def scan_message(bytes message not None, own: str = "", peer: str = "") -> bytes:
+def scan_message(bytes message not None, own: str = "", peer: str = "", bint carry = False) -> bytes:
     cdef Identity identity = _identity(own, peer)
-    cdef uint64_t record[80]        # MAX_INPUT bytes
+    cdef _Output output = _Output()
+    cdef size_t room = MAX_INPUT + len(message)
     cdef uint8_t* copy = _exact_copy(message)
-    cdef ssize_t length = scan(copy, len(message), &identity, <uint8_t*>record, MAX_INPUT)
-    free(copy)
-    return (<char*>record)[:length]
+    try:
+        output.used = scan(copy, len(message), &identity, carry, output.room(room), room)
+    finally:
+        free(copy)
+    return output.taken()
 
 
 def scan_stream(bytes data not None, own: str = "", peer: str = "") -> tuple[bytes, int]:
@@ -103,7 +106,7 @@ def scan_stream(bytes data not None, own: str = "", peer: str = "") -> tuple[byt
                     break
                 if result == FRAME_OK:
                     room = output.room(MAX_INPUT)
-                    output.used += scan(copy + at, length, &identity, room, MAX_INPUT)
+                    output.used += scan(copy + at, length, &identity, False, room, MAX_INPUT)
                 at += length
     finally:
         free(copy)
@@ -113,22 +116,24 @@ def scan_stream(bytes data not None, own: str = "", peer: str = "") -> tuple[byt
 def encode_record(bytes record not None, own: str, peer: str, resend_time_ns: int | None = None) -> bytes:
     cdef Identity identity = _identity(own, peer)
     cdef int64_t resend = EMPTY_TIME() if resend_time_ns is None else resend_time_ns
-    cdef uint8_t out[MAX_ENCODED]
-    cdef ssize_t length
+    cdef _Output output = _Output()
+    cdef size_t room = MAX_ENCODED + len(record)
     cdef uint8_t* copy
     _check_size(record, 0)
     copy = _exact_copy(record)
-    length = encode(copy, &identity, resend, out, MAX_ENCODED)
-    free(copy)
-    if length == 0:
+    try:
+        output.used = encode(copy, &identity, resend, output.room(room), room)
+    finally:
+        free(copy)
+    if output.used == 0:
         raise ValueError("not a message record, or its lengths contradict its size")
-    return (<char*>out)[:length]
+    return output.taken()
 
 
 def encode_records(bytes records not None, own: str, peer: str) -> bytes:
     cdef Identity identity = _identity(own, peer)
     cdef _Output output = _Output()
-    cdef size_t size = len(records), at = 0
+    cdef size_t size = len(records), at = 0, length
     cdef uint8_t* room
     cdef uint8_t* copy
     while at < size:
@@ -138,9 +143,10 @@ def encode_records(bytes records not None, own: str, peer: str) -> bytes:
     try:
         with nogil:
             while at < size:
-                room = output.room(MAX_ENCODED)
-                output.used += encode(copy + at, &identity, EMPTY_TIME(), room, MAX_ENCODED)
-                at += (<const EgressHead*>(copy + at)).size
+                length = (<const EgressHead*>(copy + at)).size
+                room = output.room(MAX_ENCODED + length)
+                output.used += encode(copy + at, &identity, EMPTY_TIME(), room, MAX_ENCODED + length)
+                at += length
     finally:
         free(copy)
     return output.taken()

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from gateway.records cimport MAX_COMP_ID
 
 cdef enum:
-    MAX_ENCODED = 4096          # bytes; `room` that always suffices
+    MAX_ENCODED = 4096          # bytes; with the record's own size `room` that always suffices
 
 cdef struct Identity:           # who talks on a connection
     uint8_t own[MAX_COMP_ID]    # the exchange's CompID

@@ -11,12 +11,12 @@ from libc.string cimport memcpy, memmove
 
 from gateway.fix_values cimport (EMPTY_TIME, SOH, write_bytes, write_checksum, write_decimal,
                                  write_timestamp, write_uint)
-from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_RESET_SEQ_NUM, MSG_BUSINESS_REJECT,
+from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_POSS_RESEND, FLAG_RESET_SEQ_NUM, MSG_BUSINESS_REJECT,
                               MSG_EXECUTION_REPORT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
                               MSG_MASS_CANCEL_REPORT, MSG_MASS_STATUS_REQUEST, MSG_ORDER_CANCEL_REJECT,
                               MSG_OTHER, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
                               MSG_TEST_REQUEST, NOT_REJECTED, STATUS_OF_ONE, EgressHead, ExecutionFields,
-                              SessionFields)
+                              SessionFields, TextFields)
 
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
@@ -37,6 +37,15 @@ cdef inline uint8_t* put_text(uint8_t* out, const char* tag, size_t tag_length, 
 cdef inline uint8_t* put_uint(uint8_t* out, const char* tag, size_t tag_length,
                               uint64_t number) noexcept nogil:
     return write_uint(write_bytes(out, tag, tag_length), number)
+
+
+cdef inline uint8_t* put_int(uint8_t* out, const char* tag, size_t tag_length, int64_t number) noexcept nogil:
+    out = write_bytes(out, tag, tag_length)
+    if number < 0:
+        out[0] = 45
+        out += 1
+        number = -number
+    return write_uint(out, <uint64_t>number)
 
 
 cdef inline uint8_t* put_decimal(uint8_t* out, const char* tag, size_t tag_length, int64_t mantissa,
@@ -64,11 +73,9 @@ cdef inline uint8_t* put_type(uint8_t* out, uint8_t msg_type) noexcept nogil:
     return out + 1
 
 
-cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t msg_type,
-                                uint64_t msg_seq_num,
+cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint64_t msg_seq_num,
                                 int64_t sending_time_ns, int64_t orig_sending_time_ns) noexcept nogil:
-    """MsgType to SendingTime; with an original time also PossDupFlag and OrigSendingTime."""
-    out = put_type(write_bytes(out, b"35=", 3), msg_type)
+    """SenderCompID to SendingTime; with an original time also PossDupFlag and OrigSendingTime."""
     out = put_text(out, b"\x0149=", 4, identity.own, identity.own_length)
     out = put_text(out, b"\x0156=", 4, identity.peer, identity.peer_length)
     out = put_uint(out, b"\x0134=", 4, msg_seq_num)
@@ -78,6 +85,23 @@ cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint8_t 
     if orig_sending_time_ns != EMPTY_TIME():
         out = write_timestamp(write_bytes(out, b"\x01122=", 5), orig_sending_time_ns)
     return out
+
+
+cdef inline uint8_t* put_start(uint8_t* message, const EgressHead* head, const Identity* identity,
+                               int64_t resend_time_ns) noexcept nogil:
+    """MsgType and the header of a record's message, for the first time or again."""
+    cdef const TextFields* fields = <const TextFields*>(head + 1)
+    cdef uint8_t* out = write_bytes(message + PREFIX, b"35=", 3)
+    if head.msg_type == MSG_OTHER:
+        memcpy(out, fields + 1, fields.type_length)
+        out += fields.type_length
+    else:
+        out = put_type(out, head.msg_type)
+    if resend_time_ns == EMPTY_TIME():
+        out = put_header(out, identity, head.msg_seq_num, head.sending_time_ns, EMPTY_TIME())
+    else:
+        out = put_header(out, identity, head.msg_seq_num, resend_time_ns, head.sending_time_ns)
+    return write_bytes(out, b"\x0197=Y", 5) if head.flags & FLAG_POSS_RESEND else out
 
 
 cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
@@ -199,7 +223,9 @@ cdef uint8_t* build_session(uint8_t* out, const EgressHead* head, const SessionF
             out = write_bytes(out, b"\x01141=Y", 6)
     elif msg_type == MSG_REJECT or msg_type == MSG_BUSINESS_REJECT:
         out = put_uint(out, b"\x0145=", 4, fields.ref_seq_num)
-        if fields.ref_tag:
+        if fields.has_stated_tag:
+            out = put_int(out, b"\x01371=", 5, fields.stated_tag)
+        elif fields.ref_tag:
             out = put_uint(out, b"\x01371=", 5, fields.ref_tag)
         if fields.ref_type_length:
             out = put_text(out, b"\x01372=", 5, ref_type, fields.ref_type_length)
@@ -214,43 +240,62 @@ cdef uint8_t* build_session(uint8_t* out, const EgressHead* head, const SessionF
     return put_text(out, b"\x0158=", 4, tail, fields.text_length)
 
 
+cdef inline bint executes(uint8_t msg_type) noexcept nogil:
+    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
+            or msg_type == MSG_MASS_CANCEL_REPORT)
+
+
+cdef size_t said_size(const EgressHead* head) noexcept nogil:
+    """What a message record's own lengths say; 0: it is none, or too short to say."""
+    cdef const ExecutionFields* execution = <const ExecutionFields*>(head + 1)
+    cdef const SessionFields* session = <const SessionFields*>(head + 1)
+    cdef const TextFields* text = <const TextFields*>(head + 1)
+    cdef size_t size = sizeof(EgressHead)
+    if head.kind != EGRESS_MESSAGE:
+        return 0
+    if head.msg_type == MSG_OTHER:
+        size += sizeof(TextFields)
+        return size + text.body_length + text.type_length if size <= head.size else 0
+    if executes(head.msg_type):
+        size += sizeof(ExecutionFields)
+        if size > head.size:
+            return 0
+        return (size + execution.cl_ord_id_length + execution.orig_cl_ord_id_length + execution.account_length
+                + execution.symbol_length + execution.text_length + execution.request_id_length)
+    size += sizeof(SessionFields)
+    if size > head.size or not sendable(head.msg_type):
+        return 0
+    return size + session.text_length + session.ref_type_length + session.ref_id_length + session.route_length
+
+
 cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t resend_time_ns,
                    uint8_t* out) noexcept nogil:
-    """encode into MAX_ENCODED bytes."""
-    cdef const uint8_t* body = <const uint8_t*>head + sizeof(EgressHead)
-    cdef const ExecutionFields* execution = <const ExecutionFields*>body
-    cdef const SessionFields* session = <const SessionFields*>body
-    cdef uint8_t msg_type = head.msg_type
-    cdef bint executes = (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
-                          or msg_type == MSG_MASS_CANCEL_REPORT)
-    cdef size_t needed = sizeof(EgressHead) + (sizeof(ExecutionFields) if executes else sizeof(SessionFields))
+    """encode, where there is room enough."""
+    cdef const ExecutionFields* execution = <const ExecutionFields*>(head + 1)
+    cdef const SessionFields* session = <const SessionFields*>(head + 1)
+    cdef const TextFields* text = <const TextFields*>(head + 1)
+    cdef uint8_t* end = put_start(out, head, identity, resend_time_ns)
     cdef uint16_t reason_code
-    cdef uint8_t* end
-    if head.kind != EGRESS_MESSAGE or head.size < needed or not sendable(msg_type):
-        return 0
-    if executes:
-        needed += (<size_t>execution.cl_ord_id_length + execution.orig_cl_ord_id_length
-                   + execution.account_length + execution.symbol_length + execution.text_length
-                   + execution.request_id_length)
-    else:
-        needed += <size_t>session.text_length + session.ref_type_length + session.ref_id_length
-    if head.size < needed:
-        return 0
-    if resend_time_ns == EMPTY_TIME():
-        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, head.sending_time_ns,
-                         EMPTY_TIME())
-    else:
-        end = put_header(out + PREFIX, identity, msg_type, head.msg_seq_num, resend_time_ns,
-                         head.sending_time_ns)
-    if executes:
-        if msg_type == MSG_EXECUTION_REPORT:
-            end = build_execution(end, execution, body + sizeof(ExecutionFields))
+    if head.msg_type == MSG_OTHER:
+        if text.body_length:
+            end[0] = SOH
+            memcpy(end + 1, <const uint8_t*>(text + 1) + text.type_length, text.body_length)
+            end += text.body_length     # its last separator is the message's
+        return close_message(out, end)
+    if executes(head.msg_type):
+        if head.msg_type == MSG_EXECUTION_REPORT:
+            end = build_execution(end, execution, <const uint8_t*>(execution + 1))
         else:
-            end = build_refusal(end, msg_type, execution, body + sizeof(ExecutionFields))
+            end = build_refusal(end, head.msg_type, execution, <const uint8_t*>(execution + 1))
         end = put_uint(end, b"\x0120001=", 7, head.input_number)
         reason_code = execution.reason_code
     else:
-        end = build_session(end, head, session, body + sizeof(SessionFields))
+        if session.route_length:
+            end[0] = SOH
+            memcpy(end + 1, <const uint8_t*>(session + 1) + session.text_length + session.ref_type_length
+                   + session.ref_id_length, session.route_length)
+            end += session.route_length     # without the last separator
+        end = build_session(end, head, session, <const uint8_t*>(session + 1))
         reason_code = session.reason_code
     if reason_code:
         end = put_uint(end, b"\x0120002=", 7, reason_code)
@@ -258,18 +303,23 @@ cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t res
 
 
 cdef inline bint sendable(uint8_t msg_type) noexcept nogil:
-    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
-            or msg_type == MSG_MASS_CANCEL_REPORT or msg_type == MSG_BUSINESS_REJECT or msg_type == MSG_LOGON
+    return (msg_type == MSG_BUSINESS_REJECT or msg_type == MSG_LOGON
             or (msg_type >= MSG_HEARTBEAT and msg_type <= MSG_LOGOUT))
 
 
 cdef ssize_t encode(const uint8_t* egress, const Identity* identity, int64_t resend_time_ns, uint8_t* out,
                     size_t room) noexcept nogil:
+    cdef const EgressHead* head = <const EgressHead*>egress
     cdef uint8_t message[MAX_ENCODED]
+    cdef size_t said = said_size(head)
     cdef ssize_t length
+    if said == 0 or said > head.size:
+        return 0
+    if head.msg_type == MSG_OTHER:
+        return build(head, identity, resend_time_ns, out) if room >= MAX_ENCODED + head.size else -1
     if room >= MAX_ENCODED:
-        return build(<const EgressHead*>egress, identity, resend_time_ns, out)
-    length = build(<const EgressHead*>egress, identity, resend_time_ns, message)
+        return build(head, identity, resend_time_ns, out)
+    length = build(head, identity, resend_time_ns, message)
     if length > <ssize_t>room:
         return -1
     memcpy(out, message, <size_t>length)
@@ -280,7 +330,7 @@ cdef ssize_t encode_gap_fill(const Identity* identity, uint64_t seq, uint64_t ne
                              uint8_t* out,
                              size_t room) noexcept nogil:
     cdef uint8_t message[512]
-    cdef uint8_t* end = put_header(message + PREFIX, identity, MSG_SEQUENCE_RESET, seq, time_ns, time_ns)
+    cdef uint8_t* end = put_header(write_bytes(message + PREFIX, b"35=4", 4), identity, seq, time_ns, time_ns)
     cdef ssize_t length
     end = put_uint(write_bytes(end, b"\x01123=Y", 6), b"\x0136=", 4, new_seq)
     length = close_message(message, end)

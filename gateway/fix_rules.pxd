@@ -88,6 +88,7 @@ cdef enum Action:           # the lower six bits of a rule
     ONLY_UNITS = 34         # PriceType (423): 2, QtyType (854): 0; others are not served
     TAKE_CANCEL_ON_DISCONNECT = 35
     TAKE_GRACE = 36
+    TAKE_ROUTE = 37
 
 cdef struct ValueSet:
     uint64_t characters[2]  # one bit an ASCII character
@@ -109,6 +110,7 @@ cdef struct Served:
     uint8_t msg_type        # MessageType
     uint8_t body_size
     uint8_t orders          # the body is an OrderBody
+    uint8_t carried         # the body is carried as text, where bodies are carried
     uint16_t first_group    # in message_groups
     uint16_t group_count
     uint64_t required[BITS]     # one bit a place
@@ -129,6 +131,7 @@ cdef struct Rules:
     int16_t slots[128]              # one-character MsgType -> slot; 0: its body is not stated, -1: unknown
     TypeHash type_hashes[TYPE_HASHES]   # the same of longer ones; those that are not here are unknown
     TagHash tag_hashes[TAG_HASHES]
+    uint8_t strict                  # private tags that no dictionary has are refused
     uint32_t used_bits              # words of BITS that some place needs
     ValueSet value_sets[SETS]
     uint8_t words[WORDS]
@@ -164,7 +167,6 @@ cdef enum Verdict:          # SessionRejectReason (373)
     INVALID_TAG = 0
     MISSING_TAG = 1
     NOT_IN_MESSAGE = 2
-    UNDEFINED_TAG = 3
     NO_VALUE = 4
     INCORRECT_VALUE = 5
     INCORRECT_FORMAT = 6
@@ -173,6 +175,7 @@ cdef enum Verdict:          # SessionRejectReason (373)
     OUT_OF_ORDER = 14
     GROUP_OUT_OF_ORDER = 15
     INCORRECT_COUNT = 16
+    OTHER_REASON = 99
 
 # A value against the tag's type and its list of values: NOT_REJECTED, INCORRECT_VALUE or INCORRECT_FORMAT.
 # length > 0.

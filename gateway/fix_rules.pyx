@@ -53,6 +53,7 @@ cdef dict MESSAGES = {      # MsgType: MessageType, size of its body, whether th
 cdef dict HEADER_ACTIONS = {
     49: TAKE_SENDER, 56: TAKE_TARGET, 34: TAKE_SEQ_NUM, 52: TAKE_SENDING_TIME, 122: TAKE_ORIG_SENDING_TIME,
     43: TAKE_POSS_DUP, 97: TAKE_POSS_RESEND,
+    115: TAKE_ROUTE, 116: TAKE_ROUTE, 144: TAKE_ROUTE, 128: TAKE_ROUTE, 129: TAKE_ROUTE, 145: TAKE_ROUTE,
 }
 
 cdef dict SESSION_ACTIONS = {
@@ -80,9 +81,11 @@ cdef dict ORDER_ACTIONS = {
 cdef frozenset READ = frozenset(HEADER_ACTIONS).union(ORDER_ACTIONS, *SESSION_ACTIONS.values())
 
 
-def load(dictionary):
+def load(dictionary, bint echo = False):
     """Puts the tables of a dictionary in the place of those that were there; nothing is scanned meanwhile.
 
+    echo: no message is an order, every application message is carried as text; private tags are those that the
+    dictionary has.
     Raises DictionaryError, and changes nothing, when they do not hold it or a field that the exchange acts on
     is of another type.
     """
@@ -97,14 +100,19 @@ def load(dictionary):
     _load_groups(groups, places)
     _load_types(dictionary)
     rules.served[0].msg_type = MSG_OTHER
+    rules.served[0].carried = echo
+    rules.strict = echo
     for place in places.values():
         rules.actions[0][<int>place] = BODY | SKIP
     _load_part(0, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
     _load_part(0, dictionary.trailer, TRAILER, dictionary, {}, places)
     used = _load_message_groups(0, (dictionary.header, dictionary.trailer), groups, used)
     for slot, (kind, message) in enumerate(dictionary.messages.items(), 1):
-        rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = MESSAGES.get(
-            kind, (MSG_OTHER, 0, False))
+        served = MESSAGES.get(kind, (MSG_OTHER, 0, False))
+        if echo and kind not in SESSION_ACTIONS:
+            served = (MSG_OTHER, 0, False)
+        rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = served
+        rules.served[slot].carried = echo and kind not in SESSION_ACTIONS
         actions = SESSION_ACTIONS.get(kind, ORDER_ACTIONS if rules.served[slot].orders else {})
         _load_part(slot, message.body, BODY, dictionary, actions, places)
         _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
@@ -424,8 +432,6 @@ cdef const char* reason_text(uint8_t verdict) noexcept nogil:
         return b"Required tag missing"
     if verdict == NOT_IN_MESSAGE:
         return b"Tag not defined for this message type"
-    if verdict == UNDEFINED_TAG:
-        return b"Undefined tag"
     if verdict == NO_VALUE:
         return b"Tag specified without a value"
     if verdict == INCORRECT_VALUE:

@@ -8,7 +8,7 @@ makes each eight-byte load that begins before the trailer lie inside the message
 places, which `place_of` gives.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
 from libc.string cimport memcmp, memcpy, memset
 
 from gateway.fix_build cimport Identity
@@ -20,6 +20,7 @@ from gateway.records cimport *
 # ---------------------------------------------------------------- scanning
 
 cdef enum:
+    NO_TAG = -1 << 31
     STRINGS = 6             # text, then up to four of the body, then MsgType
     USER_TAGS = 64          # so many different ones of a message are remembered
 
@@ -34,6 +35,11 @@ cdef struct Scan:           # one pass over one message
     uint32_t problem_tag
     uint8_t verdict
     bint stated             # the dictionary says what may stand in the body
+    int64_t stated_tag      # the number of a field that has no valid tag; NO_TAG: none that can be said
+    uint32_t route_length   # of what is in `route`
+    uint8_t route[MAX_ROUTE]
+    const uint8_t* body     # the first field behind the header; NULL: there is none
+    const uint8_t* body_end
     uint64_t seen[BITS]     # one bit a place
     uint32_t user_tag_count
     uint32_t user_tags[USER_TAGS]   # those that have no place, as far as there is room
@@ -83,7 +89,7 @@ cdef inline void seek(Separators* separators, const uint8_t* p) noexcept nogil:
     separators.mask = mask_at(separators, p)
 
 
-cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, uint8_t* input,
+cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, bint carry, uint8_t* input,
                   size_t room) noexcept nogil:
     cdef Scan scanned
     cdef Separators separators
@@ -91,7 +97,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     cdef const uint8_t* p
     cdef const uint8_t* type_end
     cdef int slot
-    if room < MAX_INPUT:
+    if room < MAX_INPUT + (length if carry else 0):
         return -1
     # 8=FIX?|9=?|35=?|10=nnn| : the shortest
     if length < 24 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
@@ -115,6 +121,9 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     scanned.problem_tag = 0
     scanned.user_tag_count = 0
     scanned.verdict = NOT_REJECTED
+    scanned.body = scanned.body_end = NULL
+    scanned.stated_tag = NO_TAG
+    scanned.route_length = 0
     scanned.identity = identity
     scanned.message = <MessageHead*>(input + sizeof(InputHead))
     scanned.session = <SessionBody*>(input + sizeof(InputHead) + sizeof(MessageHead))
@@ -130,7 +139,9 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     if scanned.message.msg_type == MSG_LOGON:
         scanned.session.grace_ms = 0xFFFFFFFF
     scan_fields(&scanned, &separators, type_end + 1, end, slot)
-    judge_whole(&scanned, slot)
+    if scanned.body_end == NULL:
+        scanned.body_end = end
+    judge_whole(&scanned, slot, carry)
     return write_input(&scanned, slot, input)
 
 
@@ -197,6 +208,7 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
     """Every field from p to the trailer at `end`; the byte before `end` is a separator."""
     cdef const uint8_t* rule_of = rules.actions[slot]
     cdef const uint8_t* value = NULL
+    cdef const uint8_t* begin
     cdef const uint8_t* field_end
     cdef uint64_t data_length = 0
     cdef uint32_t tag, place, data_tag = 0      # data_tag: the data field that must be next
@@ -206,8 +218,11 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
     while p < end:
         field_end = next_separator(separators)
         tag = read_tag(p, &value)
+        begin = p
         p = field_end + 1
         if tag == 0:
+            if scanned.verdict == NOT_REJECTED:
+                scanned.stated_tag = stated_tag(begin, field_end)
             problem(scanned, INVALID_TAG, 0, NULL)
             continue
         announced = data_tag != 0 and data_is_whole(scanned, tag, data_tag, value, data_length, end)
@@ -228,16 +243,18 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
             if rules.data_of[place] and parse_uint(value, length, &data_length):
                 data_tag = rules.data_of[place]
             if action == SKIP:
-                section = section if section else BODY
+                if section == HEADER:
+                    section = BODY
+                    scanned.body = begin
                 continue
             if action == NOT_ALLOWED:
-                problem(scanned, UNDEFINED_TAG if rules.kinds[place] == KIND_NONE else NOT_IN_MESSAGE, tag,
+                problem(scanned, INVALID_TAG if rules.kinds[place] == KIND_NONE else NOT_IN_MESSAGE, tag,
                         NULL)
                 continue
             if action == DATA and not announced:
                 problem(scanned, MISSING_TAG, rules.length_of[place], NULL)
         if (rule & 192) != section:
-            section = in_order(scanned, tag, rule, section)
+            section = in_order(scanned, tag, rule, section, begin)
         if length == 0:
             problem(scanned, NO_VALUE, tag, NULL)
         elif action == GROUP:
@@ -250,6 +267,21 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
             take(scanned, action, tag, value, length)
     if data_tag:
         problem(scanned, MISSING_TAG, data_tag, NULL)
+
+
+cdef int64_t stated_tag(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """What stands for the tag of a field, where it is a number at all (0, -1, 007); NO_TAG: it is none, or too long."""
+    cdef bint negative = p[0] == 45
+    cdef int64_t number = 0
+    cdef const uint8_t* digit = p + 1 if negative else p
+    while digit < end and digit[0] != 61:
+        if digit[0] - 48 > 9 or digit[0] < 48 or digit - p > 9:
+            return NO_TAG
+        number = number * 10 + digit[0] - 48
+        digit += 1
+    if digit == end or digit == p + negative:
+        return NO_TAG
+    return -number if negative else number
 
 
 cdef bint data_is_whole(Scan* scanned, uint32_t tag, uint32_t data_tag, const uint8_t* value, uint64_t length,
@@ -297,11 +329,16 @@ cdef bint is_new_user_tag(Scan* scanned, uint32_t tag) noexcept nogil:
     return True
 
 
-cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t section) noexcept nogil:
-    """The section that the message is in after this tag: header, body, trailer, never back."""
+cdef inline uint8_t in_order(Scan* scanned, uint32_t tag, uint8_t rule, uint8_t section,
+                             const uint8_t* begin) noexcept nogil:
+    """The section that the message is in after this tag, whose field begins there; never back."""
     if (rule & 192) < section:
         problem(scanned, OUT_OF_ORDER, tag, NULL)
         return section
+    if (rule & 192) == TRAILER:
+        scanned.body_end = begin
+    else:
+        scanned.body = begin
     return rule & 192
 
 
@@ -309,11 +346,13 @@ cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size
     """A tag that no table has: 5000 and above are private."""
     if tag < 5000:
         if scanned.stated:
-            problem(scanned, UNDEFINED_TAG, tag, NULL)
+            problem(scanned, INVALID_TAG, tag, NULL)
     elif length == 0:
         problem(scanned, NO_VALUE, tag, NULL)
     elif scanned.stated and not is_new_user_tag(scanned, tag):
         problem(scanned, REPEATED_TAG, tag, NULL)
+    elif scanned.stated and rules.strict:
+        problem(scanned, INVALID_TAG, tag, NULL)
 
 
 cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value,
@@ -358,7 +397,11 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
         if message.msg_type == MSG_LOGON:
             keep(scanned, 2, tag, value, length, MAX_COMP_ID, b"At most 64 bytes are served")
     elif action == TAKE_SEQ_NUM:
-        take_seq_num(scanned, tag, value, length, &message.msg_seq_num)
+        if message.msg_type != MSG_SEQUENCE_RESET or length != 1 or value[0] != 48:     # 0 there, in reset mode
+            take_seq_num(scanned, tag, value, length, &message.msg_seq_num)
+    elif action == TAKE_ROUTE:
+        if judge(scanned, tag, value, length):
+            take_route(scanned, tag, value, length)
     elif action == TAKE_SENDING_TIME:
         if not parse_timestamp(value, length, &message.sending_time_ns):
             problem(scanned, INCORRECT_FORMAT, tag, NULL)
@@ -455,6 +498,42 @@ cdef inline void take_seq_num(Scan* scanned, uint32_t tag, const uint8_t* value,
         problem(scanned, INCORRECT_FORMAT, tag, NULL)
     elif number[0] == 0:
         problem(scanned, INCORRECT_VALUE, tag, NULL)
+
+
+cdef void take_route(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """Who sent it on whose behalf, or for whom it is, turned round: an answer goes back that way. What is too long is
+    left out.
+    """
+    cdef uint8_t* out = scanned.route + scanned.route_length
+    if tag == 115:
+        scanned.message.more |= ROUTED_FROM
+    elif tag == 128:
+        scanned.message.more |= ROUTED_TO
+    if scanned.route_length + length + 5 > MAX_ROUTE:
+        return
+    out = write_bytes_exactly(out, turned(tag), 4)
+    memcpy(out, value, length)
+    out[length] = SOH
+    scanned.route_length += <uint32_t>length + 5
+
+
+cdef inline const char* turned(uint32_t tag) noexcept nogil:
+    if tag == 115:
+        return b"128="
+    if tag == 116:
+        return b"129="
+    if tag == 144:
+        return b"145="
+    if tag == 128:
+        return b"115="
+    if tag == 129:
+        return b"116="
+    return b"144="
+
+
+cdef inline uint8_t* write_bytes_exactly(uint8_t* out, const char* text, size_t length) noexcept nogil:
+    memcpy(out, text, length)
+    return out + length
 
 
 cdef inline uint8_t judged_character(Scan* scanned, uint32_t tag, const uint8_t* value,
@@ -598,8 +677,8 @@ cdef const uint8_t* scan_group_data(Scan* scanned, uint32_t length_tag, const ui
 
 # ---------------------------------------------------------------- the whole message
 
-cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
-    """What only the whole message shows: what is missing."""
+cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
+    """What only the whole message shows: what is missing, and how long its body is."""
     cdef const Served* rule = &rules.served[slot]
     cdef MessageHead* message = scanned.message
     cdef uint64_t missing
@@ -615,19 +694,35 @@ cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
     if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
             and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
         problem(scanned, MISSING_TAG, 38, NULL)
+    if not carry:       # rules 1 have none of it
+        message.more = 0
+        scanned.route_length = 0
+        scanned.stated_tag = NO_TAG
+    elif scanned.problem_tag > 65535:
+        scanned.stated_tag = scanned.problem_tag
+    if carry and rule.carried and scanned.body != NULL:
+        if scanned.body_end - scanned.body > MAX_BODY:
+            problem(scanned, OTHER_REASON, 0, b"A body has at most 65536 bytes")
+        elif scanned.verdict == NOT_REJECTED:
+            message.body_length = <uint32_t>(scanned.body_end - scanned.body)
 
 
 cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil:
-    """Fills the heads and the tail; MAX_INPUT bytes suffice since every string is bounded."""
+    """Fills the heads and the tail; but for the body MAX_INPUT bytes suffice, since every string is bounded."""
     cdef InputHead* head = <InputHead*>input
     cdef MessageHead* message = scanned.message
     cdef char text[136]     # MAX_TEXT and the rest of a word
     cdef uint8_t* out = input + sizeof(InputHead) + sizeof(MessageHead) + rules.served[slot].body_size
     cdef int i
     if scanned.verdict != NOT_REJECTED:
-        message.ref_tag = <uint16_t>scanned.problem_tag if scanned.problem_tag < 65536 else 0
+        if scanned.problem_tag < 65536 and scanned.verdict != INVALID_MSG_TYPE:
+            message.ref_tag = <uint16_t>scanned.problem_tag
         scanned.strings[0] = <const uint8_t*>text
         scanned.lengths[0] = describe(scanned.verdict, scanned.problem_tag, scanned.detail, text)
+    if scanned.stated_tag != NO_TAG:
+        message.more |= HAS_STATED_TAG
+        message.stated_tag = <int32_t>scanned.stated_tag
+    message.route_length = <uint8_t>scanned.route_length
     message.text_length = <uint8_t>scanned.lengths[0]
     message.msg_type_length = <uint8_t>scanned.lengths[STRINGS - 1]
     if rules.served[slot].orders:
@@ -641,6 +736,12 @@ cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil
     for i in range(STRINGS):
         if scanned.lengths[i]:
             out = write_words(out, scanned.strings[i], scanned.lengths[i])
+    if message.route_length:
+        memcpy(out, scanned.route, message.route_length)
+        out += message.route_length
+    if message.body_length:
+        memcpy(out, scanned.body, message.body_length)
+        out += message.body_length
     memset(out, 0, 8)       # padding, and what the last words copied too far
     out += (input - out) & 7
     head.size = <uint32_t>(out - input)

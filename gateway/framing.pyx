@@ -60,7 +60,7 @@ cdef size_t exact_size(const InputHead* head, size_t left) noexcept nogil:
         return 0
     fields = <const MessageHead*> body
     body += sizeof(MessageHead)
-    size += <size_t> fields.text_length + fields.msg_type_length
+    size += <size_t> fields.text_length + fields.msg_type_length + fields.route_length + fields.body_length
     if has_order_body(fields.msg_type):
         if sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody) > left:
             return 0
@@ -172,3 +172,5 @@ cdef void split_message(const InputHead* head, Message* m) noexcept nogil:
     elif m.session != NULL:
         at += <size_t> m.session.sender_length + m.session.target_length
     m.msg_type = at
+    m.route = at + m.fields.msg_type_length
+    m.body = m.route + m.fields.route_length

@@ -21,7 +21,7 @@ MAX_DIGITS = 40  # on either side of the point: more than any value has, few eno
 
 _HEAD = struct.Struct("<IBBHIIQIIq")
 _INSTRUMENT = struct.Struct("<8qbbB13x")
-_SETTING = struct.Struct("<IBBHIIB3xII4x")
+_SETTING = struct.Struct("<IBBBBIIB3xII4x")
 _PAIR = struct.Struct("<II")
 
 Number = Decimal | int | str
@@ -87,12 +87,15 @@ def setting(
     max_heartbeat_seconds: int = 3600,
     sending_time_seconds: int = 0,
     max_sessions: int = 10_000,
+    echo: bool = False,
+    reset_on_logon: bool = False,
 ) -> bytes:
     """Defaults of sessions. ValueError names the argument and what is allowed.
 
     closed_cl_ord_ids: how many ClOrdIDs of closed orders a session remembers. sending_time_seconds: how far
     SendingTime (52) may be from the exchange's time; 0 = not judged. max_sessions: a Logon that would make one more
-    is refused; 0 = no bound, as in a log from before there was one.
+    is refused; 0 = no bound, as in a log from before there was one. echo: application messages come back, nothing is
+    traded. reset_on_logon: a Logon that opens a connection sets both sequence numbers to 1.
     """
     name = _name("comp_id", comp_id, MAX_COMP_ID)
     for key, value in (
@@ -103,8 +106,8 @@ def setting(
         if not 0 <= value < 2**32 - 1:
             raise ValueError(f"{key} must be 0 to {2**32 - 2}, not {value}")
     body = _SETTING.pack(
-        grace_ms, 2 if cancel_on_disconnect else 1, int(open_to_any), 0, closed_cl_ord_ids,
-        max_heartbeat_seconds, len(name), sending_time_seconds, max_sessions,
+        grace_ms, 2 if cancel_on_disconnect else 1, int(open_to_any), int(echo), int(reset_on_logon),
+        closed_cl_ord_ids, max_heartbeat_seconds, len(name), sending_time_seconds, max_sessions,
     )  # fmt: skip
     return _input(SETTING, body + name)
 
@@ -225,14 +228,14 @@ def genesis_of(payload: bytes) -> bytes:
 
 def read_setting(record: bytes) -> dict[str, Any]:
     """The arguments of setting()."""
-    grace_ms, cancel, open_to_any, _, closed, heartbeat, length, window, sessions = _SETTING.unpack_from(
-        record, _HEAD.size
+    grace_ms, cancel, open_to_any, echo, reset, closed, heartbeat, length, window, sessions = (
+        _SETTING.unpack_from(record, _HEAD.size)
     )
     tail = _HEAD.size + _SETTING.size
     return {
         "comp_id": record[tail : tail + length].decode(), "cancel_on_disconnect": cancel == 2, "grace_ms": grace_ms,
         "open_to_any": bool(open_to_any), "closed_cl_ord_ids": closed, "max_heartbeat_seconds": heartbeat,
-        "sending_time_seconds": window, "max_sessions": sessions,
+        "sending_time_seconds": window, "max_sessions": sessions, "echo": bool(echo), "reset_on_logon": bool(reset),
     }  # fmt: skip
 
 

@@ -23,14 +23,14 @@ from gateway.order_pool cimport (
 )
 from gateway.reasons cimport (
     CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
-    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
+    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
     UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason,
     ord_rej_reason, text_of,
 )
 from gateway.records cimport (
     ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
     MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
-    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, STATUS_OF_ONE, STATUS_REQUEST,
+    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, ROUTED_TO, STATUS_OF_ONE, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put, same
@@ -40,6 +40,8 @@ cdef int64_t EMPTY = INT64_MIN
 cdef enum:                          # BusinessRejectReason (380)
     BUSINESS_OTHER = 0
     BUSINESS_UNSUPPORTED_TYPE = 3
+    BUSINESS_NOT_AUTHORIZED = 6
+    BUSINESS_NOT_DELIVERABLE = 7
 
 
 cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
@@ -98,6 +100,13 @@ cdef class Orders(MassRequests):
         assert type == MSG_MASS_STATUS_REQUEST
         return self.mass_status(s, m, &q)
 
+    cdef int refuse_routed(self, Session* s, const Message* m) except -1 nogil:
+        # Whatever it is: to act on it in the sender's own name would be wrong.
+        cdef uint8_t reason = BUSINESS_NOT_DELIVERABLE if m.fields.more & ROUTED_TO else BUSINESS_NOT_AUTHORIZED
+        return self.sessions.business_reject(
+            s, m, reason, ROUTED, text_of(ROUTED), m.strings, 0 if m.order == NULL else m.order.cl_ord_id_length
+        )
+
     cdef void foresee_names(self, Expected* coming, const Session* session) noexcept nogil:
         cdef const OrderBody* body = coming.message.order
         cdef const uint8_t* cl_ord_id = coming.message.strings
@@ -148,6 +157,11 @@ cdef class Orders(MassRequests):
             return self.missing(s, m, q, 11)
         hash = q.hash
         reason = self._judge_new(s, q, hash)
+        if reason == DUPLICATE_CL_ORD_ID and self.sessions.rules >= 2:
+            slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash)
+            if named_order(self, slot) == slot:     # the report is of the order that has the name, as it stands
+                self.report(s, order_at(self, slot), c'8', reason).fix_reason = ord_rej_reason(reason)
+                return 0
         if reason:
             return self._refuse_new(s, q, reason)
         slot = take_slot(self)

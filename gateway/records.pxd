@@ -11,7 +11,7 @@
 # Decimals are mantissa * 10**exponent, as in FIX text without the point:
 # "101.50" is 10150, -2. Absent times are EMPTY_TIME.
 
-from libc.stdint cimport (int8_t, int64_t, uint8_t, uint16_t, uint32_t,
+from libc.stdint cimport (int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
                           uint64_t, INT64_MIN)
 
 cdef enum:
@@ -20,6 +20,8 @@ cdef enum:
     MAX_SYMBOL = 32
     MAX_COMP_ID = 64
     MAX_TEXT = 128          # bytes of Text (58) that we build; also TestReqID echoed
+    MAX_ROUTE = 255         # bytes of its header fields that are sent back
+    MAX_BODY = 65536        # bytes of a body that is carried as text
     NOT_REJECTED = 255      # InputHead.verdict: the edge found nothing wrong
 
 # ---------------------------------------------------------------- inputs
@@ -64,7 +66,7 @@ cdef enum MessageType:          # MsgType (35), one byte each
     MSG_MASS_CANCEL_REQUEST = 113  # 'q'
     MSG_MASS_CANCEL_REPORT = 114   # 'r'
     MSG_MASS_STATUS_REQUEST = 1    # 'AF'
-    MSG_OTHER = 255             # a valid message of a type we do not serve; its type is the tail's last string
+    MSG_OTHER = 255             # a message whose type is text (input: in the tail; egress: see TextFields)
 
 cdef enum MessageFlag:          # bits of MessageHead.flags
     FLAG_POSS_DUP = 1           # 43=Y
@@ -85,7 +87,15 @@ cdef struct MessageHead:  # 40 bytes, follows InputHead when kind is INPUT_MESSA
     uint8_t flags               # MessageFlag
     uint8_t text_length         # tail, first string: text (58) of the verdict, of a Logout, or the TestReqID (112)
     uint8_t msg_type_length     # tail, last string: MsgType as text when msg_type is MSG_OTHER
-    uint8_t reserved[10]
+    uint8_t more                # MoreFlag; this and what follows is zero before rules 2
+    uint8_t route_length        # tail, after the MsgType: the header fields that send an answer back the way it came
+    uint32_t body_length        # tail, after that: the fields of the body as they came
+    int32_t stated_tag          # HAS_STATED_TAG: 371 for the verdict, instead of ref_tag
+
+cdef enum MoreFlag:             # bits of MessageHead.more
+    ROUTED_FROM = 1             # OnBehalfOfCompID (115) is there
+    ROUTED_TO = 2               # DeliverToCompID (128) is there
+    HAS_STATED_TAG = 4
 
 cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
     uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36)
@@ -141,7 +151,8 @@ cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made 
     uint32_t grace_ms           # cancel-on-disconnect grace
     uint8_t cancel_on_disconnect  # 1 off, 2 on
     uint8_t open_to_any         # 1: an unknown SenderCompID makes a session; 0: refused
-    uint16_t reserved
+    uint8_t application         # Application; from rules 2 on
+    uint8_t reset_on_logon      # 1: every accepted Logon begins at 1 again; from rules 2 on
     uint32_t closed_cl_ord_ids  # how many ClOrdIDs of closed orders a session remembers
     uint32_t max_heartbeat_seconds
     uint8_t comp_id_length      # tail: the exchange's own CompID
@@ -149,6 +160,10 @@ cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made 
     uint32_t sending_time_seconds  # how far SendingTime may be from the entry's time; 0 = not judged
     uint32_t max_sessions       # a Logon that would make one more is refused; 0 = no bound
     uint8_t reserved_28[4]
+
+cdef enum Application:          # what acts on application messages
+    APPLICATION_EXCHANGE = 0
+    APPLICATION_ECHO = 1        # each comes back as it was: for tests of the session layer
 
 cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST
     uint32_t incarnation        # whose sessions count as disconnected; 0 = of every incarnation so far
@@ -195,7 +210,16 @@ cdef struct SessionFields:  # 48 bytes: body of admin messages, RESEND, REJECT, 
     uint8_t text_length     # tail: 58, or 112 in Heartbeat and TestRequest
     uint8_t ref_type_length # tail: MsgType text
     uint8_t ref_id_length   # tail: BusinessRejectRefID (379)
-    uint8_t reserved[11]
+    uint8_t route_length    # tail: header fields, each with its separator
+    uint8_t has_stated_tag
+    uint8_t reserved_39
+    int32_t stated_tag      # 371, when it has one; else ref_tag
+    uint8_t reserved_44[4]
+
+cdef struct TextFields:         # 8 bytes: body of a message of type MSG_OTHER
+    uint32_t body_length        # tail, second string: its fields as they are sent, each with its separator
+    uint8_t type_length         # tail, first string: MsgType
+    uint8_t reserved[3]
 
 cdef enum StatusRequest:        # what a report answers
     NO_STATUS_REQUEST = 0

@@ -19,7 +19,7 @@ from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
 from gateway.genesis import check, whole
 from gateway.intake import REPEATS, Intake, Links
-from gateway.rules import Activation
+from gateway.rules import TEXT_BODIES, Activation
 from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -385,6 +385,7 @@ class Replica:
     def _applied(self, entry: Entry) -> None:
         """Looks at what an entry means for this gateway."""
         connections = self.connections
+        connections.carries = self.exchange.rules >= TEXT_BODIES
         if not self._genesis:
             self._look_for_genesis([entry])
             connections.comp_id = self.exchange.comp_id

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gateway.intake import Links
     from replication.node import Node
 
+TEXT_BODIES = 2  # from this version on bodies of messages travel through the log as text
+
 
 class NewerRules(LogError):
     """The log goes on under rules that this program does not have. what: says which."""

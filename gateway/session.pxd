@@ -29,6 +29,8 @@ cdef struct Message:            # one INPUT_MESSAGE, its pieces; bodies that its
     const uint8_t* text         # fields.text_length bytes
     const uint8_t* strings      # the body's strings, end to end
     const uint8_t* msg_type     # fields.msg_type_length bytes
+    const uint8_t* route        # fields.route_length bytes
+    const uint8_t* body         # fields.body_length bytes
 
 cdef struct Remembered:         # a closed ClOrdID
     uint32_t slot
@@ -73,6 +75,8 @@ cdef struct Settings:
     uint32_t max_sessions
     uint8_t cancel_on_disconnect
     uint8_t open_to_any
+    uint8_t application         # Application
+    uint8_t reset_on_logon      # both numbers are 1 whenever a Logon opens a connection
     uint8_t comp_id_length      # of the exchange
     uint8_t comp_id[64]
 
@@ -96,6 +100,7 @@ cdef class Sessions:
     cdef TimerHeap timers
     cdef Settings settings
     cdef int64_t now_ns         # of the current entry
+    cdef uint32_t rules         # the version that holds
     cdef uint64_t input_number  # the last input taken or deadline performed
 
     cdef Session* by_id(self, uint32_t id) noexcept nogil                   # NULL: none
@@ -111,6 +116,7 @@ cdef class Sessions:
                              const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil
 
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
+    cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
     cdef int disconnect(self, Session* s) except -1 nogil

@@ -18,7 +18,7 @@ from gateway.records cimport (
     EgressHead, InputHead, SessionBody, SessionFields,
     EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND,
     FLAG_BEGIN_STRING, FLAG_GAP_FILL, FLAG_NO_ORIG_SENDING_TIME, FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM,
-    FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MAX_TEXT,
+    FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, HAS_STATED_TAG, MAX_COMP_ID, MAX_TEXT,
     MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
     MSG_TEST_REQUEST, NOT_REJECTED,
 )
@@ -38,6 +38,12 @@ cdef int64_t EMPTY_TIME = INT64_MIN
 
 cdef inline size_t padded(size_t size) noexcept nogil:
     return (size + 7) & ~(<size_t> 7)
+
+
+cdef inline bint is_reset(const Message* m) noexcept nogil:
+    # A SequenceReset in reset mode, whose MsgSeqNum is not looked at.
+    return (m.fields.msg_type == MSG_SEQUENCE_RESET and not m.fields.flags & FLAG_GAP_FILL
+            and m.head.verdict == NOT_REJECTED)
 
 
 cdef int no_memory() except -1 nogil:
@@ -177,8 +183,10 @@ cdef class Sessions:
 
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
                      size_t text_length) except -1 nogil:
-        cdef size_t type_length = m.fields.msg_type_length
-        cdef uint8_t* body = self.message(s, MSG_REJECT, sizeof(SessionFields) + text_length + type_length)
+        cdef size_t type_length = m.fields.msg_type_length, route_length = m.fields.route_length
+        cdef uint8_t* body = self.message(
+            s, MSG_REJECT, sizeof(SessionFields) + text_length + type_length + route_length
+        )
         cdef SessionFields* fields = <SessionFields*> body
         fields.ref_seq_num = m.fields.msg_seq_num
         fields.ref_tag = ref_tag
@@ -186,9 +194,14 @@ cdef class Sessions:
         fields.ref_msg_type = m.fields.msg_type
         fields.text_length = <uint8_t> text_length
         fields.ref_type_length = <uint8_t> type_length
+        fields.route_length = <uint8_t> route_length
+        if m.fields.more & HAS_STATED_TAG and m.head.verdict == reason:
+            fields.has_stated_tag = 1
+            fields.stated_tag = m.fields.stated_tag
         body += sizeof(SessionFields)
         memcpy(body, text, text_length)
         memcpy(body + text_length, m.msg_type, type_length)
+        memcpy(body + text_length + type_length, m.route, route_length)
         return 0
 
     cdef int _reject_saying(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
@@ -198,8 +211,10 @@ cdef class Sessions:
     cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
                              const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil:
         cdef size_t text_length = strlen(text), type_length = m.fields.msg_type_length
+        cdef size_t route_length = m.fields.route_length
         cdef uint8_t* body = self.message(
-            s, MSG_BUSINESS_REJECT, sizeof(SessionFields) + text_length + type_length + ref_id_length
+            s, MSG_BUSINESS_REJECT,
+            sizeof(SessionFields) + text_length + type_length + ref_id_length + route_length
         )
         cdef SessionFields* fields = <SessionFields*> body
         fields.ref_seq_num = m.fields.msg_seq_num
@@ -209,10 +224,12 @@ cdef class Sessions:
         fields.text_length = <uint8_t> text_length
         fields.ref_type_length = <uint8_t> type_length
         fields.ref_id_length = ref_id_length
+        fields.route_length = <uint8_t> route_length
         body += sizeof(SessionFields)
         memcpy(body, text, text_length)
         memcpy(body + text_length, m.msg_type, type_length)
         memcpy(body + text_length + type_length, ref_id, ref_id_length)
+        memcpy(body + text_length + type_length + ref_id_length, m.route, route_length)
         return 0
 
     cdef int _logout(self, Session* s, const char* text) except -1 nogil:
@@ -335,6 +352,8 @@ cdef class Sessions:
         s.last_received_ns = self.now_ns
         self._take_connection(s)
         self._effect(s, EGRESS_OPEN, s.incarnation, s.connection, s.comp_id, s.comp_id_length)
+        if self.settings.reset_on_logon:
+            self._reset(s)
         if m.fields.msg_seq_num < s.inbound and not m.fields.flags & FLAG_RESET_SEQ_NUM:
             # A grace that runs goes on: nobody logged on.
             snprintf(text, sizeof(text), b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound,
@@ -386,15 +405,21 @@ cdef class Sessions:
 
     # ------------------------------------------------------------ a message on an open connection
 
+    cdef int heard(self, Session* s) except -1 nogil:
+        s.last_received_ns = self.now_ns
+        if s.test_pending:
+            s.test_pending = 0
+            return self._arm(s, TIMER_HEARTBEAT)
+        return 0
+
     cdef int receive(self, Session* s, const Message* m) except -1 nogil:
         cdef uint64_t number = m.fields.msg_seq_num
         cdef uint8_t type = m.fields.msg_type, flags = m.fields.flags
-        s.last_received_ns = self.now_ns
-        s.test_pending = 0
+        self.heard(s)
         if flags & FLAG_BEGIN_STRING:
             self._logout(s, b"BeginString (8) must be FIX.4.4")
             return DONE
-        if number == 0:
+        if number == 0 and not (self.rules >= 2 and is_reset(m)):
             self._logout(s, b"MsgSeqNum (34) is missing or not a number")
             return DONE
         if flags & FLAG_WRONG_COMP_ID:
@@ -407,7 +432,7 @@ cdef class Sessions:
         if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and not flags & FLAG_POSS_DUP:
             self._logon_again(s, m)
             return DONE
-        if type == MSG_SEQUENCE_RESET and not flags & FLAG_GAP_FILL and m.head.verdict == NOT_REJECTED:
+        if is_reset(m):
             self._sequence_reset(s, m)
             return DONE
         if number < s.inbound:
@@ -428,7 +453,7 @@ cdef class Sessions:
         if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
             return DONE
         if self._is_off_time(m):
-            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 52,
+            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
                                 b"SendingTime (52) is too far from the exchange's time")
             self._logout(s, b"SendingTime (52) is too far from the exchange's time")
             return DONE
@@ -461,7 +486,10 @@ cdef class Sessions:
             self._reject_saying(s, m, REQUIRED_TAG_MISSING, 122, b"PossDupFlag (43) wants OrigSendingTime (122)")
             return 1
         if m.fields.orig_sending_time_ns > m.fields.sending_time_ns:
-            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 122, b"OrigSendingTime (122) is after SendingTime (52)")
+            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 122 if self.rules < 2 else 0,
+                                b"OrigSendingTime (122) is after SendingTime (52)")
+            if self.rules >= 2:
+                self._logout(s, b"OrigSendingTime (122) is after SendingTime (52)")
             return 1
         return 0
 
@@ -470,6 +498,8 @@ cdef class Sessions:
         if m.fields.flags & FLAG_POSS_DUP:
             self._dup_fault(s, m)
             return 0
+        if self.rules >= 2 and m.fields.msg_type == MSG_RESEND_REQUEST and m.head.verdict == NOT_REJECTED:
+            return self._resend(s, m)       # it may be lost; what it asks for shows what it has
         snprintf(text, sizeof(text), b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound,
                  m.fields.msg_seq_num)
         return self._logout(s, text)
@@ -508,7 +538,7 @@ cdef class Sessions:
         if new < s.inbound:
             snprintf(text, sizeof(text), b"attempt to lower sequence number to %llu, expecting %llu", new,
                      s.inbound)
-            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36, text)
+            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36 if self.rules < 2 else 0, text)
         s.inbound = new
         if s.gap_end and s.inbound > s.gap_end:
             s.gap_end = 0
@@ -542,7 +572,8 @@ cdef class Sessions:
         if not s.connected or s.heartbeat_ns == 0:
             return EMPTY_TIME
         if kind == TIMER_HEARTBEAT:
-            return s.last_sent_ns + s.heartbeat_ns
+            # none while a TestRequest is out: the other side may be gone
+            return EMPTY_TIME if s.test_pending and self.rules >= 2 else s.last_sent_ns + s.heartbeat_ns
         # a fifth of the interval, at least a second, for transmission; twice the time when a TestRequest is out
         allowance = s.heartbeat_ns // 5 if s.heartbeat_ns > 5 * <int64_t> SECOND else SECOND
         return s.last_received_ns + (s.heartbeat_ns + allowance) * (2 if s.test_pending else 1)
@@ -603,9 +634,14 @@ cdef class Sessions:
             self._admin(s, MSG_HEARTBEAT, <const uint8_t*> b"", 0)
             return self._arm(s, TIMER_HEARTBEAT)
         assert timer.kind == TIMER_SILENCE
+        if s.test_pending and self.rules >= 2:      # nobody reads a Logout; it would only use a number
+            return self._close(s, b"no answer to TestRequest")
         if s.test_pending:
             return self._logout(s, b"no answer to TestRequest")
-        snprintf(text, sizeof(text), b"%llu", s.outbound)
+        if self.rules >= 2:
+            snprintf(text, sizeof(text), b"TEST")
+        else:
+            snprintf(text, sizeof(text), b"%llu", s.outbound)
         self._admin(s, MSG_TEST_REQUEST, <const uint8_t*> text, strlen(text))
         s.test_pending = 1
         return self._arm(s, TIMER_SILENCE)

@@ -44,7 +44,7 @@ cdef struct StateImage:         # 136 bytes
     uint8_t cancel_on_disconnect
     uint8_t open_to_any
     uint8_t comp_id_length
-    uint8_t reserved
+    uint8_t reset_on_logon
     uint8_t comp_id[64]
 
 cdef struct GatewayImage:       # 24 bytes

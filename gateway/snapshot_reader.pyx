@@ -136,7 +136,8 @@ cdef class SnapshotReader:
         cdef StateImage image
         self.enter(STATE)
         memcpy(&image, self.record(STATE, sizeof(StateImage)), sizeof(StateImage))
-        if (not 0 < image.comp_id_length <= sizeof(image.comp_id) or image.reserved or image.cancel_on_disconnect > 1
+        if (not 0 < image.comp_id_length <= sizeof(image.comp_id) or image.cancel_on_disconnect > 1
+                or image.reset_on_logon > (self.header.rules_version >= 2)
                 or not is_zero(image.comp_id + image.comp_id_length, sizeof(image.comp_id) - image.comp_id_length)):
             self.wrong(b"settings that cannot be")
         if image.grace_ns < 0 or image.sending_time_ns < 0:
@@ -150,6 +151,7 @@ cdef class SnapshotReader:
         sessions.settings.max_sessions = image.max_sessions
         sessions.settings.cancel_on_disconnect = image.cancel_on_disconnect
         sessions.settings.open_to_any = image.open_to_any
+        sessions.settings.reset_on_logon = image.reset_on_logon
         sessions.settings.comp_id_length = image.comp_id_length
         memcpy(sessions.settings.comp_id, image.comp_id, sizeof(image.comp_id))
         orders.exec_id = image.exec_id

@@ -130,6 +130,7 @@ cdef class SnapshotWriter:
         image.max_sessions = settings.max_sessions
         image.cancel_on_disconnect = settings.cancel_on_disconnect
         image.open_to_any = settings.open_to_any
+        image.reset_on_logon = settings.reset_on_logon
         image.comp_id_length = settings.comp_id_length
         memcpy(image.comp_id, settings.comp_id, settings.comp_id_length)
         return self.close_section(1)

@@ -86,7 +86,6 @@ class TcpSessions:
             lambda since_ns: TcpSession(self, since_ns),
             limits.unauthenticated_seconds,
             limits.unauthenticated_connections,
-            self.look_at_descriptors,
             self._no_handshake,
         )
         self._acceptor.start(listener, BACKLOG)
@@ -99,7 +98,8 @@ class TcpSessions:
     def opened(self, transport: asyncio.Transport, since_ns: int = 0) -> int:
         """The number of the connection; 0: it was refused."""
         self._connections.now_ns = time.time_ns()
-        if self.look_at_descriptors():
+        self.look_at_descriptors()
+        if self._crowded:
             transport.abort()
             return 0
         number = self._connections.open(transport, transport.get_extra_info("socket").fileno(), since_ns)
@@ -116,11 +116,10 @@ class TcpSessions:
         self._connections.closed(number)
         self.schedule()
 
-    def look_at_descriptors(self) -> bool:
-        """Whether hardly one is left."""
+    def look_at_descriptors(self) -> None:
         crowded = descriptors.crowded(self._descriptors, self._kept)
         if crowded == self._crowded:
-            return crowded
+            return
         self._crowded = crowded
         if crowded:
             self._trace.warning(
@@ -129,7 +128,6 @@ class TcpSessions:
             )
         else:
             self._trace.info("file descriptors are free again: taking new connections")
-        return crowded
 
     def close(self) -> None:
         """Accepts no more."""

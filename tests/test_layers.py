@@ -47,6 +47,7 @@ EDGE = {
     "gateway/answering.py",
     "gateway/subscribers.py",
     "gateway/recover_command.py",
+    "gateway/fix_echo_command.py",
     "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",

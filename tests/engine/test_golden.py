@@ -2,7 +2,8 @@
 
 The commands are generated traffic with extremes and garbage; every kind of report and every reason is among them. A
 test that fails here means that logs in the world would no longer replay to their state: new rules get a new version
-and a golden log of their own, and these files stay as they are.
+and a golden log of their own, and these files stay as they are. Version 2 judges commands as version 1 does: only the
+state's hash, which names the version, is its own.
 """
 
 import gzip
@@ -19,7 +20,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def records(name: str, dtype: Any) -> Any:
-    return np.frombuffer(gzip.decompress((GOLDEN / f"rules_{RULES_VERSION}.{name}.gz").read_bytes()), dtype)
+    return np.frombuffer(gzip.decompress((GOLDEN / f"rules_1.{name}.gz").read_bytes()), dtype)
 
 
 @pytest.mark.parametrize("kind", [machine, reference], ids=["machine", "reference"])

@@ -171,7 +171,7 @@ def test_a_snapshot_is_refused_with_the_place_of_what_is_wrong(kind: Any) -> Non
     for damaged, place in [
         (b"", 0),
         (b"x" + data[1:], 0),
-        (data[:8] + b"\2" + data[9:], 0),
+        (data[:8] + b"\3" + data[9:], 0),
         (data + b"\0", order + 56),
         (data[:-1], order),
         (data[:header] + bytes(8) + data[header + 8 :], header),

@@ -6,6 +6,7 @@ from fix_records import EGRESS_HEAD, SESSION_FIELDS, read
 
 from gateway import fix, inputs
 from gateway.exchange import Exchange
+from gateway.rules import TEXT_BODIES
 from replication.messages import Entry
 
 OWN = "QUORUMBOOK"
@@ -45,10 +46,13 @@ class MemoryEdge:
     records: bytearray = field(default_factory=bytearray)
     log: list[Entry] = field(default_factory=list)
     opened: int = 0
+    rules: int = 0  # that hold from the start; 0: the newest
 
     def start(self, *genesis: bytes) -> None:
-        """The first entry of an empty log."""
-        self._start_gateway(*genesis, inputs.gateway_lost())
+        """The first entry of an empty log: the newest rules hold from the start, as where one replica is alone."""
+        self._start_gateway(
+            inputs.activate(self.rules or self.exchange.newest_rules), *genesis, inputs.gateway_lost()
+        )
 
     def _start_gateway(self, *before: bytes) -> None:
         """A member's new gateway: what it had before is lost."""
@@ -89,7 +93,9 @@ class MemoryEdge:
         kind, length = fix.frame_message(message)
         if kind != 0 or length != len(message):
             return b""
-        record = bytes(fix.scan_message(message, OWN if connection.session else "", connection.comp_id))
+        own = OWN if connection.session else ""
+        carry = self.exchange.rules >= TEXT_BODIES
+        record = bytes(fix.scan_message(message, own, connection.comp_id, carry))
         epoch = connection.epoch
         if not connection.session:
             epoch = self.exchange.epoch(self.exchange.session_id(sender_of(message)))

@@ -12,6 +12,7 @@ STATUS_AFTER = {
     ("0", "4"): "4",
     ("1", "4"): "4",
     **{(status, "I"): status for status in "0124"},
+    **{(status, "8"): status for status in "0124"},  # another order came under its ClOrdID
 }
 """What OrdStatus (39) may be after which one and which ExecType (150); "" is the status of no order."""
 

@@ -31,7 +31,7 @@ from gateway import inputs
 SCENARIOS = Path(__file__).parent / "scenarios"
 STORIES = sorted(SCENARIOS.rglob("*.txt"))
 HIDDEN = {"8", "9", "10", "49", "52", "56", "60"}
-HEADER = ("49", "56", "52", "43", "97", "122")
+HEADER = ("49", "56", "52", "43", "97", "122", "115", "116", "144", "128", "129", "145")
 TIMED = {"D", "F", "G", "q"}
 UNITS = {"ms": 10**6, "s": 10**9}
 INTEGERS = {"grace_ms", "closed_cl_ord_ids", "max_heartbeat_seconds", "sending_time_seconds", "max_sessions"}

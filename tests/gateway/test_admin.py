@@ -66,7 +66,7 @@ def test_sessions_are_listed_the_connected_first_and_counted_all(monkeypatch: py
 
 
 def test_status_tells_the_rules_that_hold_and_those_that_can_be_run() -> None:
-    edge = MemoryEdge(Exchange(3))
-    edge.start(*GENESIS, inputs.activate(2))
+    edge = MemoryEdge(Exchange(3), rules=2)
+    edge.start(*GENESIS)
     status = ask(edge, "status")
     assert (status["rules"], status["newest_rules"]) == (2, 3)

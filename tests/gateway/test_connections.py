@@ -565,11 +565,24 @@ def test_of_too_many_strangers_the_oldest_goes(gateway: Gateway) -> None:
 
 def test_what_a_stranger_may_send_is_bounded(gateway: Gateway) -> None:
     long = fix("A", 1, "98=0", "108=30", f"58={'x' * 9_000}")
-    for sent in (long, long[:8_193], bytes(8_193)):
+    for sent in (long, long[:8_193]):
         number, transport = gateway.open()
         gateway.connections.received(number, sent[:4_000])
         assert transport.ended == ""
         gateway.connections.received(number, sent[4_000:])
+        assert transport.ended == "aborted"
+    assert gateway.inputs() == []
+
+
+def test_a_stranger_who_does_not_begin_with_fix_is_let_go(gateway: Gateway) -> None:
+    for sent in (
+        b"GET / HTTP/1.1\r\n",
+        bytes(9),
+        LOGON_BYTES.replace(b"98=0", b"98=1"),
+        b"8=FIX.4.4\x0135=A\x01",
+    ):
+        number, transport = gateway.open()
+        gateway.connections.received(number, sent)
         assert transport.ended == "aborted"
     assert gateway.inputs() == []
 

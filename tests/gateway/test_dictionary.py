@@ -353,8 +353,8 @@ def test_what_is_added_takes_nothing_away() -> None:
         ("XYZ", "453=0|", NOT_REJECTED, 0),
         ("XYZ", "1001=32|", 6, 1001),
         ("XYZ", "20=xx|", 6, 20),
-        ("XYZ", "2001=x|", 3, 2001),
-        ("XYZA", "11=a|", 11, 35),
+        ("XYZ", "2001=x|", 0, 2001),
+        ("XYZA", "11=a|", 11, 0),
     ],
 )
 def test_messages_are_judged_by_it(kind: str, body: str, verdict: int, tag: int) -> None:

@@ -312,7 +312,7 @@ def test_who_damaged_it_is_told_what_is_wrong() -> None:
         (data[: found[3][0] + 100], f"{found[3][0] - 16}: this section goes beyond the end"),
         (with_bytes(found[4][0] - 16, b"\5"), f"{found[4][0] - 16}: no section of this kind can be here"),
         (with_bytes(100, b"\1")[:-8] + data[-8:], f"{len(data) - 8}: the checksum is not that of the bytes"),
-        (with_bytes(found[3][0] + 8, b"\2"), "the engine's part: snapshot, byte offset 8: rules version 2"),
+        (with_bytes(found[3][0] + 8, b"\3"), "the engine's part: snapshot, byte offset 8: rules version 3"),
         (with_bytes(sessions + 12, b"\x63"), "the sessions have more orders than there are, or fewer"),
         (with_bytes(sessions + 104, data[sessions + 272 :][:64]), f"{sessions + 168}: a CompID twice"),
         (with_bytes(found[6][0], data[free : free + 4]), f"{found[6][0]}: an open order that the engine"),

@@ -16,7 +16,7 @@ NEWER = 3  # what the programs of these tests run, though no such rules exist
 
 
 def started(newest: int = NEWER) -> MemoryEdge:
-    edge = MemoryEdge(Exchange(newest))
+    edge = MemoryEdge(Exchange(newest), rules=1)
     edge.start(*GENESIS)
     return edge
 

@@ -17,8 +17,8 @@ from stories import Storyteller, steps, time_text
 
 from gateway import fix, inputs
 
-STARTED = 2
-"""Inputs that a start of the server makes: gateway-lost, gateway-start."""
+STARTED = 3
+"""Inputs that the first start of a server makes: activate, gateway-lost, gateway-start."""
 UNUSED = inputs.instrument("UNUSED")
 """A configuration has an instrument."""
 HELD = "Logon refused: this SenderCompID is already connected"
@@ -127,7 +127,10 @@ def configuration(genesis: tuple[bytes, ...]) -> str:
     lines = [CONFIG]
     for record in sorted(genesis, key=lambda record: record[4] != inputs.SETTING):
         if record[4] == inputs.SETTING:
-            lines += ["[exchange]", *toml(inputs.read_setting(record))]
+            settings = inputs.read_setting(record)
+            assert not settings.pop("echo")
+            assert not settings.pop("reset_on_logon")
+            lines += ["[exchange]", *toml(settings)]
     for record in [record for record in genesis if record[4] == inputs.INSTRUMENT] or [UNUSED]:
         lines += ["[[instruments]]", *toml(inputs.read_instrument(record))]
     return "\n".join(lines)

@@ -8,6 +8,8 @@ from exchange_process import ExchangeProcess, wait_until
 from test_bad_peers import addresses_of, wait_for_words
 from traders import Rover, check, trading, wait_for_more
 
+from engine.records import RULES_VERSION
+
 OLDER = "from gateway.cli import main; main()"
 NEWER = f"""
 from functools import partial
@@ -17,7 +19,8 @@ server.Replica = partial(server.Replica, newest_rules=RULES_VERSION + 1)
 {OLDER}
 """
 """A program that runs one version of the rules more, which differs in nothing."""
-TOO_OLD = "and this program runs rules up to version 1"
+NEWEST = RULES_VERSION + 1
+TOO_OLD = f"and this program runs rules up to version {RULES_VERSION}"
 MISSING = "every member runs a program that has it. Missing"
 MORE = 20  # orders that each client has acknowledged between two steps
 
@@ -51,10 +54,10 @@ def test_newer_rules_begin_when_the_last_member_was_upgraded(tmp_path: Path) -> 
             for id in followers:
                 upgrade(cluster, id)
                 wait_for_more(rovers, MORE)
-                assert rules(cluster) == {1}
-            assert f"version 2 begins by itself when {MISSING}: {leader}" in cluster.succeed("status")
+                assert rules(cluster) == {RULES_VERSION}
+            assert f"version {NEWEST} begins by itself when {MISSING}: {leader}" in cluster.succeed("status")
             upgrade(cluster, leader)
-            wait_until(lambda: rules(cluster) == {2})
+            wait_until(lambda: rules(cluster) == {NEWEST})
             wait_for_more(rovers, MORE)
         check(rovers)
         cluster.wait_for_one_state()
@@ -69,12 +72,12 @@ def a_program_that_goes_back_stops(member: ExchangeProcess) -> None:
     """Its own log says so; and what only reads that does, too."""
     member.stop()
     run_as(member, OLDER)
-    with pytest.raises(AssertionError, match=f"activates rules version 2, {TOO_OLD}"):
+    with pytest.raises(AssertionError, match=f"activates rules version {NEWEST}, {TOO_OLD}"):
         member.start()
     assert "Traceback" not in "".join(member.output)
     replayed = member.run("replay", str(member.data))
     assert replayed.returncode == 1
-    assert f"activates rules version 2, {TOO_OLD}" in replayed.stderr
+    assert f"activates rules version {NEWEST}, {TOO_OLD}" in replayed.stderr
     assert "Traceback" not in replayed.stderr
     run_as(member, NEWER)
     member.start()
@@ -86,12 +89,15 @@ def a_new_member_with_an_old_program_is_refused(cluster: ClusterProcesses) -> No
     leader = cluster.members[cluster.leader()]
     four = cluster.start(4, config)
     assert "error" not in leader.ask(command="add", member=4, address=own)
-    words = "the program of member 4 runs rules up to version 1, and in this cluster version 2 holds"
+    words = (
+        f"the program of member 4 runs rules up to version {RULES_VERSION}, "
+        f"and in this cluster version {NEWEST} holds"
+    )
     for one in (leader, four):
         wait_for_words(one, words)
     assert "Traceback" not in "".join(four.output)
     four.stop()
     run_as(four, NEWER)
     four.start()
-    wait_until(lambda: four.ask(command="status")["rules"] == 2)
+    wait_until(lambda: four.ask(command="status")["rules"] == NEWEST)
     cluster.wait_for_one_state()

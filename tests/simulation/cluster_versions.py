@@ -1,6 +1,7 @@
 """Programs of two versions in one simulated cluster: who runs which, and what has to hold of the rules.
 
-There is no second version of the rules yet: the next program differs from this one only in that it can run them.
+The old program runs the rules before the newest, the next one those besides. Where versions are not mixed every machine
+runs the next.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from cluster_host import Host
     from cluster_world import World
 
-OLD, NEXT = RULES_VERSION, RULES_VERSION + 1  # the newest rules that the two programs run
+OLD, NEXT = RULES_VERSION - 1, RULES_VERSION  # the newest rules that the two programs run
 RULES_AT = slice(40, 44)  # of an ACTIVATE, behind its head
 
 
@@ -36,7 +37,7 @@ class Versions:
     def of_new_machine(self) -> int:
         """Where newer rules hold already an old program is a mistake, which Faults puts right."""
         if not self.mixed:
-            return OLD
+            return NEXT
         likely = 0.7 if self.begun else 1.0 if self._proposed else self._upgraded
         return NEXT if self._world.chance.random() < likely else OLD
 
@@ -60,7 +61,7 @@ class Versions:
 
     def proposed(self, host: "Host", payload: bytes) -> None:
         """Newer rules are proposed only when every member can run them."""
-        if not self.mixed or payload[4] != ACTIVATE:
+        if payload[4] != ACTIVATE:
             return
         assert host.replica is not None
         self._proposed = True
@@ -71,7 +72,7 @@ class Versions:
                 raise Violation(f"host {host.id} activates rules {version}, which host {id} cannot run")
 
     def committed(self, entry: Entry) -> None:
-        if not self.mixed or is_membership(entry.payload):
+        if is_membership(entry.payload):
             return
         raised = [one for one in split(bytes(entry.payload)) if one[4] == ACTIVATE and rules_of(one) > OLD]
         if raised and self._activated is None:

@@ -1,0 +1,65 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# Safe: no Python sequence is indexed; pointers into an input were checked when the entry began (framing.pyx).
+"""An application that answers every message with itself, so that the session layer can be tested by itself.
+
+Holds the ClOrdIDs it has seen, which are no part of a snapshot: an exchange that echoes makes none. Raises MemoryError.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from gateway.reasons cimport UNSUPPORTED_MESSAGE, text_of
+from gateway.records cimport EgressHead, FLAG_POSS_RESEND, MSG_OTHER, TextFields
+
+cdef enum:
+    BUSINESS_UNSUPPORTED_TYPE = 3   # BusinessRejectReason (380)
+    SEEN = 10000                    # ClOrdIDs of a session that are remembered
+
+# Messages that only an exchange sends: from a client it takes none of them, and neither does an echo.
+cdef set ONE_WAY = {b"8", b"9", b"r", b"W", b"X", b"Y", b"y", b"f", b"h", b"AE", b"AQ", b"AR"}
+
+
+cdef class Echo:
+    def __init__(self, Sessions sessions not None) -> None:
+        self.sessions = sessions
+        self.seen = {}
+
+    cdef int act(self, Session* s, const Message* m) except -1 nogil:
+        cdef size_t type_length = m.fields.msg_type_length
+        cdef uint32_t body_length = m.fields.body_length
+        cdef uint8_t* body
+        cdef TextFields* fields
+        with gil:
+            if m.msg_type[:type_length] in ONE_WAY:
+                return self.sessions.business_reject(s, m, BUSINESS_UNSUPPORTED_TYPE, 0,
+                                                     text_of(UNSUPPORTED_MESSAGE), m.text, 0)
+            if not self._is_new(s, m):
+                return 0
+        body = self.sessions.message(s, MSG_OTHER, sizeof(TextFields) + type_length + body_length)
+        (<EgressHead*> (body - sizeof(EgressHead))).flags = m.fields.flags & FLAG_POSS_RESEND
+        fields = <TextFields*> body
+        fields.body_length = body_length
+        fields.type_length = <uint8_t> type_length
+        body += sizeof(TextFields)
+        memcpy(body, m.msg_type, type_length)
+        memcpy(body + type_length, m.body, body_length)
+        return 0
+
+    cdef bint _is_new(self, const Session* s, const Message* m) except -1:
+        # False: it may be a copy (PossResend), and its ClOrdID was seen. FIX 4.4, volume 2, test case 19.
+        cdef bytes text = b"\x01" + m.body[:m.fields.body_length]
+        cdef bytes name
+        cdef Py_ssize_t begin = text.find(b"\x0111=")
+        cdef dict seen
+        if begin < 0:
+            return True
+        if self.seen.get(s.id, (0, None))[0] != s.epoch:
+            self.seen[s.id] = (s.epoch, {})
+        seen = self.seen[s.id][1]
+        name = text[begin + 4:text.index(b"\x01", begin + 1)]
+        if m.fields.flags & FLAG_POSS_RESEND and name in seen:
+            return False
+        seen[name] = None
+        if len(seen) > SEEN:
+            del seen[next(iter(seen))]
+        return True

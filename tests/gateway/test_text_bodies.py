@@ -1,0 +1,111 @@
+"""Messages that go through the log as text: what is carried of them, and how they leave again."""
+
+import struct
+
+import pytest
+from fix_records import EGRESS_HEAD, read
+from stories import build
+
+from gateway import fix
+from gateway.fix44 import FIX44
+
+HEAD = [("35", "D"), ("49", "CLIENT"), ("56", "QUORUMBOOK"), ("34", "7"), ("52", "20260102-03:04:05.678")]
+ORDER = [("11", "a"), ("21", "3"), ("40", "1"), ("54", "1"), ("55", "INTC"), ("60", "20260102-03:04:05")]
+NEWS = [("148", "news"), ("33", "1"), ("58", "x")]
+TAIL = 80  # bytes of an Input before its strings, without a body of its own
+
+
+def as_text(fields: list[tuple[str, str]]) -> bytes:
+    return "".join(f"{tag}={value}\x01" for tag, value in fields).encode()
+
+
+def carried(message: bytes) -> bytes:
+    """The body that goes along with a scanned message."""
+    record = fix.scan_message(message, carry=True)
+    text, type_length, _, route, size = struct.unpack_from("<BBBBI", record, 68)
+    begin = TAIL + text + type_length + route
+    assert len(record) == (begin + size + 7) // 8 * 8
+    return record[begin : begin + size]
+
+
+@pytest.fixture
+def echo() -> object:
+    """The tables of an echo, for one test."""
+    fix.use(FIX44, True)
+    yield None
+    fix.use(FIX44)
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        (HEAD + ORDER, ORDER),
+        ([*HEAD, ("97", "Y"), *ORDER], ORDER),
+        ([*HEAD, *ORDER, ("93", "3"), ("89", "abc")], ORDER),
+        ([*HEAD, *ORDER, ("354", "3"), ("355", "a\x01b")], [*ORDER, ("354", "3"), ("355", "a\x01b")]),
+        ([("35", "B"), *HEAD[1:], *NEWS], NEWS),
+        ([("35", "d"), *HEAD[1:], ("320", "1"), ("9999", "x")], [("320", "1"), ("9999", "x")]),
+        ([("35", "U1"), *HEAD[1:]], []),
+    ],
+    ids=["an order", "a longer header", "a trailer", "data", "news", "a body that is not stated", "no body"],
+)  # fmt: skip
+def test_an_echo_gets_the_body_as_it_came(fields: list[tuple[str, str]], body: list[tuple[str, str]]) -> None:
+    assert carried(build(fields)) == as_text(body)
+
+
+@pytest.mark.usefixtures("echo")
+def test_no_body_is_carried_of_what_is_rejected_or_too_long() -> None:
+    assert carried(build([*HEAD, *ORDER, ("11", "again")])) == b""
+    assert carried(build([*HEAD, *ORDER, ("58", "x" * 65_000)])) != b""
+    long = fix.scan_message(build([*HEAD, *ORDER, ("58", "x" * 66_000)]), carry=True)
+    assert long[5] == 99
+    assert b"A body has at most 65536 bytes" in long
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize("tag", ["999", "0", "-1", "5000", "007", "70000"])
+def test_an_echo_names_the_tag_that_is_none(tag: str) -> None:
+    record = fix.scan_message(build([("35", "0"), *HEAD[1:], (tag, "x")]), carry=True)
+    assert record[5] == 0
+    stated = (
+        struct.unpack_from("<i", record, 76)[0] if record[70] & 4 else struct.unpack_from("<H", record, 64)[0]
+    )
+    assert stated == int(tag)
+
+
+def test_an_exchange_carries_nothing_of_an_order() -> None:
+    assert fix.scan_message(build(HEAD + ORDER), carry=True) == fix.scan_message(build(HEAD + ORDER))
+
+
+def test_the_way_back_goes_along_when_bodies_may() -> None:
+    message = build([*HEAD, ("115", "FUND"), ("144", "LDN"), ("128", ""), *ORDER])
+    record = fix.scan_message(message, carry=True)
+    assert b"128=FUND\x01145=LDN\x01" in record
+    assert b"128=" not in fix.scan_message(message)
+
+
+@pytest.mark.parametrize("resend", [None, 1_767_323_045_678_000_000])
+@pytest.mark.parametrize("length", [0, 1, 60, 900, 60_000])
+def test_a_text_record_becomes_a_message(length: int, resend: int | None) -> None:
+    body = as_text([("58", "x" * length)]) if length else b""
+    content = struct.pack("<IB3x", len(body), 2) + b"AE" + body
+    size = (64 + len(content) + 7) // 8 * 8
+    head = struct.pack("<IBBBBIIQqQQIIQ", size, 1, 255, 2, 0, 1, 1, 5, 10**18, 3, 0, 0, 0, 0)
+    record = (head + content).ljust(size, b"\0")
+    assert read(EGRESS_HEAD, record, 0)[0]["msg_type"] == 255
+    message = fix.encode_record(record, "QUORUMBOOK", "CLIENT", resend)
+    assert fix.frame_message(message) == (0, len(message))
+    assert message[message.index(b"\x0135=") + 1 :].startswith(
+        b"35=AE\x0149=QUORUMBOOK\x0156=CLIENT\x0134=5\x01"
+    )
+    assert b"\x0197=Y\x01" + body in message
+    assert (b"\x0143=Y\x01" in message) == (resend is not None)
+
+
+@pytest.mark.parametrize("size", [64, 72, 80])
+def test_a_text_record_whose_lengths_lie_is_none(size: int) -> None:
+    head = struct.pack("<IBBBBIIQqQQIIQ", size, 1, 255, 0, 0, 1, 1, 5, 10**18, 3, 0, 0, 0, 0)
+    record = (head + struct.pack("<IB3x", 1000, 1)).ljust(size, b"D")[:size]
+    with pytest.raises(ValueError, match="contradict"):
+        fix.encode_record(record, "QUORUMBOOK", "CLIENT")
