@@ -5,7 +5,6 @@ A hash is slow on purpose; the loop does not wait for it, and no other session e
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,8 @@ from gateway.config import Config, ConfigError
 from gateway.connections import Connections
 from gateway.passwords import NotInstalled, check_installed, matches
 
-LATER = 10  # priority: a hash takes the time that orders leave
+LATER = 10  # steps of priority: a hash takes the time that orders leave
+LAST = 19
 SECOND_NS = 1_000_000_000
 
 
@@ -59,4 +59,6 @@ class Gatekeeper:
 
 
 def be_patient() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LATER)
+    """This thread comes after the loop's, also where that runs at real-time or at a low priority."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0) + LATER, LAST))
