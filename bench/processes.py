@@ -71,11 +71,11 @@ class Exchange:
 
 
 @contextmanager
-def exchange(data: Path) -> Iterator[Exchange]:
-    """An exchange with the default rules on free ports, its log in `data`."""
+def exchange(data: Path, durability: str = "disk") -> Iterator[Exchange]:
+    """An exchange with the default rules on free ports, its log in `data`. durability: storage.durability."""
     data.mkdir(parents=True, exist_ok=True)
     config = data.with_suffix(".toml")
-    config.write_text(CONFIG)
+    config.write_text(f'{CONFIG}[storage]\ndurability = "{durability}"\n')
     with process("gateway.cli", "serve", "--config", str(config), "--data", str(data)) as child:
         assert child.stdout is not None
         for line in child.stdout:

@@ -13,6 +13,7 @@ from gateway.attempts import Attempts
 from gateway.clients import Clients, credentials, user_of
 
 AT_ONCE = 2  # passwords compared at a time
+WAITING = 4_096  # attempts; beyond it none is kept of a connection that has left
 REFUSED = "no client of the configuration has this CompID and shows what it has to"
 
 
@@ -85,6 +86,8 @@ class Admission:
             client is not None and client.password_hash and (username or comp_id) == user_of(client, comp_id)
         )
         expected = client.password_hash if known and client is not None else self._clients.stand_in
+        if len(self._waiting) >= WAITING:
+            self._waiting = deque(one for one in self._waiting if self._doors.is_proving(one.number))
         self._waiting.append(Attempt(number, comp_id, address, bool(known), expected, password))
         self._go_on()
         return None

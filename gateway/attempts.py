@@ -60,5 +60,5 @@ def network_of(address: str) -> str:
 
 
 def is_loopback(network: str) -> bool:
-    """An address that is not known (its connection had ended) is nobody's."""
-    return network == "::1" or network.startswith("127.")
+    """An address that is not known, as of a connection that has ended, stands for many."""
+    return network in ("", "::1") or network.startswith("127.")

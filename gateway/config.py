@@ -670,6 +670,6 @@ def fields(value: Struct, *, comments: bool = True) -> list[str]:
             m for m in get_args(get_type_hints(type(value), include_extras=True)[key]) if isinstance(m, Meta)
         )
         lines.append(
-            f"{key} = {text}".ljust(34) + f"# {described.description}" if comments else f"{key} = {text}"
+            f"{key} = {text}".ljust(33) + f" # {described.description}" if comments else f"{key} = {text}"
         )
     return lines

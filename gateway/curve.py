@@ -4,7 +4,7 @@ Key files are those of zmq.auth: NAME.key has the public key, NAME.key_secret bo
 """
 
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,11 +57,10 @@ def read_keys(path: Path) -> KeyPair:
             f"{path}: it has {len(files)} files *{SECRET}; allowed: such a file, or a directory with one"
         )
     try:
+        files[0].read_bytes()  # what zmq.auth raises of one that is not there says nothing
         public, secret = auth.load_certificate(files[0])
     except (OSError, ValueError) as error:
-        why = (
-            error.strerror if isinstance(error, OSError) and error.strerror else "it is no file of CURVE keys"
-        )
+        why = getattr(error, "strerror", None) or "it is no file of CURVE keys"
         raise ConfigError(f"{files[0]}: {why}; quorumbook keys makes one") from None
     if secret is None:
         raise ConfigError(f"{files[0]}: it has no secret key; allowed: a file *{SECRET} of quorumbook keys")
@@ -87,7 +86,7 @@ class Zap:
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
         self._keys = keys
-        self.refused = 0
+        self.refused: Callable[[str], None] = lambda address: None  # who did not get a link
 
     def take(self) -> bool:
         """Answers some. True: more may wait."""
@@ -112,5 +111,5 @@ class Zap:
             key = z85.encode(credentials[0])
             if key.decode() in self._keys:
                 return b"200", b"OK", key
-        self.refused += 1
+        self.refused(address.decode("ascii", "replace"))
         return b"400", b"no client has this key", b""

@@ -21,19 +21,23 @@ LAST = 19
 SECOND_NS = 1_000_000_000
 
 
+def check_library(config: Config) -> None:
+    """Raises ConfigError when there are passwords and nothing to compare them with."""
+    if Clients(config.clients).stand_in:
+        try:
+            check_installed()
+        except NotInstalled as error:
+            raise ConfigError(f"clients: password_hash: {error}") from None
+
+
 class Gatekeeper:
-    """told: called on the loop after each verdict. Raises ConfigError."""
+    """told: called on the loop after each verdict."""
 
     def __init__(self, config: Config, connections: Connections, told: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._told = told
         self._pool = ThreadPoolExecutor(AT_ONCE, "password", initializer=be_patient)
         clients, limits = Clients(config.clients), config.limits
-        if clients.stand_in:
-            try:
-                check_installed()
-            except NotInstalled as error:
-                raise ConfigError(f"clients: password_hash: {error}") from None
         attempts = Attempts(
             limits.connections_per_address, limits.connections_on_loopback, limits.logon_failures_per_minute
         )

@@ -27,7 +27,7 @@ from gateway.connections import Connections
 from gateway.curve import server_keys
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
-from gateway.gatekeeper import Gatekeeper
+from gateway.gatekeeper import Gatekeeper, check_library
 from gateway.genesis import check_members
 from gateway.idle_topics import IdleTopics
 from gateway.member_admin import MemberAdmin
@@ -106,6 +106,9 @@ class Server:
         self._visits = Visits(self._loop, self._finished)
         config = loaded.config
         self._tick_seconds = config.cluster.heartbeat_ms / 1000
+        # Before there is a log: what is wrong with files leaves nothing behind.
+        keys, tls = server_keys(config.network.curve_secret_key_file), server_context(config.network)
+        check_library(config)
         if not has_log(directory):
             endpoints.try_all(loaded)
         with ExitStack() as opened:  # a start that fails leaves nothing open
@@ -116,7 +119,6 @@ class Server:
             opened.callback(self._node.close)
             self._egress = EgressFile(disk.open("egress", create=True))
             opened.callback(self._egress.close)
-            keys = server_keys(config.network.curve_secret_key_file)
             self._sockets = Sockets(keys, Clients(config.clients).keys)
             opened.callback(self._sockets.close)
             self._links = MemberLinks(
@@ -146,7 +148,7 @@ class Server:
                 self.schedule,
                 self._trace,
                 descriptors.kept(config.cluster),
-                server_context(config.network),
+                tls,
                 config.limits,
             )
             self._subscribers = Subscribers(
@@ -220,6 +222,7 @@ class Server:
         found = self._sockets.bind(bind)
         found["fix_tcp"] = await self._tcp.listen(self._loaded.config.network.host, bind)
         if (zap := self._sockets.zap) is not None:
+            zap.refused = self._no_link
             self._loop.add_reader(descriptor(zap.socket), partial(self._visits.visit, zap.take))
             self._loop.call_soon(partial(self._visits.visit, zap.take))
         if taken:
@@ -240,6 +243,15 @@ class Server:
             self._tick()
             self._loop.add_reader(self._node.sync_descriptor, self._synced)
         return endpoints.complete(found)
+
+    def _no_link(self, address: str) -> None:
+        what: dict[str, str | int] = {
+            "transport": "zeromq",
+            "address": address,
+            "why": "no client has its CURVE key",
+        }
+        self._connections.tell("refused", what)
+        self.schedule()
 
     def _signalled(self) -> None:
         if not self._stopping:

@@ -86,6 +86,7 @@ class TcpSessions:
             lambda since_ns: TcpSession(self, since_ns),
             limits.unauthenticated_seconds,
             limits.unauthenticated_connections,
+            self.look_at_descriptors,
             self._no_handshake,
         )
         self._acceptor.start(listener, BACKLOG)
@@ -98,8 +99,7 @@ class TcpSessions:
     def opened(self, transport: asyncio.Transport, since_ns: int = 0) -> int:
         """The number of the connection; 0: it was refused."""
         self._connections.now_ns = time.time_ns()
-        self.look_at_descriptors()
-        if self._crowded:
+        if self.look_at_descriptors():
             transport.abort()
             return 0
         number = self._connections.open(transport, transport.get_extra_info("socket").fileno(), since_ns)
@@ -116,10 +116,11 @@ class TcpSessions:
         self._connections.closed(number)
         self.schedule()
 
-    def look_at_descriptors(self) -> None:
+    def look_at_descriptors(self) -> bool:
+        """Whether hardly one is left."""
         crowded = descriptors.crowded(self._descriptors, self._kept)
         if crowded == self._crowded:
-            return
+            return crowded
         self._crowded = crowded
         if crowded:
             self._trace.warning(
@@ -128,6 +129,7 @@ class TcpSessions:
             )
         else:
             self._trace.info("file descriptors are free again: taking new connections")
+        return crowded
 
     def close(self) -> None:
         """Accepts no more."""

@@ -12,7 +12,8 @@ SHUTDOWN_SECONDS = 2.0  # for the other side to say that it has heard the end
 
 
 class TlsListener:
-    """session: makes the protocol of a client that came at a time. tell: for the trace."""
+    """session: makes the protocol of a client that came at a time. crowded: whether hardly a file descriptor is left.
+    tell: for the trace."""
 
     def __init__(
         self,
@@ -20,12 +21,14 @@ class TlsListener:
         session: Callable[[int], asyncio.Protocol],
         seconds: float,
         most: int,
+        crowded: Callable[[], bool],
         tell: Callable[[str, str], None],
     ) -> None:
         self._context = context
         self._session = session
         self._seconds = seconds
         self._most = most
+        self._crowded = crowded
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._accepting: asyncio.Task[None] | None = None
@@ -45,22 +48,27 @@ class TlsListener:
                 except OSError:  # no descriptor is left
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
-                self._make_room()
+                if not self._has_room():
+                    made.close()
+                    continue
                 task = self._loop.create_task(self._shake(made, address[0]))
                 self._shaking[task] = None
                 task.add_done_callback(self._let_go)
                 await asyncio.sleep(0)  # many that come at once do not hold up the loop
 
-    def _make_room(self) -> None:
-        """The oldest goes: who means it has finished in moments."""
-        if len(self._shaking) < self._most:
-            return
-        oldest = next(iter(self._shaking))
+    def _has_room(self) -> bool:
+        """For one more. The oldest goes for it: who means it has finished in moments."""
+        crowded = self._crowded()
+        if len(self._shaking) < self._most and not crowded:
+            return True
+        oldest = next(iter(self._shaking), None)
+        if oldest is None:
+            return False
         self._let_go(oldest)
         oldest.cancel()
-        self._tell(
-            "", f"{self._most} TLS handshakes are not finished, and another client came: the oldest ends"
-        )
+        bound = "no file descriptor is left" if crowded else f"{self._most} TLS handshakes are not finished"
+        self._tell("", f"{bound}, and another client came: the oldest handshake ends")
+        return True
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         self._shaking.pop(task, None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.admission import AT_ONCE, REFUSED, Admission
+from gateway.admission import AT_ONCE, REFUSED, WAITING, Admission
 from gateway.attempts import Attempts
 from gateway.clients import Clients, credentials, masked
 from gateway.config import Client
@@ -126,6 +126,15 @@ def test_few_passwords_are_compared_at_a_time_and_none_of_who_has_left(world: Wo
     world.doors.there -= {2, 3}
     world.verdict(True)
     assert [password for _, password, _ in world.compared] == [b"p1", b"p4"]
+
+
+def test_attempts_of_who_has_left_do_not_pile_up(world: World) -> None:
+    world.doors.there = set(range(AT_ONCE))
+    for number in range(3 * WAITING):
+        world.doors.there.add(number)
+        world.judge(number, "ALICE", logon(password="x"))
+        world.doors.there.discard(number)
+    assert len(world.admission._waiting) <= WAITING + 1
 
 
 def test_an_address_that_failed_too_often_has_no_more_passwords_compared() -> None:

@@ -15,7 +15,7 @@ def test_an_address_has_so_many_connections_and_no_more_until_one_leaves() -> No
 
 def test_loopback_has_a_bound_of_its_own() -> None:
     attempts = Attempts(elsewhere=1, on_loopback=2, failures=1)
-    for address in ("127.0.0.1", "::1"):
+    for address in ("127.0.0.1", "::1", ""):
         assert attempts.enters(address, 0) == attempts.enters(address, 0) == ""
         assert "has 2 connections" in attempts.enters(address, 0)
 

@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from gateway import passwords
 from gateway.cli import quorumbook
-from gateway.config import parse
+from gateway.config import ConfigError, parse
+from gateway.gatekeeper import check_library
 
 
 def test_a_hash_is_of_its_password_only_and_another_each_time() -> None:
@@ -43,3 +44,11 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("gateway.passwords.find_spec", lambda name: None)
     result = CliRunner().invoke(quorumbook, ["password", "--stdin"], input="secret\n", standalone_mode=False)
     assert "pip install 'quorumbook[secure]'" in str(result.exception)
+
+
+def test_a_configuration_with_passwords_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.passwords.find_spec", lambda name: None)
+    check_library(parse('[[clients]]\ncomp_id = "A"\n', "my.toml").config)
+    hashed = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
+    with pytest.raises(ConfigError, match=r"pip install 'quorumbook\[secure\]'"):
+        check_library(parse(f'[[clients]]\ncomp_id = "A"\npassword_hash = "{hashed}"\n', "my.toml").config)

@@ -103,6 +103,8 @@ def test_without_a_key_that_is_known_there_is_no_link(world: World, key: str) ->
     with world.client(key, "ALICE") as one, pytest.raises(TimeoutError):
         one.logon((141, "Y"), seconds=1.5)
     assert world.ask(command="status")["connections"]["bytes_in"] == before
+    if key:
+        wait_until(lambda: "no client has its CURVE key" in (world.data / "trace.jsonl").read_text())
 
 
 def test_with_a_wrong_key_of_the_server_there_is_no_link(world: World) -> None:
@@ -198,6 +200,27 @@ def test_keys_are_made_for_their_owner_only_and_never_written_over(world: World,
     assert secret.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "No such file"), ("nothing", "it is no file of CURVE keys"), ("public", "it has no secret key")],
+)
+def test_a_file_that_has_no_keys_is_named_and_leaves_no_log(
+    tmp_path: Path, text: str | None, why: str
+) -> None:
+    secret, pair = make_keys(tmp_path / "keys", "server")
+    file = tmp_path / "file"
+    if text is not None:
+        file.write_text(secret.with_suffix(".key").read_text() if text == "public" else text)
+    config = (
+        f'{CONFIG}curve_secret_key_file = "{file}"\n'
+        f'[[clients]]\ncomp_id = "ALICE"\ncurve_public_key = "{pair.public}"\n'
+    )
+    exchange = ExchangeProcess(tmp_path, config=config)
+    with pytest.raises(AssertionError, match=f"network.curve_secret_key_file: {file}: {why}"):
+        exchange.start()
+    assert not list(exchange.data.glob("*.segment"))
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_open_to_a_network_everything_is_protected_and_the_admin_socket_is_not_there(
     network: Network, tmp_path: Path
@@ -230,7 +253,8 @@ def test_open_to_a_network_everything_is_protected_and_the_admin_socket_is_not_t
                     assert three[2].recv(1) == b""
                 for one in three:
                     one.close()
-                assert f"{network.address(2)} has 3 connections" in (world.data / "trace.jsonl").read_text()
+                full = f"{network.address(2)} has 3 connections"
+                wait_until(lambda: full in (world.data / "trace.jsonl").read_text())
             for _ in range(2):
                 with pytest.raises(qb.ConnectError):
                     qb.connect(world.endpoints["fix_tcp"], "TED", password="guess", tls=context, timeout=2)

@@ -152,6 +152,28 @@ def test_handshakes_have_a_bound_and_the_newest_is_served(tmp_path: Path) -> Non
         assert "5 TLS handshakes are not finished" in (exchange.data / "trace.jsonl").read_text()
 
 
+def test_handshakes_leave_descriptors_for_the_exchange_itself(tmp_path: Path) -> None:
+    few = ("/bin/sh", "-c", 'ulimit -n 80; exec "$0" "$@"')
+    with ExchangeProcess(tmp_path, config=configuration(certificate(tmp_path)), wrapper=few) as exchange:
+        port = exchange.port("fix_tcp")
+        with TlsClient(exchange, "CLI", trust(exchange)) as trader:
+            trader.logon((554, PASSWORD))
+            strangers = [socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) for _ in range(100)]
+            wait_until(
+                lambda: "hardly a file descriptor is left" in (exchange.data / "trace.jsonl").read_text()
+            )
+            trader.send_bytes(trader.order("t1", "buy", 1, "1.00"))
+            assert trader.expect("8")[150] == "0"
+            assert exchange.ask(command="status")["accepting"]
+            for stranger in strangers:
+                stranger.close()
+            wait_until(
+                lambda: "file descriptors are free again" in (exchange.data / "trace.jsonl").read_text()
+            )
+            with TlsClient(exchange, "ALICE", trust(exchange)) as newcomer:
+                newcomer.logon((554, PASSWORD))
+
+
 def test_who_does_not_read_is_cut_off_and_little_is_kept_for_it(exchange: ExchangeProcess) -> None:
     def counts() -> dict[str, int]:
         found: dict[str, int] = exchange.ask(command="status")["connections"]
