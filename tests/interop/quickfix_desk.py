@@ -179,9 +179,16 @@ class QuickFixDesk:
 
     def stored(self) -> tuple[int, int]:
         """What it sends next and what it expects next, by its store."""
-        (file,) = (self._directory / "store").glob("*.seqnums")
-        sender, target = file.read_text().split(":")
+        sender, target = self._stored().read_text().split(":")
         return int(sender), int(target)
+
+    def store(self, sender: int, target: int) -> None:
+        """Other numbers, while it does not run."""
+        self._stored().write_text(f"{sender:010} : {target:010}")
+
+    def _stored(self) -> Path:
+        (file,) = (self._directory / "store").glob("*.seqnums")
+        return file
 
     # ------------------------------------------------------------ what it is told to do
 

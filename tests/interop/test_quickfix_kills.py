@@ -51,7 +51,7 @@ def where(cluster: ClusterProcesses, desk: QuickFixDesk) -> int:
 
 @pytest.mark.timeout(1800)
 def test_ten_failovers(tmp_path: Path, desk: Start) -> None:
-    """Each time the replica that QuickFIX is connected to is killed, whether it leads or follows."""
+    """Each time the replica that QuickFIX is connected to is killed; in every other round it leads."""
     with ClusterProcesses(tmp_path) as cluster:
         cluster.begin(free_members(3), lambda id, config: at_tcp_port(config))
         trader = desk("TRADER", *(one.port("fix_tcp") for one in cluster.members.values()))
@@ -59,12 +59,13 @@ def test_ten_failovers(tmp_path: Path, desk: Start) -> None:
         for other in others:
             other.arrive()
         trader.wait_for_logon()
-        led = 0
         for failover in range(FAILOVERS):
             with trading([trader, *others]):
                 wait_for_more([trader, *others], MORE)
-                leader, victim = cluster.leader(), where(cluster, trader)
-                led += victim == leader
+                victim = where(cluster, trader)
+                leader = victim if failover % 2 else victim % 3 + 1
+                if cluster.leader() != leader:
+                    cluster.succeed("transfer", str(leader))
                 cluster.members[victim].kill()
                 trader.wait_for_logon(failover + 2)
                 wait_for_more([trader, *others], MORE)
@@ -75,10 +76,7 @@ def test_ten_failovers(tmp_path: Path, desk: Start) -> None:
         for other in others:
             other.close()
     assert trader.logons == 1 + FAILOVERS
-    assert 0 < led < FAILOVERS
-    print(
-        f"{FAILOVERS} failovers, {led} of the leader; {len(trader.names)} orders, {len(trader.received)} reports"
-    )
+    print(f"{FAILOVERS} failovers; {len(trader.names)} orders, {len(trader.received)} reports")
 
 
 @pytest.mark.timeout(600)

@@ -129,24 +129,25 @@ def test_numbers_go_on_after_a_logout(buyer: QuickFixDesk) -> None:
     buyer.order("b1", "buy", 1, "10.00")
     assert buyer.next()[150] == "0"
     sender, target = buyer.numbers()
-    buyer.log_out()
-    assert buyer.numbers() == (sender + 1, target + 1)
-    buyer.log_on()
+    buyer.stop()
+    assert buyer.stored() == (sender + 1, target + 1)
+    buyer.start()
+    buyer.wait_for_logon(2)
     assert buyer.numbers() == (sender + 2, target + 2)
     buyer.cancel("b2", "b1", "buy")
     assert told(buyer.next(), 150, 41) == ["4", "b1"]
 
 
-def test_numbers_go_on_after_a_clean_end_and_after_a_kill_of_the_client(buyer: QuickFixDesk) -> None:
+def test_numbers_go_on_after_a_kill_of_the_client(buyer: QuickFixDesk) -> None:
     """A report that it was at when it was killed it asks for again."""
-    for number, end in enumerate((buyer.stop, buyer.kill)):
+    for number in range(3):
         buyer.order(f"b{number}", "buy", 1, "10.00")
         assert buyer.next()[150] == "0"
-        end()
+        buyer.kill()
         buyer.start()
         buyer.wait_for_logon(number + 2)
-    buyer.finish()
-    assert [message[11] for message in buyer.received if message.get(43) != "Y"] == ["b0", "b1"]
+        buyer.finish()
+    assert [message[11] for message in buyer.received if message.get(43) != "Y"] == ["b0", "b1", "b2"]
 
 
 def test_numbers_begin_anew_with_every_logon_that_says_so(exchange: ExchangeProcess, desk: Start) -> None:
