@@ -42,6 +42,7 @@ COMMANDS = {
     "orders": ("gateway.order_commands", "List a session's open orders."),
     "book": ("gateway.book_commands", "Show a symbol's order book."),
     "watch": ("gateway.book_commands", "Watch a symbol's book and trades live."),
+    "fix": ("gateway.fix_commands", "Print FIX logs with names of tags and values."),
     "bench": ("gateway.bench_command", "Measure speed beside its floors."),
 }
 GROUPS = {
@@ -50,7 +51,8 @@ GROUPS = {
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
     "Market": ("book", "watch"),
-    "Tests": ("bench", "fix-echo"),
+    "FIX": ("fix", "fix-echo"),
+    "Tests": ("bench",),
 }
 click.rich_click.COMMAND_GROUPS = {
     "quorumbook": [{"name": name, "commands": list(commands)} for name, commands in GROUPS.items()]

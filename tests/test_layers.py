@@ -48,6 +48,7 @@ EDGE = {
     "gateway/subscribers.py",
     "gateway/recover_command.py",
     "gateway/fix_echo_command.py",
+    "gateway/fix_commands.py",
     "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",
