@@ -38,6 +38,9 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
     if sessions.rules >= 2:
         number(text, sessions.settings.application)
         number(text, sessions.settings.reset_on_logon)
+        number(text, sessions.settings.messages_per_second)
+        number(text, sessions.settings.reset_minute)
+        number(text, sessions.next_reset_ns)
     string(text, sessions.settings.comp_id, sessions.settings.comp_id_length)
     number(text, sessions.count)
     for i in range(sessions.count):
@@ -59,6 +62,9 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
         number(text, s.cancel_on_disconnect)
         number(text, s.grace_ns)
         number(text, s.grace_deadline_ns)
+        if sessions.rules >= 2:
+            number(text, s.due_ns[0])
+            number(text, s.due_ns[1])
     return 0
 
 

@@ -218,6 +218,19 @@ class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
             description="a count, 0 to 1000000; a Logon that would make more is refused, 0 = no bound",
         ),
     ] = 10_000
+    messages_per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=inputs.MAX_RATE,
+            description="a count, 0 to 1000000: application messages of a session, and twice as many cancels; 0 = no "
+            "bound",
+        ),
+    ] = 0
+    daily_reset: Annotated[
+        str,
+        Meta(description='a time of day, UTC, such as "21:30": all sequence numbers begin anew; "" = never'),
+    ] = ""
 
 
 class Instrument(Struct, frozen=True, forbid_unknown_fields=True):

@@ -68,6 +68,8 @@ cdef struct Connection:
     Buffer out              # encoded, not handed to the transport yet
     uint64_t turn           # the turn that `taken` counts for
     size_t taken            # bytes taken from it in that turn
+    int64_t second          # of now_ns, that `messages` counts for
+    uint32_t messages       # taken from it in that second
     size_t noise            # bytes taken from it that were no message, before its Logon
     int64_t opened_ns       # when it came; a connection that never logs on is closed
     int64_t alive_ns        # ZeroMQ: when it was last heard, or found alive

@@ -9,6 +9,7 @@ from gateway.records cimport InputHead, MessageHead
 cdef class Connections(Entrance):
     cdef uint64_t turn
     cdef public bint carries    # the rules that hold have bodies as text
+    cdef public uint32_t most_messages  # of a connection in a second, beyond which it is cut off; 0 = no bound
 
     cdef bint full(self) noexcept
     cdef int frame_received(self, bytes key, const uint8_t* data, size_t size) except -1
@@ -21,3 +22,4 @@ cdef class Connections(Entrance):
     cdef bint frees(self, bytes comp_id) except -1
     cdef bint starts_over(self, Connection* c, const uint8_t* data, size_t size) except -1
     cdef int refill(self) except -1
+    cdef bint floods(self, Connection* c) noexcept

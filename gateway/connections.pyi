@@ -16,6 +16,7 @@ class TcpTransport(Protocol):
 
 class Connections(Entrance):
     carries: bool
+    most_messages: int
     explains: bool
     def __init__(self, sessions: Callable[[bytes], tuple[int, int]], store: Store) -> None: ...
     def open(self, transport: TcpTransport, descriptor: int = -1, since_ns: int = 0) -> int: ...

@@ -244,6 +244,9 @@ cdef class Connections(Entrance):
             if self.frees(comp_id):
                 return self.message(c, data, length)    # once more, behind the disconnect
             self.logon(c, head, comp_id)
+        elif self.most_messages and self.floods(c):
+            self.cut(c, f"sends more than {self.most_messages} messages a second")
+            return True
         else:
             head.session = c.session
             head.epoch = c.epoch
@@ -290,6 +293,13 @@ cdef class Connections(Entrance):
         return (message.flags & FLAG_WRONG_COMP_ID != 0
                 or message.flags & (FLAG_RESET_SEQ_NUM | FLAG_POSS_DUP) == 0
                 or self.gone(c))
+
+    cdef bint floods(self, Connection* c) noexcept:
+        if c.second != self.now_ns // SECOND:
+            c.second = self.now_ns // SECOND
+            c.messages = 0
+        c.messages += 1
+        return c.messages > self.most_messages
 
     # ------------------------------------------------------------ a turn
 

@@ -43,6 +43,8 @@ class Exchange:
     @property
     def echoes(self) -> bool: ...
     @property
+    def messages_per_second(self) -> int: ...
+    @property
     def between_entries(self) -> bool:
         """No entry is half applied."""
     @property

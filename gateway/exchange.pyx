@@ -233,7 +233,10 @@ cdef class Exchange:
                 self.orders.work()
                 budget -= 256
             elif not self.deadlines_done:
-                if self.state.due(&timer):
+                if self._reset_is_due():
+                    self.state.input_number += 1
+                    self.state.reset_all()
+                elif self.state.due(&timer):
                     self.state.input_number += 1    # time is an input: what comes of it has a number of its own
                     if timer.kind == TIMER_GRACE:
                         self.orders.cancel_all(self.state.by_id(timer.session))
@@ -256,6 +259,9 @@ cdef class Exchange:
                 budget -= 1
             if budget <= 0:
                 return False
+
+    cdef inline bint _reset_is_due(self) noexcept nogil:
+        return self.state.next_reset_ns != INT64_MIN and self.state.next_reset_ns <= self.state.now_ns
 
     cdef void _look_ahead(self) noexcept nogil:
         # Up to FAR inputs ahead the names of a message are asked for, then its order, then what the engine has of it.
@@ -364,7 +370,7 @@ cdef class Exchange:
                 return self.state.logon(m)
             return self.state.refuse(head, b"the first message must be a Logon")
         if (m.order != NULL and head.verdict == NOT_REJECTED and self.state.settings.sending_time_ns == 0
-                and m.fields.more == 0 and in_sequence(s, m.fields)):
+                and m.fields.more == 0 and self.state.settings.messages_per_second == 0 and in_sequence(s, m.fields)):
             s.inbound += 1
             self.state.heard(s)
             return self.orders.act(s, coming)
@@ -374,6 +380,8 @@ cdef class Exchange:
             return self.echo.act(s, m)
         if m.fields.more & (ROUTED_FROM | ROUTED_TO):
             return self.orders.refuse_routed(s, m)
+        if self.state.settings.messages_per_second and self.state.exceeds_rate(s, m.fields.msg_type):
+            return self.orders.refuse_rate(s, coming)
         return 0 if self.orders.answer_resent(s, coming) else self.orders.act(s, coming)
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:
@@ -439,6 +447,9 @@ cdef class Exchange:
         if self.state.rules >= 2:
             self.state.settings.application = body.application
             self.state.settings.reset_on_logon = body.reset_on_logon
+            self.state.settings.messages_per_second = body.messages_per_second
+            self.state.settings.reset_minute = body.reset_minute
+            self.state.set_next_reset()
         self.state.settings.comp_id_length = body.comp_id_length
         memcpy(self.state.settings.comp_id, body + 1, body.comp_id_length)
         self.orders.window = body.closed_cl_ord_ids
@@ -561,6 +572,11 @@ cdef class Exchange:
     def echoes(self) -> bool:
         """Its application is not an exchange's: every application message comes back."""
         return self.state.settings.application == APPLICATION_ECHO
+
+    @property
+    def messages_per_second(self) -> int:
+        """Application messages that a session may send; 0 = no bound."""
+        return self.state.settings.messages_per_second
 
     @property
     def between_entries(self) -> bool:

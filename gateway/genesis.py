@@ -20,6 +20,13 @@ def whole(loaded: Loaded) -> bytes:
     return payload
 
 
+def rules_of(loaded: Loaded) -> int:
+    """The first version of the rules that knows all that the genesis says."""
+    settings = inputs.read_setting(loaded.genesis[0])
+    newer = ("echo", "reset_on_logon", "messages_per_second", "daily_reset")
+    return 2 if any(settings[key] for key in newer) else 1
+
+
 def check(loaded: Loaded, payload: bytes) -> None:
     """payload: the log's genesis entry. Raises ConfigError with the key's name."""
     logged = list(inputs.split(payload))

@@ -3,6 +3,7 @@
 Every function returns the bytes of one Input; a log entry's payload is Inputs end to end.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,11 +18,12 @@ MAX_COMP_ID = 64
 MAX_SYMBOL = 32
 NOT_REJECTED = 255
 MAX_INCREMENT = 10**15
+MAX_RATE = 1_000_000  # messages a second
 MAX_DIGITS = 40  # on either side of the point: more than any value has, few enough to compute with
 
 _HEAD = struct.Struct("<IBBHIIQIIq")
 _INSTRUMENT = struct.Struct("<8qbbB13x")
-_SETTING = struct.Struct("<IBBBBIIB3xII4x")
+_SETTING = struct.Struct("<IBBBBIIBxHIII")
 _PAIR = struct.Struct("<II")
 
 Number = Decimal | int | str
@@ -89,6 +91,8 @@ def setting(
     max_sessions: int = 10_000,
     echo: bool = False,
     reset_on_logon: bool = False,
+    messages_per_second: int = 0,
+    daily_reset: str = "",
 ) -> bytes:
     """Defaults of sessions. ValueError names the argument and what is allowed.
 
@@ -96,18 +100,22 @@ def setting(
     SendingTime (52) may be from the exchange's time; 0 = not judged. max_sessions: a Logon that would make one more
     is refused; 0 = no bound, as in a log from before there was one. echo: application messages come back, nothing is
     traded. reset_on_logon: a Logon that opens a connection sets both sequence numbers to 1.
+    messages_per_second: application messages that a session may send, and twice as many cancels; 0 = no bound.
+    daily_reset: when (UTC, such as "21:30") the sequence numbers of all sessions begin anew; "" = never.
     """
     name = _name("comp_id", comp_id, MAX_COMP_ID)
     for key, value in (
         ("grace_ms", grace_ms), ("closed_cl_ord_ids", closed_cl_ord_ids),
         ("max_heartbeat_seconds", max_heartbeat_seconds), ("sending_time_seconds", sending_time_seconds),
-        ("max_sessions", max_sessions),
+        ("max_sessions", max_sessions), ("messages_per_second", messages_per_second),
     ):  # fmt: skip
-        if not 0 <= value < 2**32 - 1:
-            raise ValueError(f"{key} must be 0 to {2**32 - 2}, not {value}")
+        most = MAX_RATE if key == "messages_per_second" else 2**32 - 2
+        if not 0 <= value <= most:
+            raise ValueError(f"{key} must be 0 to {most}, not {value}")
     body = _SETTING.pack(
         grace_ms, 2 if cancel_on_disconnect else 1, int(open_to_any), int(echo), int(reset_on_logon),
-        closed_cl_ord_ids, max_heartbeat_seconds, len(name), sending_time_seconds, max_sessions,
+        closed_cl_ord_ids, max_heartbeat_seconds, len(name), _minute(daily_reset), sending_time_seconds, max_sessions,
+        messages_per_second,
     )  # fmt: skip
     return _input(SETTING, body + name)
 
@@ -148,6 +156,16 @@ def instrument(
         price, quantity, lot, least, most, low, high, distance, price_exponent, quantity_exponent, len(name)
     )
     return _input(INSTRUMENT, body + name)
+
+
+def _minute(time: str) -> int:
+    """Of the day, counted from 1; 0 for no time."""
+    if not time:
+        return 0
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", time)
+    if match is None:
+        raise ValueError(f'daily_reset must be a time of day such as "21:30", or "", not {_shown(time)}')
+    return int(match[1]) * 60 + int(match[2]) + 1
 
 
 def _name(key: str, value: str, limit: int) -> bytes:
@@ -228,7 +246,7 @@ def genesis_of(payload: bytes) -> bytes:
 
 def read_setting(record: bytes) -> dict[str, Any]:
     """The arguments of setting()."""
-    grace_ms, cancel, open_to_any, echo, reset, closed, heartbeat, length, window, sessions = (
+    grace_ms, cancel, open_to_any, echo, reset, closed, heartbeat, length, minute, window, sessions, rate = (
         _SETTING.unpack_from(record, _HEAD.size)
     )
     tail = _HEAD.size + _SETTING.size
@@ -236,6 +254,8 @@ def read_setting(record: bytes) -> dict[str, Any]:
         "comp_id": record[tail : tail + length].decode(), "cancel_on_disconnect": cancel == 2, "grace_ms": grace_ms,
         "open_to_any": bool(open_to_any), "closed_cl_ord_ids": closed, "max_heartbeat_seconds": heartbeat,
         "sending_time_seconds": window, "max_sessions": sessions, "echo": bool(echo), "reset_on_logon": bool(reset),
+        "messages_per_second": rate,
+        "daily_reset": f"{(minute - 1) // 60:02}:{(minute - 1) % 60:02}" if minute else "",
     }  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from gateway.order_pool cimport (
 )
 from gateway.reasons cimport (
     CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
-    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
+    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES,
+    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
     UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason,
     ord_rej_reason, text_of,
 )
@@ -106,6 +107,23 @@ cdef class Orders(MassRequests):
         return self.sessions.business_reject(
             s, m, reason, ROUTED, text_of(ROUTED), m.strings, 0 if m.order == NULL else m.order.cl_ord_id_length
         )
+
+    cdef int refuse_rate(self, Session* s, const Expected* coming) except -1 nogil:
+        # Its ClOrdID is not used up, nothing is looked at.
+        cdef const Message* m = &coming.message
+        cdef uint8_t type = m.fields.msg_type
+        cdef Request q
+        cdef uint32_t found
+        if type != MSG_NEW_ORDER and type != MSG_CANCEL_REQUEST and type != MSG_REPLACE_REQUEST:
+            return self.sessions.business_reject(
+                s, m, BUSINESS_OTHER, TOO_MANY_MESSAGES, text_of(TOO_MANY_MESSAGES), m.strings,
+                0 if m.order == NULL else m.order.cl_ord_id_length
+            )
+        q = request_of(coming)
+        if type == MSG_NEW_ORDER:
+            return self._refuse_new(s, &q, TOO_MANY_MESSAGES)
+        found = find_name(self, s, q.orig_cl_ord_id, q.body.orig_cl_ord_id_length, q.orig_hash)
+        return self._refuse_change(s, m, &q, named_order(self, found) if found else 0, TOO_MANY_MESSAGES)
 
     cdef void foresee_names(self, Expected* coming, const Session* session) noexcept nogil:
         cdef const OrderBody* body = coming.message.order

@@ -25,6 +25,7 @@ cpdef enum GatewayReason:
     NO_SUCH_ORDER = 117             # neither ClOrdID nor OrderID names an order of this session
     NO_OPEN_ORDERS = 118            # nothing for a mass status request to report
     ROUTED = 119                    # on behalf of somebody else, or for somebody else
+    TOO_MANY_MESSAGES = 120         # in a second of log time
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect

@@ -156,10 +156,11 @@ cdef struct SettingBody:  # 32 bytes, INPUT_SETTING: defaults for sessions made 
     uint32_t closed_cl_ord_ids  # how many ClOrdIDs of closed orders a session remembers
     uint32_t max_heartbeat_seconds
     uint8_t comp_id_length      # tail: the exchange's own CompID
-    uint8_t reserved_17[3]
+    uint8_t reserved_17
+    uint16_t reset_minute       # of the day (UTC), + 1: all sessions begin anew then; 0 = never; from rules 2 on
     uint32_t sending_time_seconds  # how far SendingTime may be from the entry's time; 0 = not judged
     uint32_t max_sessions       # a Logon that would make one more is refused; 0 = no bound
-    uint8_t reserved_28[4]
+    uint32_t messages_per_second    # of a session; of cancels twice as many; 0 = no bound; from rules 2 on
 
 cdef enum Application:          # what acts on application messages
     APPLICATION_EXCHANGE = 0

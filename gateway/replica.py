@@ -17,7 +17,7 @@ from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
-from gateway.genesis import check, whole
+from gateway.genesis import check, rules_of, whole
 from gateway.intake import REPEATS, Intake, Links
 from gateway.rules import TEXT_BODIES, Activation
 from replication.files import LogError
@@ -25,6 +25,7 @@ from replication.messages import Entry, Message
 from replication.node import Node
 from replication.snapshots import Snapshot
 
+FLOOD = 10  # times its bound on messages a second: who sends more is cut off
 LIGHT = 4096  # payload bytes of an entry of a few inputs
 STEP = 4096  # inputs (or pieces of one long input) applied before the loop breathes
 TIMER_AGAIN_NS = 10_000_000  # between two entries for the time that passes
@@ -74,6 +75,7 @@ class Replica:
         self._give_way = give_way
         self._monotonic_ns = monotonic_ns
         self._loaded: Loaded | None = None
+        self._genesis_term = 0  # in which genesis was proposed last
         self._prepared_term = 0  # the last term that this member led and prepared
         self._timed: tuple[int | None, int] = (None, 0)  # the deadline that a timer was entered for, and when
         self._committed: deque[Entry] = deque()
@@ -262,13 +264,20 @@ class Replica:
             return
         self._prepared_term = node.term
         self._activation.look(exchange.rules)
-        if not self._genesis:
-            assert self._loaded is not None
-            node.propose(whole(self._loaded))
+        self._enter_genesis()
         members = node.membership.ids
         for incarnation, member, _, _ in exchange.gateways():
             if member not in members:
                 node.propose(inputs.gateway_lost(incarnation))
+
+    def _enter_genesis(self) -> None:
+        """In an empty log, once a term, as soon as there are the rules that it needs."""
+        if self._genesis or self._genesis_term == self.node.term:
+            return
+        assert self._loaded is not None
+        if rules_of(self._loaded) <= self._activation.coming(self.exchange.rules):
+            self._genesis_term = self.node.term
+            self.node.propose(whole(self._loaded))
 
     @property
     def _leads(self) -> bool:
@@ -291,6 +300,7 @@ class Replica:
             self._turn_log()
         if self._leads:
             self._activation.look(self.exchange.rules)
+            self._enter_genesis()
         if not self.node.alone:
             now = self._monotonic_ns()
             if now - self._rested_ns < PATIENCE_NS:  # who stood still itself could hear nobody
@@ -386,6 +396,7 @@ class Replica:
         """Looks at what an entry means for this gateway."""
         connections = self.connections
         connections.carries = self.exchange.rules >= TEXT_BODIES
+        connections.most_messages = FLOOD * self.exchange.messages_per_second
         if not self._genesis:
             self._look_for_genesis([entry])
             connections.comp_id = self.exchange.comp_id

@@ -54,6 +54,11 @@ class Activation:
         self._newest = newest
         self._proposed = (0, 0)  # (term, version): once is enough
 
+    def coming(self, rules: int) -> int:
+        """What holds for an entry that is proposed now. rules: that hold."""
+        term, version = self._proposed
+        return max(rules, version) if term == self._node.term else rules
+
     def look(self, rules: int) -> None:
         """When everything of the terms before the leader's own is applied. rules: that hold."""
         node = self._node

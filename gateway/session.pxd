@@ -51,6 +51,7 @@ cdef struct Session:
     int64_t heartbeat_ns        # HeartBtInt; 0 = none, silence is not judged
     int64_t grace_ns
     int64_t grace_deadline_ns   # EMPTY_TIME = none
+    int64_t due_ns[2]           # of orders and of cancels: when the next one is due, were they sent evenly
     int64_t armed_ns[4]         # TimerKind -> the deadline of its live node in the heap; EMPTY_TIME = none
     uint8_t connected
     uint8_t test_pending        # our TestRequest is not answered yet
@@ -73,6 +74,8 @@ cdef struct Settings:
     uint32_t closed_cl_ord_ids
     uint32_t max_heartbeat_seconds
     uint32_t max_sessions
+    uint32_t messages_per_second    # 0 = no bound
+    uint16_t reset_minute       # of the day, + 1; 0 = never
     uint8_t cancel_on_disconnect
     uint8_t open_to_any
     uint8_t application         # Application
@@ -101,6 +104,7 @@ cdef class Sessions:
     cdef Settings settings
     cdef int64_t now_ns         # of the current entry
     cdef uint32_t rules         # the version that holds
+    cdef int64_t next_reset_ns  # of all sessions' numbers; EMPTY_TIME = none
     cdef uint64_t input_number  # the last input taken or deadline performed
 
     cdef Session* by_id(self, uint32_t id) noexcept nogil                   # NULL: none
@@ -122,6 +126,10 @@ cdef class Sessions:
     cdef int disconnect(self, Session* s) except -1 nogil
     cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one
     cdef int restart_clocks(self) except -1 nogil                           # a new term began
+
+    cdef bint exceeds_rate(self, Session* s, uint8_t msg_type) noexcept nogil  # else it is counted
+    cdef void set_next_reset(self) noexcept nogil
+    cdef int reset_all(self) except -1 nogil                                # it is next_reset_ns
 
     cdef int due(self, Timer* timer) except -1 nogil                        # 1: one at or before now_ns, taken
     cdef int perform(self, const Timer* timer) except -1 nogil              # of kind HEARTBEAT or SILENCE

@@ -19,13 +19,15 @@ from gateway.records cimport (
     EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND,
     FLAG_BEGIN_STRING, FLAG_GAP_FILL, FLAG_NO_ORIG_SENDING_TIME, FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM,
     FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, HAS_STATED_TAG, MAX_COMP_ID, MAX_TEXT,
-    MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
+    MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST,
+    MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
     MSG_TEST_REQUEST, NOT_REJECTED,
 )
 from gateway.timers cimport Timer, timers_pop, timers_push
 
 cdef enum:
     SECOND = 1000000000
+    CANCELS = 2                 # so many times as often as other messages
     RETRY_SECONDS = 30          # a gap is asked for again after the heartbeat interval, or this when there is none
     REQUIRED_TAG_MISSING = 1    # SessionRejectReason (373)
     VALUE_IS_INCORRECT = 5
@@ -34,6 +36,8 @@ cdef enum:
     OTHER_REASON = 99
 
 cdef int64_t EMPTY_TIME = INT64_MIN
+cdef int64_t MINUTE = 60 * <int64_t> SECOND
+cdef int64_t DAY = 24 * 60 * MINUTE
 
 
 cdef inline size_t padded(size_t size) noexcept nogil:
@@ -54,6 +58,7 @@ cdef int no_memory() except -1 nogil:
 cdef class Sessions:
     def __cinit__(self, Outbox outbox not None) -> None:
         self.outbox = outbox
+        self.next_reset_ns = EMPTY_TIME
 
     def __dealloc__(self) -> None:
         cdef uint32_t i
@@ -562,6 +567,37 @@ cdef class Sessions:
         fields.reject_reason = NOT_REJECTED
         return 0
 
+    # ------------------------------------------------------------ bounds
+
+    cdef bint exceeds_rate(self, Session* s, uint8_t msg_type) noexcept nogil:
+        # The generic cell rate algorithm (ITU-T I.371, annex A) in log time: a second's worth may come at once. A
+        # cancel takes risk away, so those have a measure of their own.
+        cdef bint cancels = msg_type == MSG_CANCEL_REQUEST or msg_type == MSG_MASS_CANCEL_REQUEST
+        cdef int64_t interval = SECOND // (self.settings.messages_per_second * (CANCELS if cancels else 1))
+        cdef int64_t due = s.due_ns[cancels] if s.due_ns[cancels] > self.now_ns else self.now_ns
+        if due - self.now_ns > SECOND - interval:
+            return True
+        s.due_ns[cancels] = due + interval
+        return False
+
+    cdef void set_next_reset(self) noexcept nogil:
+        # The first such minute after now.
+        cdef int64_t minute = self.settings.reset_minute
+        self.next_reset_ns = EMPTY_TIME
+        if minute:
+            self.next_reset_ns = self.now_ns // DAY * DAY + (minute - 1) * MINUTE
+            if self.next_reset_ns <= self.now_ns:
+                self.next_reset_ns += DAY
+
+    cdef int reset_all(self) except -1 nogil:
+        cdef uint32_t i
+        for i in range(self.count):
+            if self.table[i].connected:
+                self._logout(self.table[i], b"the sequence numbers begin anew: log on with MsgSeqNum (34) 1")
+            self._reset(self.table[i])
+        self.set_next_reset()
+        return 0
+
     # ------------------------------------------------------------ deadlines
 
     cdef int64_t _deadline(self, const Session* s, uint32_t kind) noexcept nogil:
@@ -611,7 +647,10 @@ cdef class Sessions:
         return 0
 
     cdef int64_t next_deadline(self) except? -1 nogil:
-        return self.timers.nodes[0].deadline_ns if self._settle_first() else EMPTY_TIME
+        cdef int64_t first = self.timers.nodes[0].deadline_ns if self._settle_first() else EMPTY_TIME
+        if first == EMPTY_TIME or (self.next_reset_ns != EMPTY_TIME and self.next_reset_ns < first):
+            return self.next_reset_ns
+        return first
 
     cdef int due(self, Timer* timer) except -1 nogil:
         cdef Session* s

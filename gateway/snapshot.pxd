@@ -1,7 +1,7 @@
 # The bytes of an exchange's snapshot; docs/snapshot-format.md is the same for people. Little endian, every part a
 # multiple of 8 bytes, every unused byte zero.
 
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     SNAPSHOT_VERSION = 1
@@ -47,6 +47,12 @@ cdef struct StateImage:         # 136 bytes
     uint8_t reset_on_logon
     uint8_t comp_id[64]
 
+cdef struct StateMore:          # 16 bytes, behind it from rules 2 on
+    int64_t next_reset_ns
+    uint32_t messages_per_second
+    uint16_t reset_minute
+    uint8_t reserved[2]
+
 cdef struct GatewayImage:       # 24 bytes
     uint64_t last_number
     uint64_t nonce
@@ -84,6 +90,9 @@ cdef struct SessionImage:       # 168 bytes
     int64_t grace_ns
     int64_t grace_deadline_ns
     uint8_t comp_id[64]
+
+cdef struct SessionMore:        # 16 bytes, behind it from rules 2 on
+    int64_t due_ns[2]
 
 cdef struct SlotImage:          # 16 bytes, at the start of an order and of an alias; at the end their strings, padded
     uint32_t slot

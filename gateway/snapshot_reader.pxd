@@ -29,6 +29,7 @@ cdef class SnapshotReader:
 
     # In this order; the gateways, which are the exchange's own, after the state.
     cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, uint64_t* skipped_inputs) except -1
+    cdef int _read_more_state(self, Sessions sessions) except -1
     cdef int read_machine(self, Machine machine) except -1
     cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1
     cdef int read_sessions(self, Sessions sessions) except -1 nogil

@@ -8,7 +8,7 @@ ValueError with the byte offset of what is wrong, NewerRules, and MemoryError; w
 thrown away.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from engine.machine cimport Machine
@@ -23,7 +23,8 @@ from gateway.orders cimport Orders
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
-    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SlotImage, SnapshotHeader, StateImage,
+    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage,
+    StateMore,
 )
 from replication.checksum cimport crc32c
 
@@ -36,6 +37,11 @@ cdef inline bint is_zero(const uint8_t* data, size_t size) noexcept nogil:
         if data[i]:
             return False
     return True
+
+
+cdef enum:
+    MINUTES = 24 * 60           # of a day
+    MAX_RATE = 1000000          # messages a second
 
 
 cdef class SnapshotReader:
@@ -154,10 +160,23 @@ cdef class SnapshotReader:
         sessions.settings.reset_on_logon = image.reset_on_logon
         sessions.settings.comp_id_length = image.comp_id_length
         memcpy(sessions.settings.comp_id, image.comp_id, sizeof(image.comp_id))
+        if self.header.rules_version >= 2:
+            self._read_more_state(sessions)
         orders.exec_id = image.exec_id
         feed.input_number = image.feed_input_number
         feed.time_ns = image.feed_time_ns
         skipped_inputs[0] = image.skipped_inputs
+        return 0
+
+    cdef int _read_more_state(self, Sessions sessions) except -1:
+        cdef StateMore more
+        memcpy(&more, self.more(sizeof(StateMore)), sizeof(StateMore))
+        if (more.messages_per_second > MAX_RATE or more.reset_minute > MINUTES or not is_zero(more.reserved, 2)
+                or (more.reset_minute == 0) != (more.next_reset_ns == INT64_MIN)):
+            self.wrong(b"settings that cannot be")
+        sessions.next_reset_ns = more.next_reset_ns
+        sessions.settings.messages_per_second = more.messages_per_second
+        sessions.settings.reset_minute = more.reset_minute
         return 0
 
     cdef int read_machine(self, Machine machine) except -1:
@@ -244,6 +263,8 @@ cdef class SnapshotReader:
         memcpy(s.comp_id, image.comp_id, sizeof(image.comp_id))
         s.open_count = image.open_count
         s.closed_count = image.closed_count
+        if self.header.rules_version >= 2:
+            memcpy(s.due_ns, self.more(sizeof(SessionMore)), sizeof(s.due_ns))
         if sessions.by_name(s.comp_id, s.comp_id_length) != NULL:
             self.wrong(b"a CompID twice")
         if s.connected and sessions.on_connection(s.incarnation, s.connection) != NULL:

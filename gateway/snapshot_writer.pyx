@@ -20,7 +20,8 @@ from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_le
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
     AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
-    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SlotImage, SnapshotHeader, StateImage,
+    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage,
+    StateMore,
 )
 
 cdef enum:
@@ -116,6 +117,7 @@ cdef class SnapshotWriter:
     cdef int _write_state(self, uint64_t skipped_inputs) except -1:
         cdef const Settings* settings = &self.sessions.settings
         cdef StateImage* image
+        cdef StateMore* more
         self.open_section(STATE)
         image = <StateImage*> self.text.reserve(sizeof(StateImage))
         image.input_number = self.sessions.input_number
@@ -133,6 +135,11 @@ cdef class SnapshotWriter:
         image.reset_on_logon = settings.reset_on_logon
         image.comp_id_length = settings.comp_id_length
         memcpy(image.comp_id, settings.comp_id, settings.comp_id_length)
+        if self.sessions.rules >= 2:
+            more = <StateMore*> self.text.reserve(sizeof(StateMore))
+            more.next_reset_ns = self.sessions.next_reset_ns
+            more.messages_per_second = settings.messages_per_second
+            more.reset_minute = settings.reset_minute
         return self.close_section(1)
 
     cdef int _write_machine(self) except -1:
@@ -215,6 +222,8 @@ cdef class SnapshotWriter:
         image.grace_ns = s.grace_ns
         image.grace_deadline_ns = s.grace_deadline_ns
         memcpy(image.comp_id, s.comp_id, s.comp_id_length)
+        if self.sessions.rules >= 2:
+            memcpy((<SessionMore*> self.text.reserve(sizeof(SessionMore))).due_ns, s.due_ns, sizeof(s.due_ns))
         return 0
 
     cdef uint32_t _write_orders(self) except? 0 nogil:

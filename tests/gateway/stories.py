@@ -34,7 +34,10 @@ HIDDEN = {"8", "9", "10", "49", "52", "56", "60"}
 HEADER = ("49", "56", "52", "43", "97", "122", "115", "116", "144", "128", "129", "145")
 TIMED = {"D", "F", "G", "q"}
 UNITS = {"ms": 10**6, "s": 10**9}
-INTEGERS = {"grace_ms", "closed_cl_ord_ids", "max_heartbeat_seconds", "sending_time_seconds", "max_sessions"}
+INTEGERS = {
+    "grace_ms", "closed_cl_ord_ids", "max_heartbeat_seconds", "sending_time_seconds", "max_sessions",
+    "messages_per_second",
+}  # fmt: skip
 BOOLEANS = {"cancel_on_disconnect", "open_to_any"}
 
 

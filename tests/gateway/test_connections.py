@@ -574,6 +574,21 @@ def test_what_a_stranger_may_send_is_bounded(gateway: Gateway) -> None:
     assert gateway.inputs() == []
 
 
+def test_who_sends_far_more_than_he_may_is_cut_off(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    gateway.connections.most_messages = 3
+    for at in range(3):
+        gateway.connections.received(number, heartbeat(2 + at))
+    assert len(gateway.inputs()) == 3
+    gateway.connections.now_ns += 10**9
+    for at in range(3):
+        gateway.connections.received(number, heartbeat(5 + at))
+    assert transport.ended == ""
+    gateway.connections.received(number, heartbeat(8) + heartbeat(9))
+    assert transport.ended
+    assert len(gateway.inputs()) == 4  # the end of it is the last
+
+
 def test_a_stranger_who_does_not_begin_with_fix_is_let_go(gateway: Gateway) -> None:
     for sent in (
         b"GET / HTTP/1.1\r\n",

@@ -24,7 +24,9 @@ def member(take_payload: Callable[[], bytes]) -> tuple[Replica, list[bytes]]:
     replica._genesis = b"genesis"
     replica._prepared_term = 3
     replica._intake = Intake(replica.node, 1, cast(Links, None), lambda: 1)
-    replica.exchange = cast(object, SimpleNamespace(rules=1, last_number=lambda incarnation: 2))  # type: ignore[assignment]
+    replica.exchange = cast(
+        object, SimpleNamespace(rules=1, messages_per_second=0, last_number=lambda incarnation: 2)
+    )  # type: ignore[assignment]
     replica.connections = cast(object, SimpleNamespace(  # type: ignore[assignment]
         incarnation=1, gateway_number=3, accepting=True, pending=1, take_payload=take_payload
     ))  # fmt: skip

@@ -8,7 +8,9 @@ import pytest
 from memory_edge import MemoryEdge
 
 from gateway import inputs
+from gateway.config import Config, Loaded
 from gateway.exchange import Exchange
+from gateway.genesis import rules_of
 from gateway.rules import Activation, NewerRules, refusal, runnable
 
 GENESIS = (inputs.setting(), inputs.instrument("AAPL"))
@@ -163,3 +165,20 @@ def test_an_old_program_is_refused_only_where_newer_rules_hold() -> None:
         "the program of member 3 runs rules up to version 1, and in this cluster version 2 holds: install the newer "
         "program there, and start it again"
     )
+
+
+@pytest.mark.parametrize(
+    ("newer", "rules"),
+    [({}, 1), ({"messages_per_second": 5}, 2), ({"daily_reset": "21:30"}, 2), ({"echo": True}, 2)],
+)
+def test_a_genesis_waits_for_the_rules_that_it_needs(newer: dict[str, Any], rules: int) -> None:
+    loaded = Loaded(Config(), "", frozenset(), (inputs.setting(**newer),))
+    assert rules_of(loaded) == rules
+    leader = Leader(1, 2)
+    assert leader.activation.coming(1) == 1
+    leader.looks(m2=1)
+    assert leader.activation.coming(1) == 1
+    leader.looks(m2=2)
+    assert leader.activation.coming(1) == 2
+    leader.node.term += 1
+    assert leader.activation.coming(1) == 1
