@@ -5,11 +5,8 @@
 Holds the ClOrdIDs it has seen, which are no part of a snapshot: an exchange that echoes makes none. Raises MemoryError.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy
-
 from gateway.reasons cimport UNSUPPORTED_MESSAGE, text_of
-from gateway.records cimport EgressHead, FLAG_POSS_RESEND, MSG_OTHER, TextFields
+from gateway.records cimport FLAG_POSS_RESEND
 
 cdef enum:
     BUSINESS_UNSUPPORTED_TYPE = 3   # BusinessRejectReason (380)
@@ -26,23 +23,14 @@ cdef class Echo:
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil:
         cdef size_t type_length = m.fields.msg_type_length
-        cdef uint32_t body_length = m.fields.body_length
-        cdef uint8_t* body
-        cdef TextFields* fields
         with gil:
             if m.msg_type[:type_length] in ONE_WAY:
                 return self.sessions.business_reject(s, m, BUSINESS_UNSUPPORTED_TYPE, 0,
                                                      text_of(UNSUPPORTED_MESSAGE), m.text, 0)
             if not self._is_new(s, m):
                 return 0
-        body = self.sessions.message(s, MSG_OTHER, sizeof(TextFields) + type_length + body_length)
-        (<EgressHead*> (body - sizeof(EgressHead))).flags = m.fields.flags & FLAG_POSS_RESEND
-        fields = <TextFields*> body
-        fields.body_length = body_length
-        fields.type_length = <uint8_t> type_length
-        body += sizeof(TextFields)
-        memcpy(body, m.msg_type, type_length)
-        memcpy(body + type_length, m.body, body_length)
+        self.sessions.text(s, m.msg_type, type_length, m.body, m.fields.body_length).flags = (
+            m.fields.flags & FLAG_POSS_RESEND)
         return 0
 
     cdef bint _is_new(self, const Session* s, const Message* m) except -1:

@@ -116,6 +116,9 @@ cdef class Sessions:
 
     # A numbered message with a zeroed body of `size` bytes (padded here): the pointer holds until the next call.
     cdef uint8_t* message(self, Session* s, uint8_t msg_type, size_t size) except NULL nogil
+    # A numbered message of any type, whose fields are given as they are sent; its record, as above.
+    cdef EgressHead* text(self, Session* s, const uint8_t* msg_type, size_t type_length, const uint8_t* body,
+                          size_t length) except NULL nogil
     cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
                              const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil
 

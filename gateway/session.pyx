@@ -15,13 +15,12 @@ from libc.string cimport memcmp, memcpy, strlen
 from gateway.names cimport name_hash, names_insert, names_next, names_remove, names_reserve, pair_hash
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
-    EgressHead, InputHead, SessionBody, SessionFields,
+    EgressHead, InputHead, SessionBody, SessionFields, TextFields,
     EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND,
     FLAG_BEGIN_STRING, FLAG_GAP_FILL, FLAG_NO_ORIG_SENDING_TIME, FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM,
     FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, HAS_STATED_TAG, MAX_COMP_ID, MAX_TEXT,
-    MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST,
-    MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
-    MSG_TEST_REQUEST, NOT_REJECTED,
+    MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST, MSG_OTHER,
+    MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED,
 )
 from gateway.timers cimport Timer, timers_pop, timers_push
 
@@ -161,6 +160,16 @@ cdef class Sessions:
         head.msg_seq_num = s.outbound
         number_message(s, self.now_ns)
         return <uint8_t*> head + sizeof(EgressHead)
+
+    cdef EgressHead* text(self, Session* s, const uint8_t* msg_type, size_t type_length, const uint8_t* body,
+                          size_t length) except NULL nogil:
+        cdef uint8_t* record = self.message(s, MSG_OTHER, sizeof(TextFields) + type_length + length)
+        cdef TextFields* fields = <TextFields*> record
+        fields.body_length = <uint32_t> length
+        fields.type_length = <uint8_t> type_length
+        memcpy(record + sizeof(TextFields), msg_type, type_length)
+        memcpy(record + sizeof(TextFields) + type_length, body, length)
+        return <EgressHead*> (record - sizeof(EgressHead))
 
     cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil:
         cdef uint8_t* body = self.message(s, msg_type, sizeof(SessionFields) + text_length)

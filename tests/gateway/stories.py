@@ -105,7 +105,9 @@ class Storyteller:
                 self.edge.connect(name)
             case "logon":
                 name, _, more = rest.partition(" ")
-                self.send(name, "35=A|98=0|108=30" + ("|" + more if more else ""))
+                fields = {"35": "A", "98": "0", "108": "30"}
+                fields |= dict(part.split("=", 1) for part in more.split("|") if part)
+                self.send(name, "|".join(f"{tag}={value}" for tag, value in fields.items()))
             case "wait":
                 unit = "ms" if rest.endswith("ms") else "s"
                 self.edge.wait(round(float(rest.removesuffix(unit)) * UNITS[unit]))
@@ -152,16 +154,17 @@ class Storyteller:
         given = [tuple(part.split("=", 1)) for part in text.split("|")]
         fields: dict[str, str] = dict(given)
         comp_id = self.comp_ids[name]
-        number = fields.pop("34", str(self.numbers.get(comp_id, 1)))
-        begin_string = fields.pop("8", "FIX.4.4")
+        number = fields.get("34", str(self.numbers.get(comp_id, 1)))
         if number.isdigit() and fields.get("43") != "Y":
             self.numbers[comp_id] = int(number) + 1
         now = time_text(self.edge.now_ns)
-        header = {"35": fields.pop("35"), "49": comp_id, "56": "QUORUMBOOK", "34": number, "52": now}
-        header |= {tag: fields.pop(tag) for tag in HEADER if tag in fields}
-        if header["35"] in TIMED:
-            fields.setdefault("60", now)
-        return build([(tag, value) for tag, value in (header | fields).items() if value != "-"], begin_string)
+        header = {"35": fields["35"], "49": comp_id, "56": "QUORUMBOOK", "34": number, "52": now}
+        header |= {tag: fields[tag] for tag in HEADER if tag in fields}
+        body = [(tag, value) for tag, value in given if tag != "8" and tag not in header]
+        if header["35"] in TIMED and "60" not in fields:
+            body.append(("60", now))
+        sent = [(tag, value) for tag, value in [*header.items(), *body] if value != "-"]
+        return build(sent, fields.get("8", "FIX.4.4"))
 
 
 def steps(text: str) -> Iterator[tuple[str, list[str]]]:
