@@ -1,0 +1,73 @@
+"""The session layer by the test cases of FIX 4.4, volume 2, over TCP and ZeroMQ: tests/processes/session_cases."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from exchange_process import ROOT
+from fix_link import PATIENCE_SECONDS
+from session_script import Case, cases, play
+
+FILES = sorted((Path(__file__).parent / "session_cases").glob("*.txt"))
+CONTINUED = "continued"
+"""The file of cases whose numbers go on over connections; with every Logon they begin anew in the others."""
+NUMBERS = [
+    *("1a", "1b", "1c", "1d", "1e"),
+    *(f"2{letter}" for letter in "abcdefghijklmnopqrst"),
+    *("3a", "3b", "3c", "3d", "3e", "4a", "4b", "5", "6", "7", "8", "9"),
+    *("10a", "10b", "10c", "10d", "10e", "11a", "11b", "11c", "12", "13a", "13b"),
+    *(f"14{letter}" for letter in "abcdefghij"),
+    *("15", "16", "18", "19a", "19b", "20", "21"),
+]
+"""All that an acceptor can show."""
+ALL = [
+    (path.stem != CONTINUED, case, transport)
+    for path in FILES
+    for case in cases(path)
+    for transport in case.transports
+]
+Ports = dict[str, int]
+
+
+@contextmanager
+def echo(*options: str) -> Iterator[Ports]:
+    """A `fix-echo` of ISLD for TW44: its ports by transport."""
+    command = [sys.executable, "-c", "from gateway.cli import main; main()", "fix-echo", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--sender", "ISLD", "--target", "TW44", *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout
+            said = process.stdout.readline()
+            found = re.fullmatch(r"ready fix_tcp=\S+:(\d+) fix_zmq=\S+:(\d+) pid=\d+\n", said)
+            assert found, said
+            yield {"tcp": int(found[1]), "zmq": int(found[2])}
+        finally:
+            process.terminate()
+            assert process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.fixture(scope="module")
+def echoes() -> Iterator[dict[bool, Ports]]:
+    """By whether it begins anew with every Logon."""
+    with echo("--reset-on-logon") as anew, echo() as continued:
+        yield {True: anew, False: continued}
+
+
+@pytest.mark.parametrize(
+    ("anew", "case", "transport"), ALL, ids=[f"{case.number} {case.title}, {by}" for _, case, by in ALL]
+)
+def test_case(anew: bool, case: Case, transport: str, echoes: dict[bool, Ports]) -> None:
+    play(case, transport, echoes[anew][transport], anew)
+
+
+def test_every_number_has_a_case() -> None:
+    assert {case.number for _, case, _ in ALL} == set(NUMBERS)
