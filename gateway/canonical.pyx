@@ -68,15 +68,18 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
     return 0
 
 
-cdef int write_order(Outbox text, const Order* o) except -1 nogil:
+cdef int write_order(Outbox text, const Order* o, uint32_t rules) except -1 nogil:
     cdef const uint8_t* strings = strings_of(o)
+    cdef const uint8_t* account = strings + o.cl_ord_id_length + o.orig_cl_ord_id_length
     number(text, o.state)
     number(text, o.order_id)
     string(text, strings, o.cl_ord_id_length)
     if o.state == ALIAS:
         return 0
     string(text, strings + o.cl_ord_id_length, o.orig_cl_ord_id_length)
-    string(text, strings + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
+    string(text, account, o.account_length)
+    if rules >= 2:
+        string(text, account + o.account_length, o.parties_length)
     number(text, o.instrument)
     number(text, o.price_ticks)
     number(text, o.quantity_lots)
@@ -106,9 +109,10 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         number(text, s.open_count)
         slot = s.open_first
         while slot:
-            write_order(text, order_at(orders, slot))
+            write_order(text, order_at(orders, slot), sessions.rules)
             slot = order_at(orders, slot).next
         number(text, s.closed_count)
         for slot in range(s.closed_count):
-            write_order(text, order_at(orders, s.closed[(s.closed_first + slot) & (s.closed_room - 1)].slot))
+            write_order(text, order_at(orders, s.closed[(s.closed_first + slot) & (s.closed_room - 1)].slot),
+                        sessions.rules)
     return 0

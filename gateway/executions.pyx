@@ -271,6 +271,7 @@ cdef class Executions(OrderPool):
         fields.cl_ord_id_length = o.cl_ord_id_length
         fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
         fields.account_length = o.account_length
+        fields.parties_length = o.parties_length
         fields.symbol_length = instrument.symbol_length
         fields.text_length = <uint8_t> text_length
         put(put(put(<uint8_t*> (fields + 1), strings_of(o), length), instrument.symbol, instrument.symbol_length),

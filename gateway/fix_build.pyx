@@ -129,7 +129,8 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
     cdef const uint8_t* cl_ord_id = tail
     cdef const uint8_t* orig_cl_ord_id = cl_ord_id + fields.cl_ord_id_length
     cdef const uint8_t* account = orig_cl_ord_id + fields.orig_cl_ord_id_length
-    cdef const uint8_t* symbol = account + fields.account_length
+    cdef const uint8_t* parties = account + fields.account_length
+    cdef const uint8_t* symbol = parties + fields.parties_length
     cdef const uint8_t* text = symbol + fields.symbol_length
     cdef const uint8_t* request_id = text + fields.text_length
     out = put_order_id(out, fields.order_id)
@@ -146,6 +147,7 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
     out = put_char(out, b"\x0139=", 4, fields.ord_status)
     if fields.fix_reason != NO_REASON:
         out = put_uint(out, b"\x01103=", 5, fields.fix_reason)
+    out = put_text(out, b"\x01", 1, parties, fields.parties_length)
     out = put_text(out, b"\x011=", 3, account, fields.account_length)
     out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)
     out = put_char(out, b"\x0154=", 4, fields.side)
@@ -261,7 +263,8 @@ cdef size_t said_size(const EgressHead* head) noexcept nogil:
         if size > head.size:
             return 0
         return (size + execution.cl_ord_id_length + execution.orig_cl_ord_id_length + execution.account_length
-                + execution.symbol_length + execution.text_length + execution.request_id_length)
+                + execution.parties_length + execution.symbol_length + execution.text_length
+                + execution.request_id_length)
     size += sizeof(SessionFields)
     if size > head.size or not sendable(head.msg_type):
         return 0

@@ -21,7 +21,8 @@ from gateway.records cimport *
 
 cdef enum:
     NO_TAG = -1 << 31
-    STRINGS = 6             # text, then up to four of the body, then MsgType
+    PARTIES = 5             # the fifth string of an order's body
+    STRINGS = 7             # text, then up to five of the body, then MsgType
     USER_TAGS = 64          # so many different ones of a message are remembered
 
 cdef struct Scan:           # one pass over one message
@@ -259,6 +260,9 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
             problem(scanned, NO_VALUE, tag, NULL)
         elif action == GROUP:
             p = scan_group(scanned, group_of(slot, tag), value, length, p, end)
+            if tag == 453 and p != field_end + 1:
+                scanned.strings[PARTIES] = begin
+                scanned.lengths[PARTIES] = <size_t>(p - 1 - begin)
             if p < end:
                 seek(separators, p)
         elif action == LENGTH and data_tag == 0:
@@ -694,6 +698,10 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
     if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
             and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
         problem(scanned, MISSING_TAG, 38, NULL)
+    if not carry or (message.msg_type != MSG_NEW_ORDER and message.msg_type != MSG_REPLACE_REQUEST):
+        scanned.lengths[PARTIES] = 0
+    elif scanned.lengths[PARTIES]:
+        judge_parties(scanned)
     if not carry:       # rules 1 have none of it
         message.more = 0
         scanned.route_length = 0
@@ -705,6 +713,19 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
             problem(scanned, OTHER_REASON, 0, b"A body has at most 65536 bytes")
         elif scanned.verdict == NOT_REJECTED:
             message.body_length = <uint32_t>(scanned.body_end - scanned.body)
+
+
+cdef void judge_parties(Scan* scanned) noexcept nogil:
+    """They are echoed, as text that keeps its separators."""
+    cdef const uint8_t* text = scanned.strings[PARTIES]
+    cdef size_t i, length = scanned.lengths[PARTIES]
+    if length > MAX_PARTIES:
+        problem(scanned, INCORRECT_VALUE, 453, b"At most 512 bytes of parties are served")
+    for i in range(length):
+        if text[i] != SOH and (text[i] < 32 or text[i] > 126):
+            problem(scanned, INCORRECT_FORMAT, 453, b"Only printable ASCII is served")
+    if scanned.verdict != NOT_REJECTED:
+        scanned.lengths[PARTIES] = 0
 
 
 cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil:
@@ -730,6 +751,7 @@ cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil
         scanned.order.orig_cl_ord_id_length = <uint8_t>scanned.lengths[2]
         scanned.order.account_length = <uint8_t>scanned.lengths[3]
         scanned.order.symbol_length = <uint8_t>scanned.lengths[4]
+        scanned.order.parties_length = <uint16_t>scanned.lengths[PARTIES]
     elif message.msg_type == MSG_LOGON:
         scanned.session.sender_length = <uint8_t>scanned.lengths[1]
         scanned.session.target_length = <uint8_t>scanned.lengths[2]

@@ -12,10 +12,10 @@ from libc.string cimport memset
 from gateway.names cimport quorumbook_prefetch
 from gateway.records cimport (
     ActivateBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST, INPUT_GATEWAY_START,
-    INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MAX_COMP_ID, MAX_SYMBOL,
-    MessageHead, MSG_CANCEL_REQUEST, MSG_LOGON, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER,
-    MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST, OrderBody, SessionBody,
-    SettingBody,
+    INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MAX_COMP_ID, MAX_PARTIES,
+    MAX_SYMBOL, MessageHead, MSG_CANCEL_REQUEST, MSG_LOGON, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST,
+    MSG_NEW_ORDER, MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST, OrderBody,
+    SessionBody, SettingBody,
 )
 from gateway.session cimport Message
 
@@ -65,8 +65,10 @@ cdef size_t exact_size(const InputHead* head, size_t left) noexcept nogil:
         if sizeof(InputHead) + sizeof(MessageHead) + sizeof(OrderBody) > left:
             return 0
         order = <const OrderBody*> body
+        if order.parties_length > MAX_PARTIES:
+            return 0
         return (size + sizeof(OrderBody) + order.cl_ord_id_length + order.orig_cl_ord_id_length + order.account_length
-                + order.symbol_length)
+                + order.symbol_length + order.parties_length)
     if has_session_body(fields.msg_type):
         if sizeof(InputHead) + sizeof(MessageHead) + sizeof(SessionBody) > left:
             return 0
@@ -168,7 +170,7 @@ cdef void split_message(const InputHead* head, Message* m) noexcept nogil:
     m.strings = at
     if m.order != NULL:
         at += (<size_t> m.order.cl_ord_id_length + m.order.orig_cl_ord_id_length + m.order.account_length
-               + m.order.symbol_length)
+               + m.order.symbol_length + m.order.parties_length)
     elif m.session != NULL:
         at += <size_t> m.session.sender_length + m.session.target_length
     m.msg_type = at

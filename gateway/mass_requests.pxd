@@ -35,6 +35,7 @@ cdef struct Request:            # an order message, its strings apart
     const uint8_t* orig_cl_ord_id
     const uint8_t* account
     const uint8_t* symbol
+    const uint8_t* parties
     uint32_t hash               # of the ClOrdID, for the index of names
     uint32_t orig_hash
 

@@ -5,7 +5,7 @@
 # open list (in order of order id), its session's ring of closed ones (oldest first, bounded), the free list. Slots
 # never move; which one is given out depends on the log alone.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -14,8 +14,8 @@ from gateway.session cimport Remembered, Session
 from gateway.short_strings cimport put, same
 
 cdef enum:
-    INLINE_TEXT = 112           # three ClOrdIDs of 36 bytes
-    SECOND_LINE_TEXT = 48       # of which the second cache line holds so many
+    INLINE_TEXT = 110           # three ClOrdIDs of 36 bytes
+    SECOND_LINE_TEXT = 46       # of which the second cache line holds so many
     CHUNK_BITS = 15             # slots in one allocation: 6 MiB, huge pages where the system gives them
     CHUNK = 32768
     EXPECTED = 8                # how many closed ClOrdIDs ahead of their end their memory is asked for
@@ -46,10 +46,11 @@ cdef struct Order:              # 192 bytes, three cache lines; the third is tou
     uint8_t ord_type
     uint8_t time_in_force
     uint8_t post_only
-    uint8_t cl_ord_id_length    # the strings: ClOrdID, OrigClOrdID, Account, end to end
+    uint8_t cl_ord_id_length    # the strings: ClOrdID, OrigClOrdID, Account, parties, end to end
     uint8_t orig_cl_ord_id_length
     uint8_t account_length
-    uint8_t text[112]           # the strings, or a pointer to them when they are longer
+    uint16_t parties_length
+    uint8_t text[110]           # the strings, or a pointer to them when they are longer
 
 cdef class OrderPool:
     cdef Order** chunks
@@ -73,7 +74,7 @@ cdef inline void expect_order(OrderPool pool, uint32_t slot) noexcept nogil:
     quorumbook_prefetch(order + 64)
 
 cdef inline size_t strings_length(const Order* o) noexcept nogil:
-    return <size_t> o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length
+    return <size_t> o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length + o.parties_length
 
 cdef inline const uint8_t* strings_of(const Order* o) noexcept nogil:
     cdef const uint8_t* block
@@ -113,6 +114,7 @@ cdef inline void drop_strings(Order* o) noexcept nogil:
     o.cl_ord_id_length = 0
     o.orig_cl_ord_id_length = 0
     o.account_length = 0
+    o.parties_length = 0
 
 cdef inline void give_slot_back(OrderPool pool, uint32_t slot) noexcept nogil:
     cdef Order* o = order_at(pool, slot)
@@ -121,10 +123,11 @@ cdef inline void give_slot_back(OrderPool pool, uint32_t slot) noexcept nogil:
     o.next = pool.free_first
     pool.free_first = slot
 
-# orig and account may be the order's own strings.
+# orig, account and parties may be the order's own strings.
 cdef inline int set_strings(Order* o, const uint8_t* cl, uint8_t cl_length, const uint8_t* orig, uint8_t orig_length,
-                            const uint8_t* account, uint8_t account_length) except -1 nogil:
-    cdef size_t total = <size_t> cl_length + orig_length + account_length
+                            const uint8_t* account, uint8_t account_length, const uint8_t* parties,
+                            uint16_t parties_length) except -1 nogil:
+    cdef size_t total = <size_t> cl_length + orig_length + account_length + parties_length
     cdef uint8_t* block = NULL
     cdef uint8_t text[INLINE_TEXT]
     cdef uint8_t* at = text
@@ -133,11 +136,12 @@ cdef inline int set_strings(Order* o, const uint8_t* cl, uint8_t cl_length, cons
         if block == NULL:
             no_memory()
         at = block
-    put(put(put(at, cl, cl_length), orig, orig_length), account, account_length)
+    put(put(put(put(at, cl, cl_length), orig, orig_length), account, account_length), parties, parties_length)
     drop_strings(o)
     o.cl_ord_id_length = cl_length
     o.orig_cl_ord_id_length = orig_length
     o.account_length = account_length
+    o.parties_length = parties_length
     if block != NULL:
         memcpy(o.text, &block, sizeof(block))
     else:
@@ -231,7 +235,7 @@ cdef inline uint32_t make_alias(OrderPool pool, Session* s, uint32_t target, con
     o.order_id = order_at(pool, target).order_id
     o.target = target
     o.hash = hash
-    set_strings(o, name, length, name, 0, name, 0)
+    set_strings(o, name, length, name, 0, name, 0, name, 0)
     return slot
 
 cdef inline uint32_t named_order(OrderPool pool, uint32_t slot) noexcept nogil:

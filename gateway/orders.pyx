@@ -65,6 +65,7 @@ cdef inline Request request_of(const Expected* coming) noexcept nogil:
     q.orig_cl_ord_id = q.cl_ord_id + q.body.cl_ord_id_length
     q.account = q.orig_cl_ord_id + q.body.orig_cl_ord_id_length
     q.symbol = q.account + q.body.account_length
+    q.parties = q.symbol + q.body.symbol_length
     q.hash = coming.hash
     q.orig_hash = coming.orig_hash
     return q
@@ -213,7 +214,8 @@ cdef class Orders(MassRequests):
         o.ord_type = body.ord_type
         o.time_in_force = body.time_in_force if body.time_in_force else c'0'
         o.post_only = body.post_only
-        set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length)
+        set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length, q.parties,
+                    body.parties_length)
         give_name(self, s, slot, hash)
         enlist(self, s, slot, o)
         self.report(s, o, c'0', 0)
@@ -264,7 +266,8 @@ cdef class Orders(MassRequests):
         cdef int64_t instrument = self.instrument_of(q.symbol, body.symbol_length)
         cdef ExecutionFields* fields = self.blank(
             s, MSG_EXECUTION_REPORT,
-            <size_t> body.cl_ord_id_length + body.account_length + body.symbol_length + text_length
+            <size_t> body.cl_ord_id_length + body.account_length + body.parties_length + body.symbol_length
+            + text_length
         )
         fields.exec_type = c'8'
         fields.ord_status = c'8'
@@ -285,10 +288,12 @@ cdef class Orders(MassRequests):
         fields.reason_code = reason
         fields.cl_ord_id_length = body.cl_ord_id_length
         fields.account_length = body.account_length
+        fields.parties_length = body.parties_length
         fields.symbol_length = body.symbol_length
         fields.text_length = <uint8_t> text_length
-        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account, body.account_length),
-                q.symbol, body.symbol_length), <const uint8_t*> text, text_length)
+        put(put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account,
+                        body.account_length), q.parties, body.parties_length), q.symbol, body.symbol_length),
+            <const uint8_t*> text, text_length)
         return 0
 
     # ------------------------------------------------------------ OrderCancelRequest, OrderCancelReplaceRequest
@@ -430,14 +435,18 @@ cdef class Orders(MassRequests):
         return self._terms(body, &self.instruments[o.instrument])
 
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil:
-        # The order takes its new ClOrdID; the old one goes to an alias, which is returned, not yet on a list.
+        # The order takes its new ClOrdID, and parties where some are given; the old ClOrdID goes to an alias, which is
+        # returned, not yet on a list.
         cdef Order* o = order_at(self, slot)
         cdef const uint8_t* own = strings_of(o)
+        cdef const uint8_t* account = own + o.cl_ord_id_length + o.orig_cl_ord_id_length
+        cdef bint restated = q.body.parties_length != 0
         cdef uint32_t old_hash = o.hash
         cdef uint32_t alias = make_alias(self, s, slot, own, o.cl_ord_id_length, old_hash)
         names_bucket(&s.names, old_hash, slot).reference = alias
-        set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length,
-                    own + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)
+        set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length, account, o.account_length,
+                    q.parties if restated else account + o.account_length,
+                    q.body.parties_length if restated else o.parties_length)
         give_name(self, s, slot, hash)
         return alias
 

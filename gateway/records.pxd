@@ -17,6 +17,7 @@ from libc.stdint cimport (int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 cdef enum:
     MAX_CL_ORD_ID = 64      # bytes; a longer one is refused, never cut
     MAX_ACCOUNT = 64
+    MAX_PARTIES = 512       # bytes of the parties of an order, as text
     MAX_SYMBOL = 32
     MAX_COMP_ID = 64
     MAX_TEXT = 128          # bytes of Text (58) that we build; also TestReqID echoed
@@ -131,7 +132,8 @@ cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     uint8_t account_length      # 1
     uint8_t symbol_length       # 55
     uint16_t unsupported_tag
-    uint8_t reserved[10]
+    uint16_t parties_length     # D, G: the fields of NoPartyIDs (453), without the last separator; zero before rules 2
+    uint8_t reserved[8]
 
 cdef struct InstrumentBody:  # 80 bytes, INPUT_INSTRUMENT
     int64_t price_increment     # mantissa
@@ -257,9 +259,10 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t status_request  # StatusRequest; ExecType is I then
     uint8_t cl_ord_id_length    # tail: 11
     uint8_t orig_cl_ord_id_length  # 41
-    uint8_t account_length  # 1
+    uint8_t account_length  # 1; behind it the parties
     uint8_t symbol_length   # 55
     uint8_t text_length     # 58
     uint8_t request_id_length  # 584 (MassStatusReqID); STATUS_OF_ONE: 790 (OrdStatusReqID)
-    uint8_t reserved[10]
+    uint16_t parties_length    # 453 and the fields of its group, without the last separator
+    uint8_t reserved_120[8]
     uint64_t mass_total     # AF: TotNumReports (911)

@@ -102,6 +102,10 @@ cdef struct SlotImage:          # 16 bytes, at the start of an order and of an a
     uint8_t account_length
     uint64_t order_id
 
+cdef enum OrderFlag:            # bits of OrderImage.flags
+    IS_POST_ONLY = 1
+    HAS_PARTIES = 2             # behind the image, before the strings, the length of the parties; from rules 2 on
+
 cdef struct OrderImage:         # 64 bytes
     SlotImage head
     int64_t price_ticks
@@ -113,7 +117,7 @@ cdef struct OrderImage:         # 64 bytes
     uint8_t side
     uint8_t ord_type
     uint8_t time_in_force
-    uint8_t post_only
+    uint8_t flags               # OrderFlag
 
 cdef struct AliasImage:         # 24 bytes
     SlotImage head

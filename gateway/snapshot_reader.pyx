@@ -8,7 +8,7 @@ ValueError with the byte offset of what is wrong, NewerRules, and MemoryError; w
 thrown away.
 """
 
-from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from engine.machine cimport Machine
@@ -20,11 +20,12 @@ from gateway.order_pool cimport (
     ALIAS, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
 )
 from gateway.orders cimport Orders
+from gateway.records cimport MAX_PARTIES
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport (
-    AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
-    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage,
-    StateMore,
+    AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage,
+    SnapshotHeader, StateImage, StateMore,
 )
 from replication.checksum cimport crc32c
 
@@ -295,7 +296,9 @@ cdef class SnapshotReader:
         cdef OrderImage image
         cdef SlotImage* head = &image.head
         cdef const uint8_t* strings
+        cdef const uint8_t* account
         cdef size_t length, room
+        cdef uint64_t parties_length = 0
         cdef uint32_t hash
         cdef Order* o
         memcpy(head, self.record(ORDERS, sizeof(SlotImage)), sizeof(SlotImage))
@@ -311,7 +314,9 @@ cdef class SnapshotReader:
             memcpy(&image.price_ticks, self.more(sizeof(OrderImage) - sizeof(SlotImage)),
                    sizeof(OrderImage) - sizeof(SlotImage))
             self._fill(orders, o, &image)
-        length = <size_t> head.cl_ord_id_length + head.orig_cl_ord_id_length + head.account_length
+            if image.flags & HAS_PARTIES:
+                parties_length = self._read_parties_length()
+        length = <size_t> head.cl_ord_id_length + head.orig_cl_ord_id_length + head.account_length + parties_length
         room = (length + 7) & ~(<size_t> 7)
         strings = self.more(room)
         hash = name_hash(strings, head.cl_ord_id_length)
@@ -319,8 +324,9 @@ cdef class SnapshotReader:
             self.wrong(b"bytes after a string that are not zero")
         if find_name(orders, s, strings, head.cl_ord_id_length, hash):
             self.wrong(b"a ClOrdID of a session twice")
+        account = strings + head.cl_ord_id_length + head.orig_cl_ord_id_length
         set_strings(o, strings, head.cl_ord_id_length, strings + head.cl_ord_id_length, head.orig_cl_ord_id_length,
-                    strings + head.cl_ord_id_length + head.orig_cl_ord_id_length, head.account_length)
+                    account, head.account_length, account + head.account_length, <uint16_t> parties_length)
         give_name(orders, s, head.slot, hash)
         if is_open:
             self._judge_open(machine, orders, s, head)
@@ -328,6 +334,13 @@ cdef class SnapshotReader:
         else:
             join_closed(orders, s, head.slot, o)
         return 0
+
+    cdef uint64_t _read_parties_length(self) except 0 nogil:
+        cdef uint64_t length
+        memcpy(&length, self.more(sizeof(length)), sizeof(length))
+        if not 0 < length <= MAX_PARTIES:
+            self.wrong(b"parties that cannot be")
+        return length
 
     cdef Order* _unread(self, Orders orders, uint32_t slot) except NULL nogil:
         cdef Order* o
@@ -352,6 +365,8 @@ cdef class SnapshotReader:
             self.wrong(b"an order of an instrument that there is not")
         if not 0 <= image.cumulative_lots <= image.quantity_lots:
             self.wrong(b"an order filled beyond its quantity")
+        if image.flags > (IS_POST_ONLY | HAS_PARTIES if self.header.rules_version >= 2 else IS_POST_ONLY):
+            self.wrong(b"an order that cannot be")
         o.price_ticks = image.price_ticks
         o.quantity_lots = image.quantity_lots
         o.cumulative_lots = image.cumulative_lots
@@ -361,7 +376,7 @@ cdef class SnapshotReader:
         o.side = image.side
         o.ord_type = image.ord_type
         o.time_in_force = image.time_in_force
-        o.post_only = image.post_only
+        o.post_only = image.flags & IS_POST_ONLY
         return 0
 
     cdef int _judge_open(self, Machine machine, Orders orders, const Session* s, const SlotImage* head) except -1 nogil:

@@ -19,9 +19,9 @@ from gateway.feed_topics cimport KINDS
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
-    AliasImage, END, FREE_SLOTS, INSTRUMENTS, InstrumentImage, MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS,
-    SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage,
-    StateMore,
+    AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage,
+    SnapshotHeader, StateImage, StateMore,
 )
 
 cdef enum:
@@ -255,7 +255,7 @@ cdef class SnapshotWriter:
         cdef const Order* o = order_at(self.orders, slot)
         cdef size_t length = strings_length(o)
         cdef size_t size = sizeof(AliasImage) if o.state == ALIAS else sizeof(OrderImage)
-        cdef SlotImage* head = <SlotImage*> self.text.reserve(size + length)
+        cdef SlotImage* head = <SlotImage*> self.text.reserve(size + (8 if o.parties_length else 0) + length)
         cdef OrderImage* image = <OrderImage*> head
         head.slot = slot
         head.state = o.state
@@ -275,7 +275,10 @@ cdef class SnapshotWriter:
             image.side = o.side
             image.ord_type = o.ord_type
             image.time_in_force = o.time_in_force
-            image.post_only = o.post_only
+            image.flags = (IS_POST_ONLY if o.post_only else 0) | (HAS_PARTIES if o.parties_length else 0)
+        if o.parties_length:
+            (<uint64_t*> (<uint8_t*> head + size))[0] = o.parties_length
+            size += 8
         memcpy(<uint8_t*> head + size, strings_of(o), length)
         return 0
 

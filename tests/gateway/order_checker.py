@@ -67,7 +67,8 @@ class Checker:
         else:
             assert [m.get(tag) for tag in ("11", "41")] == [before.get(tag) for tag in ("11", "41")]
         if m["150"] != "5":
-            assert [m.get(tag) for tag in ("38", "44")] == [before.get(tag) for tag in ("38", "44")]
+            fixed = ("38", "44", "453", "448")
+            assert [m.get(tag) for tag in fixed] == [before.get(tag) for tag in fixed]
 
     def _adds_up(self, m: dict[str, str]) -> None:
         """The quantities are those of the fills, and so is the average price."""

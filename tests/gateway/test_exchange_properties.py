@@ -37,6 +37,7 @@ quantities = st.one_of(
 )
 optional = st.sampled_from(
     ["", "", "", "59=0|", "59=1|", "59=3|", "59=4|", "59=6|", "18=6|", "1=acct|", "111=1|"]
+    + [f"453=1|448={name}|447=D|452=1|" for name in ("ALICE", "BOB", "x" * 90)]
 )
 
 

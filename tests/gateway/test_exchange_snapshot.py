@@ -227,7 +227,8 @@ def small() -> bytes:
     for text in (
         "35=D|11=n1|55=AAPL|54=1|38=5|40=2|44=10|1=acct|",
         f"35=D|11={LONG}{LONG}|55=AAPL|54=1|38=5|40=2|44=9.9|",
-        "35=D|11=n3|55=AAPL|54=2|38=2|40=2|44=10|",
+        "35=D|11=n3|453=1|448=ALICE|447=D|452=1|55=AAPL|54=2|38=2|40=2|44=10|",
+        f"35=D|11=n9|453=1|448={LONG}|447=D|452=1|55=AAPL|54=1|38=5|40=2|44=9|",
         "35=G|11=n4|41=n1|55=AAPL|54=1|38=9|40=2|44=9.8|",
     ):
         history.play(("order", "A", text))
@@ -314,7 +315,7 @@ def test_who_damaged_it_is_told_what_is_wrong() -> None:
         (with_bytes(100, b"\1")[:-8] + data[-8:], f"{len(data) - 8}: the checksum is not that of the bytes"),
         (with_bytes(found[3][0] + 8, b"\3"), "the engine's part: snapshot, byte offset 8: rules version 3"),
         (with_bytes(sessions + 12, b"\x63"), "the sessions have more orders than there are, or fewer"),
-        (with_bytes(sessions + 104, data[sessions + 272 :][:64]), f"{sessions + 168}: a CompID twice"),
+        (with_bytes(sessions + 104, data[sessions + 288 :][:64]), f"{sessions + 184}: a CompID twice"),
         (with_bytes(found[6][0], data[free : free + 4]), f"{found[6][0]}: an open order that the engine"),
         (with_bytes(free, b"\xff\xff"), f"{free}: a slot that there is not"),
         (with_bytes(free, data[free + 4 : free + 8]), f"{free + 4}: a slot twice"),

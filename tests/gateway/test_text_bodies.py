@@ -109,3 +109,29 @@ def test_a_text_record_whose_lengths_lie_is_none(size: int) -> None:
     record = (head + struct.pack("<IB3x", 1000, 1)).ljust(size, b"D")[:size]
     with pytest.raises(ValueError, match="contradict"):
         fix.encode_record(record, "QUORUMBOOK", "CLIENT")
+
+
+def parties(count: int) -> list[tuple[str, str]]:
+    """A group of so many bytes, its last separator not counted."""
+    group = [("453", "1"), ("448", ""), ("447", "D"), ("452", "1")]
+    group[1] = ("448", "x" * (count - len(as_text(group)) + 1))
+    assert len(as_text(group)) == count + 1
+    return group
+
+
+def test_parties_go_along_as_long_as_they_are_served() -> None:
+    most, more = (build([*HEAD, *ORDER, ("38", "1"), *parties(count), ("1", "ACC")]) for count in (512, 513))
+    assert as_text(parties(512))[:-1] in fix.scan_message(most, carry=True)
+    assert fix.scan_message(most, carry=True)[5] == 255
+    refused = fix.scan_message(more, carry=True)
+    assert refused[5] == 5
+    assert b"At most 512 bytes of parties are served: NoPartyIDs (453)" in refused
+    assert b"xxx" not in refused
+    assert fix.scan_message(more) == fix.scan_message(build([*HEAD, *ORDER, ("38", "1"), ("1", "ACC")]))
+
+
+@pytest.mark.parametrize("kind", ["F", "H"])
+def test_parties_of_a_message_that_is_no_terms_of_an_order_stay_behind(kind: str) -> None:
+    fields = [("35", kind), *HEAD[1:], ("41", "b"), ("790", "c"), *ORDER, *parties(60)]
+    fields = [field for field in fields if field[0] != ("790" if kind == "F" else "41")]
+    assert b"448=" not in fix.scan_message(build(fields), carry=True)

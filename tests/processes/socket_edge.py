@@ -108,11 +108,13 @@ class SocketEdge:
     def in_story_terms(self, message: bytes) -> bytes:
         """Input numbers count from the story's genesis; a time that is in the log is the story's time."""
         fields = parse(message)
+        told = {}
         if 20001 in fields:
-            fields[20001] = str(int(fields[20001]) - self.extra_inputs)
+            told[b"20001"] = str(int(fields[20001]) - self.extra_inputs).encode()
         if time_text(START_NS) < fields.get(122, "") <= fields[52]:
-            fields[122] = time_text(START_NS)
-        return b"".join(f"{tag}={value}\x01".encode() for tag, value in fields.items())
+            told[b"122"] = time_text(START_NS).encode()
+        parts = (part.partition(b"=") for part in message.rstrip(b"\x01").split(b"\x01"))
+        return b"".join(tag + b"=" + told.get(tag, value) + b"\x01" for tag, _, value in parts)
 
     def status(self) -> dict[str, object]:
         assert self.process
