@@ -1,12 +1,13 @@
 """What the blocking and the asyncio client share: clock, remembered numbers, session, orders, connection."""
 
 import json
+import logging
 import os
 import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,6 +18,7 @@ from gateway.client_link import ConnectError, Link, address
 from gateway.client_orders import Order, Orders, Pending, identifier, known
 from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
+from gateway.fix_recorder import FixRecorder
 from gateway.protection import protection
 
 BACKLOG_REPORTS = 1_000_000
@@ -87,7 +89,14 @@ class Proof(TypedDict, total=False):
     curve: tuple[str, str, str]
 
 
-class Options(Proof, total=False):
+class Wire(Proof, total=False):
+    """What its connections are made with. All of it may be left out."""
+
+    # A file that every message is written to, as it goes or comes; `quorumbook fix decode` reads it.
+    fix_log: Path | str
+
+
+class Options(Wire, total=False):
     """How a session is kept. All of it may be left out."""
 
     target: str  # the exchange's CompID; QUORUMBOOK
@@ -135,6 +144,8 @@ class Core:
         )
         self.protection = protection(options.get("tls"), options.get("curve"))
         self.reset = options.get("reset", False)
+        log = options.get("fix_log")
+        self.recorder = FixRecorder(file("fix_log", log), warn) if log is not None else None
         self.clock = Clock()
         self.link: Link | None = None
         self.orders = Orders(np.base_repr(time.time_ns() // 1000, 36))
@@ -166,11 +177,24 @@ class Core:
     def transmit(self) -> None:
         """Hand what the session wants sent to the connection."""
         if self.link is not None:
-            self.link.write(self.session.take_outgoing())
+            frames = self.session.take_outgoing()
+            if self.recorder is not None:
+                self.record("out", frames)
+            self.link.write(frames)
 
-    def absorb(self, frames: Iterable[bytes]) -> None:
+    def record(self, direction: str, frames: list[bytes]) -> None:
+        """For who looks at the traffic while it flows."""
+        assert self.link is not None
+        assert self.recorder is not None
+        for frame in frames:
+            self.recorder.record(direction, self.link.endpoint, frame)
+        self.recorder.write()
+
+    def absorb(self, frames: list[bytes]) -> None:
         """Feed what came to the session; its reports join the backlog."""
         now = self.clock()
+        if self.recorder is not None:
+            self.record("in", frames)
         for frame in frames:
             self.session.receive(frame, now)
         self.session.tick(now)
@@ -187,6 +211,9 @@ class Core:
     def drop(self) -> None:
         """Give up the connection; the session's numbers stay."""
         if self.link is not None:
+            if self.recorder is not None:
+                self.recorder.ended(self.link.endpoint)
+                self.recorder.write()
             self.link.close()
             self.link = None
         self.session.disconnected()
@@ -247,6 +274,18 @@ class Core:
         """Write the numbers down, if there is a place for them."""
         if self.memory is not None and self.session.ever_active:
             self.memory.save(self.session.next_out, self.session.next_in)
+
+
+def warn(what: str) -> None:
+    """To whoever runs the program; standard error, unless the program has it otherwise."""
+    logging.getLogger("quorumbook").warning(what)
+
+
+def file(name: str, path: Path | str) -> Path:
+    """TypeError unless it is a path."""
+    if not isinstance(path, str | Path):
+        raise TypeError(f"{name} is {path!r}; it is the path of a file")
+    return Path(path)
 
 
 def closed() -> ConnectError:

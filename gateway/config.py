@@ -140,6 +140,13 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description='an XML file in quotes, added to FIX 4.4; "" = none; --dictionary overrides it'),
     ] = ""
+    log: Annotated[
+        bool | str,
+        Meta(
+            description='true or false: the traffic is written to fix.log beside the log; or "FILE"; --fix-log '
+            "overrides it"
+        ),
+    ] = False
     explain_refusals: Annotated[
         bool,
         Meta(
@@ -323,6 +330,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     for key, name in (
         ("storage.directory", config.storage.directory),
         ("fix.dictionary", config.fix.dictionary),
+        ("fix.log", str(config.fix.log)),
         ("network.tls_certificate", config.network.tls_certificate),
         ("network.tls_key", config.network.tls_key),
         ("network.tls_client_ca", config.network.tls_client_ca),

@@ -115,6 +115,7 @@ cdef class Table:
     cdef size_t strangers       # connections whose Logon has not gone on
     cdef list lingering         # (closed transport, when): aborted when they cannot flush
     cdef public Outlet outlet
+    cdef public object recorder # who writes the traffic down (gateway/fix_recorder.py); None: nobody
     cdef public bint explains   # a Logon that is refused gets a Logout that says why
     cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
     cdef public uint32_t incarnation
@@ -135,6 +136,7 @@ cdef class Table:
     cdef void number_input(self, InputHead* head, uint32_t connection) noexcept
     cdef bint hand_over(self, Connection* c) except -1
     cdef bint fall_behind(self, Connection* c) except -1
+    cdef int record(self, Connection* c, str direction, const uint8_t* data, size_t size) except -1
     cdef int wait(self, Connection* c, bint more) except -1
     cdef int event(self, str what, Connection* c, str why) except -1
     cpdef int tell(self, str what, dict details) except -1

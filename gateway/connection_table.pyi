@@ -1,7 +1,14 @@
+from typing import Protocol
+
 class Outlet: ...
+
+class Recorder(Protocol):
+    def record(self, direction: str, connection: str, data: bytes) -> None: ...
+    def ended(self, connection: str) -> None: ...
 
 class Table:
     outlet: Outlet
+    recorder: Recorder | None
     now_ns: int
     incarnation: int
     gateway_number: int

@@ -50,6 +50,11 @@ cdef void release(Buffer* buffer) noexcept:
     memset(buffer, 0, sizeof(Buffer))
 
 
+cdef str label_of(Connection* c):
+    """As the FIX log names it."""
+    return f"{'tcp' if c.transport == TCP else 'zmq'}/{c.number}"
+
+
 cdef class Outlet:
     cdef int send(self, const uint8_t* key, size_t key_size, const uint8_t* data, size_t size) except -1:
         raise NotImplementedError
@@ -140,6 +145,8 @@ cdef class Table:
             self.behind_count -= 1
         if self.is_stranger(c):
             self.strangers -= 1
+        if self.recorder is not None:
+            self.recorder.ended(label_of(c))
         self.held[c.transport] -= 1
         self.transports[slot] = None
         if self.addresses[slot] is not None:
@@ -228,6 +235,8 @@ cdef class Table:
             if sent == 2:
                 self.cut(c, "the peer is gone")
                 return False
+        if self.recorder is not None:
+            self.record(c, "out", c.out.data + c.out.begin, size)
         self.bytes_out += size
         c.out.begin = c.out.end = 0
         c.progress_ns = self.now_ns
@@ -240,6 +249,10 @@ cdef class Table:
             c.progress_ns = self.now_ns
             self.behind_count += 1
         return False
+
+    cdef int record(self, Connection* c, str direction, const uint8_t* data, size_t size) except -1:
+        self.recorder.record(direction, label_of(c), PyBytes_FromStringAndSize(<const char*>data, size))
+        return 0
 
     cdef int wait(self, Connection* c, bint more) except -1:
         if more and c.state != ASKED and c.state != PROVING and not c.waiting:

@@ -99,6 +99,8 @@ cdef class Connections(Entrance):
         if c == NULL or data.shape[0] == 0:
             return
         self.bytes_in += data.shape[0]
+        if self.recorder is not None:
+            self.record(c, "in", &data[0], data.shape[0])
         self.receive(c, &data[0], data.shape[0])
         if (c.state != FREE and not c.paused
                 and c.inbox.end - c.inbox.begin >= <size_t>(EARLY if self.is_stranger(c) else INBOX)):
@@ -118,6 +120,8 @@ cdef class Connections(Entrance):
                 if self.now_ns - c.alive_ns >= SECOND:  # a DEALER that chose its routing id may have reconnected
                     self.from_peer(c, self.outlet.source())
                 c.alive_ns = self.now_ns
+                if self.recorder is not None:
+                    self.record(c, "in", data, size)
                 self.receive(c, data, size)
                 if (c.inbox.end > <size_t>(EARLY if c.state == PROVING else INBOX_ASKED)
                         and (c.state == ASKED or c.state == PROVING)):
@@ -134,6 +138,8 @@ cdef class Connections(Entrance):
             if self.outlet.curve_key() != NULL:
                 memcpy(c.curve_key, self.outlet.curve_key(), CURVE_KEY)
             self.by_key[key] = c.number % SLOTS
+            if self.recorder is not None:
+                self.record(c, "in", data, size)
             self.receive(c, data, size)
             if c.state == FRESH:    # garbled: a routing id takes no place before its Logon
                 self.vacate(c)

@@ -24,6 +24,8 @@ BEGIN = re.compile(
 ENDS = re.compile(rb"10=[0-9]{3}(?:" + SEPARATORS + rb")")
 BAR = re.compile(rb"\|(?=[0-9]{1,9}=|\s*$)")  # one in a text is left there
 END = re.compile(rb"\x0110=[0-9]{3}(?![0-9])\x01?")
+WHOLE = re.compile(rb"\x0110=[0-9]{3}\x01")
+CHECK_SUM = 8  # bytes of that
 LENGTH = re.compile(rb"8=[^\x01]*\x019=([0-9]{1,8})\x01")
 TIME = re.compile(
     rb"(?:\d{8}-|\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?![0-9])"
@@ -46,7 +48,7 @@ class Logged:
 
 def written(when: str, direction: str, connection: str, message: bytes) -> bytes:
     """The line of a message, or of what came instead of one."""
-    return f"{when} {direction:<3} {connection} : ".encode() + shown(message) + b"\n"
+    return f"{when} {direction:<3} {connection.replace(' ', '_')} : ".encode() + shown(message) + b"\n"
 
 
 def shown(message: bytes) -> bytes:
@@ -58,6 +60,16 @@ def shown(message: bytes) -> bytes:
 def restored(text: bytes) -> bytes:
     """What `shown` was given."""
     return UNESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text.replace(b"|", b"\x01"))
+
+
+def whole(data: bytes, seen: int = 0) -> tuple[list[bytes], bytes]:
+    """What a connection brought, cut behind each CheckSum, with whatever came before it; and what has no end yet.
+    seen: so much of it had none before."""
+    messages, begin = [], 0
+    for end in WHOLE.finditer(data, max(seen - CHECK_SUM, 0)):
+        messages.append(data[begin : end.end()])
+        begin = end.end()
+    return messages, data[begin:]
 
 
 class Reader:
@@ -97,7 +109,7 @@ class Reader:
                 self.lines,
                 when.decode(),
                 direction.decode().strip(),
-                connection.decode("ascii", "replace"),
+                connection.decode("utf-8", "replace"),
                 message,
             )
 

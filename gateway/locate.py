@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import zmq
 
-from gateway.client_core import Proof
+from gateway.client_core import Wire
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints, start_command
@@ -24,6 +24,7 @@ from gateway.proofs import Proofs, what_to_show
 from gateway.replicas import ask_all, beside, by_directory, in_directory, unled, unreached
 
 ANSWER_MS = 5000
+FIX_LOG = f"{__name__}.fix_log"
 
 Instruments = dict[str, tuple[Decimal, Decimal]]
 """Symbol to price and quantity increment."""
@@ -31,8 +32,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def where_to_log_on(command: Command) -> Command:
-    """The options --connect and --data, each as often as wanted, and what a session shows."""
+    """The options --connect and --data, each as often as wanted, what a session shows, and --fix-log."""
     for option in (
+        click.option(
+            "--fix-log",
+            type=click.Path(dir_okay=False, path_type=Path),
+            callback=keep_fix_log,
+            expose_value=False,
+            help="Write the FIX traffic to this file; read it with quorumbook fix decode.",
+        ),
         what_to_show,
         click.option(
             "--connect",
@@ -45,6 +53,11 @@ def where_to_log_on(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def keep_fix_log(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """Aside, for `Place.wire`."""
+    ctx.meta[FIX_LOG] = value
 
 
 class Place:
@@ -90,10 +103,14 @@ class Place:
         name = "fix_tcp" if self._proofs.curve_keys is None else "fix_zmq"
         return [str(one[name]) for one in found]
 
-    def shown(self) -> Proof:
-        """What a session shows there, and whom it trusts."""
+    def wire(self) -> Wire:
+        """What a session shows there, whom it trusts, and where its messages are written down."""
         known = [self.endpoints] if self.connect else [read_endpoints(one) for one in self._running()]
-        return self._proofs.options(known)
+        wire = cast(Wire, self._proofs.options(known))
+        context = click.get_current_context(silent=True)
+        if path := context.meta.get(FIX_LOG) if context is not None else None:
+            wire["fix_log"] = path
+        return wire
 
     def curve(self) -> tuple[str, str, str] | None:
         """The keys for the feed and for snapshots."""

@@ -72,7 +72,7 @@ def session(
                 memory=memory,
                 timeout=10.0,
                 on_report=remember,
-                **place.shown(),
+                **place.wire(),
             )
 
         try:

@@ -123,7 +123,7 @@ def log_on(place: Place, comp_id: str) -> Client:
             comp_id,
             timeout=PATIENCE_SECONDS,
             heartbeat_seconds=HEARTBEAT_SECONDS,
-            **place.shown(),
+            **place.wire(),
         )
 
 

@@ -27,6 +27,7 @@ from gateway.connections import Connections
 from gateway.curve import server_keys
 from gateway.egress_file import EgressFile
 from gateway.endpoints import Endpoints
+from gateway.fix_recorder import recorder_of_server
 from gateway.gatekeeper import Gatekeeper, check_library
 from gateway.genesis import check_members
 from gateway.idle_topics import IdleTopics
@@ -111,6 +112,7 @@ class Server:
         check_library(config)
         if not has_log(directory):
             endpoints.try_all(loaded)
+        self._recorder = recorder_of_server(config.fix.log, directory, telling.fix_log)
         with ExitStack() as opened:  # a start that fails leaves nothing open
             boot = Boot(directory, config.storage.durability == "disk")
             disk = RealDisk(str(directory), durable=boot.durable)
@@ -142,6 +144,7 @@ class Server:
             opened.callback(self._gatekeeper.close)
             self._router = zeromq.FixRouter(self._sockets.fix.underlying, self._connections, keys is not None)
             self._connections.outlet = self._router
+            self._connections.recorder = self._recorder
             self._connections.explains = config.fix.explain_refusals
             self._tcp = TcpSessions(
                 self._connections,
@@ -317,6 +320,8 @@ class Server:
         self._trace.info("stopped", last_index=self._node.last_index)
         self._tcp.close()
         self._connections.close_all()
+        if self._recorder is not None:
+            self._recorder.write()
         endpoints.remove(self._directory)
         for made in self._sockets.watched:
             self._loop.remove_reader(descriptor(made))
@@ -421,6 +426,8 @@ class Server:
         self._loop.call_later(HOUSEKEEPING_SECONDS, self._housekeep)
         self._connections.now_ns = time.time_ns()
         self._connections.sweep()
+        if self._recorder is not None:
+            self._recorder.write()
         self._idle.repeat()
         self._visits.visit(self._subscribers.take)  # edge-triggered: publishing may have eaten the edge
         self._tcp.look_at_descriptors()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from gateway.config import ConfigError, complete_file, default_directory, load
 
@@ -32,11 +33,24 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
     help="XML data dictionary, as of QuickFIX, that is added to FIX 4.4.",
 )
 @click.option(
+    "--fix-log",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Write the FIX traffic to FILE, or to fix.log in the data directory.",
+)
+@click.option(
     "--first-start",
     is_flag=True,
     help="Begin a new cluster of the configured members, in an empty directory. Once, at each of them.",
 )
-def serve(config_file: Path | None, data: Path | None, dictionary: Path | None, first_start: bool) -> None:
+def serve(
+    config_file: Path | None,
+    data: Path | None,
+    dictionary: Path | None,
+    fix_log: str | None,
+    first_start: bool,
+) -> None:
     """Run an exchange, or one replica of it, until it is stopped (Ctrl-C).
 
     Prints a line that begins `ready` when clients may connect; until then, one that begins `not ready` says why.
@@ -51,6 +65,8 @@ def serve(config_file: Path | None, data: Path | None, dictionary: Path | None, 
 
     try:
         loaded = load(config_file)
+        if fix_log is not None:
+            loaded = logging_fix(loaded, fix_log or True)
         directory = (data or Path(loaded.config.storage.directory or default_directory())).absolute()
         if file := dictionary or loaded.config.fix.dictionary:
             use_dictionary(Path(file))
@@ -70,6 +86,12 @@ def serve(config_file: Path | None, data: Path | None, dictionary: Path | None, 
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
     click.echo("stopped")
+
+
+def logging_fix(loaded: "Loaded", log: str | bool) -> "Loaded":
+    """With another `[fix] log`."""
+    fix = replace(loaded.config.fix, log=log)
+    return replace(loaded, config=replace(loaded.config, fix=fix))
 
 
 def make(directory: Path) -> None:

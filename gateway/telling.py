@@ -62,6 +62,10 @@ class Telling:
             self.trace.info(what, **details)
         replica.connections.events.clear()
 
+    def fix_log(self, what: str) -> None:
+        """Whether the traffic can be written down."""
+        self.trace.warning("FIX log", what=what)
+
     # ---------------------------------------------------------------- members
 
     def leader(self, node: Node) -> None:

@@ -49,6 +49,7 @@ EDGE = {
     "gateway/recover_command.py",
     "gateway/fix_echo_command.py",
     "gateway/fix_commands.py",
+    "gateway/fix_recorder.py",
     "gateway/replay_command.py",
     "gateway/client.py",
     "gateway/config.py",

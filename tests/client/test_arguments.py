@@ -1,9 +1,11 @@
 """What a program may pass to the client, and the plain words that it gets for everything else."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,3 +160,37 @@ def buy_five(client: qb.Client) -> None:
     with client.batch():
         for number in range(5):
             client.buy("AAPL", 1, 1, cl_ord_id=f"a{number}")
+
+
+def test_a_fix_log_is_a_file_that_can_be_written(exchange: Acceptor, tmp_path: Path) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="fix_log is 5; it is the path of a file"):
+        qb.connect(exchange.tcp, "T", fix_log=wrong)
+    with pytest.raises(FileNotFoundError):
+        qb.connect(exchange.tcp, "T", fix_log=tmp_path / "no" / "fix.log")
+
+
+def test_what_a_program_sends_and_gets_is_in_its_fix_log(
+    exchange: Acceptor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "fix.log"
+
+    async def trade() -> None:
+        async with await qb.connect_async(exchange.tcp, "B", fix_log=str(path)) as client:
+            await client.buy("AAPL", 1, 1)
+
+    with qb.connect(exchange.tcp, "T", fix_log=path) as client:
+        client.buy("AAPL", 1, 1)
+        path.unlink()
+        path.symlink_to("/dev/full")
+        client.buy("AAPL", 2, 1)
+        path.unlink()
+    asyncio.run(trade())
+    lines = path.read_text().splitlines()
+    assert lines[0] == "lines missing here: 2"
+    found = [
+        re.sub(r".* (in|out) +(\S+) : 8=FIX.4.4\|9=\d+\|(35=.).*", r"\1 \2 \3", line) for line in lines[1:]
+    ]
+    session = ["out A", "in A", "out D", "in 8", "out 5", "in 5"]
+    assert [line.replace(f" {exchange.tcp} 35=", " ") for line in found] == session[-2:] + session
+    assert [record.name for record in caplog.records] == ["quorumbook", "quorumbook"]

@@ -21,8 +21,13 @@ def exchange(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.mark.parametrize("transport", ["fix_tcp", "fix_zmq"])
 def test_the_examples_run_and_print_what_they_say(
-    exchange: Running, transport: str, capsys: pytest.CaptureFixture[str]
+    exchange: Running,
+    transport: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     endpoints = exchange.endpoints
     names: dict[str, Any] = {
         "ENDPOINT": endpoints[transport], "FEED": endpoints["feed"], "SNAPSHOT": endpoints["snapshot"]
