@@ -113,7 +113,7 @@ cdef class Table:
     cdef list addresses         # slot -> the address that the gate counts it at; None: there is no gate
     cdef public object gate     # whom to ask what may come in (gateway/admission.py); None: everything may
     cdef size_t strangers       # connections whose Logon has not gone on
-    cdef list lingering         # (closed transport, when): aborted when they cannot flush
+    cdef list lingering         # (ended transport, when): aborted when they cannot flush, or the peer does not end it
     cdef public Outlet outlet
     cdef public object recorder # who writes the traffic down (gateway/fix_recorder.py); None: nobody
     cdef public bint explains   # a Logon that is refused gets a Logout that says why
@@ -130,6 +130,7 @@ cdef class Table:
     cdef Connection* find(self, uint32_t number) noexcept           # NULL: it has ended
     cdef int vacate(self, Connection* c) except -1
     cdef int end(self, Connection* c, bint flush) except -1
+    cdef int part(self, object transport, bint paused) except -1
     cdef int left(self, Connection* c) except -1
     cdef int cut(self, Connection* c, str why) except -1
     cdef int disconnected(self, uint32_t session, uint32_t epoch, uint32_t number) except -1

@@ -17,6 +17,10 @@ from libc.string cimport memcpy, memmove, memset
 
 from gateway.records cimport INPUT_DISCONNECT, NOT_REJECTED, InputHead
 
+cdef enum:
+    LINGERERS = 1024        # TCP connections whose peers are given time to end them, too
+
+
 cdef int reserve(Buffer* buffer, size_t more) except -1:
     """Room for `more` bytes after buffer.end."""
     cdef size_t wanted = buffer.end + more
@@ -169,13 +173,24 @@ cdef class Table:
         if c.transport == TCP:
             transport = self.transports[c.number % SLOTS]
             if flush:
-                transport.close()
-                self.lingering.append((transport, self.now_ns))
+                self.part(transport, c.paused)
             else:
                 transport.abort()
         else:
             self.outlet.send(c.key, c.key_size, NULL, 0)    # bye; if it cannot go, silence says the same
         self.vacate(c)
+        return 0
+
+    cdef int part(self, object transport, bint paused) except -1:
+        """Ends a TCP connection behind what was written. Ours alone, so that it has an end when the other side has one:
+        a socket closed with bytes unread is reset, and a peer that still sends may never read why it was left."""
+        if len(self.lingering) < LINGERERS and transport.can_write_eof() and not transport.is_closing():
+            if paused:
+                transport.resume_reading()      # into nothing
+            transport.write_eof()
+        else:
+            transport.close()
+        self.lingering.append((transport, self.now_ns))
         return 0
 
     cdef int left(self, Connection* c) except -1:

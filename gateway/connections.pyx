@@ -30,7 +30,7 @@ cdef enum:
     LOOKS = 256             # silent ZeroMQ peers looked after in one sweep
 
 cdef int64_t SILENT_NS = 30_000_000_000     # a ZeroMQ peer is looked after when it was silent so long, and again
-cdef int64_t LINGER_NS = 2_000_000_000      # a closed TCP connection flushes within this
+cdef int64_t LINGER_NS = 2_000_000_000      # an ended TCP connection flushes, and is ended by its peer, within this
 
 
 cdef bint is_logon(const uint8_t* data, size_t size) noexcept:

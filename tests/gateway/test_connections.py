@@ -83,6 +83,15 @@ class Transport:
     def resume_reading(self) -> None:
         self.paused = False
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return self.ended != ""
+
+    def write_eof(self) -> None:
+        self.ended = "our half"
+
     def close(self) -> None:
         self.ended = self.ended or "closed"
 
@@ -219,7 +228,7 @@ def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
     gateway.dispatch(egress(REFUSE, connection=number, text=b"no such thing"))
     (logout,) = transport.take()
     assert (logout[35], logout[58]) == ("5", "no such thing")
-    assert transport.ended == "closed"
+    assert transport.ended == "our half"
 
 
 def test_a_refused_logon_of_a_session_that_exists_gets_no_message_over_tcp(gateway: Gateway) -> None:
@@ -228,7 +237,7 @@ def test_a_refused_logon_of_a_session_that_exists_gets_no_message_over_tcp(gatew
     gateway.connections.received(number, LOGON_BYTES)
     gateway.dispatch(egress(REFUSE, connection=number, text=b"not now"))
     assert transport.take() == []
-    assert transport.ended == "closed"
+    assert transport.ended == "our half"
 
 
 def test_an_answer_bears_the_exchanges_own_name_whatever_the_logon_called_it(gateway: Gateway) -> None:
@@ -393,9 +402,21 @@ def test_close_comes_after_what_was_sent(gateway: Gateway) -> None:
     record = egress(MESSAGE, ord("5"), 2, epoch=5)
     gateway.dispatch(record, egress(CLOSE, epoch=5, connection=number))
     assert [m[35] for m in transport.take()] == ["5"]
-    assert transport.ended == "closed"
+    assert transport.ended == "our half"
     gateway.connections.closed(number)
     assert gateway.inputs() == []
+
+
+def test_who_does_not_end_a_closed_connection_is_not_waited_for(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    gateway.dispatch(egress(CLOSE, epoch=5, connection=number))
+    gateway.connections.received(number, heartbeat(2))
+    gateway.connections.now_ns += 2 * SECOND
+    gateway.connections.sweep()
+    assert (transport.ended, gateway.inputs()) == ("our half", [])
+    gateway.connections.now_ns += 1
+    gateway.connections.sweep()
+    assert transport.ended == "aborted"
 
 
 def test_a_connection_that_never_logs_on_is_closed(gateway: Gateway) -> None:
@@ -430,7 +451,7 @@ def test_nothing_follows_a_logout_on_a_connection_that_is_behind(gateway: Gatewa
     while gateway.connections.behind:
         gateway.connections.pump()
     assert [(m[35], m[34]) for m in transport.take()] == [("3", "2"), ("5", "3")]
-    assert transport.ended == "closed"
+    assert transport.ended == "our half"
 
 
 def test_events_that_repeat_within_a_second_are_one_line_and_a_count(gateway: Gateway) -> None:

@@ -5,6 +5,7 @@ import random
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -233,6 +234,20 @@ def pour(flood: FixClient, orders: int) -> None:
             if flood._zmq and not flood._zmq.poll(5_000, zmq.POLLOUT):
                 return
             flood.send_bytes(data)
+
+
+def test_a_client_that_goes_on_sending_can_read_why_it_is_closed(exchange: ExchangeProcess) -> None:
+    """A socket that is closed with something unread is reset, which takes from the other side what it has not read."""
+    with FixClient("tcp", exchange.port("fix_tcp"), "TALKER") as talker:
+        talker.logon()
+        talker.next_out = 1
+        talker.send("0")
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            talker.send_bytes(build("0", "TALKER", 2, []) * 100)
+        assert "too low" in talker.receive()[58]
+        with pytest.raises(Closed, match=r"^$"):
+            talker.receive()
 
 
 def recover(client: FixClient) -> None:

@@ -55,6 +55,9 @@ class Transport:
     def resume_reading(self) -> None:
         pass
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def close(self) -> None:
         if self.open:
             self.open = False

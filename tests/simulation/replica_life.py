@@ -46,6 +46,9 @@ class Transport:
         self.number = 0  # of its connection
         self.ended = False
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def close(self) -> None:
         self.ended = True
 
