@@ -67,6 +67,7 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
         Run("apply", ["bench.apply", *repeat]),
         Run("feed", ["bench.feed", *repeat]),
         Run("wire", ["bench.wire", *sizes]),
+        Run("sessions", ["bench.sessions", *(["--seconds", "5", "--resends", "2"] if quick else [])]),
         Run("replicate", ["bench.replicate", *sizes, *(["--seconds", "5"] if quick else [])]),
         Run("failover", ["bench.failover", *(kills if quick else [])]),
         Run("cut off", ["bench.cut_off", *(["--times", "1"] if quick else [])]),

@@ -26,6 +26,8 @@ MEMORY_REACH = 1.6  # the same with durability = "memory"
 REPLICATED_REACH = 150_000  # orders a second, 1,024 in flight
 BEHIND_SECONDS = 10
 SNAPSHOT_SILENCE_MS = 20
+CROWD_SHARE = 0.05  # of a core, 2,000 sessions with heartbeats
+RESEND_SECONDS = 2  # 100,000 messages; another's p99 at most doubles meanwhile
 FAILOVER_REACH = {
     "kill": (10, 60),
     "kill with": (30, 0),
@@ -254,6 +256,30 @@ def failover_rows(line: Line) -> Iterator[Row]:
     yield Row(f"failover, {line['what']}", figure, ", ".join(limits), reached, floor, ratio)
 
 
+def heartbeat_rows(line: Line) -> Iterator[Row]:
+    figure, floor = line["core"], line["floor_core"]
+    yield Row(
+        f"{line['sessions']:,} FIX sessions with heartbeats",
+        f"{figure:.1%} of a core",
+        f"{CROWD_SHARE:.0%}",
+        figure < CROWD_SHARE,
+        f"echo {floor:.1%}",
+        f"{figure / floor:.1f}" if floor else "",
+    )
+
+
+def resend_rows(line: Line) -> Iterator[Row]:
+    before, meanwhile = line["calm_p99_us"], line["meanwhile_p99_us"]
+    yield Row(
+        f"a resend of {line['messages']:,} messages",
+        f"{line['seconds']:.2f} s; another's p99 {before:,.0f} then {meanwhile:,.0f} µs",
+        f"{RESEND_SECONDS} s, p99 x 2",
+        line["seconds"] < RESEND_SECONDS and meanwhile <= 2 * before,
+        "",
+        "",
+    )
+
+
 ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "memory": memory_rows,
     "fix": fix_rows,
@@ -262,4 +288,6 @@ ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "wire": wire_rows,
     "replicate": replicate_rows,
     "failover": failover_rows,
+    "heartbeats": heartbeat_rows,
+    "resend": resend_rows,
 }

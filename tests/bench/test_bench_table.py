@@ -46,6 +46,17 @@ def test_one_in_flight_stands_beside_its_floor() -> None:
     assert cells(ONE | {"ratio": 1.29})[0][3]
 
 
+def test_rows_of_sessions_say_what_was_reached() -> None:
+    crowd = {"bench": "heartbeats", "run": "sessions", "sessions": 2000, "core": 0.042, "floor_core": 0.021}
+    resend = {"bench": "resend", "run": "sessions", "messages": 100_000, "seconds": 1.5}
+    ((_, figure, _, reached, floor, ratio),) = cells(crowd)
+    assert (figure, reached, floor, ratio) == ("4.2% of a core", True, "echo 2.1%", "2.0")
+    assert not cells(crowd | {"core": 0.05})[0][3]
+    assert cells(resend | {"calm_p99_us": 300.0, "meanwhile_p99_us": 600.0})[0][3]
+    assert not cells(resend | {"calm_p99_us": 300.0, "meanwhile_p99_us": 601.0})[0][3]
+    assert not cells(resend | {"seconds": 2.0, "calm_p99_us": 300.0, "meanwhile_p99_us": 300.0})[0][3]
+
+
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two programs instead of the benchmarks: one measures, one fails after its first line."""
