@@ -9,6 +9,7 @@ from gateway.market_data cimport MarketData
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
+from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport Session, Sessions
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
@@ -40,6 +41,7 @@ cdef class Exchange:
     cdef Sessions state         # sessions
     cdef Orders orders
     cdef Echo echo
+    cdef ReferenceRequests reference_requests
     cdef Outbox outbox
     cdef Gateway* table         # the gateways, by incarnation
     cdef uint32_t gateway_count
@@ -72,6 +74,7 @@ cdef class Exchange:
     cdef void _foresee_engine(self, uint64_t number, int stage) noexcept nogil
     cdef bint _passes_fence(self, const InputHead* head) noexcept nogil
     cdef int _message(self, const Expected* coming) except -1 nogil
+    cdef int _request(self, Session* s, const Expected* coming) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil
     cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil
     cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil

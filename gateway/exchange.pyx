@@ -31,6 +31,7 @@ from gateway.records cimport (
     INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody, MSG_LOGON,
     NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
+from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
 from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
@@ -66,6 +67,7 @@ cdef class Exchange:
         self.echo = Echo(self.state)
         self.feed = MarketData()
         self.orders = Orders(self.machine, self.state, self.feed)
+        self.reference_requests = ReferenceRequests(self.state, self.orders)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -232,6 +234,9 @@ cdef class Exchange:
             if self.orders.job.kind != NO_JOB:
                 self.orders.work()
                 budget -= 256
+            elif self.reference_requests.listing.session:
+                self.reference_requests.work()
+                budget -= 256
             elif not self.deadlines_done:
                 if self._reset_is_due():
                     self.state.input_number += 1
@@ -382,7 +387,17 @@ cdef class Exchange:
             return self.orders.refuse_routed(s, m)
         if self.state.settings.messages_per_second and self.state.exceeds_rate(s, m.fields.msg_type):
             return self.orders.refuse_rate(s, coming)
+        if m.fields.body_length and self.state.rules >= 2:
+            return self._request(s, coming)
         return 0 if self.orders.answer_resent(s, coming) else self.orders.act(s, coming)
+
+    cdef int _request(self, Session* s, const Expected* coming) except -1 nogil:
+        # A message that came as text.
+        cdef const Message* m = &coming.message
+        if m.fields.msg_type_length == 1:
+            if m.msg_type[0] == c'x' or m.msg_type[0] == c'e' or m.msg_type[0] == c'g':
+                return self.reference_requests.act(s, m)
+        return self.orders.act(s, coming)
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:
         cdef Session* s

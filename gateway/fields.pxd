@@ -20,5 +20,8 @@ cdef Fields fields_of(const uint8_t* body, size_t size) noexcept nogil
 # On to the next field. False: there is none, or what follows is no field.
 cdef bint next_field(Fields* field) noexcept nogil
 
+# Printable ASCII only, ' ' to '~': what may be echoed.
+cdef bint is_plain(const uint8_t* value, size_t length) noexcept nogil
+
 # The first field with this tag, in a group or not. False: there is none.
 cdef bint find_field(const uint8_t* body, size_t size, uint32_t tag, Fields* found) noexcept nogil

@@ -57,6 +57,14 @@ cdef bint find_field(const uint8_t* body, size_t size, uint32_t tag, Fields* fou
     return False
 
 
+cdef bint is_plain(const uint8_t* value, size_t length) noexcept nogil:
+    cdef size_t i
+    for i in range(length):
+        if not 32 <= value[i] <= 126:
+            return False
+    return True
+
+
 def walk(body: bytes) -> list[tuple[int, bytes]]:
     """The fields that are found in a body, for tests."""
     cdef Fields field = fields_of(<const uint8_t*> <const char*> body, len(body))

@@ -77,6 +77,9 @@ cdef dict ORDER_ACTIONS = {
 }
 
 
+# Messages that an exchange acts on and whose bodies it reads as text.
+cdef frozenset REQUESTS = frozenset({"e", "g", "x"})
+
 # Tags whose values the exchange acts on: it reads them as FIX 4.4 has them, whatever a dictionary says.
 cdef frozenset READ = frozenset(HEADER_ACTIONS).union(ORDER_ACTIONS, *SESSION_ACTIONS.values())
 
@@ -112,7 +115,7 @@ def load(dictionary, bint echo = False):
         if echo and kind not in SESSION_ACTIONS:
             served = (MSG_OTHER, 0, False)
         rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = served
-        rules.served[slot].carried = echo and kind not in SESSION_ACTIONS
+        rules.served[slot].carried = kind in REQUESTS or (echo and kind not in SESSION_ACTIONS)
         actions = SESSION_ACTIONS.get(kind, ORDER_ACTIONS if rules.served[slot].orders else {})
         _load_part(slot, message.body, BODY, dictionary, actions, places)
         _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)

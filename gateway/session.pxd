@@ -122,6 +122,8 @@ cdef class Sessions:
     cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
                              const uint8_t* ref_id, uint8_t ref_id_length) except -1 nogil
 
+    cdef int reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
+                    const char* text) except -1 nogil
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
@@ -164,6 +166,4 @@ cdef class Sessions:
     cdef EgressHead* _record(self, Session* s, uint8_t kind, size_t size) except NULL nogil
     cdef int _effect(self, Session* s, uint8_t kind, uint32_t incarnation, uint32_t connection,
                      const uint8_t* text, size_t text_length) except -1 nogil
-    cdef int _reject_saying(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
-                            const char* text) except -1 nogil
     cdef int _settle_first(self) except -1 nogil

@@ -218,8 +218,8 @@ cdef class Sessions:
         memcpy(body + text_length + type_length, m.route, route_length)
         return 0
 
-    cdef int _reject_saying(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
-                            const char* text) except -1 nogil:
+    cdef int reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
+                    const char* text) except -1 nogil:
         return self._reject(s, m, reason, ref_tag, <const uint8_t*> text, strlen(text))
 
     cdef int business_reject(self, Session* s, const Message* m, uint8_t reason, uint16_t code, const char* text,
@@ -439,8 +439,8 @@ cdef class Sessions:
         if flags & FLAG_WRONG_COMP_ID:
             if number == s.inbound:
                 s.inbound += 1
-            self._reject_saying(s, m, COMP_ID_PROBLEM, 0,
-                                b"SenderCompID (49) or TargetCompID (56) is not this session's")
+            self.reject(s, m, COMP_ID_PROBLEM, 0,
+                        b"SenderCompID (49) or TargetCompID (56) is not this session's")
             self._logout(s, b"SenderCompID (49) or TargetCompID (56) is not this session's")
             return DONE
         if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and not flags & FLAG_POSS_DUP:
@@ -462,13 +462,13 @@ cdef class Sessions:
             self._reject(s, m, m.head.verdict, m.fields.ref_tag, m.text, m.fields.text_length)
             return DONE
         if flags & FLAG_SENDING_TIME_PROBLEM:
-            self._reject_saying(s, m, REQUIRED_TAG_MISSING, 52, b"SendingTime (52) is missing or not a time")
+            self.reject(s, m, REQUIRED_TAG_MISSING, 52, b"SendingTime (52) is missing or not a time")
             return DONE
         if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
             return DONE
         if self._is_off_time(m):
-            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
-                                b"SendingTime (52) is too far from the exchange's time")
+            self.reject(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
+                        b"SendingTime (52) is too far from the exchange's time")
             self._logout(s, b"SendingTime (52) is too far from the exchange's time")
             return DONE
         if type == MSG_TEST_REQUEST:
@@ -480,7 +480,7 @@ cdef class Sessions:
         elif type == MSG_LOGOUT:
             self._logout(s, b"")
         elif type == MSG_LOGON:
-            self._reject_saying(s, m, OTHER_REASON, 0, b"Logon is not expected: the session is logged on")
+            self.reject(s, m, OTHER_REASON, 0, b"Logon is not expected: the session is logged on")
         elif type != MSG_HEARTBEAT and type != MSG_REJECT and type != MSG_BUSINESS_REJECT:
             return ACT
         return DONE
@@ -497,11 +497,11 @@ cdef class Sessions:
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
         # Of a message with PossDupFlag: 1 when it was rejected.
         if m.fields.flags & FLAG_NO_ORIG_SENDING_TIME:
-            self._reject_saying(s, m, REQUIRED_TAG_MISSING, 122, b"PossDupFlag (43) wants OrigSendingTime (122)")
+            self.reject(s, m, REQUIRED_TAG_MISSING, 122, b"PossDupFlag (43) wants OrigSendingTime (122)")
             return 1
         if m.fields.orig_sending_time_ns > m.fields.sending_time_ns:
-            self._reject_saying(s, m, SENDING_TIME_ACCURACY, 122 if self.rules < 2 else 0,
-                                b"OrigSendingTime (122) is after SendingTime (52)")
+            self.reject(s, m, SENDING_TIME_ACCURACY, 122 if self.rules < 2 else 0,
+                        b"OrigSendingTime (122) is after SendingTime (52)")
             if self.rules >= 2:
                 self._logout(s, b"OrigSendingTime (122) is after SendingTime (52)")
             return 1
@@ -548,11 +548,11 @@ cdef class Sessions:
         cdef uint64_t new = m.session.begin_seq_no
         cdef char text[160]
         if new > <uint64_t> INT64_MAX:      # the next numbers must exist
-            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36, b"NewSeqNo (36) is above 9223372036854775807")
+            return self.reject(s, m, VALUE_IS_INCORRECT, 36, b"NewSeqNo (36) is above 9223372036854775807")
         if new < s.inbound:
             snprintf(text, sizeof(text), b"attempt to lower sequence number to %llu, expecting %llu", new,
                      s.inbound)
-            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 36 if self.rules < 2 else 0, text)
+            return self.reject(s, m, VALUE_IS_INCORRECT, 36 if self.rules < 2 else 0, text)
         s.inbound = new
         if s.gap_end and s.inbound > s.gap_end:
             s.gap_end = 0
@@ -568,7 +568,7 @@ cdef class Sessions:
         if begin == 0 or begin > last or (end != 0 and end < begin):
             snprintf(text, sizeof(text), b"cannot resend %llu to %llu (7, 16): the last number sent is %llu",
                      begin, end, last)
-            return self._reject_saying(s, m, VALUE_IS_INCORRECT, 7, text)
+            return self.reject(s, m, VALUE_IS_INCORRECT, 7, text)
         head = self._record(s, EGRESS_RESEND, sizeof(SessionFields))
         fields = <SessionFields*> (<uint8_t*> head + sizeof(EgressHead))
         fields.begin_seq_no = begin
