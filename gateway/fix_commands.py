@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.config import ConfigError
+from gateway.dictionary import Dictionary
 from gateway.dictionary_file import read_dictionary
+from gateway.engagement import page
 from gateway.fix44 import FIX44
 from gateway.fix_log import Logged, Reader, shown
 from gateway.fix_reading import Message, Shown, printable, read_message
@@ -18,24 +20,22 @@ from gateway.fix_reading import Message, Shown, printable, read_message
 FRAMING = frozenset(["8", "9", "35", "49", "56", "34", "52", "10"])
 """What a line of one message says by its form, or need not say."""
 WRONG = "bold red"
+DICTIONARY = click.Path(dir_okay=False, path_type=Path)
+ADDED = "XML data dictionary, as of QuickFIX, that is added to FIX 4.4."
 Words = Iterator[tuple[str, str]]
 """Text with its styles: see `rich`."""
 
 
 @click.group()
 def fix() -> None:
-    """Read FIX."""
+    """FIX for people: logs, and rules of engagement."""
 
 
 @fix.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--fields", "blocks", is_flag=True, help="Every field in a line of its own, with its tag.")
 @click.option("--raw", is_flag=True, help="The message as it is, too; passwords are ***.")
-@click.option(
-    "--dictionary",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="XML data dictionary, as of QuickFIX, that is added to FIX 4.4.",
-)
+@click.option("--dictionary", type=DICTIONARY, help=ADDED)
 def decode(file: Path | None, blocks: bool, raw: bool, dictionary: Path | None) -> None:
     """Print the messages of a FIX log with names of tags and values.
 
@@ -46,17 +46,14 @@ def decode(file: Path | None, blocks: bool, raw: bool, dictionary: Path | None) 
     if file is None and sys.stdin.isatty():
         raise click.UsageError("give a FILE, or - for standard input")
     name = "standard input" if file is None or str(file) == "-" else str(file)
-    try:
-        stated = read_dictionary(dictionary) if dictionary else FIX44
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+    names = stated(dictionary)
     say = printer()
     with nullcontext(sys.stdin.buffer) if name == "standard input" else open(name, "rb") as stream:
         reader = Reader(stream.readline)
         found = False
         for logged in reader:
             found = True
-            message = read_message(logged.message, stated)
+            message = read_message(logged.message, names)
             say(block(logged, message) if blocks else one_line(logged, message))
             if raw:
                 say(iter([(f"  {shown(logged.message).decode()}\n", "dim")]))
@@ -64,6 +61,21 @@ def decode(file: Path | None, blocks: bool, raw: bool, dictionary: Path | None) 
                 say(iter([("\n", "")]))
     if not found:
         raise click.ClickException(nothing(name, reader))
+
+
+@fix.command()
+@click.option("--dictionary", type=DICTIONARY, help=ADDED)
+def rules(dictionary: Path | None) -> None:
+    """Print the rules of engagement: every message, field, value and reason code, in Markdown."""
+    click.echo(page(stated(dictionary)), nl=False)
+
+
+def stated(dictionary: Path | None) -> Dictionary:
+    """FIX 4.4, with a user's dictionary."""
+    try:
+        return read_dictionary(dictionary) if dictionary else FIX44
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
 
 
 class printer:

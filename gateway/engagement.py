@@ -1,0 +1,282 @@
+"""Rules of engagement as a page: every message, field, value and reason code, as a data dictionary has them. Pure.
+
+What the dictionary cannot know stands here: what the exchange does with a message, which of its fields matter, what it
+sends. tests/gateway/test_engagement.py holds that to the stories and to docs/fix.md.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from engine.records import Reason
+from gateway.dictionary import Dictionary, Group, Layout
+from gateway.reasons import GatewayReason, reason_text
+
+FIRST_PRIVATE = 5000
+REASON_CODE = 20002
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message that a client may send."""
+
+    done: str
+    """What the exchange does, in a line."""
+    matter: frozenset[int] = frozenset()
+    """The fields of the body that it acts on."""
+    required: frozenset[int] = frozenset()
+    """Besides those that the dictionary requires: an order may state a field that is not served instead."""
+
+
+TAKEN = {
+    "A": Taken(
+        "begins a connection of the session, or is refused",
+        frozenset([98, 108, 141, 553, 554, 20003, 20004]),
+    ),
+    "0": Taken("shows that the client is there", frozenset([112])),
+    "1": Taken("is answered with a Heartbeat", frozenset([112])),
+    "2": Taken("what is asked for is sent again; session messages as a gap fill", frozenset([7, 16])),
+    "3": Taken("is noted, no answer", frozenset([45])),
+    "4": Taken("the next number expected is NewSeqNo", frozenset([36, 123])),
+    "5": Taken("is answered with a Logout; the connection is closed", frozenset([58])),
+    "D": Taken(
+        "an order: traded and booked, or refused; ExecutionReports",
+        frozenset([11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60]),
+        frozenset([38]),
+    ),
+    "F": Taken("cancels an order: ExecutionReport or OrderCancelReject", frozenset([41, 11, 55, 54, 60, 37])),
+    "G": Taken(
+        "changes price, quantity or parties of an order: ExecutionReport or OrderCancelReject",
+        frozenset([41, 11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60, 37]),
+        frozenset([38]),
+    ),
+    "H": Taken("ExecutionReport of the order as it stands", frozenset([11, 55, 54, 37, 790])),
+    "q": Taken(
+        "cancels the session's orders, all or of one symbol: ExecutionReports, then OrderMassCancelReport",
+        frozenset([11, 530, 55, 54, 60]),
+    ),
+    "AF": Taken("ExecutionReport of each open order", frozenset([584, 585, 55, 54, 1])),
+    "x": Taken("SecurityList of one instrument or of all", frozenset([320, 559, 55])),
+    "e": Taken("SecurityStatus, once", frozenset([324, 55, 263])),
+    "g": Taken("TradingSessionStatus, once", frozenset([335, 263, 336])),
+    "j": Taken("is noted, no answer", frozenset([372, 380])),
+}
+REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that the exchange sends."""
+
+    why: str
+    tags: frozenset[int]
+    """Of the body, those in groups among them."""
+
+
+SENT = {
+    "A": Sent("answers a Logon", frozenset([98, 108, 141])),
+    "0": Sent("nothing was sent for HeartBtInt, or answers a TestRequest", frozenset([112])),
+    "1": Sent("nothing came for longer than HeartBtInt", frozenset([112])),
+    "2": Sent("messages are missing", frozenset([7, 16])),
+    "3": Sent("a message is wrong by its bytes or its number", frozenset([45, 371, 372, 373, 58])),
+    "4": Sent("stands for session messages in a resend", frozenset([36, 123])),
+    "5": Sent("ends the connection", frozenset([58])),
+    "8": Sent(
+        "an order was accepted, refused, filled, changed or cancelled, or was asked for",
+        frozenset([37, 11, 41, 17, 150, 39, 1, 55, 54, 38, 40, 44, 59, 18, 151, 14, 6, 60, 20001, 20002])
+        | frozenset([31, 32, 851, 880, 103, 58, 584, 911, 912, 790])
+        | frozenset([453, 448, 447, 452, 802, 523, 803]),
+    ),
+    "9": Sent(
+        "a cancel or replace was refused", frozenset([37, 11, 41, 39, 1, 434, 102, 60, 58, 20001, 20002])
+    ),
+    "r": Sent(
+        "answers an OrderMassCancelRequest",
+        frozenset([37, 11, 530, 531, 532, 533, 55, 54, 60, 58, 20001, 20002]),
+    ),
+    "y": Sent(
+        "answers a SecurityListRequest, in one or several messages",
+        frozenset([320, 322, 560, 393, 893, 146, 55, 561, 562, 20001, 20005, *range(20007, 20012)]),
+    ),
+    "f": Sent("answers a SecurityStatusRequest", frozenset([324, 55, 325, 326, 60, 20001])),
+    "h": Sent("answers a TradingSessionStatusRequest", frozenset([335, 336, 325, 340, 567, 20001])),
+    "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),
+}
+VALUES = {
+    326: ("17", "20"), 340: "26", 560: "012", 567: "1",
+    39: "01248", 102: ("0", "1", "6", "99"), 103: ("1", "3", "5", "6", "11", "13", "99"), 150: "0458FI",
+    373: ("0", "1", "2", "4", "5", "6", "9", "10", "11", "13", "14", "15", "16", "99"), 380: "03567", 434: "12",
+}  # fmt: skip
+"""Of what only the exchange sends: the values that it does."""
+SERVED = {
+    18: "61245", 40: "12", 54: "12", 59: "0134", 98: "0", 423: "2", 530: "17", 559: "04", 585: "17", 854: "0",
+}  # fmt: skip
+"""Of what the exchange reads: the values that are served, where that is not all."""
+TERMS = "see [instruments](fix.md#instruments-and-trading-sessions)"
+OWN = {
+    20001: "input number: puts the histories of all clients in one order",
+    20002: "why: see [reason codes](#reason-codes-20002)",
+    20003: "cancel-on-disconnect for this session",
+    20004: "its grace, in milliseconds",
+    20005: f"prices are multiples of it; {TERMS}",
+    20007: f"quantities are multiples of it; {TERMS}",
+    20008: f"the largest quantity of an order; {TERMS}",
+    20009: f"the lowest price; {TERMS}",
+    20010: f"the highest price; {TERMS}",
+    20011: f"how far a market order may go; {TERMS}",
+}
+UNREACHED = frozenset([2, 4, 5, 6, 7, 8, 64, 118])
+"""Reasons of the engine that the gateway finds before, and others that no message bears."""
+
+
+def page(dictionary: Dictionary) -> str:
+    """The whole page, in Markdown."""
+    return "\n\n".join(
+        [
+            "# FIX messages",
+            "What a client may send and what it gets, field by field: " + dictionary.begin_string + ", as\n"
+            "`quorumbook fix rules` prints it from the dictionary. With `--dictionary FILE` it prints the page of an\n"
+            "exchange that has a dictionary of its own. How sessions work, and what the fields mean here, is in\n"
+            "[FIX](fix.md).",
+            "## Messages",
+            table(("MsgType", "message", "from a client", "from the exchange"), messages(dictionary)),
+            "## Header and trailer",
+            "What stands in front of a body and behind it.",
+            fields_table([*rows(dictionary, dictionary.header), *rows(dictionary, dictionary.trailer)]),
+            "## From a client",
+            "`required`: a message without the field is refused (373=1). `read`: the exchange acts on it.\n"
+            "`not served`: an order that has it is refused by name (20002=109). All others are checked and ignored.\n"
+            "· stands before the fields of a group, which are required where the group is there.",
+            *from_client(dictionary),
+            "## From the exchange",
+            "What a message may have; which of it is there is in [FIX](fix.md#messages-to-a-client).",
+            *from_exchange(dictionary),
+            "## Values",
+            "Of the fields above that have a list; any other value is refused (373=5). Of those that only the\n"
+            "exchange sends: the values that it sends.",
+            table(("tag", "field", "values"), values(dictionary)),
+            "## Reason codes (20002)",
+            table(("code", "text"), reasons()),
+            "## Private tags",
+            table(("tag", "field", "type", "in", "meaning"), private(dictionary)),
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in [head, ("---",) * len(head), *lines])
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def messages(dictionary: Dictionary) -> Iterator[tuple[str, ...]]:
+    for kind, message in dictionary.messages.items():
+        taken, sent = TAKEN.get(kind), SENT.get(kind)
+        link = f"[{message.name}]({anchor(dictionary, kind)})" if taken or sent else message.name
+        yield kind, link, taken.done if taken else REFUSED, sent.why if sent else ""
+
+
+def anchor(dictionary: Dictionary, kind: str) -> str:
+    """Of the message's heading: the client's, where both send it."""
+    words = heading(dictionary, kind, kind not in TAKEN).lower().replace(" ", "-")
+    return f"#{words.replace('(', '').replace(')', '')}"
+
+
+def heading(dictionary: Dictionary, kind: str, by_exchange: bool) -> str:
+    name = dictionary.messages[kind].name
+    both = by_exchange and kind in TAKEN
+    return f"{name} ({kind}){' from the exchange' if both else ''}"
+
+
+def from_client(dictionary: Dictionary) -> Iterator[str]:
+    for kind, taken in TAKEN.items():
+        body = dictionary.messages[kind].body
+        unserved = dictionary.unserved if kind in ("D", "F", "G", "H", "q", "AF") else frozenset()
+        yield f"### {heading(dictionary, kind, False)}"
+        stated = Layout(body.tags, (*body.required, *taken.required), body.groups)
+        yield fields_table(rows(dictionary, stated, taken.matter, unserved))
+
+
+def from_exchange(dictionary: Dictionary) -> Iterator[str]:
+    for kind, sent in SENT.items():
+        yield f"### {heading(dictionary, kind, True)}"
+        yield fields_table(rows(dictionary, only(dictionary.messages[kind].body, sent.tags)))
+
+
+def only(layout: Layout, tags: frozenset[int]) -> Layout:
+    """Of a layout what has one of the tags."""
+    return Layout(
+        tuple(tag for tag in layout.tags if tag in tags),
+        tuple(tag for tag in layout.required if tag in tags),
+        tuple(
+            Group(group.counter, only(group.members, tags))
+            for group in layout.groups
+            if group.counter in tags
+        ),
+    )
+
+
+def fields_table(lines: Iterable[tuple[str, ...]]) -> str:
+    return table(("tag", "field", "type", ""), lines)
+
+
+def rows(
+    dictionary: Dictionary,
+    layout: Layout,
+    matter: frozenset[int] = frozenset(),
+    unserved: frozenset[int] = frozenset(),
+    depth: int = 0,
+) -> Iterator[tuple[str, ...]]:
+    for tag in layout.tags:
+        field = dictionary.fields[tag]
+        marks = [
+            mark
+            for mark, there in (
+                ("required", tag in layout.required),
+                ("read", tag in matter),
+                ("not served", tag in unserved),
+            )
+            if there
+        ]
+        yield str(tag), "· " * depth + field.name, field.type, ", ".join(marks)
+        if group := layout.group(tag):
+            yield from rows(dictionary, group.members, frozenset(), unserved, depth + 1)
+
+
+def shown(dictionary: Dictionary) -> Iterator[int]:
+    """The tags of the tables."""
+
+    def all_of(layout: Layout, tags: Iterable[int]) -> Iterator[int]:
+        for tag in tags:
+            yield tag
+            if group := layout.group(tag):
+                yield from all_of(group.members, group.members.tags)
+
+    for layout in (dictionary.header, dictionary.trailer):
+        yield from all_of(layout, layout.tags)
+    for kind in TAKEN:
+        yield from all_of(dictionary.messages[kind].body, dictionary.messages[kind].body.tags)
+    for kind, sent in SENT.items():
+        body = only(dictionary.messages[kind].body, sent.tags)
+        yield from all_of(body, body.tags)
+
+
+def values(dictionary: Dictionary) -> Iterator[tuple[str, ...]]:
+    for tag in sorted(set(shown(dictionary))):
+        field = dictionary.fields[tag]
+        if field.values:
+            told = VALUES.get(tag) or SERVED.get(tag) or tuple(field.values)
+            listed = ", ".join(f"`{one}` {field.values[one]}".strip() for one in field.values if one in told)
+            more = "; others are not served" if tag in SERVED else "" if field.closed else ", and others"
+            yield str(tag), field.name, listed + more
+
+
+def reasons() -> Iterator[tuple[str, ...]]:
+    for code in [*Reason, *GatewayReason]:
+        if (text := reason_text(code)) not in ("", "refused") and code not in UNREACHED:
+            yield str(int(code)), text
+
+
+def private(dictionary: Dictionary) -> Iterator[tuple[str, ...]]:
+    for tag, field in sorted(dictionary.fields.items()):
+        if tag >= FIRST_PRIVATE:
+            inside = ", ".join(kind for kind, one in dictionary.messages.items() if tag in one.body.tags)
+            yield str(tag), field.name, field.type, inside, OWN.get(tag, "")
