@@ -458,6 +458,8 @@ cdef class Sessions:
         s.inbound += 1
         if s.gap_end and s.inbound > s.gap_end:
             s.gap_end = 0
+        if s.gap_end and self.rules >= 2:
+            s.gap_asked_ns = self.now_ns        # it is being filled: a long resend is not asked for twice
         if m.head.verdict != NOT_REJECTED:
             self._reject(s, m, m.head.verdict, m.fields.ref_tag, m.text, m.fields.text_length)
             return DONE
@@ -495,7 +497,10 @@ cdef class Sessions:
         return self._accept(s, m)
 
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
-        # Of a message with PossDupFlag: 1 when it was rejected.
+        # Of a message with PossDupFlag: 1 when it was rejected. A gap fill needs no other time, it is no copy: who
+        # leaves it out would be asked for the same gap for ever.
+        if m.fields.msg_type == MSG_SEQUENCE_RESET and self.rules >= 2:
+            return 0
         if m.fields.flags & FLAG_NO_ORIG_SENDING_TIME:
             self.reject(s, m, REQUIRED_TAG_MISSING, 122, b"PossDupFlag (43) wants OrigSendingTime (122)")
             return 1
@@ -509,6 +514,8 @@ cdef class Sessions:
 
     cdef int _below(self, Session* s, const Message* m) except -1 nogil:
         cdef char text[160]
+        if m.fields.flags & FLAG_POSS_DUP and self.rules >= 2 and m.fields.flags & FLAG_SENDING_TIME_PROBLEM:
+            return 0        # there is nothing to compare OrigSendingTime with
         if m.fields.flags & FLAG_POSS_DUP:
             self._dup_fault(s, m)
             return 0
@@ -528,8 +535,8 @@ cdef class Sessions:
         return self._gap(s, m.fields.msg_seq_num)
 
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil:
-        # One open-ended ResendRequest a gap. Asked again when it stays open for an interval, or when what was missing
-        # has come without what was sent behind it.
+        # One open-ended ResendRequest a gap. Asked again when nothing fills it for an interval, or when what was
+        # missing has come without what was sent behind it.
         cdef int64_t retry = s.heartbeat_ns if s.heartbeat_ns else <int64_t> RETRY_SECONDS * SECOND
         cdef bint ask = s.gap_end == 0 or s.inbound >= s.gap_first or self.now_ns - s.gap_asked_ns >= retry
         cdef uint8_t* body
