@@ -10,7 +10,7 @@ WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorumbook/wheels
 QUICKFIX := $(PIP) -q --no-deps --no-index --find-links $(WHEELS) quickfix
 SOURCES := $(wildcard $(foreach package,$(PACKAGES),$(package)/*.pyx $(package)/*.pxd)) setup.py pyproject.toml
 
-.PHONY: run test test-long test-interop sim sanitize lint build clean bench bench-long docs
+.PHONY: run test test-long test-interop sim sanitize fuzz lint build clean bench bench-long docs
 
 build: $(STAMP)
 
@@ -34,7 +34,7 @@ run: build
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" cython-lint $(PACKAGES)
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint $(PACKAGES) tests/fuzz
 	$(BIN)/mypy
 
 test: build lint
@@ -55,9 +55,15 @@ test-interop: build
 sim: build
 	cd tests/simulation && PYTHONPATH=. ../../$(BIN)/python simulate.py $(SEED)
 
-# The suite with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled modules, in a copy under build/.
+# The suite with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled modules, in a copy under build/. No
+# worker starts again after a finding: pytest would wait for ever for the tests that went with it.
 sanitize:
-	PYTHON="$(PYTHON)" tests/sanitize.sh $(SANITIZE)
+	PYTHON="$(PYTHON)" tests/sanitized.sh -m pytest -q -x -n 2 --dist loadgroup --max-worker-restart=0 \
+		-m 'not slow' $(SANITIZE)
+
+# Messages changed at random, by the compiled scanner and the exchange, with the same sanitizers.
+fuzz:
+	PYTHON="$(PYTHON)" PYTHONPATH=tests/gateway tests/sanitized.sh tests/fuzz/fuzz.py --cases $(or $(CASES),10000000) --seed $(or $(SEED),1)
 
 bench: build
 	$(BIN)/python -m bench $(BENCH)

@@ -1,4 +1,4 @@
-"""Builds the compiled modules: every .pyx of the three packages is one extension."""
+"""Builds the compiled modules: every .pyx of the three packages is one extension, and of tests/fuzz with sanitizers."""
 
 import os
 import platform
@@ -27,11 +27,12 @@ if sanitizers := os.environ.get("QUORUMBOOK_SANITIZE"):  # e.g. address,undefine
 
 def extensions() -> list[Extension]:
     """One extension a .pyx, named package.module, in a stable order."""
-    sources = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.pyx"))]
+    folders = [*PACKAGES, "tests/fuzz"] if sanitizers else PACKAGES
+    sources = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).glob("*.pyx"))]
     return [
         Extension(
-            f"{path.parent.name}.{path.stem}",
-            [str(path.relative_to(ROOT))],
+            ".".join(path.with_suffix("").parts),
+            [str(path)],
             extra_compile_args=COMPILE,
             extra_link_args=LINK,
             libraries=["dl"] if sys.platform == "linux" else [],

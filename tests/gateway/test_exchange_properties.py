@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_edge import MemoryEdge
 from order_checker import Checker, fields
+from standing import standing
 from stories import build, time_text
 
 from engine.machine import Machine
@@ -140,12 +141,6 @@ def book(machine: Machine) -> list[Any]:
     return [order for owner in range(1, len(CLIENTS) + 1) for order in machine.orders(owner)]
 
 
-def standing(edge: MemoryEdge) -> tuple[str, list[Any]]:
-    """What a refused message may not change."""
-    sessions = edge.exchange.sessions()
-    return repr(book(edge.exchange.machine)), [(s["open_orders"], s["closed_cl_ord_ids"]) for s in sessions]
-
-
 @settings(max_examples=150)
 @given(st.lists(steps, max_size=60), st.integers(1, 3))
 def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]], budget: int) -> None:
@@ -214,12 +209,12 @@ def test_what_is_refused_changes_nothing_but_numbers(story: list[tuple[str, str]
     world.start()
     for client, text in story:
         world.play(("admin", client, "35=0|"))
-        before, count = standing(world.edge), len(world.edge.out)
+        before, count = standing(world.edge.exchange), len(world.edge.out)
         world.say(client, text)
         assert len(world.edge.out) > count
         out = messages(world.edge)[-1]
         if out["35"] in "39j" or out.get("150") in ("8", "I"):
-            assert standing(world.edge) == before
+            assert standing(world.edge.exchange) == before
 
 
 @settings(max_examples=100)
@@ -238,11 +233,11 @@ def test_what_was_acted_on_is_only_answered_when_it_comes_again(story: list[tupl
             acted_on.append((client, text, answer["37"]))
         if acted_on:
             sender, sent, order_id = acted_on[which % len(acted_on)]
-            before = standing(world.edge)
+            before = standing(world.edge.exchange)
             world.edge.out.clear()
             world.say(sender, sent.replace("|", "|97=Y|", 1))
             assert [(m["56"], m["150"], m["37"]) for m in messages(world.edge)] == [(sender, "I", order_id)]
-            assert standing(world.edge) == before
+            assert standing(world.edge.exchange) == before
 
 
 @settings(max_examples=50)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the suite, or the tests named, with AddressSanitizer and UndefinedBehaviorSanitizer in every compiled module,
-# the exchanges that the tests start included. In a copy under build/: the modules of .venv stay as they are.
+# Runs Python with these arguments in a copy under build/ with AddressSanitizer and UndefinedBehaviorSanitizer in every
+# compiled module, the exchanges that it starts included. The modules of .venv stay as they are.
 set -eu
 cd "$(dirname "$0")/.."
 data=${QUORUMBOOK_DATA:-$(dirname "$PWD")/shared/data}
@@ -13,9 +13,8 @@ git ls-files -z | xargs -0 cp -p --parents -t "$copy"
 QUORUMBOOK_SANITIZE=address,undefined QUORUMBOOK_BUILD_JOBS=2 make -C "$copy" build "PYTHON=${PYTHON:-python3}"
 
 # Python's own objects come from malloc, so that a write past one is seen. No leak check: Python itself leaves memory
-# at its end. A finding ends the process; it goes to a file, since a test may expect that process to end. No worker
-# starts again after one: pytest would wait for ever for the tests that went with it. libstdc++ is loaded early, for
-# what libraries throw.
+# at its end. A finding ends the process; it goes to a file, since a test may expect that process to end. libstdc++ is
+# loaded early, for what libraries throw.
 mkdir "$findings"
 cd "$copy"
 export QUORUMBOOK_DATA="$data" PYTHONMALLOC=malloc
@@ -23,7 +22,7 @@ export ASAN_OPTIONS="detect_leaks=0:log_path=$findings/address"
 export UBSAN_OPTIONS="print_stacktrace=1:log_path=$findings/undefined"
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)"
 failed=0
-LD_PRELOAD=$preload .venv/bin/python -m pytest -q -x -n 2 --dist loadgroup --max-worker-restart=0 -m 'not slow' "$@" || failed=1
+LD_PRELOAD=$preload .venv/bin/python "$@" || failed=1
 for finding in "$findings"/*; do
     [ ! -f "$finding" ] || { cat "$finding"; failed=1; }
 done

@@ -1,0 +1,22 @@
+"""A short run of the fuzzer, where its modules are built."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scanner", reason="built where there are sanitizers: make sanitize, make fuzz")
+
+FUZZ = Path(__file__).parent / "fuzz.py"
+
+
+def test_strangers_messages_by_the_scanner_and_the_exchange() -> None:
+    """In a process of its own: it changes the tables that messages are scanned by, and may die."""
+    environment = os.environ | {"PYTHONPATH": str(FUZZ.parent.parent / "gateway")}
+    ran = subprocess.run(
+        [sys.executable, FUZZ, "--cases", "200000", "--seed", "2"],
+        check=False, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
