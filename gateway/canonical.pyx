@@ -65,6 +65,7 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
         if sessions.rules >= 2:
             number(text, s.due_ns[0])
             number(text, s.due_ns[1])
+            string(text, s.trade_request, s.trade_request_length)
     return 0
 
 

@@ -58,6 +58,9 @@ TAKEN = {
     "x": Taken("SecurityList of one instrument or of all", frozenset([320, 559, 55])),
     "e": Taken("SecurityStatus, once", frozenset([324, 55, 263])),
     "g": Taken("TradingSessionStatus, once", frozenset([335, 263, 336])),
+    "AD": Taken(
+        "TradeCaptureReportRequestAck; then a TradeCaptureReport of each trade", frozenset([568, 569, 263])
+    ),
     "j": Taken("is noted, no answer", frozenset([372, 380])),
 }
 REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"
@@ -99,16 +102,24 @@ SENT = {
     ),
     "f": Sent("answers a SecurityStatusRequest", frozenset([324, 55, 325, 326, 60, 20001])),
     "h": Sent("answers a TradingSessionStatusRequest", frozenset([335, 336, 325, 340, 567, 20001])),
+    "AQ": Sent(
+        "answers a TradeCaptureReportRequest", frozenset([568, 569, 263, 748, 749, 750, 55, 58, 20001])
+    ),
+    "AE": Sent(
+        "a trade of a session that asked for trade capture",
+        frozenset([571, 487, 568, 150, 325, 880, 17, 570, 55, 32, 31, 75, 60, 552, 54, 37, 11, 1, 20001])
+        | frozenset([453, 448, 447, 452, 802, 523, 803]),
+    ),
     "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),
 }
 VALUES = {
-    326: ("17", "20"), 340: "26", 560: "012", 567: "1",
+    326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"), 750: "012",
     39: "01248", 102: ("0", "1", "6", "99"), 103: ("1", "3", "5", "6", "11", "13", "99"), 150: "0458FI",
     373: ("0", "1", "2", "4", "5", "6", "9", "10", "11", "13", "14", "15", "16", "99"), 380: "03567", 434: "12",
 }  # fmt: skip
 """Of what only the exchange sends: the values that it does."""
 SERVED = {
-    18: "61245", 40: "12", 54: "12", 59: "0134", 98: "0", 423: "2", 530: "17", 559: "04", 585: "17", 854: "0",
+    18: "61245", 40: "12", 54: "12", 59: "0134", 98: "0", 423: "2", 530: "17", 559: "04", 569: "0", 585: "17", 854: "0",
 }  # fmt: skip
 """Of what the exchange reads: the values that are served, where that is not all."""
 TERMS = "see [instruments](fix.md#instruments-and-trading-sessions)"

@@ -397,6 +397,8 @@ cdef class Exchange:
         if m.fields.msg_type_length == 1:
             if m.msg_type[0] == c'x' or m.msg_type[0] == c'e' or m.msg_type[0] == c'g':
                 return self.reference_requests.act(s, m)
+        elif m.fields.msg_type_length == 2 and m.msg_type[0] == c'A' and m.msg_type[1] == c'D':
+            return self.orders.capture.act(s, m)
         return self.orders.act(s, coming)
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:

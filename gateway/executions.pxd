@@ -9,6 +9,7 @@ from gateway.names cimport NameIndex
 from gateway.order_pool cimport Order, OrderPool
 from gateway.records cimport ExecutionFields, InstrumentBody
 from gateway.session cimport Session, Sessions
+from gateway.trade_capture cimport TradeCapture
 
 cdef struct Instrument:
     int64_t price_increment     # mantissa; 1 .. 10**15
@@ -22,6 +23,7 @@ cdef class Executions(OrderPool):
     cdef Machine machine
     cdef Sessions sessions
     cdef MarketData feed
+    cdef TradeCapture capture
     cdef Instrument* instruments
     cdef uint32_t instrument_count
     cdef uint32_t instrument_room
@@ -55,6 +57,7 @@ cdef class Executions(OrderPool):
 
     cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil
+    cdef int _capture(self, Session* s, const Order* o, const Report* r) except -1 nogil
     cdef int _record(self, const Session* s, const Order* taker, const Order* maker,
                      const Report* r) except -1 nogil
 

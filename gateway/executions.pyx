@@ -22,6 +22,7 @@ from gateway.reasons cimport text_of
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
 from gateway.session cimport Session, Sessions, number_message
 from gateway.short_strings cimport put, same
+from gateway.trade_capture cimport Fill, TradeCapture
 
 cdef extern from *:
     """
@@ -133,6 +134,7 @@ cdef class Executions(OrderPool):
         self.machine = machine
         self.sessions = sessions
         self.feed = feed
+        self.capture = TradeCapture(sessions)
         self.trades = []
 
     def __dealloc__(self) -> None:
@@ -339,7 +341,23 @@ cdef class Executions(OrderPool):
         fields.last_price = r.last_price_ticks * instrument.price_increment
         fields.last_quantity = r.last_lots * instrument.quantity_increment
         fields.maker_taker = liquidity
+        if s.trade_request_length:
+            return self._capture(s, o, r)
         return 0
+
+    cdef int _capture(self, Session* s, const Order* o, const Report* r) except -1 nogil:
+        # A TradeCaptureReport of the fill that was reported last.
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        cdef Fill fill
+        fill.exec_id = self.exec_id
+        fill.trade_id = r.trade_id
+        fill.price = r.last_price_ticks * instrument.price_increment
+        fill.quantity = r.last_lots * instrument.quantity_increment
+        fill.price_exponent = instrument.price_exponent
+        fill.quantity_exponent = instrument.quantity_exponent
+        fill.symbol = instrument.symbol
+        fill.symbol_length = instrument.symbol_length
+        return self.capture.report(s, o, &fill)
 
     cdef int _record(self, const Session* s, const Order* taker, const Order* maker, const Report* r) except -1 nogil:
         cdef const Instrument* instrument = &self.instruments[taker.instrument]

@@ -58,6 +58,8 @@ cdef struct Session:
     uint8_t cancel_on_disconnect
     uint8_t comp_id_length
     uint8_t comp_id[64]
+    uint8_t trade_request_length    # 0: it has not asked for TradeCaptureReports
+    uint8_t trade_request[64]   # TradeRequestID (568)
     # what the order layer keeps here: slots of its pool, 0 = none
     uint32_t open_first         # open orders, in order of order id
     uint32_t open_last

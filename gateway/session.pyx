@@ -264,6 +264,7 @@ cdef class Sessions:
         s.connected = 0
         s.test_pending = 0
         s.gap_end = 0           # the next Logon finds it again
+        s.trade_request_length = 0
         if s.cancel_on_disconnect:
             s.grace_deadline_ns = self.now_ns + s.grace_ns
             self._arm(s, TIMER_GRACE)

@@ -265,12 +265,26 @@ cdef class SnapshotReader:
         s.open_count = image.open_count
         s.closed_count = image.closed_count
         if self.header.rules_version >= 2:
-            memcpy(s.due_ns, self.more(sizeof(SessionMore)), sizeof(s.due_ns))
+            self._read_more_session(&s)
         if sessions.by_name(s.comp_id, s.comp_id_length) != NULL:
             self.wrong(b"a CompID twice")
         if s.connected and sessions.on_connection(s.incarnation, s.connection) != NULL:
             self.wrong(b"two sessions on one connection")
         return sessions.resume(&s)
+
+    cdef int _read_more_session(self, Session* s) except -1 nogil:
+        cdef SessionMore more
+        cdef const uint8_t* request
+        memcpy(&more, self.more(sizeof(SessionMore)), sizeof(SessionMore))
+        if more.trade_request_length > (sizeof(s.trade_request) if s.connected else 0):
+            self.wrong(b"a session that cannot be")
+        request = self.more((more.trade_request_length + 7) & ~(<size_t> 7))
+        if not is_zero(request + more.trade_request_length, (8 - more.trade_request_length % 8) % 8):
+            self.wrong(b"bytes after a string that are not zero")
+        memcpy(s.due_ns, more.due_ns, sizeof(s.due_ns))
+        s.trade_request_length = <uint8_t> more.trade_request_length
+        memcpy(s.trade_request, request, more.trade_request_length)
+        return 0
 
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil:
         cdef uint64_t slots = self.counts[<int> ORDERS] + self.counts[<int> FREE_SLOTS], open_orders = 0

@@ -202,6 +202,7 @@ cdef class SnapshotWriter:
 
     cdef int _write_session(self, const Session* s) except -1 nogil:
         cdef SessionImage* image = <SessionImage*> self.text.reserve(sizeof(SessionImage))
+        cdef SessionMore* more
         image.epoch = s.epoch
         image.incarnation = s.incarnation
         image.connection = s.connection
@@ -223,7 +224,10 @@ cdef class SnapshotWriter:
         image.grace_deadline_ns = s.grace_deadline_ns
         memcpy(image.comp_id, s.comp_id, s.comp_id_length)
         if self.sessions.rules >= 2:
-            memcpy((<SessionMore*> self.text.reserve(sizeof(SessionMore))).due_ns, s.due_ns, sizeof(s.due_ns))
+            more = <SessionMore*> self.text.reserve(sizeof(SessionMore) + s.trade_request_length)
+            memcpy(more.due_ns, s.due_ns, sizeof(s.due_ns))
+            more.trade_request_length = s.trade_request_length
+            memcpy(more + 1, s.trade_request, s.trade_request_length)
         return 0
 
     cdef uint32_t _write_orders(self) except? 0 nogil:

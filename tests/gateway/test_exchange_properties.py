@@ -71,7 +71,9 @@ steps = st.one_of(
     st.tuples(
         st.just("admin"),
         st.sampled_from(CLIENTS),
-        st.sampled_from(["35=1|112=x|", "35=2|7=1|16=0|", "35=5|"]),
+        st.sampled_from(
+            ["35=1|112=x|", "35=2|7=1|16=0|", "35=5|", *(f"35=AD|568=t|569=0|263={n}|" for n in "1112")]
+        ),
     ),
     st.tuples(st.just("close"), st.sampled_from(CLIENTS), st.just(0)),
     st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 10**9, 40 * 10**9])),

@@ -234,6 +234,7 @@ def small() -> bytes:
         history.play(("order", "A", text))
     for n in range(8):  # what is closed and forgotten leaves free slots
         history.play(("order", "B", f"35=D|11=b{n}|55=BTC/USD|54=2|38=1|40=2|44=100|59=3|"))
+    history.play(("admin", "A", "35=AD|568=t1|569=0|263=1|"))
     history.play(("setting", "", 1))
     history.play(("order", "B", "35=D|11=c1|55=BTC/USD|54=2|38=1|40=2|44=100|59=3|"))
     history.play(("skip", "A", 2))
@@ -315,7 +316,8 @@ def test_who_damaged_it_is_told_what_is_wrong() -> None:
         (with_bytes(100, b"\1")[:-8] + data[-8:], f"{len(data) - 8}: the checksum is not that of the bytes"),
         (with_bytes(found[3][0] + 8, b"\3"), "the engine's part: snapshot, byte offset 8: rules version 3"),
         (with_bytes(sessions + 12, b"\x63"), "the sessions have more orders than there are, or fewer"),
-        (with_bytes(sessions + 104, data[sessions + 288 :][:64]), f"{sessions + 184}: a CompID twice"),
+        (with_bytes(sessions + 104, data[sessions + 304 :][:64]), f"{sessions + 200}: a CompID twice"),
+        (with_bytes(sessions + 184, b"\x41"), f"{sessions}: a session that cannot be"),
         (with_bytes(found[6][0], data[free : free + 4]), f"{found[6][0]}: an open order that the engine"),
         (with_bytes(free, b"\xff\xff"), f"{free}: a slot that there is not"),
         (with_bytes(free, data[free + 4 : free + 8]), f"{free + 4}: a slot twice"),
