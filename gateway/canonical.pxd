@@ -3,6 +3,8 @@
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Sessions
+from gateway.subscriptions cimport Subscriptions
 
 cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil
 cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil
+cdef int write_subscriptions(Outbox text, Subscriptions subscriptions) except -1 nogil

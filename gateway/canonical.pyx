@@ -12,6 +12,7 @@ from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Session, Sessions
+from gateway.subscriptions cimport ALL, Subscription, Subscriptions
 
 
 cdef int number(Outbox text, uint64_t value) except -1 nogil:
@@ -116,4 +117,20 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         for slot in range(s.closed_count):
             write_order(text, order_at(orders, s.closed[(s.closed_first + slot) & (s.closed_room - 1)].slot),
                         sessions.rules)
+    return 0
+
+
+cdef int write_subscriptions(Outbox text, Subscriptions subscriptions) except -1 nogil:
+    cdef uint32_t slot = subscriptions.all.first
+    cdef const Subscription* s
+    number(text, subscriptions.all.count)
+    while slot:
+        s = &subscriptions.slots[slot]
+        number(text, s.session)
+        string(text, s.id, s.id_length)
+        number(text, s.instrument)
+        number(text, s.depth)
+        number(text, s.types)
+        number(text, s.refresh)
+        slot = s.next[<int> ALL]
     return 0

@@ -61,6 +61,10 @@ TAKEN = {
     "AD": Taken(
         "TradeCaptureReportRequestAck; then a TradeCaptureReport of each trade", frozenset([568, 569, 263])
     ),
+    "V": Taken(
+        "MarketDataSnapshotFullRefresh of each symbol, then updates where they are wanted, or MarketDataRequestReject",
+        frozenset([262, 263, 264, 265, 266, 267, 269, 146, 55, 286, 386, 546, 547]),
+    ),
     "j": Taken("is noted, no answer", frozenset([372, 380])),
 }
 REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"
@@ -110,16 +114,27 @@ SENT = {
         frozenset([571, 487, 568, 150, 325, 880, 17, 570, 55, 32, 31, 75, 60, 552, 54, 37, 11, 1, 20001])
         | frozenset([453, 448, 447, 452, 802, 523, 803]),
     ),
+    "W": Sent(
+        "the levels of a book, as asked for by a MarketDataRequest",
+        frozenset([262, 55, 268, 269, 270, 271, 346, 290, 20001]),
+    ),
+    "X": Sent(
+        "what an entry of the log has changed in the books of a subscription",
+        frozenset([262, 268, 279, 269, 278, 55, 270, 271, 272, 273, 346, 290, 20001]),
+    ),
+    "Y": Sent("a MarketDataRequest was refused", frozenset([262, 281, 58, 20001])),
     "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),
 }
 VALUES = {
-    326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"), 750: "012",
+    279: "012", 281: "01256789ABC", 326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"),
+    750: "012",
     39: "01248", 102: ("0", "1", "6", "99"), 103: ("1", "3", "5", "6", "11", "13", "99"), 150: "0458FI",
     373: ("0", "1", "2", "4", "5", "6", "9", "10", "11", "13", "14", "15", "16", "99"), 380: "03567", 434: "12",
 }  # fmt: skip
 """Of what only the exchange sends: the values that it does."""
 SERVED = {
-    18: "61245", 40: "12", 54: "12", 59: "0134", 98: "0", 423: "2", 530: "17", 559: "04", 569: "0", 585: "17", 854: "0",
+    18: "61245", 40: "12", 54: "12", 59: "0134", 98: "0", 269: "012", 423: "2", 530: "17", 559: "04", 569: "0",
+    585: "17", 854: "0",
 }  # fmt: skip
 """Of what the exchange reads: the values that are served, where that is not all."""
 TERMS = "see [instruments](fix.md#instruments-and-trading-sessions)"

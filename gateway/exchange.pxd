@@ -4,8 +4,10 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
+from gateway.book_updates cimport BookUpdates
 from gateway.echo cimport Echo
 from gateway.market_data cimport MarketData
+from gateway.market_requests cimport MarketRequests
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
@@ -40,6 +42,8 @@ cdef class Exchange:
     cdef readonly uint32_t newest_rules     # that this program runs; those that hold are machine.books.rules
     cdef Sessions state         # sessions
     cdef Orders orders
+    cdef BookUpdates updates
+    cdef MarketRequests market_requests
     cdef Echo echo
     cdef ReferenceRequests reference_requests
     cdef Outbox outbox

@@ -19,10 +19,12 @@ from libc.string cimport memcpy, memset
 
 from engine.machine cimport Machine
 from engine.types cimport RULES_VERSION
-from gateway.canonical cimport write_orders, write_sessions
+from gateway.book_updates cimport BookUpdates
+from gateway.canonical cimport write_orders, write_sessions, write_subscriptions
 from gateway.echo cimport Echo
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
+from gateway.market_requests cimport MarketRequests
 from gateway.mass_requests cimport NO_JOB
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
@@ -66,7 +68,9 @@ cdef class Exchange:
         self.state.rules = FIRST_RULES
         self.echo = Echo(self.state)
         self.feed = MarketData()
-        self.orders = Orders(self.machine, self.state, self.feed)
+        self.updates = BookUpdates(self.machine, self.state, self.feed)
+        self.orders = Orders(self.machine, self.state, self.feed, self.updates)
+        self.market_requests = MarketRequests(self.state, self.orders, self.updates)
         self.reference_requests = ReferenceRequests(self.state, self.orders)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
@@ -192,6 +196,8 @@ cdef class Exchange:
         return 0
 
     cdef int _close_entry(self) except -1 nogil:
+        if self.updates.touched_count:
+            self.updates.end_entry()
         if self.feed.open_count:
             with gil:
                 self.feed.end_entry()
@@ -397,6 +403,8 @@ cdef class Exchange:
         if m.fields.msg_type_length == 1:
             if m.msg_type[0] == c'x' or m.msg_type[0] == c'e' or m.msg_type[0] == c'g':
                 return self.reference_requests.act(s, m)
+            if m.msg_type[0] == c'V':
+                return self.market_requests.act(s, m)
         elif m.fields.msg_type_length == 2 and m.msg_type[0] == c'A' and m.msg_type[1] == c'D':
             return self.orders.capture.act(s, m)
         return self.orders.act(s, coming)
@@ -524,6 +532,8 @@ cdef class Exchange:
             reader.read_sessions(exchange.state)
             reader.read_orders(exchange.machine, exchange.state, exchange.orders)
             reader.read_free_slots(exchange.orders)
+            reader.read_subscriptions(exchange.state, exchange.orders)
+            exchange.updates.resume()
         return exchange
 
     cdef int _write_gateways(self, SnapshotWriter writer) except -1:
@@ -760,6 +770,8 @@ cdef class Exchange:
                 (<uint64_t*> text.reserve(8))[0] = self.table[i].nonce
         write_sessions(text, self.state)
         write_orders(text, self.state, self.orders)
+        if self.state.rules >= 2:
+            write_subscriptions(text, self.state.subscriptions)
         digest = hashlib.sha256(text)
         digest.update(self.machine.snapshot())
         return digest.hexdigest()

@@ -4,6 +4,7 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
 from engine.types cimport Command, Report
+from gateway.book_updates cimport BookUpdates
 from gateway.market_data cimport MarketData
 from gateway.names cimport NameIndex
 from gateway.order_pool cimport Order, OrderPool
@@ -24,6 +25,7 @@ cdef class Executions(OrderPool):
     cdef Sessions sessions
     cdef MarketData feed
     cdef TradeCapture capture
+    cdef BookUpdates updates
     cdef Instrument* instruments
     cdef uint32_t instrument_count
     cdef uint32_t instrument_room

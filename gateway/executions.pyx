@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memset, strlen
 
 from engine.machine cimport Machine
 from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
+from gateway.book_updates cimport BookUpdates
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash, names_insert, names_next, names_reserve
 from gateway.order_pool cimport (
@@ -130,11 +131,13 @@ cdef uint8_t status_of(const Order* o) noexcept nogil:
 
 
 cdef class Executions(OrderPool):
-    def __cinit__(self, Machine machine not None, Sessions sessions not None, MarketData feed not None) -> None:
+    def __cinit__(self, Machine machine not None, Sessions sessions not None, MarketData feed not None,
+                  BookUpdates updates not None) -> None:
         self.machine = machine
         self.sessions = sessions
         self.feed = feed
         self.capture = TradeCapture(sessions)
+        self.updates = updates
         self.trades = []
 
     def __dealloc__(self) -> None:
@@ -296,6 +299,8 @@ cdef class Executions(OrderPool):
     cdef int end_run(self) except -1 nogil:
         self.feed.record(self.machine, self.machine.reports(), self.machine.report_count(), self.sessions.input_number,
                          self.sessions.now_ns)
+        if self.sessions.subscriptions.all.count:
+            self.updates.note(self.machine.reports(), self.machine.report_count())
         self.machine.clear_reports()
         return 0
 

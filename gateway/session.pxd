@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gateway.names cimport NameIndex
 from gateway.outbox cimport Outbox
 from gateway.records cimport EgressHead, InputHead, MessageHead, OrderBody, SessionBody
+from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, TimerHeap
 
 cdef enum TimerKind:
@@ -103,6 +104,7 @@ cdef class Sessions:
     cdef NameIndex by_comp_id
     cdef NameIndex by_connection
     cdef TimerHeap timers
+    cdef Subscriptions subscriptions    # of connected sessions
     cdef Settings settings
     cdef int64_t now_ns         # of the current entry
     cdef uint32_t rules         # the version that holds

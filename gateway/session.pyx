@@ -3,8 +3,8 @@
 # the entry began (framing.pyx, `check_payload`). Divisors are constants.
 """FIX 4.4 session layer as a state machine: an input in, numbered messages and effects out.
 
-Holds the table of sessions, which it owns, and the heap of their deadlines. Appends to the outbox. Runs without
-the GIL; raises MemoryError, and AssertionError when an invariant is broken.
+Holds the table of sessions, which it owns, their subscriptions, and the heap of their deadlines. Appends to the
+outbox. Runs without the GIL; raises MemoryError, and AssertionError when an invariant is broken.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
@@ -22,6 +22,7 @@ from gateway.records cimport (
     MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST, MSG_OTHER,
     MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED,
 )
+from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, timers_pop, timers_push
 
 cdef enum:
@@ -57,6 +58,7 @@ cdef int no_memory() except -1 nogil:
 cdef class Sessions:
     def __cinit__(self, Outbox outbox not None) -> None:
         self.outbox = outbox
+        self.subscriptions = Subscriptions()
         self.next_reset_ns = EMPTY_TIME
 
     def __dealloc__(self) -> None:
@@ -265,6 +267,7 @@ cdef class Sessions:
         s.test_pending = 0
         s.gap_end = 0           # the next Logon finds it again
         s.trade_request_length = 0
+        self.subscriptions.end_session(s.id)
         if s.cancel_on_disconnect:
             s.grace_deadline_ns = self.now_ns + s.grace_ns
             self._arm(s, TIMER_GRACE)

@@ -15,7 +15,8 @@ cdef enum SectionKind:          # in this order; those from SESSIONS on as often
     SESSIONS = 5
     ORDERS = 6
     FREE_SLOTS = 7
-    END = 8
+    SUBSCRIPTIONS = 9           # from rules 2 on
+    END = 8                     # the last one whatever its number
 
 cdef struct SnapshotHeader:     # 40 bytes
     char magic[8]               # QBEXSNAP
@@ -124,3 +125,20 @@ cdef struct AliasImage:         # 24 bytes
     SlotImage head
     uint32_t target
     uint32_t reserved
+
+cdef struct SubscriptionImage:  # 80 bytes
+    uint32_t session
+    uint32_t instrument
+    uint32_t depth
+    uint8_t types
+    uint8_t refresh
+    uint8_t id_length
+    uint8_t reserved
+    uint8_t id[64]
+
+# The place of a kind of section among the others, and which kind comes next.
+cdef inline uint32_t place_of(uint32_t kind) noexcept nogil:
+    return FREE_SLOTS + 1 if kind == SUBSCRIPTIONS else FREE_SLOTS + 2 if kind == END else kind
+
+cdef inline SectionKind kind_after(SectionKind kind) noexcept nogil:
+    return SUBSCRIPTIONS if kind == FREE_SLOTS else END if kind == SUBSCRIPTIONS else <SectionKind> (kind + 1)

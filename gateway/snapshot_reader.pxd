@@ -14,7 +14,7 @@ cdef class SnapshotReader:
     cdef const uint8_t* data
     cdef size_t size
     cdef SnapshotHeader header
-    cdef uint64_t counts[9]     # SectionKind -> records in all its sections
+    cdef uint64_t counts[10]    # SectionKind -> records in all its sections
     # where it is
     cdef size_t begin           # of the record, for messages
     cdef size_t at
@@ -35,6 +35,7 @@ cdef class SnapshotReader:
     cdef int read_sessions(self, Sessions sessions) except -1 nogil
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil
     cdef int read_free_slots(self, Orders orders) except -1 nogil
+    cdef int read_subscriptions(self, Sessions sessions, Orders orders) except -1 nogil
 
     cdef int _check(self) except -1 nogil
     cdef Session* _read_session(self, Sessions sessions) except NULL nogil
@@ -42,6 +43,7 @@ cdef class SnapshotReader:
     cdef int _read_order(self, Machine machine, Orders orders, Session* s, bint is_open) except -1 nogil
     cdef uint64_t _read_parties_length(self) except 0 nogil
     cdef Order* _unread(self, Orders orders, uint32_t slot) except NULL nogil
+    cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil
     cdef int _read_alias(self, Orders orders, Order* o, const SlotImage* head) except -1 nogil
     cdef int _fill(self, Orders orders, Order* o, const OrderImage* image) except -1 nogil
     cdef int _judge_open(self, Machine machine, Orders orders, const Session* s, const SlotImage* head) except -1 nogil

@@ -24,9 +24,10 @@ from gateway.records cimport MAX_PARTIES
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
-    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage,
-    SnapshotHeader, StateImage, StateMore,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind, SessionImage,
+    SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
 )
+from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
 from replication.checksum cimport crc32c
 
 from gateway.rules import NewerRules
@@ -81,15 +82,16 @@ cdef class SnapshotReader:
     cdef int _check(self) except -1 nogil:
         # The sections follow each other as they must, up to the end of the data, and the checksum is right.
         cdef SectionHead head
-        cdef uint32_t before = 0, full = SECTION_RECORDS
+        cdef uint32_t before = 0, full = SECTION_RECORDS, place
         cdef uint64_t checksum
         self.begin = sizeof(SnapshotHeader)
         while before != END:
             if self.size - self.begin < sizeof(SectionHead):
                 self.wrong(b"it ends before its last section: it was cut short")
             memcpy(&head, self.data + self.begin, sizeof(SectionHead))
-            if not (head.kind == before + 1 or INSTRUMENTS <= before < head.kind
-                    or (head.kind == before >= SESSIONS and full == SECTION_RECORDS)) or head.kind > END:
+            place = place_of(head.kind)
+            if not (place == place_of(before) + 1 or INSTRUMENTS <= before and place_of(before) < place
+                    or (head.kind == before >= SESSIONS and full == SECTION_RECORDS)) or place > place_of(END):
                 self.wrong(b"no section of this kind can be here")
             if head.length % 8 or head.length > self.size - self.begin - sizeof(SectionHead):
                 self.wrong(b"this section goes beyond the end: it was damaged or cut short")
@@ -415,4 +417,36 @@ cdef class SnapshotReader:
             last = slot
             if self.left == 0 and self.section_end - self.at == sizeof(slot) and not is_zero(self.more(4), 4):
                 self.wrong(b"bytes after the last slot that are not zero")
+        return 0
+
+    # ------------------------------------------------------------ from rules 2 on
+
+    cdef int read_subscriptions(self, Sessions sessions, Orders orders) except -1 nogil:
+        cdef uint64_t _
+        for _ in range(self.counts[<int> SUBSCRIPTIONS]):
+            self._read_subscription(sessions, orders)
         return self.enter(END)
+
+    cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil:
+        cdef SubscriptionImage image
+        cdef Subscription s
+        cdef const Session* whose
+        memcpy(&image, self.record(SUBSCRIPTIONS, sizeof(SubscriptionImage)), sizeof(SubscriptionImage))
+        whose = sessions.by_id(image.session)
+        if (self.header.rules_version < 2 or whose == NULL or not whose.connected
+                or image.instrument >= orders.instrument_count):
+            self.wrong(b"a subscription of nobody who is connected, or to no instrument")
+        if (not 0 < image.depth <= MAX_DEPTH or not 0 < image.types < 2 * TRADES or image.refresh > 1
+                or not 0 < image.id_length <= sizeof(image.id) or image.reserved
+                or not is_zero(image.id + image.id_length, sizeof(image.id) - image.id_length)
+                or sessions.subscriptions.count_of(image.session) == MAX_SUBSCRIPTIONS):
+            self.wrong(b"a subscription that cannot be")
+        memset(&s, 0, sizeof(Subscription))
+        s.session = image.session
+        s.instrument = image.instrument
+        s.depth = image.depth
+        s.types = image.types
+        s.refresh = image.refresh
+        s.id_length = image.id_length
+        memcpy(s.id, image.id, sizeof(image.id))
+        return sessions.subscriptions.add(&s)

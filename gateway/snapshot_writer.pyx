@@ -20,9 +20,10 @@ from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_le
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
     AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
-    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SectionHead, SectionKind, SessionImage, SessionMore, SlotImage,
-    SnapshotHeader, StateImage, StateMore,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind, SessionImage,
+    SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
 )
+from gateway.subscriptions cimport ALL, Subscription
 
 cdef enum:
     EXPECTED = 8                # how many closed orders ahead the memory is asked for
@@ -80,7 +81,8 @@ cdef class SnapshotWriter:
 
     cdef bint go_on(self) except -1:
         # Writes what comes after the gateways, some at a time. False: there is no more.
-        cdef uint32_t kind, count
+        cdef SectionKind kind = self.kind
+        cdef uint32_t count
         cdef size_t written
         if self.kind < MACHINE:
             self._write_machine()
@@ -91,17 +93,18 @@ cdef class SnapshotWriter:
             if written == 0:
                 self._write_instruments()
             return True
-        for kind in range(self.kind, END):
+        while kind != END:
             if kind != self.kind:
-                self._start(<SectionKind> kind)
+                self._start(kind)
             if kind > INSTRUMENTS:
-                self.open_section(<SectionKind> kind)
+                self.open_section(kind)
                 with nogil:
                     count = self._write_records()
                 if count:
                     self.close_section(count)
                     return True
                 self.text.clear()
+            kind = kind_after(kind)
         return False
 
     cdef void _start(self, SectionKind kind) noexcept:
@@ -111,6 +114,8 @@ cdef class SnapshotWriter:
             self.slot = self.sessions.table[0].open_first
         elif kind == FREE_SLOTS:
             self.slot = self.orders.free_first
+        elif kind == SUBSCRIPTIONS:
+            self.slot = self.sessions.subscriptions.all.first
 
     # ------------------------------------------------------------ one of each
 
@@ -190,7 +195,9 @@ cdef class SnapshotWriter:
             return self._write_sessions()
         if self.kind == ORDERS:
             return self._write_orders()
-        return self._write_free_slots()
+        if self.kind == FREE_SLOTS:
+            return self._write_free_slots()
+        return self._write_subscriptions()
 
     cdef uint32_t _write_sessions(self) except? 0 nogil:
         cdef uint32_t count = 0
@@ -295,5 +302,23 @@ cdef class SnapshotWriter:
                 place = <uint32_t*> self.text.reserve(8)
             place[count % 2] = self.slot
             self.slot = order_at(self.orders, self.slot).next
+            count += 1
+        return count
+
+    cdef uint32_t _write_subscriptions(self) except? 0 nogil:
+        cdef uint32_t count = 0
+        cdef const Subscription* s
+        cdef SubscriptionImage* image
+        while count < SECTION_RECORDS and self.slot:
+            s = &self.sessions.subscriptions.slots[self.slot]
+            image = <SubscriptionImage*> self.text.reserve(sizeof(SubscriptionImage))
+            image.session = s.session
+            image.instrument = s.instrument
+            image.depth = s.depth
+            image.types = s.types
+            image.refresh = s.refresh
+            image.id_length = s.id_length
+            memcpy(image.id, s.id, s.id_length)
+            self.slot = s.next[<int> ALL]
             count += 1
         return count

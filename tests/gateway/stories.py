@@ -14,7 +14,7 @@
     < ...                                 what came out: checked, or written anew by `python tests/gateway/stories.py`
 
 A `<` line says the connection, what it is (nothing for a message; open, close, refuse; `kept` for a message to a CompID
-that is not connected; `again` for a resend), and the message without 8, 9, 10, 49, 52, 56, 60 and 75.
+that is not connected; `again` for a resend), and the message without 8, 9, 10, 49, 52, 56, 60, 75, 272 and 273.
 
 The runner knows an edge by six methods only (start, connect, send, close, wait, restart) and its list `out`, so that a
 story is told over real sockets, too (tests/processes/socket_edge.py): every one in which no time passes.
@@ -30,7 +30,7 @@ from gateway import inputs
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 STORIES = sorted(SCENARIOS.rglob("*.txt"))
-HIDDEN = {"8", "9", "10", "49", "52", "56", "60", "75"}
+HIDDEN = {"8", "9", "10", "49", "52", "56", "60", "75", "272", "273"}
 HEADER = ("49", "56", "52", "43", "97", "122", "115", "116", "144", "128", "129", "145")
 TIMED = {"D", "F", "G", "q"}
 UNITS = {"ms": 10**6, "s": 10**9}

@@ -116,21 +116,25 @@ class World:
             else:
                 self.say(client, what)
 
-    def say(self, client: str, text: str) -> None:
+    def say(self, client: str, *texts: str) -> None:
+        """Messages with the next numbers, in one log entry."""
+        self.edge.send(client, *[self.written(client, text) for text in texts])
+
+    def written(self, client: str, text: str) -> bytes:
         """A message with the next number."""
         now = time_text(self.edge.now_ns)
-        parts = dict(part.split("=", 1) for part in text.strip("|").split("|"))
+        (_, kind), *parts = [tuple(part.split("=", 1)) for part in text.strip("|").split("|")]
         self.sent[client] = max(self.sent[client] + 1, 1)
-        head = {
-            "35": parts.pop("35"),
-            "49": client,
-            "56": "QUORUMBOOK",
-            "34": str(self.sent[client]),
-            "52": now,
-        }
-        if head["35"] in "DFGq":
-            parts["60"] = now
-        self.edge.send(client, build(list((head | parts).items())))
+        head = [
+            ("35", kind),
+            ("49", client),
+            ("56", "QUORUMBOOK"),
+            ("34", str(self.sent[client])),
+            ("52", now),
+        ]
+        if kind in "DFGq":
+            parts.append(("60", now))
+        return build([*head, *parts])
 
 
 def messages(edge: MemoryEdge) -> list[dict[str, str]]:

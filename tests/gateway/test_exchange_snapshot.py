@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_edge import MemoryEdge
 from test_exchange_properties import GENESIS, World, orders, steps
+from test_market_requests import requests
 
 from gateway import inputs
 from gateway.exchange import Exchange
@@ -59,6 +60,7 @@ more_steps = st.one_of(
     st.tuples(st.just("order"), clients, orders().map(lambda text: text + "97=Y|")),
     st.tuples(st.just("admin"), clients, st.sampled_from(["35=2|7=1|16=0|", "35=4|123=Y|36=90|", "35=0|"])),
     st.tuples(st.just("admin"), clients, st.just("35=A|98=0|108=5|141=Y|20003=Y|20004=100|")),
+    st.tuples(st.just("order"), st.sampled_from("ABC"), requests()),
     st.tuples(st.just("life"), st.sampled_from("ABC"), lives),
     st.tuples(st.just("setting"), st.just(""), st.sampled_from([0, 1, 6, 50])),
     st.tuples(st.just("instrument"), st.just(""), st.just(0)),
@@ -121,10 +123,10 @@ class History(World):
         self.shown.append(shown(self.edge.exchange))
         self.listened.append(set(self.listens))
 
-    def say(self, client: str, text: str) -> None:
-        """A message, unless its client's connection was closed by the one before."""
+    def say(self, client: str, *texts: str) -> None:
+        """Messages, unless their client's connection was closed by the one before."""
         if client in self.edge.connections:
-            super().say(client, text)
+            super().say(client, *texts)
 
     def play(self, step: tuple[str, str, Any]) -> None:
         """One more step of a random story."""
@@ -221,7 +223,7 @@ def test_a_restored_exchange_goes_on_as_the_original(
 
 
 def small() -> bytes:
-    """A snapshot that has something of everything: open and closed orders, aliases, free slots, a gap, a grace."""
+    """A snapshot that has something of everything: orders, aliases, free slots, a subscription, a gap, a grace."""
     history = History(MemoryEdge())
     history.start()
     for text in (
@@ -235,6 +237,7 @@ def small() -> bytes:
     for n in range(8):  # what is closed and forgotten leaves free slots
         history.play(("order", "B", f"35=D|11=b{n}|55=BTC/USD|54=2|38=1|40=2|44=100|59=3|"))
     history.play(("admin", "A", "35=AD|568=t1|569=0|263=1|"))
+    history.play(("order", "A", "35=V|262=r1|263=1|264=2|265=1|267=1|269=0|146=1|55=AAPL"))
     history.play(("setting", "", 1))
     history.play(("order", "B", "35=D|11=c1|55=BTC/USD|54=2|38=1|40=2|44=100|59=3|"))
     history.play(("skip", "A", 2))
