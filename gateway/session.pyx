@@ -435,6 +435,8 @@ cdef class Sessions:
         cdef uint8_t type = m.fields.msg_type, flags = m.fields.flags
         self.heard(s)
         if flags & FLAG_BEGIN_STRING:
+            if number == s.inbound and self.rules >= 2:
+                s.inbound += 1
             self._logout(s, b"BeginString (8) must be FIX.4.4")
             return DONE
         if number == 0 and not (self.rules >= 2 and is_reset(m)):
