@@ -36,9 +36,10 @@ cdef class TextBody:
         return 0
 
     cdef int fields(self, const uint8_t* whole, size_t length) except -1 nogil:
-        self._reserve(length)
-        memcpy(self.data + self.size, whole, length)
-        self.size += length
+        if length:
+            self._reserve(length)
+            memcpy(self.data + self.size, whole, length)
+            self.size += length
         return 0
 
     cdef uint8_t* _begin(self, uint32_t tag, size_t length) except NULL nogil:

@@ -1,15 +1,26 @@
 """What a message that is refused may not change: everything but numbers that are given out, and clocks."""
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 from gateway.exchange import Exchange
 
 HEADER, SECTION = 40, struct.Struct("<IIQ")
 INSTRUMENTS, SESSIONS, ORDERS = 4, 5, 6
-SESSION = {1: 168, 2: 184}  # bytes of a session, by the version of the rules
+SESSION, MORE = 168, 24
 TERMS = (slice(12, 20), slice(22, 24), slice(80, 96), slice(104, 168))
 """Of a session: how many orders and ClOrdIDs it has, cancel-on-disconnect, HeartBtInt, grace, CompID."""
+
+
+def sessions(records: bytes, rules: int) -> Iterator[bytes]:
+    """The records of a section of sessions; from rules 2 on each has a TradeRequestID behind it."""
+    at = 0
+    while at < len(records):
+        begin, at = at, at + SESSION
+        if rules >= 2:
+            at += MORE + (int.from_bytes(records[at + MORE - 8 : at + MORE], "little") + 7) // 8 * 8
+        yield records[begin:at]
 
 
 def standing(exchange: Exchange) -> list[Any]:
@@ -25,8 +36,7 @@ def standing(exchange: Exchange) -> list[Any]:
         records = data[at : at + size]
         at += size
         if kind == SESSIONS:
-            each = SESSION[exchange.rules]
-            found += [records[i : i + each][part] for i in range(0, size, each) for part in TERMS]
+            found += [record[part] for record in sessions(records, exchange.rules) for part in TERMS]
         elif kind in (INSTRUMENTS, ORDERS):
             found.append(records)
     return found
