@@ -8,6 +8,7 @@ Nothing in it depends on slots, hash tables or heap order. Holds no state.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from gateway.drop_copies cimport DropCopies
 from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
@@ -67,6 +68,15 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
             number(text, s.due_ns[0])
             number(text, s.due_ns[1])
             string(text, s.trade_request, s.trade_request_length)
+    return 0
+
+
+cdef int write_drop_copies(Outbox text, DropCopies drop_copies) except -1 nogil:
+    cdef uint32_t i
+    number(text, drop_copies.count)
+    for i in range(drop_copies.count):
+        number(text, drop_copies.pairs[i].session)
+        number(text, drop_copies.pairs[i].of)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The configuration file: what it may say, its defaults, and errors that name file, key and what is allowed.
 
-[network], [limits], [[clients]], [storage], [log], [fix] and [trace] are local to this process. [exchange] and
-[[instruments]] are genesis values: they are the first entries of an empty log
+[network], [limits], [[clients]], [storage], [log], [fix] and [trace] are local to this process. [exchange],
+[[instruments]] and [[drop_copies]] are genesis values: they are the first entries of an empty log
 and stay what they are; a later file that says something else is refused.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -252,6 +252,13 @@ class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     protection: DecimalText = ""
 
 
+class DropCopy(Struct, frozen=True, forbid_unknown_fields=True):
+    comp_id: Annotated[str, Meta(description="a SenderCompID: 1 to 64 printable ASCII characters")]
+    sessions: Annotated[
+        tuple[str, ...], Meta(description='["ONE", "TWO", ...] whose reports it sees; "*" = all')
+    ]
+
+
 DEFAULT_INSTRUMENTS = (
     *(Instrument(symbol) for symbol in ("AAPL", "AMZN", "GOOG", "MSFT", "INTC")),
     Instrument("BTC/USD", price_increment="1", quantity_increment="0.00000001"),
@@ -269,6 +276,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     cluster: Cluster = Cluster()
     exchange: Exchange = Exchange()
     instruments: tuple[Instrument, ...] = DEFAULT_INSTRUMENTS
+    drop_copies: tuple[DropCopy, ...] = ()
 
 
 class Loaded(Struct, frozen=True):
@@ -277,7 +285,9 @@ class Loaded(Struct, frozen=True):
     config: Config
     file: str  # for messages
     given: frozenset[str]  # keys that the file itself states, such as "exchange.comp_id", "instruments"
-    genesis: tuple[bytes, ...]  # the Inputs that an empty log begins with: the setting, then the instruments
+    genesis: tuple[
+        bytes, ...
+    ]  # the Inputs that an empty log begins with: the setting, then instruments, drop copies
 
 
 def load(path: Path | None) -> Loaded:
@@ -364,8 +374,11 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
             )
         except ValueError as error:
             raise ConfigError(f"{file}: {where}.{error}") from None
+    genesis += drop_copies(config.drop_copies, wrong)
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
-    return Loaded(config, file, frozenset(given | ({"instruments"} & table.keys())), tuple(genesis))
+    return Loaded(
+        config, file, frozenset(given | ({"instruments", "drop_copies"} & table.keys())), tuple(genesis)
+    )
 
 
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
@@ -420,6 +433,26 @@ def check_protection(
 NAME = re.compile(r"[ -~]{1,64}")
 Z85 = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+
+
+def drop_copies(copies: tuple[DropCopy, ...], wrong: Callable[[str, str], ConfigError]) -> Iterator[bytes]:
+    """The Inputs. Raises ConfigError."""
+    seen: set[str] = set()
+    for number, copy in enumerate(copies):
+        where = f"drop_copies[{number}]"
+        if copy.comp_id in seen:
+            raise wrong(
+                f"{where}.comp_id", f"{shown(copy.comp_id)} is given twice; allowed: one table for each"
+            )
+        seen.add(copy.comp_id)
+        if not copy.sessions or copy.comp_id in copy.sessions:
+            what = "its own reports it does not have" if copy.sessions else "none are given"
+            raise wrong(f"{where}.sessions", f'{what}; allowed: CompIDs of others, or ["*"]')
+        for name in copy.sessions:
+            try:
+                yield inputs.drop_copy(copy.comp_id, name)
+            except ValueError as error:
+                raise wrong(f"{where}", str(error)) from None
 
 
 def check_clients(
@@ -525,7 +558,7 @@ def is_loopback(host: str) -> bool:
 # ---------------------------------------------------------------- errors
 
 HUGE = 10**40
-TABLES: dict[Any, str] = {Instrument: "instruments", Client: "clients"}
+TABLES: dict[Any, str] = {Instrument: "instruments", Client: "clients", DropCopy: "drop_copies"}
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
@@ -653,6 +686,7 @@ COMMENTS = {
     "instruments": "Genesis too. Prices are multiples of price_increment, quantities of quantity_increment, both\n"
     "# fixed for the instrument's life. Empty text means: round_lot and min_quantity one increment, no other limit;\n"
     "# protection is how far past the best opposite price a market order may take (empty: any distance).",
+    "drop_copies": "Genesis too: sessions that see the reports of others, a table for each. They enter no orders.",
 }
 
 
@@ -671,6 +705,8 @@ def complete_file() -> str:
     lines.append(f"# {COMMENTS['instruments']}")
     for number, instrument in enumerate(DEFAULT_INSTRUMENTS):
         lines += ["[[instruments]]", *fields(instrument, comments=number == 0), ""]
+    example = fields(DropCopy("RISK", ("ALICE", "BOB")))
+    lines += [f"# {COMMENTS['drop_copies']}", *(f"# {one}" for one in ("[[drop_copies]]", *example)), ""]
     return "\n".join(lines)
 
 
@@ -683,8 +719,8 @@ def fields(value: Struct, *, comments: bool = True) -> list[str]:
             if isinstance(here, bool)
             else f'"{here}"'
             if isinstance(here, str)
-            else "[]"
-            if here == ()
+            else json.dumps(here)
+            if isinstance(here, tuple)
             else str(here)
         )
         described = next(

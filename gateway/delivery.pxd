@@ -20,5 +20,6 @@ cdef class Delivery(Table):
     cdef bint pump_one(self, Connection* c) except -1
     cdef bint stalled(self, Connection* c) except -1
     cdef int stream(self, Connection* c, Range* again) except -1
+    cdef int find_begin(self, Connection* c, Range* again) except -1
     cdef int send_again(self, Connection* c, EgressHead* head, Range* again, uint64_t expected) except -1
     cdef int fill_gap(self, Connection* c, Range* again, uint64_t until) except -1

@@ -202,6 +202,7 @@ cdef class Delivery(Table):
         self.fall_behind(c)
         wanted = &c.ranges[c.range_count]
         wanted.next = fields.begin_seq_no
+        wanted.from_input = 0 if fields.begin_seq_no else fields.ref_seq_num
         # What waits was never sent, and follows once, as it is.
         wanted.last = min(fields.end_seq_no if fields.end_seq_no else c.live_last, c.live_next - 1)
         wanted.time_ns = head.sending_time_ns
@@ -256,12 +257,15 @@ cdef class Delivery(Table):
 
     cdef int stream(self, Connection* c, Range* again) except -1:
         """Encodes the next records of the range (NULL: the live messages), at most about a chunk."""
-        cdef uint64_t next_number = again.next if again != NULL else c.live_next
-        cdef uint64_t last = again.last if again != NULL else c.live_last
+        cdef uint64_t next_number, last
         cdef const uint8_t[::1] view
         cdef size_t at
         cdef EgressHead* head
         cdef bint found = False
+        if again != NULL and again.from_input:
+            self.find_begin(c, again)
+        next_number = again.next if again != NULL else c.live_next
+        last = again.last if again != NULL else c.live_last
         if next_number <= last:
             for records in self.store.read(c.session, next_number, last, CHUNK // 2):
                 view = records
@@ -287,6 +291,13 @@ cdef class Delivery(Table):
             self.fill_gap(c, again, next_number)
             c.range_count -= 1
             memmove(&c.ranges[0], &c.ranges[1], c.range_count * sizeof(Range))
+        return 0
+
+    cdef int find_begin(self, Connection* c, Range* again) except -1:
+        """By its input number: only now the store has what came in the same turn."""
+        cdef uint64_t begin = self.store.first_from(c.session, again.from_input)
+        again.next = begin if begin else again.last + 1
+        again.from_input = 0
         return 0
 
     cdef int send_again(self, Connection* c, EgressHead* head, Range* again, uint64_t expected) except -1:

@@ -192,6 +192,34 @@ cdef class EgressStore:
             begin = last + 1
         return found
 
+    def first_from(self, uint32_t session, uint64_t input_number):
+        """The session's first message of this input, or of a later one; 0: none that can be resent. O(log n + 64)
+        records are looked at, file reads included."""
+        cdef SessionIndex* index
+        cdef uint64_t first_kept, begin, end
+        cdef size_t low = 0, high, middle
+        cdef bytes record
+        if session >= self.session_room or self.sessions[session].last == 0:
+            return 0
+        index = &self.sessions[session]
+        first_kept = (index.first + INDEXED - 1) // INDEXED
+        high = index.count
+        while low < high:       # the first kept offset whose message is late enough
+            middle = (low + high) // 2
+            record = self._record(index.offsets[middle], session, (first_kept + middle) * INDEXED)
+            if (<const EgressHead*>PyBytes_AS_STRING(record)).input_number < input_number:
+                low = middle + 1
+            else:
+                high = middle
+        begin = index.first if low == 0 else (first_kept + low - 1) * INDEXED + 1
+        end = index.last if low == index.count else (first_kept + low) * INDEXED
+        if begin > end:
+            return 0
+        for record in self._group(session, begin, end):
+            if (<const EgressHead*>PyBytes_AS_STRING(record)).input_number >= input_number:
+                return (<const EgressHead*>PyBytes_AS_STRING(record)).msg_seq_num
+        return 0
+
     cdef list _group(self, uint32_t session, uint64_t begin, uint64_t end):
         """Records `begin` to `end`, which lie in one group, found backwards from the next kept offset."""
         cdef SessionIndex* index = &self.sessions[session]

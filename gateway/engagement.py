@@ -30,7 +30,7 @@ class Taken:
 TAKEN = {
     "A": Taken(
         "begins a connection of the session, or is refused",
-        frozenset([98, 108, 141, 553, 554, 20003, 20004]),
+        frozenset([98, 108, 141, 553, 554, 20003, 20004, 20006]),
     ),
     "0": Taken("shows that the client is there", frozenset([112])),
     "1": Taken("is answered with a Heartbeat", frozenset([112])),
@@ -144,6 +144,7 @@ OWN = {
     20003: "cancel-on-disconnect for this session",
     20004: "its grace, in milliseconds",
     20005: f"prices are multiples of it; {TERMS}",
+    20006: "what was sent from this input number on is sent again: see [drop copies](fix.md#drop-copies)",
     20007: f"quantities are multiples of it; {TERMS}",
     20008: f"the largest quantity of an order; {TERMS}",
     20009: f"the lowest price; {TERMS}",

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
 from gateway.book_updates cimport BookUpdates
+from gateway.drop_copies cimport DropCopies
 from gateway.echo cimport Echo
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
@@ -46,6 +47,8 @@ cdef class Exchange:
     cdef MarketRequests market_requests
     cdef Echo echo
     cdef ReferenceRequests reference_requests
+    cdef DropCopies drop_copies
+    cdef bint discards          # egress is not wanted
     cdef Outbox outbox
     cdef Gateway* table         # the gateways, by incarnation
     cdef uint32_t gateway_count
@@ -83,6 +86,7 @@ cdef class Exchange:
     cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil
     cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil
     cdef int _gateway_lost(self, uint32_t incarnation) except -1 nogil
+    cdef int _copy_reports(self, size_t begin) except -1 nogil
     cdef int _setting(self, const InputHead* head) except -1 nogil
     cdef int _instrument(self, const InputHead* head) except -1
     cdef int _enter(self, payload, int64_t index, int64_t term, int64_t time_ns) except -1

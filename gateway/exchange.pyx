@@ -20,7 +20,8 @@ from libc.string cimport memcpy, memset
 from engine.machine cimport Machine
 from engine.types cimport RULES_VERSION
 from gateway.book_updates cimport BookUpdates
-from gateway.canonical cimport write_orders, write_sessions, write_subscriptions
+from gateway.canonical cimport write_drop_copies, write_orders, write_sessions, write_subscriptions
+from gateway.drop_copies cimport DropCopies
 from gateway.echo cimport Echo
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
@@ -29,9 +30,9 @@ from gateway.mass_requests cimport NO_JOB
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
-    ActivateBody, APPLICATION_ECHO, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_GATEWAY_LOST,
-    INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody, MSG_LOGON,
-    NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
+    ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
+    INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody,
+    MSG_LOGON, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
@@ -72,6 +73,7 @@ cdef class Exchange:
         self.orders = Orders(self.machine, self.state, self.feed, self.updates)
         self.market_requests = MarketRequests(self.state, self.orders, self.updates)
         self.reference_requests = ReferenceRequests(self.state, self.orders)
+        self.drop_copies = DropCopies(self.state)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -236,7 +238,10 @@ cdef class Exchange:
         # In each entry deadlines first, then the inputs; a job is finished before anything else.
         cdef Timer timer
         cdef const InputHead* head
+        cdef size_t begin
+        cdef bint done = False
         while True:
+            begin = self.outbox.size
             if self.orders.job.kind != NO_JOB:
                 self.orders.work()
                 budget -= 256
@@ -258,9 +263,9 @@ cdef class Exchange:
                 budget -= 1
             elif self.cursor == self.end:
                 self._close_entry()
-                if self.current == self.entry_count:
-                    return True
-                self._open_entry()
+                done = self.current == self.entry_count
+                if not done:
+                    self._open_entry()
             else:
                 self._look_ahead()
                 head = <const InputHead*> self.cursor
@@ -268,8 +273,16 @@ cdef class Exchange:
                 self.taken += 1
                 self._take(head)
                 budget -= 1
-            if budget <= 0:
-                return False
+            if self.drop_copies.count:
+                self._copy_reports(begin)
+            if done or budget <= 0:
+                return done
+
+    cdef int _copy_reports(self, size_t begin) except -1 nogil:
+        self.drop_copies.copy(begin)
+        if self.discards:       # they were written to be looked at
+            self.outbox.size = begin
+        return 0
 
     cdef inline bint _reset_is_due(self) noexcept nogil:
         return self.state.next_reset_ns != INT64_MIN and self.state.next_reset_ns <= self.state.now_ns
@@ -354,6 +367,9 @@ cdef class Exchange:
         if head.kind == INPUT_INSTRUMENT:
             with gil:
                 self._instrument(head)
+        if head.kind == INPUT_DROP_COPY and self.state.rules >= 2:
+            self.drop_copies.enter(<const DropCopyBody*> (head + 1))
+            self.outbox.discards = False
         if head.kind == INPUT_ACTIVATE:
             self._activate((<const ActivateBody*> (head + 1)).rules_version)
         return 0
@@ -498,7 +514,7 @@ cdef class Exchange:
 
         RuntimeError: an entry is half applied, or one was begun since the first piece.
         """
-        cdef SnapshotWriter writer = SnapshotWriter(self.machine, self.state, self.orders, self.feed)
+        cdef SnapshotWriter writer = SnapshotWriter(self.machine, self.state, self.orders, self.feed, self.drop_copies)
         cdef int64_t index = self.applied_index
         if not self.between_entries:
             raise RuntimeError("snapshot: an entry is half applied")
@@ -530,6 +546,7 @@ cdef class Exchange:
         reader.read_instruments(exchange.machine, exchange.orders, exchange.feed)
         with nogil:
             reader.read_sessions(exchange.state)
+            reader.read_drop_copies(exchange.drop_copies)
             reader.read_orders(exchange.machine, exchange.state, exchange.orders)
             reader.read_free_slots(exchange.orders)
             reader.read_subscriptions(exchange.state, exchange.orders)
@@ -578,12 +595,13 @@ cdef class Exchange:
     def discards_egress(self) -> bool:
         """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
         where a log leads. The state, and its hash, are the same."""
-        return self.outbox.discards
+        return self.discards
 
     @discards_egress.setter
     def discards_egress(self, value: bool) -> None:
         self.outbox.clear()
-        self.outbox.discards = value
+        self.discards = value
+        self.outbox.discards = value and self.drop_copies.count == 0
 
     @property
     def input_number(self) -> int:
@@ -769,6 +787,8 @@ cdef class Exchange:
             if self.table[i].member:
                 (<uint64_t*> text.reserve(8))[0] = self.table[i].nonce
         write_sessions(text, self.state)
+        if self.state.rules >= 2:
+            write_drop_copies(text, self.drop_copies)
         write_orders(text, self.state, self.orders)
         if self.state.rules >= 2:
             write_subscriptions(text, self.state.subscriptions)

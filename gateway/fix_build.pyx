@@ -87,6 +87,23 @@ cdef inline uint8_t* put_header(uint8_t* out, const Identity* identity, uint64_t
     return out
 
 
+cdef inline bint executes(uint8_t msg_type) noexcept nogil:
+    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
+            or msg_type == MSG_MASS_CANCEL_REPORT)
+
+
+cdef uint8_t* put_on_behalf(uint8_t* out, const ExecutionFields* fields) noexcept nogil:
+    """Whose report this is a drop copy of."""
+    cdef const uint8_t* text = <const uint8_t*>fields + strings_end(fields) - fields.on_behalf_length
+    return put_text(out, b"\x01115=", 5, text, fields.on_behalf_length)
+
+
+cdef inline size_t strings_end(const ExecutionFields* fields) noexcept nogil:
+    return (sizeof(ExecutionFields) + fields.cl_ord_id_length + fields.orig_cl_ord_id_length + fields.account_length
+            + fields.parties_length + fields.symbol_length + fields.text_length + fields.request_id_length
+            + fields.on_behalf_length)
+
+
 cdef inline uint8_t* put_start(uint8_t* message, const EgressHead* head, const Identity* identity,
                                int64_t resend_time_ns) noexcept nogil:
     """MsgType and the header of a record's message, for the first time or again."""
@@ -101,6 +118,8 @@ cdef inline uint8_t* put_start(uint8_t* message, const EgressHead* head, const I
         out = put_header(out, identity, head.msg_seq_num, head.sending_time_ns, EMPTY_TIME())
     else:
         out = put_header(out, identity, head.msg_seq_num, resend_time_ns, head.sending_time_ns)
+    if executes(head.msg_type) and (<const ExecutionFields*>fields).on_behalf_length:
+        out = put_on_behalf(out, <const ExecutionFields*>fields)
     return write_bytes(out, b"\x0197=Y", 5) if head.flags & FLAG_POSS_RESEND else out
 
 
@@ -242,11 +261,6 @@ cdef uint8_t* build_session(uint8_t* out, const EgressHead* head, const SessionF
     return put_text(out, b"\x0158=", 4, tail, fields.text_length)
 
 
-cdef inline bint executes(uint8_t msg_type) noexcept nogil:
-    return (msg_type == MSG_EXECUTION_REPORT or msg_type == MSG_ORDER_CANCEL_REJECT
-            or msg_type == MSG_MASS_CANCEL_REPORT)
-
-
 cdef size_t said_size(const EgressHead* head) noexcept nogil:
     """What a message record's own lengths say; 0: it is none, or too short to say."""
     cdef const ExecutionFields* execution = <const ExecutionFields*>(head + 1)
@@ -259,12 +273,7 @@ cdef size_t said_size(const EgressHead* head) noexcept nogil:
         size += sizeof(TextFields)
         return size + text.body_length + text.type_length if size <= head.size else 0
     if executes(head.msg_type):
-        size += sizeof(ExecutionFields)
-        if size > head.size:
-            return 0
-        return (size + execution.cl_ord_id_length + execution.orig_cl_ord_id_length + execution.account_length
-                + execution.parties_length + execution.symbol_length + execution.text_length
-                + execution.request_id_length)
+        return size + strings_end(execution) if size + sizeof(ExecutionFields) <= head.size else 0
     size += sizeof(SessionFields)
     if size > head.size or not sendable(head.msg_type):
         return 0

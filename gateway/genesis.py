@@ -1,5 +1,6 @@
 """Does a configuration agree with the log that it is used on? Only what the file itself states is compared."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from gateway import inputs
@@ -14,8 +15,8 @@ def whole(loaded: Loaded) -> bytes:
     if len(payload) > MAX_ENTRY_BYTES:
         most = MAX_ENTRY_BYTES * len(loaded.genesis) // len(payload)
         raise ConfigError(
-            f"{loaded.file}: instruments: {len(loaded.genesis) - 1:,} are given; one log entry holds them all, which "
-            f"is enough for about {most:,}"
+            f"{loaded.file}: instruments: {len(loaded.config.instruments):,} are given; one log entry holds them all, "
+            f"which is enough for about {most:,}"
         )
     return payload
 
@@ -24,7 +25,7 @@ def rules_of(loaded: Loaded) -> int:
     """The first version of the rules that knows all that the genesis says."""
     settings = inputs.read_setting(loaded.genesis[0])
     newer = ("echo", "reset_on_logon", "messages_per_second", "daily_reset")
-    return 2 if any(settings[key] for key in newer) else 1
+    return 2 if any(settings[key] for key in newer) or loaded.config.drop_copies else 1
 
 
 def check(loaded: Loaded, payload: bytes) -> None:
@@ -34,10 +35,11 @@ def check(loaded: Loaded, payload: bytes) -> None:
     for key, value in wanted.items():
         if f"exchange.{key}" in loaded.given and settings[key] != value:
             raise differs(loaded, f"exchange.{key}", settings[key], value)
+    check_drop_copies(loaded, logged)
     if "instruments" not in loaded.given:
         return
-    known = {one["symbol"]: one for one in map(inputs.read_instrument, logged[1:])}
-    for number, record in enumerate(loaded.genesis[1:]):
+    known = {one["symbol"]: one for one in map(inputs.read_instrument, of_kind(inputs.INSTRUMENT, logged))}
+    for number, record in enumerate(of_kind(inputs.INSTRUMENT, loaded.genesis)):
         one = inputs.read_instrument(record)
         key = f"instruments[{number}]"
         if one["symbol"] not in known:
@@ -50,6 +52,24 @@ def check(loaded: Loaded, payload: bytes) -> None:
         raise ConfigError(
             f"{loaded.file}: instruments: {', '.join(known)} missing; the log was begun with it. {REMEDY}"
         )
+
+
+def check_drop_copies(loaded: Loaded, logged: list[bytes]) -> None:
+    """Raises ConfigError when the file states others than the log has."""
+    before, wanted = (
+        [inputs.read_drop_copy(one) for one in of_kind(inputs.DROP_COPY, genesis)]
+        for genesis in (logged, loaded.genesis)
+    )
+    if "drop_copies" in loaded.given and before != wanted:
+        raise differs(loaded, "drop_copies", *(shown_copies(pairs) for pairs in (before, wanted)))
+
+
+def shown_copies(pairs: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} of {whose}" for name, whose in pairs) or "none"
+
+
+def of_kind(kind: int, genesis: Iterable[bytes]) -> list[bytes]:
+    return [record for record in genesis if record[4] == kind]
 
 
 def check_members(loaded: Loaded, directory: str, members: Membership) -> None:

@@ -13,7 +13,10 @@ from typing import Any
 from engine.records import EMPTY_PRICE, INT64_MAX, RULES_VERSION
 from replication.membership import is_membership
 
-GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
+GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE, DROP_COPY = range(
+    1, 10
+)
+BEHIND = {INSTRUMENT, DROP_COPY}  # the setting, in genesis
 MAX_COMP_ID = 64
 MAX_SYMBOL = 32
 NOT_REJECTED = 255
@@ -25,6 +28,7 @@ _HEAD = struct.Struct("<IBBHIIQIIq")
 _INSTRUMENT = struct.Struct("<8qbbB13x")
 _SETTING = struct.Struct("<IBBBBIIBxHIII")
 _PAIR = struct.Struct("<II")
+_DROP_COPY = struct.Struct("<BB6x")
 
 Number = Decimal | int | str
 
@@ -158,6 +162,14 @@ def instrument(
     return _input(INSTRUMENT, body + name)
 
 
+def drop_copy(comp_id: str, of: str) -> bytes:
+    """A session sees the reports of another one, "*": of every one. Both exist from then on. ValueError as from
+    setting."""
+    name = _name("comp_id", comp_id, MAX_COMP_ID)
+    whose = b"" if of == "*" else _name("sessions", of, MAX_COMP_ID)
+    return _input(DROP_COPY, _DROP_COPY.pack(len(name), len(whose)) + name + whose)
+
+
 def _minute(time: str) -> int:
     """Of the day, counted from 1; 0 for no time."""
     if not time:
@@ -231,8 +243,8 @@ def split(payload: bytes) -> Iterator[bytes]:
 
 
 def genesis_of(payload: bytes) -> bytes:
-    """The Inputs that an empty log is begun with, the setting and the instruments behind it, if this payload holds
-    them."""
+    """The Inputs that an empty log is begun with, if this payload holds them: the setting, and the instruments and drop
+    copies behind it."""
     if is_membership(payload):
         return b""
     records = list(split(payload))
@@ -240,7 +252,7 @@ def genesis_of(payload: bytes) -> bytes:
     if SETTING not in kinds:
         return b""
     begin = kinds.index(SETTING)
-    count = next((n for n, kind in enumerate(kinds[begin + 1 :]) if kind != INSTRUMENT), len(records))
+    count = next((n for n, kind in enumerate(kinds[begin + 1 :]) if kind not in BEHIND), len(records))
     return b"".join(records[begin : begin + 1 + count])
 
 
@@ -277,3 +289,11 @@ def read_instrument(record: bytes) -> dict[str, Any]:
         "high_price": None if high == EMPTY_PRICE else high * tick,
         "protection": None if distance < 0 else distance * tick,
     }
+
+
+def read_drop_copy(record: bytes) -> tuple[str, str]:
+    """The arguments of drop_copy()."""
+    length, of_length = _DROP_COPY.unpack_from(record, _HEAD.size)
+    begin = _HEAD.size + _DROP_COPY.size
+    name, whose = record[begin : begin + length], record[begin + length : begin + length + of_length]
+    return name.decode(), whose.decode() or "*"

@@ -23,10 +23,9 @@ from gateway.order_pool cimport (
 )
 from gateway.reasons cimport (
     CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
-    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES,
-    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
-    UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, cxl_rej_reason,
-    ord_rej_reason, text_of,
+    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES, UNKNOWN_SYMBOL,
+    UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE,
+    WATCHES_ONLY, cxl_rej_reason, ord_rej_reason, text_of,
 )
 from gateway.records cimport (
     ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
@@ -88,6 +87,9 @@ cdef class Orders(MassRequests):
             return self.sessions.business_reject(
                 s, m, BUSINESS_UNSUPPORTED_TYPE, UNSUPPORTED_MESSAGE, text_of(UNSUPPORTED_MESSAGE), m.text, 0
             )
+        if s.sees_others:
+            return self.sessions.business_reject(s, m, BUSINESS_NOT_AUTHORIZED, WATCHES_ONLY, text_of(WATCHES_ONLY),
+                                                 m.strings, m.order.cl_ord_id_length)
         q = request_of(coming)
         if type == MSG_NEW_ORDER:
             return self._new_order(s, m, &q)

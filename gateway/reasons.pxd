@@ -26,6 +26,7 @@ cpdef enum GatewayReason:
     NO_OPEN_ORDERS = 118            # nothing for a mass status request to report
     ROUTED = 119                    # on behalf of somebody else, or for somebody else
     TOO_MANY_MESSAGES = 120         # in a second of log time
+    WATCHES_ONLY = 121              # a drop copy session enters no orders
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect

@@ -79,6 +79,8 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"OnBehalfOfCompID (115) and DeliverToCompID (128) are not served: each firm has its own session"
     if code == TOO_MANY_MESSAGES:
         return b"more messages a second than a session may send"
+    if code == WATCHES_ONLY:
+        return b"a drop copy session has no orders"
     if code == MASS_CANCELLED:
         return b"cancelled by mass cancel"
     if code == DISCONNECTED:

@@ -36,6 +36,7 @@ cdef enum InputKind:
     INPUT_INSTRUMENT = 6        # define an instrument
     INPUT_SETTING = 7           # genesis: defaults of sessions, limits
     INPUT_ACTIVATE = 8          # rules version
+    INPUT_DROP_COPY = 9         # genesis: a session sees the reports of another; from rules 2 on
 
 cdef struct InputHead:  # 40 bytes
     uint32_t size
@@ -99,7 +100,7 @@ cdef enum MoreFlag:             # bits of MessageHead.more
     HAS_STATED_TAG = 4
 
 cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
-    uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36)
+    uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36), in a Logon StartInputNumber (20006), 0 = none
     uint64_t end_seq_no         # 16
     uint32_t heartbeat_seconds  # 108
     uint8_t encrypt_method      # 98
@@ -168,6 +169,11 @@ cdef enum Application:          # what acts on application messages
     APPLICATION_EXCHANGE = 0
     APPLICATION_ECHO = 1        # each comes back as it was: for tests of the session layer
 
+cdef struct DropCopyBody:  # 8 bytes, INPUT_DROP_COPY
+    uint8_t comp_id_length      # tail: of the session that sees
+    uint8_t of_length           # then of the one whose reports they are; 0 = every one
+    uint8_t reserved[6]
+
 cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST
     uint32_t incarnation        # whose sessions count as disconnected; 0 = of every incarnation so far
     uint32_t reserved
@@ -180,7 +186,8 @@ cdef struct ActivateBody:       # 8 bytes, INPUT_ACTIVATE
 
 cdef enum EgressKind:
     EGRESS_MESSAGE = 1      # one numbered FIX message
-    EGRESS_RESEND = 2       # send again begin_seq_no .. end_seq_no (SessionFields) on this connection
+    EGRESS_RESEND = 2       # send again begin_seq_no .. end_seq_no (SessionFields) on this connection; begin_seq_no 0:
+                            # from the first message on whose input number is ref_seq_num or more
     EGRESS_CLOSE = 3        # close the connection, after what was sent before
     EGRESS_OPEN = 4         # a Logon was accepted: `connection` now carries `session` at `epoch`; precedes its answer
     EGRESS_REFUSE = 5       # a Logon was refused: close `connection`, nothing numbered is sent (text says why)
@@ -264,5 +271,6 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t text_length     # 58
     uint8_t request_id_length  # 584 (MassStatusReqID); STATUS_OF_ONE: 790 (OrdStatusReqID)
     uint16_t parties_length    # 453 and the fields of its group, without the last separator
-    uint8_t reserved_120[8]
+    uint8_t on_behalf_length    # of a drop copy: OnBehalfOfCompID (115), behind the other strings
+    uint8_t reserved_121[7]
     uint64_t mass_total     # AF: TotNumReports (911)

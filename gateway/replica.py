@@ -17,7 +17,7 @@ from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
-from gateway.genesis import check, rules_of, whole
+from gateway.genesis import check, of_kind, rules_of, whole
 from gateway.intake import REPEATS, Intake, Links
 from gateway.rules import TEXT_BODIES, Activation
 from replication.files import LogError
@@ -428,7 +428,8 @@ class Replica:
 
     def _read_instruments(self) -> None:
         self.instruments = [
-            inputs.read_instrument(record) for record in list(inputs.split(self._genesis))[1:]
+            inputs.read_instrument(record)
+            for record in of_kind(inputs.INSTRUMENT, inputs.split(self._genesis))
         ]
 
     def _keep(self) -> None:

@@ -59,6 +59,7 @@ cdef struct Session:
     uint8_t cancel_on_disconnect
     uint8_t comp_id_length
     uint8_t comp_id[64]
+    uint8_t sees_others         # a drop copy session: it enters no orders
     uint8_t trade_request_length    # 0: it has not asked for TradeCaptureReports
     uint8_t trade_request[64]   # TradeRequestID (568)
     # what the order layer keeps here: slots of its pool, 0 = none
@@ -113,6 +114,8 @@ cdef class Sessions:
 
     cdef Session* by_id(self, uint32_t id) noexcept nogil                   # NULL: none
     cdef Session* by_name(self, const uint8_t* comp_id, size_t length) noexcept nogil
+    # The same, made when there is none.
+    cdef Session* named(self, const uint8_t* comp_id, size_t length) except NULL nogil
     cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil
 
     # A session of a snapshot; but for its id, its deadlines in the heap and its orders it is what is given.
@@ -157,6 +160,7 @@ cdef class Sessions:
     cdef int _below(self, Session* s, const Message* m) except -1 nogil
     cdef int _above(self, Session* s, const Message* m) except -1 nogil
     cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil
+    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t last) except -1 nogil
     cdef int _resend(self, Session* s, const Message* m) except -1 nogil
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,

@@ -90,6 +90,10 @@ cdef class Sessions:
             if s.comp_id_length == length and memcmp(s.comp_id, comp_id, length) == 0:
                 return s
 
+    cdef Session* named(self, const uint8_t* comp_id, size_t length) except NULL nogil:
+        cdef Session* s = self.by_name(comp_id, length)
+        return self._create(comp_id, length) if s == NULL else s
+
     cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil:
         cdef uint32_t hash = pair_hash(incarnation, connection), position = hash, id
         cdef Session* s
@@ -386,6 +390,7 @@ cdef class Sessions:
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil:
         # What the Logon asks for, from here on. Its number is not too low.
         cdef bint reset = m.fields.flags & FLAG_RESET_SEQ_NUM != 0
+        cdef uint64_t before
         cdef const SessionBody* body = m.session
         s.heartbeat_ns = <int64_t> body.heartbeat_seconds * SECOND
         s.cancel_on_disconnect = self.settings.cancel_on_disconnect
@@ -399,9 +404,12 @@ cdef class Sessions:
             self._reset(s)
         if m.fields.msg_seq_num == s.inbound:
             s.inbound += 1
+        before = s.outbound
         self._answer_logon(s, reset)
         if m.fields.msg_seq_num > s.inbound:
             self._gap(s, m.fields.msg_seq_num)
+        if body.begin_seq_no:
+            self._resend_from(s, body.begin_seq_no, before - 1)
         self._arm(s, TIMER_HEARTBEAT)
         return self._arm(s, TIMER_SILENCE)
 
@@ -569,6 +577,17 @@ cdef class Sessions:
         s.inbound = new
         if s.gap_end and s.inbound > s.gap_end:
             s.gap_end = 0
+        return 0
+
+    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t last) except -1 nogil:
+        # Up to the last message before the Logon's answer. Which one is the first, the egress store knows.
+        cdef SessionFields* fields
+        if last:
+            fields = <SessionFields*> (<uint8_t*> self._record(s, EGRESS_RESEND, sizeof(SessionFields))
+                                       + sizeof(EgressHead))
+            fields.ref_seq_num = input_number
+            fields.end_seq_no = last
+            fields.reject_reason = NOT_REJECTED
         return 0
 
     cdef int _resend(self, Session* s, const Message* m) except -1 nogil:

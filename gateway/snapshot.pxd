@@ -48,11 +48,16 @@ cdef struct StateImage:         # 136 bytes
     uint8_t reset_on_logon
     uint8_t comp_id[64]
 
-cdef struct StateMore:          # 16 bytes, behind it from rules 2 on
+cdef struct StateMore:          # 24 bytes, behind it from rules 2 on; then the drop copies
     int64_t next_reset_ns
     uint32_t messages_per_second
     uint16_t reset_minute
     uint8_t reserved[2]
+    uint64_t drop_copy_count
+
+cdef struct DropCopyImage:      # 8 bytes
+    uint32_t session
+    uint32_t of                 # 0 = every one
 
 cdef struct GatewayImage:       # 24 bytes
     uint64_t last_number

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
+from gateway.drop_copies cimport DropCopies
 from gateway.market_data cimport MarketData
 from gateway.order_pool cimport Order
 from gateway.orders cimport Orders
@@ -20,6 +21,8 @@ cdef class SnapshotReader:
     cdef size_t at
     cdef size_t section_end
     cdef uint32_t left          # records in the section
+    cdef size_t drop_copies     # where they are; they are about sessions, which come later
+    cdef uint64_t drop_copy_count
 
     cdef int enter(self, SectionKind kind) except -1 nogil      # the next section, which must be of this kind
     # The next record of a kind, or the rest of one: its first `size` bytes.
@@ -33,6 +36,7 @@ cdef class SnapshotReader:
     cdef int read_machine(self, Machine machine) except -1
     cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1
     cdef int read_sessions(self, Sessions sessions) except -1 nogil
+    cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil
     cdef int read_free_slots(self, Orders orders) except -1 nogil
     cdef int read_subscriptions(self, Sessions sessions, Orders orders) except -1 nogil

@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from engine.machine cimport Machine
 from engine.snapshot cimport read_snapshot
+from gateway.drop_copies cimport DropCopies
 from gateway.executions cimport Instrument
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash
@@ -23,9 +24,9 @@ from gateway.orders cimport Orders
 from gateway.records cimport MAX_PARTIES
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport (
-    AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
-    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind, SessionImage,
-    SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
+    ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind,
+    SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
 )
 from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
 from replication.checksum cimport crc32c
@@ -44,6 +45,7 @@ cdef inline bint is_zero(const uint8_t* data, size_t size) noexcept nogil:
 cdef enum:
     MINUTES = 24 * 60           # of a day
     MAX_RATE = 1000000          # messages a second
+    MAX_DROP_COPIES = 1 << 24   # more than one genesis holds
 
 
 cdef class SnapshotReader:
@@ -177,6 +179,11 @@ cdef class SnapshotReader:
         if (more.messages_per_second > MAX_RATE or more.reset_minute > MINUTES or not is_zero(more.reserved, 2)
                 or (more.reset_minute == 0) != (more.next_reset_ns == INT64_MIN)):
             self.wrong(b"settings that cannot be")
+        if more.drop_copy_count > MAX_DROP_COPIES:
+            self.wrong(b"more drop copies than there can be")
+        self.drop_copies = self.at
+        self.drop_copy_count = more.drop_copy_count
+        self.more(more.drop_copy_count * sizeof(DropCopyImage))
         sessions.next_reset_ns = more.next_reset_ns
         sessions.settings.messages_per_second = more.messages_per_second
         sessions.settings.reset_minute = more.reset_minute
@@ -286,6 +293,19 @@ cdef class SnapshotReader:
         memcpy(s.due_ns, more.due_ns, sizeof(s.due_ns))
         s.trade_request_length = <uint8_t> more.trade_request_length
         memcpy(s.trade_request, request, more.trade_request_length)
+        return 0
+
+    cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil:
+        cdef DropCopyImage image
+        cdef uint64_t i
+        for i in range(self.drop_copy_count):
+            self.begin = self.drop_copies + i * sizeof(DropCopyImage)
+            memcpy(&image, self.data + self.begin, sizeof(DropCopyImage))
+            if not 0 < image.session <= drop_copies.sessions.count or image.of > drop_copies.sessions.count:
+                self.wrong(b"a drop copy of a session that there is not")
+            if drop_copies.has(image.session, image.of):
+                self.wrong(b"a drop copy twice")
+            drop_copies.add(image.session, image.of)
         return 0
 
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil:

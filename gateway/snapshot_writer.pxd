@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
 from engine.snapshot cimport SnapshotPlace
+from gateway.drop_copies cimport DropCopies
 from gateway.market_data cimport MarketData
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
@@ -15,6 +16,7 @@ cdef class SnapshotWriter:
     cdef Sessions sessions
     cdef Orders orders
     cdef MarketData feed
+    cdef DropCopies drop_copies
     cdef Outbox text            # of the piece that is being written
     cdef size_t section         # where its section begins
     cdef SectionKind kind       # of the section written last
@@ -34,6 +36,7 @@ cdef class SnapshotWriter:
 
     cdef void _start(self, SectionKind kind) noexcept
     cdef int _write_state(self, uint64_t skipped_inputs) except -1
+    cdef int _write_more_state(self) except -1
     cdef int _write_machine(self) except -1
     cdef size_t _write_books(self) except? 0 nogil
     cdef int _write_instruments(self) except -1

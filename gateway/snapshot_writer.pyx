@@ -19,9 +19,9 @@ from gateway.feed_topics cimport KINDS
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
-    AliasImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE, ORDERS, OrderImage,
-    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind, SessionImage,
-    SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
+    ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind,
+    SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
 )
 from gateway.subscriptions cimport ALL, Subscription
 
@@ -32,11 +32,12 @@ cdef enum:
 cdef class SnapshotWriter:
     """begin and the gateways; take and go_on until nothing is left; end."""
 
-    def __cinit__(self, machine, sessions, orders, feed) -> None:
+    def __cinit__(self, machine, sessions, orders, feed, drop_copies) -> None:
         self.machine = machine
         self.sessions = sessions
         self.orders = orders
         self.feed = feed
+        self.drop_copies = drop_copies
         self.text = Outbox()
 
     cdef int begin(self, int64_t index, int64_t term, uint64_t skipped_inputs) except -1:
@@ -122,7 +123,6 @@ cdef class SnapshotWriter:
     cdef int _write_state(self, uint64_t skipped_inputs) except -1:
         cdef const Settings* settings = &self.sessions.settings
         cdef StateImage* image
-        cdef StateMore* more
         self.open_section(STATE)
         image = <StateImage*> self.text.reserve(sizeof(StateImage))
         image.input_number = self.sessions.input_number
@@ -141,11 +141,21 @@ cdef class SnapshotWriter:
         image.comp_id_length = settings.comp_id_length
         memcpy(image.comp_id, settings.comp_id, settings.comp_id_length)
         if self.sessions.rules >= 2:
-            more = <StateMore*> self.text.reserve(sizeof(StateMore))
-            more.next_reset_ns = self.sessions.next_reset_ns
-            more.messages_per_second = settings.messages_per_second
-            more.reset_minute = settings.reset_minute
+            self._write_more_state()
         return self.close_section(1)
+
+    cdef int _write_more_state(self) except -1:
+        cdef uint32_t i, count = self.drop_copies.count
+        cdef StateMore* more = <StateMore*> self.text.reserve(sizeof(StateMore) + count * sizeof(DropCopyImage))
+        cdef DropCopyImage* image = <DropCopyImage*> (more + 1)
+        more.next_reset_ns = self.sessions.next_reset_ns
+        more.messages_per_second = self.sessions.settings.messages_per_second
+        more.reset_minute = self.sessions.settings.reset_minute
+        more.drop_copy_count = count
+        for i in range(count):
+            image[i].session = self.drop_copies.pairs[i].session
+            image[i].of = self.drop_copies.pairs[i].of
+        return 0
 
     cdef int _write_machine(self) except -1:
         # One section, though in many pieces: how long it will be is known.

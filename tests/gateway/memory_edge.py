@@ -146,7 +146,8 @@ class MemoryEdge:
         fields, at = read(SESSION_FIELDS, record, at)
         text = record[at : at + fields["text_length"]]
         if head["kind"] == RESEND:
-            self.resend(head, fields["begin_seq_no"], fields["end_seq_no"])
+            begin = fields["begin_seq_no"] or self.first_from(head["session"], fields["ref_seq_num"])
+            self.resend(head, begin, fields["end_seq_no"])
             return
         name = self.names[head["incarnation"], head["connection"]]
         if head["kind"] == OPEN:
@@ -170,13 +171,27 @@ class MemoryEdge:
         kept = self.sent[session]
         assert number == len(kept) + 1, f"session {session}: number {number} follows {len(kept)}"
         kept[number] = record
-        comp_id = self.comp_ids[session]
+        comp_id = self.comp_id_of(session)
         text = fix.encode_record(record, OWN, comp_id)
         for name, connection in self.connections.items():
             if connection.session == session and connection.epoch == head["epoch"]:
                 self.out.append((name, "message", text))
                 return
         self.out.append((comp_id, "kept", text))
+
+    def first_from(self, session: int, input_number: int) -> int:
+        """The number of the first message of this input or a later one."""
+        kept = self.sent[session]
+        late = (
+            n for n, record in kept.items() if read(EGRESS_HEAD, record, 0)[0]["input_number"] >= input_number
+        )
+        return next(late, len(kept) + 1)
+
+    def comp_id_of(self, session: int) -> str:
+        """Of one that may never have logged on."""
+        if session not in self.comp_ids:
+            self.comp_ids[session] = self.exchange.sessions()[session - 1]["comp_id"]
+        return self.comp_ids[session]
 
     def resend(self, head: dict[str, int], begin: int, end: int) -> None:
         """Messages again, with PossDupFlag; gap fills where there were administrative ones."""

@@ -3,6 +3,7 @@
     # a comment                           what the story shows
     instrument AAPL 0.01 1 [key=value]    before anything else: symbol, price and quantity increment
     setting key=value ...                 gateway.inputs.setting
+    drop_copy COMPID OTHER ...            a session that sees the reports of others; * for all
     connect A [COMPID]                    a client connects as A; its CompID is the name unless given
     logon A [tag=value|...]               sends 35=A|98=0|108=30 and what is given
     A > 35=D|11=a|...                     a message on A; 34 counts by itself unless given, 52 and 60 are added
@@ -92,8 +93,8 @@ class Storyteller:
         if not line.strip() or line.startswith("#"):
             return
         word, _, rest = line.strip().partition(" ")
-        if word in {"instrument", "setting"}:
-            self.genesis.append(self.define(word, rest.split()))
+        if word in {"instrument", "setting", "drop_copy"}:
+            self.genesis += self.define(word, rest.split())
             return
         if not self.started:
             self.started = True
@@ -125,20 +126,18 @@ class Storyteller:
             yield " ".join(part for part in ("<", name, "" if kind == "message" else kind, text) if part)
         self.edge.out.clear()
 
-    def define(self, word: str, words: list[str]) -> bytes:
-        """An `instrument` or `setting` line as an input."""
+    def define(self, word: str, words: list[str]) -> list[bytes]:
+        """An `instrument`, `setting` or `drop_copy` line as inputs."""
+        if word == "drop_copy":
+            return [inputs.drop_copy(words[0], other) for other in words[1:]]
         if word == "instrument":
             symbol, price, quantity, *pairs = words
-            return inputs.instrument(
-                symbol,
-                price_increment=price,
-                quantity_increment=quantity,
-                **dict(p.split("=") for p in pairs),
-            )
+            limits = dict(p.split("=") for p in pairs)
+            return [inputs.instrument(symbol, price_increment=price, quantity_increment=quantity, **limits)]
         values: dict[str, Any] = {}
         for key, value in (pair.split("=") for pair in words):
             values[key] = int(value) if key in INTEGERS else value == "yes" if key in BOOLEANS else value
-        return inputs.setting(**values)
+        return [inputs.setting(**values)]
 
     def send(self, name: str, text: str, *, more: bool = False) -> None:
         """A message, alone or with the ones that waited for it."""

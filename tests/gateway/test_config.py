@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway import inputs
 from gateway.config import (
     ConfigError,
     Exchange,
@@ -20,9 +21,10 @@ from gateway.config import (
     load,
     parse,
 )
-from gateway.genesis import whole
+from gateway.genesis import check, rules_of, whole
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
+COPY = '[[drop_copies]]\ncomp_id = "R"\n'
 BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
 
 OPEN = '[network]\nhost = "0.0.0.0"\n'
@@ -59,6 +61,11 @@ WRONG = {
     "plain somewhere": ('[network]\nplain = "here"\n', 'network.plain: it is "here"; allowed: "loopback", or "any'),
     "a port twice": ("[network]\nfeed = 7000\nadmin = 7000\n", "network.feed: port 7000 is used twice"),
     "a symbol twice": (INSTRUMENT * 2, r'instruments\[1\].symbol: "A" is defined twice'),
+    "no sessions to see": (f"{COPY}sessions = []\n", r"drop_copies\[0\].sessions: none are given"),
+    "its own reports": (f'{COPY}sessions = ["R"]\n', r"sessions: its own reports it does not"),
+    "a drop copy without a name": ('[[drop_copies]]\nsessions = ["*"]\n', r"drop_copies\[0\].comp_id: missing"),
+    "a drop copy of no name": (f'{COPY}sessions = ["é"]\n', r"drop_copies\[0\]: sessions must have 1 to"),
+    "a drop copy twice": (f'{COPY}sessions = ["A"]\n' * 2, r'comp_id: "R" is given twice'),
     "no symbol": ('[[instruments]]\nround_lot = "1"\n', r"instruments\[0\].symbol: missing; allowed: 1 to 32"),
     "an empty symbol": ('[[instruments]]\nsymbol = ""\n', r'instruments\[0\].symbol: ""; allowed: 1 to 32'),
     "a symbol with a bar": ('[[instruments]]\nsymbol = "A|B"\n', r'symbol: "A\|B"; allowed: .*no .\|'),
@@ -235,3 +242,27 @@ def test_the_complete_file_is_the_default() -> None:
 )
 def test_what_is_protected_or_asked_for_by_name_is_taken(text: str) -> None:
     assert parse(text, "my.toml").config.network.host in ("0.0.0.0", "127.0.0.1")
+
+
+COPIES = f"""{COPY}sessions = ["A", "B"]
+[[drop_copies]]
+comp_id = "ALL"
+sessions = ["*"]
+"""
+
+
+def test_drop_copies_are_genesis_and_stay() -> None:
+    loaded = parse(COPIES, "my.toml")
+    assert rules_of(loaded) == 2
+    assert rules_of(parse("", "my.toml")) == 1
+    logged = inputs.genesis_of(inputs.activate() + whole(loaded) + inputs.gateway_lost())
+    assert logged == whole(loaded)
+    check(loaded, logged)
+    check(parse("", "my.toml"), logged)
+    with pytest.raises(
+        ConfigError,
+        match=r"my.toml: drop_copies: the file says R of A, .* was begun with R of A, R of B, ALL of \*",
+    ):
+        check(parse(COPIES.replace('"A", "B"', '"A"'), "my.toml"), logged)
+    with pytest.raises(ConfigError, match=r"the file says R of A, .* was begun with none"):
+        check(loaded, whole(parse("", "my.toml")))

@@ -102,6 +102,12 @@ class StoreAgainstDict(RuleBasedStateMachine):
         expected = [kept[n] for n in sorted(kept) if n >= begin and (n <= end or not end)]
         assert [without_link(r) for r in read_all(self.store, session, begin, end, limit)] == expected
 
+    @rule(session=st.integers(0, 7), input_number=st.integers(0, 12_000))
+    def find_an_input_number(self, session: int, input_number: int) -> None:
+        """Of each message it is seven times its number."""
+        late = [n for n in self.model.get(session, {}) if n * 7 >= input_number]
+        assert self.store.first_from(session, input_number) == (min(late) if late else 0)
+
     @rule(cut=st.sampled_from([7, 1000, 300_000, 10**9]))
     def begin_again_from_a_snapshot(self, cut: int) -> None:
         data = b"".join(egress_snapshot.snapshot_pieces(self.store))

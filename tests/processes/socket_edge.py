@@ -4,6 +4,7 @@ What clients cannot see is left out of what a story says: `as_clients_see_it`. T
 hear something cannot be seen either; it is taken from the story.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -135,6 +136,12 @@ def configuration(genesis: tuple[bytes, ...]) -> str:
             lines += ["[exchange]", *toml(settings)]
     for record in [record for record in genesis if record[4] == inputs.INSTRUMENT] or [UNUSED]:
         lines += ["[[instruments]]", *toml(inputs.read_instrument(record))]
+    copies: dict[str, list[str]] = {}
+    for record in (record for record in genesis if record[4] == inputs.DROP_COPY):
+        name, whose = inputs.read_drop_copy(record)
+        copies.setdefault(name, []).append(whose)
+    for name, sessions in copies.items():
+        lines += ["[[drop_copies]]", f'comp_id = "{name}"', f"sessions = {json.dumps(sessions)}"]
     return "\n".join(lines)
 
 
