@@ -41,8 +41,10 @@ def heartbeat(number: int) -> bytes:
 
 
 def egress(kind: int, msg_type: int = 0, number: int = 0, *, session: int = 7, epoch: int = 1, connection: int = 0,
-           begin: int = 0, end: int = 0, text: bytes = b"", flags: int = 0) -> bytes:  # fmt: skip
-    fields = SESSION.pack(begin, end, 0, 30, 0, 255, 0, 0, len(text), 0, 0) + text + bytes(-len(text) % 8)
+           begin: int = 0, end: int = 0, from_input: int = 0, text: bytes = b"", flags: int = 0) -> bytes:  # fmt: skip
+    fields = (
+        SESSION.pack(begin, end, from_input, 30, 0, 255, 0, 0, len(text), 0, 0) + text + bytes(-len(text) % 8)
+    )
     head = EGRESS.pack(
         EGRESS.size + len(fields),
         kind,
@@ -114,6 +116,10 @@ class Store:
 
     def __init__(self) -> None:
         self.records: dict[int, bytes] = {}
+
+    def first_from(self, session: int, input_number: int) -> int:
+        """Of each message it is its number."""
+        return min((n for n in self.records if n >= input_number), default=0)
 
     def read(self, session: int, begin: int, end: int, limit_bytes: int) -> list[bytes]:
         found, size = [], 0
@@ -307,6 +313,36 @@ def test_a_resend_fills_gaps_over_session_messages_and_what_is_not_kept(gateway:
         ("3", "5", None, "Y"),
         ("4", "6", "8", "Y"),
     ]
+    assert gateway.connections.behind == 0
+
+
+def test_a_resend_from_an_input_number_has_what_the_same_turn_brought(gateway: Gateway) -> None:
+    """The store gets a turn's messages when all have been dispatched."""
+    _, transport = gateway.logged_on()
+    records = {n: egress(MESSAGE, REJECT, n, epoch=4 if n < 5 else 5) for n in range(2, 7)}
+    gateway.dispatch(
+        records[2],
+        records[3],
+        records[4],
+        records[5],
+        egress(RESEND, end=4, from_input=3, epoch=5),
+        records[6],
+    )
+    gateway.store.records |= records
+    gateway.connections.pump()
+    sent = [(m[34], m.get(43)) for m in transport.take()]
+    assert sent == [("5", None), ("3", "Y"), ("4", "Y"), ("6", None)]
+    assert gateway.connections.behind == 0
+
+
+def test_a_resend_from_an_input_number_that_has_not_come_is_none(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    gateway.send(2, REJECT)
+    transport.take()
+    gateway.dispatch(egress(RESEND, end=2, from_input=3, epoch=5))
+    gateway.send(3, REJECT)
+    gateway.connections.pump()
+    assert [(m[34], m.get(43)) for m in transport.take()] == [("3", None)]
     assert gateway.connections.behind == 0
 
 
