@@ -100,8 +100,8 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     cdef int slot
     if room < MAX_INPUT + (length if carry else 0):
         return -1
-    # 8=FIX?|9=?|35=?|10=nnn| : the shortest
-    if length < 24 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
+    # 8=FIX|9=5|35=?|10=nnn| : the shortest that frame() lets through
+    if length < 22 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
         return 0
     end = message + length - 7
     separators.limit = message + length

@@ -61,6 +61,11 @@ def test_another_begin_string_is_marked() -> None:
     assert scanned(message(header("0"), begin="FIXT.1.1"))["flags"] == 64
 
 
+@pytest.mark.parametrize("begin", ["FIX", "FIX4"])
+def test_the_shortest_message_that_is_framed_is_scanned(begin: str) -> None:
+    assert scanned(message("35=0|", begin))["verdict"] == 1
+
+
 def test_comp_ids_are_not_checked_before_they_are_known() -> None:
     assert read_input(fix.scan_message(message(header("A") + "98=0|108=1|")))["flags"] == 0
 
