@@ -1,6 +1,6 @@
 # Egress records to the connections they are for, and the send cursor of those that are behind.
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from gateway.connection_table cimport Connection, Range, Table
 from gateway.records cimport EgressHead
@@ -11,6 +11,7 @@ cdef class Delivery(Table):
 
     cdef Connection* carrier(self, EgressHead* head) noexcept
     cdef int opened(self, EgressHead* head) except -1
+    cdef int fence(self, uint32_t session) except -1
     cdef int refuse(self, EgressHead* head) except -1
     cdef int close(self, EgressHead* head) except -1
     cdef int send_message(self, EgressHead* head) except -1

@@ -79,10 +79,9 @@ cdef class Delivery(Table):
 
     cdef int opened(self, EgressHead* head) except -1:
         cdef Connection* c
-        cdef Connection* old
         cdef size_t room
         if head.incarnation != self.incarnation:
-            return 0
+            return self.fence(head.session)
         c = self.find(head.connection)
         if c == NULL or c.state != ASKED:   # it went while its Logon was in the log's hands
             return self.disconnected(head.session, head.epoch, head.connection)
@@ -93,16 +92,23 @@ cdef class Delivery(Table):
                 raise MemoryError
             memset(self.by_session + self.session_room, 0, (room - self.session_room) * sizeof(uint32_t))
             self.session_room = room
-        if self.by_session[head.session]:   # fenced: its epoch is over
-            old = &self.table[self.by_session[head.session] - 1]
-            self.event("fenced", old, "the session is connected elsewhere")
-            self.end(old, True)
+        self.fence(head.session)
         c.session = head.session
         c.epoch = head.epoch
         c.state = LOGGED_ON
         self.by_session[head.session] = c.number % SLOTS + 1
         self.event("logged on", c, "")
         return self.wait(c, c.inbox.end > c.inbox.begin)
+
+    cdef int fence(self, uint32_t session) except -1:
+        """The epoch of the connection that carries it is over. What that is still owed is for the next one to ask for:
+        the numbers may begin anew there, and the store would give others under the old ones."""
+        cdef Connection* old
+        if session >= self.session_room or self.by_session[session] == 0:
+            return 0
+        old = &self.table[self.by_session[session] - 1]
+        self.event("fenced", old, "the session is connected elsewhere")
+        return self.end(old, True)
 
     cdef int refuse(self, EgressHead* head) except -1:
         cdef Connection* c
@@ -135,6 +141,10 @@ cdef class Delivery(Table):
     cdef int close(self, EgressHead* head) except -1:
         cdef Connection* c = self.carrier(head)
         if c == NULL:
+            return 0
+        if not c.behind:        # it may be now
+            self.hand_over(c)
+        if c.state == FREE:
             return 0
         if c.behind:
             c.closing = True    # after what it is owed

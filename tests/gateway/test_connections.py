@@ -455,6 +455,30 @@ def test_who_does_not_end_a_closed_connection_is_not_waited_for(gateway: Gateway
     assert transport.ended == "aborted"
 
 
+def test_a_connection_found_full_at_its_end_still_gets_why(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    transport.waiting = 1 << 24
+    gateway.dispatch(egress(MESSAGE, LOGOUT, 2, epoch=5, text=b"why") + egress(CLOSE, epoch=5))
+    assert (transport.take(), transport.ended) == ([], "")
+    transport.waiting = 0
+    gateway.connections.pump()
+    assert ([m[58] for m in transport.take()], transport.ended) == (["why"], "our half")
+
+
+def test_a_session_that_opens_at_another_gateway_has_no_old_connection_here(gateway: Gateway) -> None:
+    """One that has not read all before its end would get the new one's messages under the old numbers."""
+    _, transport = gateway.logged_on()
+    transport.waiting = 1 << 24
+    gateway.send(2)
+    gateway.dispatch(egress(CLOSE, epoch=5))
+    assert transport.ended == ""
+    there = bytearray(egress(OPEN, connection=9, epoch=6))
+    there[48:52] = (2).to_bytes(4, "little")  # the incarnation
+    gateway.dispatch(bytes(there))
+    assert transport.ended == "our half"
+    assert gateway.connections.behind == 0
+
+
 def test_a_connection_that_never_logs_on_is_closed(gateway: Gateway) -> None:
     _, transport = gateway.open()
     gateway.connections.now_ns += 11 * SECOND
