@@ -67,6 +67,8 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
         if sessions.rules >= 2:
             number(text, s.due_ns[0])
             number(text, s.due_ns[1])
+            number(text, s.early.count)
+            string(text, s.early.records, s.early.size)
             string(text, s.trade_request, s.trade_request_length)
     return 0
 

@@ -64,6 +64,7 @@ cdef class Exchange:
     cdef const uint8_t* cursor  # its next input
     cdef const uint8_t* end
     cdef bint deadlines_done
+    cdef Session* filled        # whose gap may be filled: what came early is acted on before anything else; or NULL
     # looking ahead; inputs are counted over all entries
     cdef size_t ahead_entry
     cdef const uint8_t* ahead   # the first input that has not been seen
@@ -81,6 +82,8 @@ cdef class Exchange:
     cdef void _foresee_engine(self, uint64_t number, int stage) noexcept nogil
     cdef bint _passes_fence(self, const InputHead* head) noexcept nogil
     cdef int _message(self, const Expected* coming) except -1 nogil
+    cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil
+    cdef int _take_early(self) except -1 nogil
     cdef int _request(self, Session* s, const Expected* coming) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil
     cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil

@@ -22,6 +22,7 @@ from engine.types cimport RULES_VERSION
 from gateway.book_updates cimport BookUpdates
 from gateway.canonical cimport write_drop_copies, write_orders, write_sessions, write_subscriptions
 from gateway.drop_copies cimport DropCopies
+from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
@@ -32,7 +33,7 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody,
-    MSG_LOGON, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
+    MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
@@ -245,6 +246,9 @@ cdef class Exchange:
             if self.orders.job.kind != NO_JOB:
                 self.orders.work()
                 budget -= 256
+            elif self.filled != NULL:
+                self._take_early()
+                budget -= 1
             elif self.reference_requests.listing.session:
                 self.reference_requests.work()
                 budget -= 256
@@ -401,6 +405,41 @@ cdef class Exchange:
             s.inbound += 1
             self.state.heard(s)
             return self.orders.act(s, coming)
+        self._receive(s, coming)
+        if s.early.count:
+            self.filled = s
+        return 0
+
+    cdef int _take_early(self) except -1 nogil:
+        # The next one that came before its turn, which is now, as an input of its own.
+        cdef Session* s = self.filled
+        cdef const InputHead* head
+        cdef Expected coming
+        cdef uint8_t* record
+        early_forget_before(&s.early, s.inbound)
+        head = early_find(&s.early, s.inbound)
+        if head == NULL:
+            self.filled = NULL
+            return 0
+        record = <uint8_t*> malloc(head.size)       # the session may forget it meanwhile
+        if record == NULL:
+            with gil:
+                raise MemoryError("no memory for a message")
+        memcpy(record, head, head.size)
+        memset(&coming, 0, sizeof(Expected))
+        split_message(<const InputHead*> record, &coming.message)
+        self.state.input_number += 1
+        if coming.message.fields.msg_type == MSG_RESEND_REQUEST and head.verdict == NOT_REJECTED:
+            self.state.pass_over(s)     # answered when it came
+        else:
+            if coming.message.order != NULL:
+                self.orders.foresee_names(&coming, s)
+            self._receive(s, &coming)
+        free(record)
+        return 0
+
+    cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil:
+        cdef const Message* m = &coming.message
         if self.state.receive(s, m) != ACT:
             return 0
         if self.state.settings.application == APPLICATION_ECHO:
@@ -761,6 +800,7 @@ cdef class Exchange:
             "heartbeat_seconds": s.heartbeat_ns // 1000000000,
             "cancel_on_disconnect": bool(s.cancel_on_disconnect),
             "grace_ms": s.grace_ns // 1000000,
+            "early_messages": s.early.count,
             "last_received_ns": s.last_received_ns,
         }
 

@@ -11,3 +11,6 @@ cdef int check_payload(int64_t index, const uint8_t* payload, size_t size, uint3
 
 # The pieces of a checked INPUT_MESSAGE. O(1)
 cdef void split_message(const InputHead* head, Message* message) noexcept nogil
+
+# A record that is all there, of a kind that is known, with what its lengths say. left: bytes from it on.
+cdef bint is_whole(const InputHead* head, size_t left) noexcept nogil

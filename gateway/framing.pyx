@@ -140,7 +140,7 @@ def incarnation_of(const uint8_t[::1] payload not None, member: int) -> int:
     return incarnation
 
 
-cdef inline bint is_whole(const InputHead* head, size_t left) noexcept nogil:
+cdef bint is_whole(const InputHead* head, size_t left) noexcept nogil:
     cdef size_t exact
     if left < sizeof(InputHead) or head.size > left or head.size < sizeof(InputHead):
         return False

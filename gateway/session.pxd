@@ -6,6 +6,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from gateway.early cimport Early
 from gateway.names cimport NameIndex
 from gateway.outbox cimport Outbox
 from gateway.records cimport EgressHead, InputHead, MessageHead, OrderBody, SessionBody
@@ -46,6 +47,7 @@ cdef struct Session:
     uint64_t outbound           # next MsgSeqNum to send
     uint64_t gap_end            # highest number seen beyond a gap; 0 = no gap. Invariant: 0 or >= inbound
     uint64_t gap_first          # while there is a gap: the number that made us ask for it
+    Early early                 # what came behind the gap; from rules 2 on
     int64_t gap_asked_ns        # when the gap's ResendRequest was sent
     int64_t last_received_ns
     int64_t last_sent_ns
@@ -134,6 +136,7 @@ cdef class Sessions:
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
+    cdef void pass_over(self, Session* s) noexcept nogil                    # its next number: it was acted on early
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
     cdef int disconnect(self, Session* s) except -1 nogil
     cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one

@@ -12,6 +12,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
 
+from gateway.early cimport early_forget, early_keep
 from gateway.names cimport name_hash, names_insert, names_next, names_remove, names_reserve, pair_hash
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
@@ -66,6 +67,7 @@ cdef class Sessions:
         for i in range(self.count):
             free(self.table[i].names.buckets)
             free(self.table[i].closed)
+            early_forget(&self.table[i].early)
             free(self.table[i])
         free(self.table)
         free(self.by_comp_id.buckets)
@@ -270,6 +272,7 @@ cdef class Sessions:
         s.connected = 0
         s.test_pending = 0
         s.gap_end = 0           # the next Logon finds it again
+        early_forget(&s.early)
         s.trade_request_length = 0
         self.subscriptions.end_session(s.id)
         if s.cancel_on_disconnect:
@@ -427,6 +430,7 @@ cdef class Sessions:
         s.inbound = 1
         s.outbound = 1
         s.gap_end = 0
+        early_forget(&s.early)
         return 0
 
     # ------------------------------------------------------------ a message on an open connection
@@ -540,13 +544,21 @@ cdef class Sessions:
         return self._logout(s, text)
 
     cdef int _above(self, Session* s, const Message* m) except -1 nogil:
-        # Not acted on, with two exceptions: both sides might otherwise wait for each other for ever.
+        # Kept until its turn, with two exceptions: both sides might otherwise wait for each other for ever.
         if m.head.verdict == NOT_REJECTED:
             if m.fields.msg_type == MSG_LOGOUT:
                 return self._logout(s, b"")
             if m.fields.msg_type == MSG_RESEND_REQUEST:
                 self._resend(s, m)
+        if self.rules >= 2 and m.fields.msg_type != MSG_LOGON and m.fields.msg_type != MSG_SEQUENCE_RESET:
+            if not early_keep(&s.early, m.head):
+                no_memory()
         return self._gap(s, m.fields.msg_seq_num)
+
+    cdef void pass_over(self, Session* s) noexcept nogil:
+        s.inbound += 1
+        if s.gap_end and s.inbound > s.gap_end:
+            s.gap_end = 0
 
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil:
         # One open-ended ResendRequest a gap. Asked again when nothing fills it for an interval, or when what was

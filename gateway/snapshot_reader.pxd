@@ -44,6 +44,7 @@ cdef class SnapshotReader:
     cdef int _check(self) except -1 nogil
     cdef Session* _read_session(self, Sessions sessions) except NULL nogil
     cdef int _read_more_session(self, Session* s) except -1 nogil
+    cdef int _read_early(self, Session* s, uint32_t size) except -1 nogil
     cdef int _read_order(self, Machine machine, Orders orders, Session* s, bint is_open) except -1 nogil
     cdef uint64_t _read_parties_length(self) except 0 nogil
     cdef Order* _unread(self, Orders orders, uint32_t slot) except NULL nogil

@@ -17,11 +17,13 @@ from gateway.drop_copies cimport DropCopies
 from gateway.executions cimport Instrument
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash
+from gateway.early cimport MAX_EARLY_BYTES, early_keep
+from gateway.framing cimport is_whole
 from gateway.order_pool cimport (
     ALIAS, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
 )
 from gateway.orders cimport Orders
-from gateway.records cimport MAX_PARTIES
+from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
@@ -291,6 +293,7 @@ cdef class SnapshotReader:
         if not is_zero(request + more.trade_request_length, (8 - more.trade_request_length % 8) % 8):
             self.wrong(b"bytes after a string that are not zero")
         memcpy(s.due_ns, more.due_ns, sizeof(s.due_ns))
+        self._read_early(s, more.early_size)
         s.trade_request_length = <uint8_t> more.trade_request_length
         memcpy(s.trade_request, request, more.trade_request_length)
         return 0
@@ -306,6 +309,25 @@ cdef class SnapshotReader:
             if drop_copies.has(image.session, image.of):
                 self.wrong(b"a drop copy twice")
             drop_copies.add(image.session, image.of)
+        return 0
+
+    cdef int _read_early(self, Session* s, uint32_t size) except -1 nogil:
+        cdef const uint8_t* records
+        cdef const InputHead* head
+        cdef uint32_t at = 0
+        if size % 8 or size > (MAX_EARLY_BYTES if s.connected else 0):
+            self.wrong(b"early messages that cannot be")
+        records = self.more(size)
+        while at < size:
+            head = <const InputHead*> (records + at)
+            if not is_whole(head, size - at) or head.kind != INPUT_MESSAGE:
+                self.wrong(b"an early message that cannot be")
+            if not early_keep(&s.early, head):
+                with gil:
+                    raise MemoryError("no memory for a session's state")
+            at += head.size
+        if s.early.size != size:
+            self.wrong(b"an early message twice, or too many")
         return 0
 
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil:

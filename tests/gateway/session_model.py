@@ -27,6 +27,7 @@ class Session:
     outbound: int = 1
     waits_for: int = 0  # the highest number behind an open gap; 0: there is none
     asked_at: int = 0  # the number that made us ask for it
+    early: dict[int, dict[str, Any]] = field(default_factory=dict)  # messages behind the gap, by number
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Model:
             session = self.session_of(head)
             if session:
                 self.received(session, m)
+                self.take_early(session)
         elif m["msg_type"] == LOGON:
             self.logon(head, m)
 
@@ -102,6 +104,7 @@ class Model:
         if m["flags"] & RESET:
             session.inbound = session.outbound = 1
             session.waits_for = 0
+            session.early = {}
         if m["msg_seq_num"] == session.inbound:
             session.inbound += 1
         self.send(session, LOGON)
@@ -109,6 +112,17 @@ class Model:
             self.gap(session, m["msg_seq_num"])
 
     # ---------------------------------------------------------------- on a connection
+
+    def take_early(self, session: Session) -> None:
+        """What came before its turn, as far as that has come now."""
+        while m := session.early.pop(session.inbound, None):
+            if m["msg_type"] == RESEND_REQUEST and m["verdict"] == SOUND:
+                session.inbound += 1  # answered when it came
+                if session.inbound > session.waits_for:
+                    session.waits_for = 0
+            else:
+                self.received(session, m)
+        session.early = {number: m for number, m in session.early.items() if number > session.inbound}
 
     def received(self, session: Session, m: dict[str, Any]) -> None:
         number, kind, flags = m["msg_seq_num"], m["msg_type"], m["flags"]
@@ -137,6 +151,8 @@ class Model:
                 return
             if sound and kind == RESEND_REQUEST:
                 self.resend(session, m)
+            if kind not in (LOGON, SEQUENCE_RESET):
+                session.early.setdefault(number, m)
             self.gap(session, number)
         else:
             session.inbound += 1
@@ -225,3 +241,4 @@ class Model:
     def leave(self, session: Session) -> None:
         session.place = None
         session.waits_for = 0
+        session.early = {}

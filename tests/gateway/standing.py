@@ -14,12 +14,13 @@ TERMS = (slice(12, 20), slice(22, 24), slice(80, 96), slice(104, 168))
 
 
 def sessions(records: bytes, rules: int) -> Iterator[bytes]:
-    """The records of a section of sessions; from rules 2 on each has a TradeRequestID behind it."""
+    """The records of a section of sessions; from rules 2 on each has a TradeRequestID and early messages behind it."""
     at = 0
     while at < len(records):
         begin, at = at, at + SESSION
         if rules >= 2:
-            at += MORE + (int.from_bytes(records[at + MORE - 8 : at + MORE], "little") + 7) // 8 * 8
+            request, early = struct.unpack_from("<II", records, at + MORE - 8)
+            at += MORE + (request + 7) // 8 * 8 + early
         yield records[begin:at]
 
 

@@ -73,6 +73,8 @@ class CorruptingEdge(MemoryEdge):
     def judge(self, name: str, message: bytes, state: bytes, before: list[object]) -> None:
         if self.chance and self.chance.randrange(SAMPLE):
             return
+        if any(one["early_messages"] for one in self.exchange.sessions()):
+            return  # a refused message uses its number: those behind it are acted on
         self.judged += 1
         edge = self.copy(state)
         edge.send(name, message)
