@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from exchange_process import PATIENCE_SECONDS
 
+from engine.records import RULES_VERSION
 from replication import wire
 from replication.acquaintances import Acquaintances
 from replication.clock import Clock
@@ -39,7 +40,9 @@ class BadMember:
         met.begin(run)  # or the member would not be known any more when it comes back itself
         node = Node.open(disk, clock=_Clock(), me=member, origin=Membership(()))
         node.begin()
-        self._hello = Hello(node.cluster, member, 0, node.directory, node.starts, run, met.runs)
+        self._hello = Hello(
+            node.cluster, member, 0, node.directory, node.starts, run, met.runs, RULES_VERSION
+        )
         self.term = node.term
         node.close()
         self._to = 0

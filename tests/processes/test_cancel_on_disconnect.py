@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from exchange_process import ExchangeProcess, wait_until
-from fix_client import FixClient
+from fix_client import Closed, FixClient
 
 # One grace that is longer than the test waits for anything, and one that is soon over: no step has to be quick.
 LONG = ((20003, "Y"), (20004, 3_600_000))
@@ -70,8 +70,10 @@ def hang_up(client: FixClient) -> None:
 
 
 def fall_silent(client: FixClient) -> None:
-    """Reads on, says nothing: a TestRequest comes, then a Logout."""
-    assert client.expect("5")[58] == "no answer to TestRequest"
+    """Reads on, says nothing: a TestRequest comes, then the end of the connection."""
+    assert client.expect("1")[112] == "TEST"
+    with pytest.raises(Closed):
+        client.receive()
 
 
 def restart(exchange: ExchangeProcess, client: FixClient) -> None:

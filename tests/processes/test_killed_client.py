@@ -73,7 +73,10 @@ def test_a_living_client_keeps_its_session_and_hears_nothing(
         alice.logon()
         for _ in range(3):
             other = FixClient(second, exchange.port(f"fix_{second}"), "ALICE")
-            with other, pytest.raises(Closed, match="already connected"):
+            told = (
+                "" if second == "tcp" else "already connected"
+            )  # by TCP no Logout that QuickFIX would count
+            with other, pytest.raises(Closed, match=told):
                 other.logon()
         alice.send_bytes(alice.order("a1", "buy", 1, "10.00"))
         report = alice.receive()

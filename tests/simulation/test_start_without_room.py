@@ -67,10 +67,10 @@ def test_a_start_in_a_full_segment_takes_input_when_there_is_room() -> None:
 
 
 def test_a_first_start_waits_for_the_room_that_its_genesis_needs() -> None:
-    """Situation: the first segment holds the beginning of the term, and not the genesis behind it."""
+    """Situation: the first segment holds the beginning of the term and the rules, and not the genesis behind them."""
     life = Life(SimulatedDisk(2), ManualClock(), segments=1)
     life.run()
-    assert life.node.last_index == 1
+    assert life.node.last_index == 2
     assert life.replica.instruments == []
     waits(life)
     life.room()
@@ -87,7 +87,7 @@ def test_what_is_applied_is_the_log_alone() -> None:
     for name in ("QUORUMBOOK", "OTHER"):
         life = Life(SimulatedDisk(4), ManualClock(), segments=1, config=f'[exchange]\ncomp_id = "{name}"\n')
         life.run()
-        assert life.node.last_index == 1
+        assert life.node.last_index == 2
         again = Exchange()
         for entry in life.node.committed():
             again.apply(entry.payload, entry.index, entry.term, entry.timestamp_ns)
