@@ -12,7 +12,6 @@ the wheel of `make test-interop`.
 
 import argparse
 import contextlib
-import gc
 import json
 import os
 import socket
@@ -28,7 +27,7 @@ from typing import Any
 
 from bench.processes import ROOT, directory, echo, exchange, pinned
 from bench.surroundings import surroundings
-from bench.wire import BLOCK, PLACEMENTS, WARM_UP, Rounds
+from bench.wire import PLACEMENTS, Rounds, in_turn
 from gateway.client import connect
 
 SOURCE = ROOT / "bench" / "quickfix_echo.cpp"
@@ -88,16 +87,9 @@ def quickfix() -> Iterator[tuple[subprocess.Popen[str], str]]:
         child.kill()
 
 
-def in_turn(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, float]:
+def medians(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, float]:
     """The median latency of each in us."""
-    for kind in kinds.values():
-        kind(WARM_UP)
-    taken: dict[str, list[int]] = {name: [] for name in kinds}
-    gc.disable()
-    for _ in range(rounds // BLOCK):
-        for name, kind in kinds.items():
-            taken[name] += kind(BLOCK)
-    gc.enable()
+    taken = in_turn(kinds, rounds)
     return {f"{name}_p50_us": statistics.median(values) / 1000 for name, values in taken.items()}
 
 
@@ -117,7 +109,7 @@ def measure(rounds: int) -> Iterator[dict[str, Any]]:
                 pinned(pids) if placement == "pinned" else contextlib.nullcontext(),
             ):
                 kinds = {"exchange": Rounds(ours), "quickfix": Rounds(theirs), "echo": Rounds(mirror)}
-                found = in_turn(kinds, rounds)
+                found = medians(kinds, rounds)
             yield {"bench": "quickfix echo", "placement": placement} | found
 
 

@@ -129,8 +129,8 @@ def syncs(disk: subprocess.Popen[str], count: int) -> list[int]:
     return took
 
 
-def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, HdrHistogram]:
-    """Latencies of each kind, and of the sums: echo + fdatasync."""
+def in_turn(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, list[int]]:
+    """What each kind took, in ns, in interleaved blocks."""
     for kind in kinds.values():
         kind(WARM_UP)
     taken: dict[str, list[int]] = {name: [] for name in kinds}
@@ -139,6 +139,12 @@ def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> di
         for name, kind in kinds.items():
             taken[name] += kind(BLOCK)
     gc.enable()
+    return taken
+
+
+def interleaved(kinds: dict[str, Callable[[int], list[int]]], rounds: int) -> dict[str, HdrHistogram]:
+    """Latencies of each kind, and of the sums: echo + fdatasync."""
+    taken = in_turn(kinds, rounds)
     for floor, sync in (("floor", "fdatasync"), ("client_floor", "client_fdatasync")):
         taken[floor] = [a + b for a, b in zip(taken["echo"], taken[sync], strict=True)]
     return {name: histogram(np.array(values)) for name, values in taken.items()}

@@ -519,7 +519,7 @@ cdef void take_route(Scan* scanned, uint32_t tag, const uint8_t* value, size_t l
         scanned.message.more |= ROUTED_TO
     if scanned.route_length + length + 5 > MAX_ROUTE:
         return
-    out = write_bytes_exactly(out, turned(tag), 4)
+    out = write_bytes(out, turned(tag), 4)
     memcpy(out, value, length)
     out[length] = SOH
     scanned.route_length += <uint32_t>length + 5
@@ -537,11 +537,6 @@ cdef inline const char* turned(uint32_t tag) noexcept nogil:
     if tag == 129:
         return b"116="
     return b"144="
-
-
-cdef inline uint8_t* write_bytes_exactly(uint8_t* out, const char* text, size_t length) noexcept nogil:
-    memcpy(out, text, length)
-    return out + length
 
 
 cdef inline uint8_t judged_character(Scan* scanned, uint32_t tag, const uint8_t* value,

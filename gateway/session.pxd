@@ -136,7 +136,7 @@ cdef class Sessions:
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
-    cdef void pass_over(self, Session* s) noexcept nogil                    # its next number: it was acted on early
+    cdef void pass_over(self, Session* s) noexcept nogil                    # its next number has had its turn
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
     cdef int disconnect(self, Session* s) except -1 nogil
     cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one

@@ -473,9 +473,7 @@ cdef class Sessions:
         if number > s.inbound:
             self._above(s, m)
             return DONE
-        s.inbound += 1
-        if s.gap_end and s.inbound > s.gap_end:
-            s.gap_end = 0
+        self.pass_over(s)
         if s.gap_end and self.rules >= 2:
             s.gap_asked_ns = self.now_ns        # it is being filled: a long resend is not asked for twice
         if m.head.verdict != NOT_REJECTED:
