@@ -1,7 +1,7 @@
 # Order messages -> engine commands and answers.
 
 cimport cython
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from gateway.executions cimport Instrument
 from gateway.mass_requests cimport MassRequests, Request
@@ -41,6 +41,7 @@ cdef class Orders(MassRequests):
     cdef int _terms(self, const OrderBody* body, const Instrument* instrument) noexcept nogil
     cdef int _refuse_new(self, Session* s, const Request* q, int reason) except -1 nogil
     cdef int _judge_change(self, Session* s, const Request* q, uint32_t hash, uint32_t* slot) except -1 nogil
+    cdef uint32_t _numbered(self, const Session* s, uint64_t order_id) noexcept nogil
     cdef int _refuse_change(self, Session* s, const Message* m, const Request* q, uint32_t slot,
                             int reason) except -1 nogil
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil

@@ -22,10 +22,10 @@ from gateway.order_pool cimport (
     make_alias, named_order, order_at, remember, set_strings, strings_of, take_slot,
 )
 from gateway.reasons cimport (
-    CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED, PRICE_OFF_TICK,
-    PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES, UNKNOWN_SYMBOL,
-    UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE,
-    WATCHES_ONLY, cxl_rej_reason, ord_rej_reason, text_of,
+    CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_ITS_NAME, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED,
+    PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES,
+    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE,
+    UNSUPPORTED_TIME_IN_FORCE, WATCHES_ONLY, cxl_rej_reason, ord_rej_reason, text_of,
 )
 from gateway.records cimport (
     ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
@@ -312,7 +312,9 @@ cdef class Orders(MassRequests):
         if find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash):
             return DUPLICATE_CL_ORD_ID
         if named == 0:
-            return NO_SUCH_ORDER
+            if self.sessions.rules >= 2:
+                slot[0] = self._numbered(s, body.order_id)
+            return NOT_ITS_NAME if slot[0] else NO_SUCH_ORDER
         o = order_at(self, named)
         if o.state == CLOSED:
             return ORDER_CLOSED
@@ -324,10 +326,21 @@ cdef class Orders(MassRequests):
             return NOT_THIS_ORDER
         return 0
 
+    cdef uint32_t _numbered(self, const Session* s, uint64_t order_id) noexcept nogil:
+        # The session's open order with this OrderID; 0 = none.
+        cdef uint32_t owner = 0
+        cdef uint64_t reference = 0
+        if self.machine.find(order_id, &owner, &reference) and owner == s.id:
+            return <uint32_t> reference
+        return 0
+
     cdef int _refuse_change(self, Session* s, const Message* m, const Request* q, uint32_t slot,
                             int reason) except -1 nogil:
-        # OrderCancelReject, with what is true of the order meant.
+        # OrderCancelReject, with what is true of the order meant. It names the ClOrdID asked for, or the order's own
+        # where that was never one.
         cdef const OrderBody* body = q.body
+        cdef const uint8_t* orig = q.orig_cl_ord_id
+        cdef uint8_t orig_length = body.orig_cl_ord_id_length
         cdef char buffer[64]
         cdef const char* text = self._why(q, reason, buffer, sizeof(buffer))
         cdef size_t text_length = strlen(text), account_length = body.account_length
@@ -337,9 +350,12 @@ cdef class Orders(MassRequests):
         if o != NULL:
             account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
             account_length = o.account_length
+        if reason == NOT_ITS_NAME:
+            orig = strings_of(o)
+            orig_length = o.cl_ord_id_length
         fields = self.blank(
             s, MSG_ORDER_CANCEL_REJECT,
-            <size_t> body.cl_ord_id_length + body.orig_cl_ord_id_length + account_length + text_length
+            <size_t> body.cl_ord_id_length + orig_length + account_length + text_length
         )
         fields.ord_status = c'8'
         if o != NULL:
@@ -349,11 +365,11 @@ cdef class Orders(MassRequests):
         fields.fix_reason = cxl_rej_reason(reason)
         fields.reason_code = reason
         fields.cl_ord_id_length = body.cl_ord_id_length
-        fields.orig_cl_ord_id_length = body.orig_cl_ord_id_length
+        fields.orig_cl_ord_id_length = orig_length
         fields.account_length = <uint8_t> account_length
         fields.text_length = <uint8_t> text_length
         put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length),
-                    q.orig_cl_ord_id, body.orig_cl_ord_id_length), account, account_length),
+                    orig, orig_length), account, account_length),
             <const uint8_t*> text, text_length)
         return 0
 
@@ -493,15 +509,13 @@ cdef class Orders(MassRequests):
     cdef int _status(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
         cdef uint32_t slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, q.hash)
-        cdef uint32_t owner = 0
-        cdef uint64_t reference = 0
         cdef ExecutionFields* fields
         if slot:
             slot = named_order(self, slot)
         if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
             slot = 0
-        elif slot == 0 and self.machine.find(body.order_id, &owner, &reference) and owner == s.id:
-            slot = <uint32_t> reference
+        elif slot == 0:
+            slot = self._numbered(s, body.order_id)
         if slot == 0:
             return self._unknown_order(s, q)
         # Its OrdStatusReqID comes where others have an OrigClOrdID.

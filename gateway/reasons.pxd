@@ -27,6 +27,7 @@ cpdef enum GatewayReason:
     ROUTED = 119                    # on behalf of somebody else, or for somebody else
     TOO_MANY_MESSAGES = 120         # in a second of log time
     WATCHES_ONLY = 121              # a drop copy session enters no orders
+    NOT_ITS_NAME = 122            # OrderID names an order, OrigClOrdID does not
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect

@@ -81,6 +81,8 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"more messages a second than a session may send"
     if code == WATCHES_ONLY:
         return b"a drop copy session has no orders"
+    if code == NOT_ITS_NAME:
+        return b"OrigClOrdID (41) is no ClOrdID of the order that OrderID (37) names"
     if code == MASS_CANCELLED:
         return b"cancelled by mass cancel"
     if code == DISCONNECTED:
