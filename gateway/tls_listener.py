@@ -5,9 +5,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
-RETRY_SECONDS = 0.05
+from replication.listener import Listener
+
 SHUTDOWN_SECONDS = 2.0  # for the other side to say that it has heard the end
 
 
@@ -30,54 +30,26 @@ class TlsListener:
         self._most = most
         self._crowded = crowded
         self._tell = tell
-        self._loop = asyncio.get_running_loop()
-        self._accepting: asyncio.Task[None] | None = None
-        self._shaking: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._listener = Listener(self._shake, self._full, lambda why: tell("", why))
 
     def start(self, listener: socket.socket, backlog: int) -> None:
         """listener: bound."""
-        listener.listen(backlog)
-        listener.setblocking(False)
-        self._accepting = self._loop.create_task(self._accept(listener))
+        self._listener.start(listener, backlog)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        with listener:
-            while True:
-                try:
-                    made, address = await self._loop.sock_accept(listener)
-                except OSError:  # no descriptor is left
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                if not self._has_room():
-                    made.close()
-                    continue
-                task = self._loop.create_task(self._shake(made, address[0]))
-                self._shaking[task] = None
-                task.add_done_callback(self._let_go)
-                await asyncio.sleep(0)  # many that come at once do not hold up the loop
-
-    def _has_room(self) -> bool:
-        """For one more. The oldest goes for it: who means it has finished in moments."""
-        crowded = self._crowded()
-        if len(self._shaking) < self._most and not crowded:
-            return True
-        oldest = next(iter(self._shaking), None)
-        if oldest is None:
-            return False
-        self._let_go(oldest)
-        oldest.cancel()
-        bound = "no file descriptor is left" if crowded else f"{self._most} TLS handshakes are not finished"
-        self._tell("", f"{bound}, and another client came: the oldest handshake ends")
-        return True
-
-    def _let_go(self, task: asyncio.Task[None]) -> None:
-        self._shaking.pop(task, None)
+    def _full(self, shaking: int) -> str | None:
+        if self._crowded():
+            bound = "no file descriptor is left"
+        elif shaking >= self._most:
+            bound = f"{self._most} TLS handshakes are not finished"
+        else:
+            return None
+        return f"{bound}, and another client came: the oldest handshake ends"
 
     async def _shake(self, made: socket.socket, address: str) -> None:
         since_ns = time.time_ns()
         try:
             async with asyncio.timeout(self._seconds):
-                await self._loop.connect_accepted_socket(
+                await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: self._session(since_ns),
                     made,
                     ssl=self._context,
@@ -91,7 +63,4 @@ class TlsListener:
 
     def close(self) -> None:
         """Accepts no more, and finishes nothing."""
-        for task in [self._accepting, *self._shaking]:
-            if task is not None:
-                with suppress(RuntimeError):  # the loop has ended
-                    task.cancel()
+        self._listener.close()

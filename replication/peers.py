@@ -16,6 +16,7 @@ from typing import Protocol, cast
 from replication.acquaintances import Acquaintances
 from replication.files import LogError
 from replication.impossible import Impossible
+from replication.listener import Listener
 from replication.messages import Message
 from replication.wire import (
     HELLO_FRAME,
@@ -183,44 +184,12 @@ class Peers:
         self._told: dict[int, tuple[str, float]] = {}  # and until when
         self._refusing: dict[int, float] = {}  # until when
         self._loop = asyncio.get_running_loop()
-        self._accepting: asyncio.Task[None] | None = None
-        self._welcoming: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._listener = Listener(self._welcome, full, lambda why: self.tell(0, why))
         self._closed = False
 
     def listen(self, listener: socket.socket) -> None:
         """listener: bound. Accepts from now on."""
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-        self._accepting = self._loop.create_task(self._accept(listener))
-
-    async def _accept(self, listener: socket.socket) -> None:
-        with listener:
-            while True:
-                try:
-                    made, address = await self._loop.sock_accept(listener)
-                except OSError:  # no descriptor is left
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                self._make_room()
-                task = self._loop.create_task(self._welcome(made, address[0]))
-                self._welcoming[task] = None
-                task.add_done_callback(self._let_go)
-                await asyncio.sleep(0)  # many that come at once do not hold up the loop
-
-    def _make_room(self) -> None:
-        """The oldest goes: a member says hello within moments of being accepted, while strangers who hold all places
-        would keep it out if it was the newest."""
-        if len(self._welcoming) < UNSETTLED:
-            return
-        oldest = next(iter(self._welcoming))
-        self._let_go(oldest)
-        oldest.cancel()
-        self.tell(
-            0, f"{UNSETTLED} accepted connections have said no hello: for each new one the oldest is closed"
-        )
-
-    def _let_go(self, welcoming: asyncio.Task[None]) -> None:
-        self._welcoming.pop(welcoming, None)
+        self._listener.start(listener, BACKLOG)
 
     async def _welcome(self, made: socket.socket, host: str) -> None:
         """From accepting a connection until it is a link, or ends."""
@@ -432,13 +401,17 @@ class Peers:
 
     def close(self) -> None:
         self._closed = True
-        if self._accepting is not None:
-            self._accepting.cancel()
-        for welcoming in self._welcoming:
-            welcoming.cancel()
+        self._listener.close()
         for link in list(self._links.values()):
             with suppress(OSError):
                 link.transport.close()
+
+
+def full(welcomed: int) -> str | None:
+    """Why one more connection cannot be accepted, and what comes of it; None: it can."""
+    if welcomed < UNSETTLED:
+        return None
+    return f"{UNSETTLED} accepted connections have said no hello: for each new one the oldest is closed"
 
 
 def not_a_member(id: int, last_id: int) -> str:

@@ -61,6 +61,7 @@ EDGE = {
     "replication/checksum.pyx",
     # links to other replicas, and the thread that syncs
     "replication/peers.py",
+    "replication/listener.py",
     "replication/sync_thread.pyx",
     # the client's clock and connections
     "gateway/client_core.py",
