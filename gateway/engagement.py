@@ -65,6 +65,7 @@ TAKEN = {
         "MarketDataSnapshotFullRefresh of each symbol, then updates where they are wanted, or MarketDataRequestReject",
         frozenset([262, 263, 264, 265, 266, 267, 269, 146, 55, 286, 386, 546, 547]),
     ),
+    "AR": Taken("is noted, no answer", frozenset([571, 150])),
     "j": Taken("is noted, no answer", frozenset([372, 380])),
 }
 REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"

@@ -84,7 +84,7 @@ cdef class Exchange:
     cdef int _message(self, const Expected* coming) except -1 nogil
     cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil
     cdef int _take_early(self) except -1 nogil
-    cdef int _request(self, Session* s, const Expected* coming) except -1 nogil
+    cdef int _other(self, Session* s, const Expected* coming) except -1 nogil
     cdef int _disconnect(self, const InputHead* head) except -1 nogil
     cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil
     cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil

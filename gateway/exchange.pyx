@@ -448,13 +448,17 @@ cdef class Exchange:
             return self.orders.refuse_routed(s, m)
         if self.state.settings.messages_per_second and self.state.exceeds_rate(s, m.fields.msg_type):
             return self.orders.refuse_rate(s, coming)
-        if m.fields.body_length and self.state.rules >= 2:
-            return self._request(s, coming)
+        if m.order == NULL and self.state.rules >= 2:
+            return self._other(s, coming)
         return 0 if self.orders.answer_resent(s, coming) else self.orders.act(s, coming)
 
-    cdef int _request(self, Session* s, const Expected* coming) except -1 nogil:
-        # A message that came as text.
+    cdef int _other(self, Session* s, const Expected* coming) except -1 nogil:
+        # No order message. A request came as text.
         cdef const Message* m = &coming.message
+        if m.fields.msg_type_length == 2 and m.msg_type[0] == c'A' and m.msg_type[1] == c'R':
+            return 0            # says that a TradeCaptureReport came
+        if m.fields.body_length == 0:
+            return self.orders.act(s, coming)
         if m.fields.msg_type_length == 1:
             if m.msg_type[0] == c'x' or m.msg_type[0] == c'e' or m.msg_type[0] == c'g':
                 return self.reference_requests.act(s, m)
