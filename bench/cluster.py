@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import cluster_command
-from gateway.config import read_endpoints
+from gateway.data_directory import read_endpoints
 from gateway.replicas import ask_all, in_directory
 
 PATIENCE_SECONDS = 60

@@ -33,7 +33,7 @@ from bench.surroundings import surroundings
 from bench.wire import Rounds, one_way_requests
 from gateway.client import Client, connect
 from gateway.cluster_command import directory_of
-from gateway.config import read_endpoints
+from gateway.data_directory import read_endpoints
 
 MS = 1_000_000
 BETWEEN_NS = 500_000  # two orders of the open loop

@@ -18,7 +18,9 @@ from typing import Any
 import click
 import msgspec
 
-from gateway.config import ConfigError, default_directory, load, read_endpoints
+from gateway.config import ConfigError
+from gateway.config_file import load
+from gateway.data_directory import default_directory, read_endpoints
 from gateway.local_members import apart, elsewhere
 from gateway.replicas import ask_all, has_log, in_directory
 from gateway.server_commands import own_command

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.config import ConfigError, Loaded, is_loopback
+from gateway.addresses import is_loopback
+from gateway.config import ConfigError, Loaded
 from gateway.curve import server_keys
 
 Endpoints = dict[str, str | int]

@@ -19,7 +19,8 @@ import zmq
 from gateway.client_core import Wire
 from gateway.client_link import ConnectError, address
 from gateway.client_session import SessionError
-from gateway.config import DEFAULT_INSTRUMENTS, ConfigError, default_directory, read_endpoints, start_command
+from gateway.config import DEFAULT_INSTRUMENTS, ConfigError
+from gateway.data_directory import default_directory, read_endpoints, start_command
 from gateway.proofs import Proofs, what_to_show
 from gateway.replicas import ask_all, beside, by_directory, in_directory, unled, unreached
 

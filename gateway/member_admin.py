@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.config import HOSTS, Cluster, is_loopback, is_member
+from gateway.addresses import HOSTS, is_loopback, is_member
+from gateway.config import Cluster
 from gateway.replica import Replica
 from replication.membership import Membership, Refused, listed
 from replication.progress import Flow, Progress

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from gateway.config import ConfigError, default_directory, load
+from gateway.config import ConfigError
+from gateway.config_file import load
+from gateway.data_directory import default_directory
 from gateway.replica_log import Clock
 from replication.acquaintances import Acquaintances
 from replication.disk import RealDisk

@@ -12,7 +12,9 @@ import zmq
 
 from gateway.client_link import address
 from gateway.cluster_status import newest
-from gateway.config import ConfigError, default_directory, load, own_file, read_endpoints, start_command
+from gateway.config import ConfigError
+from gateway.config_file import load
+from gateway.data_directory import default_directory, own_file, read_endpoints, start_command
 from replication.membership import listed
 
 ANSWER_SECONDS = 2.0

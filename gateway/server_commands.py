@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from gateway.config import ConfigError, complete_file, default_directory, load
+from gateway.config import ConfigError
+from gateway.config_file import load
+from gateway.data_directory import default_directory
+from gateway.sample_config import complete_file
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

@@ -6,7 +6,8 @@ show what they find first.
 
 from pathlib import Path
 
-from gateway.config import ConfigError, default_directory
+from gateway.config import ConfigError
+from gateway.data_directory import default_directory
 from gateway.replicas import has_log, in_directory
 
 HERE = "cluster"  # where `quorumbook cluster` lies in the default directory

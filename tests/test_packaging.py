@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.config import complete_file
+from gateway.sample_config import complete_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.xdist_group("packaging")]
 

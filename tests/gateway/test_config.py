@@ -9,19 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import inputs
-from gateway.config import (
-    ConfigError,
-    Exchange,
-    Fix,
-    Instrument,
-    Network,
-    Storage,
-    Trace,
-    complete_file,
-    load,
-    parse,
-)
+from gateway.config import ConfigError, Exchange, Fix, Instrument, Network, Storage, Trace
+from gateway.config_file import load, parse
 from gateway.genesis import check, rules_of, whole
+from gateway.sample_config import complete_file
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
 COPY = '[[drop_copies]]\ncomp_id = "R"\n'

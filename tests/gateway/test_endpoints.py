@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway import endpoints
-from gateway.config import ConfigError, load, read_endpoints
+from gateway.config import ConfigError
+from gateway.config_file import load
+from gateway.data_directory import read_endpoints
 
 CLUSTER = '[cluster]\nid = "{}"\nmember = 2\nmembers = ["1 127.0.0.1:1", "2 127.0.0.1:2"]\n'.format("ab" * 16)
 

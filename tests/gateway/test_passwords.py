@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from gateway import passwords
 from gateway.cli import quorumbook
-from gateway.config import ConfigError, parse
+from gateway.config import ConfigError
+from gateway.config_file import parse
 from gateway.gatekeeper import check_library
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import parse
+from gateway.config_file import parse
 from gateway.replica_log import open_log
 from replication.disk import RealDisk
 from replication.files import LogError

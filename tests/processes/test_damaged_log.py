@@ -14,7 +14,7 @@ from exchange_process import CONFIG, ExchangeProcess, wait_until
 from fix_client import FixClient
 
 from gateway import inputs
-from gateway.config import load
+from gateway.config_file import load
 from replication import scanning, wal
 from replication.disk import RealDisk, read_log
 from replication.messages import Proposal

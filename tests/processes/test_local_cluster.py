@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
 
-from gateway.config import load, read_endpoints
+from gateway.config_file import load
+from gateway.data_directory import read_endpoints
 
 pytestmark = pytest.mark.xdist_group("local cluster")  # two that begin at once look for the same ports
 

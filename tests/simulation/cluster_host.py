@@ -10,7 +10,7 @@ from cluster_stop import Left, look_at_start, look_at_stop
 from cluster_watch import leaves, published, watch, watch_intake
 from simulated_disk import UNLIMITED, Crash, SimulatedDisk
 
-from gateway.config import parse
+from gateway.config_file import parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica

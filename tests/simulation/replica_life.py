@@ -8,7 +8,7 @@ from exchange import ManualClock
 from simulated_disk import SimulatedDisk
 
 from gateway import inputs
-from gateway.config import load, parse
+from gateway.config_file import load, parse
 from gateway.connections import Connections
 from gateway.egress_file import EgressFile
 from gateway.replica import Replica
