@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import click
 import msgspec
@@ -33,6 +33,8 @@ LATER_WORD_SECONDS = 30
 LATE_SECONDS = 1  # between two looks whether a replica that was late takes clients
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_PORT = 7610
+PROGRAM = (sys.executable, "-m", "gateway.cli")
+FIRST_START = "--first-start"
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 
 
@@ -44,7 +46,8 @@ PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
     type=click.Path(file_okay=False, path_type=Path),
     help="Where their directories lie. Default: cluster, in the default data directory.",
 )
-def cluster(replicas: int, data: Path | None) -> None:
+@click.option("--fix-log", is_flag=True, help="Each writes its FIX traffic to fix.log in its directory.")
+def cluster(replicas: int, data: Path | None, fix_log: bool) -> None:
     """Run a cluster of replicas on this machine until it is stopped (Ctrl-C).
 
     Each replica is a process of its own with its own directory, and each takes clients. Kill one and see: the others go
@@ -70,7 +73,7 @@ def cluster(replicas: int, data: Path | None) -> None:
     said_before = {file: length(file.with_suffix(".out")) for file in files}
     try:
         for file in files:
-            processes[file] = start(file, first, until=os.getpid())
+            processes[file] = start(file, first, until=os.getpid(), fix_log=fix_log)
         whole = wait_until_listening(processes, said_before)
         if not processes:
             raise SystemExit(1)
@@ -156,10 +159,10 @@ def directory_of(file: Path) -> Path:
     return file.with_suffix("")
 
 
-def start(file: Path, first: bool, until: int = 0) -> subprocess.Popen[bytes]:
+def start(file: Path, first: bool, until: int = 0, fix_log: bool = False) -> subprocess.Popen[bytes]:
     """One replica; what it says goes to a file beside its configuration. until: this process, with which it ends, and
     the thread that calls this; 0: with nobody."""
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(file)]
+    command = [*PROGRAM, "serve", "--config", str(file), *(["--fix-log"] if fix_log else [])]
     prctl = ctypes.CDLL(None).prctl
 
     def end_with_parent() -> None:
@@ -169,7 +172,7 @@ def start(file: Path, first: bool, until: int = 0) -> subprocess.Popen[bytes]:
 
     with open(file.with_suffix(".out"), "ab") as out:
         return subprocess.Popen(
-            [*command, *(["--first-start"] if first else [])],
+            [*command, *([FIRST_START] if first else [])],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -196,7 +199,7 @@ def wait_until_listening(
                 said = file.with_suffix(".out").read_bytes()[said_before.get(file, 0) :]
                 click.echo(
                     f"{file.stem} has ended by {ending(process)}:\n{said.decode(errors='replace').strip()}\n"
-                    f"When that is mended: {again(file)}"
+                    f"When that is mended: {again(process)}"
                 )
                 del waiting[file], processes[file]
                 whole = False
@@ -329,11 +332,13 @@ def tell_ended(alive: dict[Path, subprocess.Popen[bytes]]) -> None:
     for file, process in list(alive.items()):
         if process.poll() is not None:
             del alive[file]
-            click.echo(f"{file.stem} has ended by {ending(process)}. Start it again: {again(file)}")
+            click.echo(f"{file.stem} has ended by {ending(process)}. Start it again: {again(process)}")
 
 
-def again(file: Path) -> str:
-    return f"{own_command()} serve --config {file}"
+def again(process: subprocess.Popen[bytes]) -> str:
+    """The command that starts it again as it was."""
+    given = cast("list[str]", process.args)[len(PROGRAM) :]
+    return " ".join([own_command(), *(word for word in given if word != FIRST_START)])
 
 
 def ending(process: subprocess.Popen[bytes]) -> str:

@@ -48,7 +48,9 @@ def zmq_port(endpoint: str | None) -> int:
     raise click.UsageError(f"--zmq {endpoint}: allowed: tcp://127.0.0.1:PORT")
 
 
-def loaded(port: int, zmq: int, sender: str, target: str, reset_on_logon: bool) -> Loaded:
+def loaded(
+    port: int, zmq: int, sender: str, target: str, reset_on_logon: bool, fix_log: Path | None
+) -> Loaded:
     """Raises ConfigError."""
     from gateway import inputs
 
@@ -58,7 +60,7 @@ def loaded(port: int, zmq: int, sender: str, target: str, reset_on_logon: bool) 
         limits=Limits(logon_failures_per_minute=FAILURES),
         storage=Storage(durability="memory"),
         trace=Trace(to="none"),
-        fix=Fix(explain_refusals=False),
+        fix=Fix(explain_refusals=False, log=str(fix_log) if fix_log else False),
     )
     try:
         genesis = inputs.setting(
@@ -85,8 +87,19 @@ def loaded(port: int, zmq: int, sender: str, target: str, reset_on_logon: bool) 
     type=click.Path(dir_okay=False, path_type=Path),
     help="XML data dictionary, as of QuickFIX, that is added to FIX 4.4.",
 )
+@click.option(
+    "--fix-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the FIX traffic to this file; read it with quorumbook fix decode.",
+)
 def fix_echo(
-    port: int, endpoint: str | None, sender: str, target: str, reset_on_logon: bool, dictionary: Path | None
+    port: int,
+    endpoint: str | None,
+    sender: str,
+    target: str,
+    reset_on_logon: bool,
+    dictionary: Path | None,
+    fix_log: Path | None,
 ) -> None:
     """Serve FIX 4.4 sessions whose every application message comes back, until it is stopped (Ctrl-C).
 
@@ -103,7 +116,7 @@ def fix_echo(
 
     zmq = zmq_port(endpoint)
     try:
-        configuration = loaded(port, zmq, sender, target, reset_on_logon)
+        configuration = loaded(port, zmq, sender, target, reset_on_logon, fix_log)
         use(read_dictionary(dictionary) if dictionary else FIX44, echo=True)
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quorumbook-echo-")))

@@ -69,5 +69,15 @@ def test_case(anew: bool, case: Case, transport: str, echoes: dict[bool, Ports])
     play(case, transport, echoes[anew][transport], anew)
 
 
+@pytest.mark.parametrize("transport", ["tcp", "zmq"])
+def test_it_writes_what_comes_and_what_goes(tmp_path: Path, transport: str) -> None:
+    case = next(case for anew, case, by in ALL if anew and by == transport)
+    with echo("--reset-on-logon", "--fix-log", str(tmp_path / "fix.log")) as ports:
+        play(case, transport, ports[transport], begins_anew=True)
+    logon, answer, *_ = (tmp_path / "fix.log").read_text().splitlines()
+    assert re.search(rf" in  {transport}/\d+ : 8=FIX\.4\.4\|9=\d+\|35=A\|", logon)
+    assert re.search(rf" out {transport}/\d+ : 8=FIX\.4\.4\|9=\d+\|35=A\|", answer)
+
+
 def test_every_number_has_a_case() -> None:
     assert {case.number for _, case, _ in ALL} == set(NUMBERS)

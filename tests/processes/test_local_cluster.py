@@ -118,6 +118,18 @@ def test_a_replica_whose_port_is_taken_is_told_with_the_way_to_start_it(local: L
     assert local.pids.keys() == {"replica2", "replica3"}
 
 
+def test_each_replica_writes_its_fix_traffic_and_does_so_again(tmp_path: Path) -> None:
+    local = Local(tmp_path / "cluster")
+    local.start("--fix-log")
+    local.run("order", "buy", "AAPL", "100", "190.00")
+    logs = [local.data / name / "fix.log" for name in local.pids]
+    wait_until(lambda: sum("|35=D|" in log.read_text() for log in logs) == 1)
+    os.kill(local.pids["replica1"], signal.SIGKILL)
+    line = local.next_line("replica1 has ended by signal 9")
+    local.end(signal.SIGTERM)
+    assert line.endswith(f" serve --config {local.data / 'replica1.toml'} --fix-log\n")
+
+
 def test_with_two_it_is_said_that_one_kill_stops_it_and_why_no_more_come(tmp_path: Path) -> None:
     two = Local(tmp_path / "cluster")
     for count, words in (
