@@ -18,6 +18,7 @@ cdef class Delivery(Table):
     cdef int encode_one(self, Connection* c, EgressHead* head, int64_t resend_ns) except -1
     cdef int mark(self, Connection* c) except -1
     cdef int resend(self, EgressHead* head) except -1
+    cdef bint is_answered_with(self, Connection* c, const Range* wanted) noexcept
     cdef bint pump_one(self, Connection* c) except -1
     cdef bint stalled(self, Connection* c) except -1
     cdef int stream(self, Connection* c, Range* again) except -1

@@ -204,20 +204,36 @@ cdef class Delivery(Table):
         """Messages to send again; live ones wait behind them."""
         cdef Connection* c = self.carrier(head)
         cdef SessionFields* fields = <SessionFields*>(<uint8_t*>head + sizeof(EgressHead))
-        cdef Range* wanted
+        cdef Range wanted
         if c == NULL:
             return 0
-        if c.range_count == RANGES:
-            return self.cut(c, "asks for resends faster than it reads them")
         self.fall_behind(c)
-        wanted = &c.ranges[c.range_count]
         wanted.next = fields.begin_seq_no
         wanted.from_input = 0 if fields.begin_seq_no else fields.ref_seq_num
         # What waits was never sent, and follows once, as it is.
         wanted.last = min(fields.end_seq_no if fields.end_seq_no else c.live_last, c.live_next - 1)
         wanted.time_ns = head.sending_time_ns
-        c.range_count += 1
+        if not self.is_answered_with(c, &wanted):
+            c.ranges[c.range_count] = wanted
+            c.range_count += 1
         return 0
+
+    cdef bint is_answered_with(self, Connection* c, const Range* wanted) noexcept:
+        """Whether a request needs no answer of its own: one that waits, and is not being answered yet, asks for all of
+        it. When RANGES wait the last one is made to."""
+        cdef Range* waits
+        cdef int i
+        for i in range(1, c.range_count):
+            waits = &c.ranges[i]
+            if waits.next <= wanted.next and wanted.last <= waits.last and not wanted.from_input:
+                return True
+        if c.range_count < RANGES:
+            return False
+        waits = &c.ranges[RANGES - 1]
+        waits.next = min(waits.next, wanted.next)
+        waits.last = max(waits.last, wanted.last)
+        waits.time_ns = wanted.time_ns
+        return True
 
     @property
     def behind(self) -> int:

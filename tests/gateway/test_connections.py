@@ -346,7 +346,7 @@ def test_a_resend_from_an_input_number_that_has_not_come_is_none(gateway: Gatewa
     assert gateway.connections.behind == 0
 
 
-def test_resends_may_overlap_and_wait_but_not_without_end(gateway: Gateway) -> None:
+def test_resends_may_overlap_and_wait(gateway: Gateway) -> None:
     _, transport = gateway.logged_on()
     for number in range(2, 60):
         gateway.send(number, REJECT)
@@ -355,8 +355,27 @@ def test_resends_may_overlap_and_wait_but_not_without_end(gateway: Gateway) -> N
     while gateway.connections.behind:
         gateway.connections.pump()
     assert [int(m[34]) for m in transport.take()] == [n + i for n in range(2, 42) for i in range(3)]
-    gateway.dispatch(*[egress(RESEND, begin=2, end=2, epoch=5)] * 65)
-    assert transport.ended == "aborted"
+
+
+def test_who_asks_again_and_again_is_answered_and_not_cut_off(gateway: Gateway) -> None:
+    """What waits already is waited for; beyond 64 the last one is made to ask for what the rest want."""
+    _, transport = gateway.logged_on()
+    for number in range(2, 300):
+        gateway.send(number, REJECT)
+    transport.take()
+    transport.waiting = 1 << 24
+    for _ in range(100):
+        gateway.dispatch(egress(RESEND, begin=2, end=3, epoch=5))
+    for number in range(4, 100):
+        gateway.dispatch(egress(RESEND, begin=number, end=number, epoch=5))
+    gateway.dispatch(egress(RESEND, begin=250, end=251, epoch=5))
+    gateway.dispatch(egress(RESEND, begin=50, end=50, epoch=5))
+    transport.waiting = 0
+    while gateway.connections.behind:
+        gateway.connections.pump()
+    sent = [int(m[34]) for m in transport.take()]
+    assert sent == [2, 3, 2, 3, *range(4, 66), *range(66, 252)]
+    assert transport.ended == ""
 
 
 def test_live_messages_wait_behind_a_resend_and_come_once(gateway: Gateway) -> None:
