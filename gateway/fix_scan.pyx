@@ -148,15 +148,16 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
 
 cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcept nogil:
     """The slot of a MsgType whose body is stated, else 0; unknown ones are a problem. The text of what is not
-    acted on is kept for the tail.
+    acted on is kept for the tail, where it can be shown: it is echoed.
     """
+    cdef bint printable = is_printable(text, length)
     cdef int slot = rules.slots[text[0]] if length == 1 and text[0] < 128 else slot_of_text(text, length)
     if length == 0:
         problem(scanned, NO_VALUE, 35, NULL)
-    elif slot < 0 and text[0] != 85:        # 'U...' are private types: valid, not served
+    elif slot < 0 and (text[0] != 85 or not printable):     # 'U...' are private types: valid, not served
         problem(scanned, INVALID_MSG_TYPE, 35, NULL)
     slot = max(slot, 0)
-    if rules.served[slot].msg_type == MSG_OTHER:
+    if rules.served[slot].msg_type == MSG_OTHER and printable:
         scanned.strings[STRINGS - 1] = text
         scanned.lengths[STRINGS - 1] = length if length <= 32 else 32
     return slot
@@ -404,7 +405,9 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
         if message.msg_type != MSG_SEQUENCE_RESET or length != 1 or value[0] != 48:     # 0 there, in reset mode
             take_seq_num(scanned, tag, value, length, &message.msg_seq_num)
     elif action == TAKE_ROUTE:
-        if judge(scanned, tag, value, length):
+        if not is_printable(value, length):
+            problem(scanned, INCORRECT_FORMAT, tag, b"Only printable ASCII is served")
+        elif judge(scanned, tag, value, length):
             take_route(scanned, tag, value, length)
     elif action == TAKE_SENDING_TIME:
         if not parse_timestamp(value, length, &message.sending_time_ns):

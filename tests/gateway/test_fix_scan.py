@@ -259,6 +259,21 @@ REQUIRED = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("msg_type", ["\x02", "Z\x7f", "U\x1b[2J", "caf\xe9", "\t"])
+def test_a_type_that_cannot_be_printed_is_unknown_and_not_kept(msg_type: str) -> None:
+    record = scanned(message(header(msg_type)))
+    assert (record["verdict"], record["msg_type_text"]) == (11, "")
+    assert str(record["text"]).isprintable()
+
+
+@pytest.mark.parametrize("tag", [115, 116, 144, 128, 129, 145])
+def test_a_route_that_cannot_be_printed_is_refused_and_not_kept(tag: int) -> None:
+    data = message(header("0") + f"{tag}=FUND\x1b|")
+    record = scanned(data)
+    assert (record["verdict"], record["ref_tag"]) == (6, tag)
+    assert b"FUND" not in fix.scan_message(data, "QUORUMBOOK", "CLIENT", True)
+
+
 def plain_fields() -> Iterator[tuple[str, int]]:
     """Every field of every message we act on that is no length or data."""
     for msg_type in REQUIRED:
