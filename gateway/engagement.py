@@ -30,7 +30,7 @@ class Taken:
 TAKEN = {
     "A": Taken(
         "begins a connection of the session, or is refused",
-        frozenset([98, 108, 141, 553, 554, 20003, 20004, 20006]),
+        frozenset([98, 108, 141, 383, 553, 554, 20003, 20004, 20006]),
     ),
     "0": Taken("shows that the client is there", frozenset([112])),
     "1": Taken("is answered with a Heartbeat", frozenset([112])),
@@ -81,7 +81,7 @@ class Sent:
 
 
 SENT = {
-    "A": Sent("answers a Logon", frozenset([98, 108, 141])),
+    "A": Sent("answers a Logon", frozenset([98, 108, 141, 383])),
     "0": Sent("nothing was sent for HeartBtInt, or answers a TestRequest", frozenset([112])),
     "1": Sent("nothing came for longer than HeartBtInt", frozenset([112])),
     "2": Sent("messages are missing", frozenset([7, 16])),

@@ -242,6 +242,8 @@ cdef uint8_t* build_session(uint8_t* out, const EgressHead* head, const SessionF
         out = put_uint(write_bytes(out, b"\x0198=0", 5), b"\x01108=", 5, fields.heartbeat_seconds)
         if head.flags & FLAG_RESET_SEQ_NUM:
             out = write_bytes(out, b"\x01141=Y", 6)
+        if fields.end_seq_no:
+            out = put_uint(out, b"\x01383=", 5, fields.end_seq_no)
     elif msg_type == MSG_REJECT or msg_type == MSG_BUSINESS_REJECT:
         out = put_uint(out, b"\x0145=", 4, fields.ref_seq_num)
         if fields.has_stated_tag:

@@ -90,6 +90,7 @@ cdef enum Action:           # the lower six bits of a rule
     TAKE_GRACE = 36
     TAKE_ROUTE = 37
     TAKE_START_INPUT = 38
+    TAKE_MAX_SIZE = 39
 
 cdef struct ValueSet:
     uint64_t characters[2]  # one bit an ASCII character

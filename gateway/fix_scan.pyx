@@ -469,6 +469,10 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
         if not parse_uint(value, length, &session.begin_seq_no):
             problem(scanned, INCORRECT_FORMAT, tag, b"StartInputNumber is a number")
         session.begin_seq_no = max(session.begin_seq_no, 1)     # 0 is the whole, too
+    elif action == TAKE_MAX_SIZE:
+        if not parse_uint(value, length, &session.end_seq_no):
+            problem(scanned, INCORRECT_FORMAT, tag, NULL)
+        session.end_seq_no = max(session.end_seq_no, 1)         # 0 is a size, too
     elif action == TAKE_ENCRYPT:
         session.encrypt_method = judged_character(scanned, tag, value, length) - 48
     else:
@@ -707,7 +711,7 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
     if not carry:       # rules 1 have none of it
         message.more = 0
         if message.msg_type == MSG_LOGON:
-            scanned.session.begin_seq_no = 0
+            scanned.session.begin_seq_no = scanned.session.end_seq_no = 0
         scanned.route_length = 0
         scanned.stated_tag = NO_TAG
     elif scanned.problem_tag > 65535:

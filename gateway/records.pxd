@@ -101,7 +101,7 @@ cdef enum MoreFlag:             # bits of MessageHead.more
 
 cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
     uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36), in a Logon StartInputNumber (20006), 0 = none
-    uint64_t end_seq_no         # 16
+    uint64_t end_seq_no         # 16; in a Logon MaxMessageSize (383), 0 = not given
     uint32_t heartbeat_seconds  # 108
     uint8_t encrypt_method      # 98
     uint8_t sender_length       # Logon tail, after text: SenderCompID (49)
@@ -210,7 +210,7 @@ cdef struct EgressHead:  # 64 bytes
 
 cdef struct SessionFields:  # 48 bytes: body of admin messages, RESEND, REJECT, BUSINESS_REJECT, CLOSE, REFUSE
     uint64_t begin_seq_no   # 7; NewSeqNo (36) in a SequenceReset
-    uint64_t end_seq_no     # 16
+    uint64_t end_seq_no     # 16; MaxMessageSize (383) in a Logon, 0 = none
     uint64_t ref_seq_num    # 45
     uint32_t heartbeat_seconds  # 108
     uint16_t ref_tag        # 371; 0 = none

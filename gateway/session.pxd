@@ -157,7 +157,7 @@ cdef class Sessions:
     cdef int _open(self, Session* s, const Message* m) except -1 nogil
     cdef Session* _create(self, const uint8_t* comp_id, size_t length) except NULL nogil
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil
-    cdef int _answer_logon(self, Session* s, bint reset) except -1 nogil
+    cdef int _answer_logon(self, Session* s, bint reset, bint with_size) except -1 nogil
     cdef int _reset(self, Session* s) except -1 nogil
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil
     cdef int _below(self, Session* s, const Message* m) except -1 nogil

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
 
 from gateway.early cimport early_forget, early_keep
+from gateway.fix_frame cimport MAX_MESSAGE
 from gateway.names cimport name_hash, names_insert, names_next, names_remove, names_reserve, pair_hash
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
@@ -206,10 +207,12 @@ cdef class Sessions:
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
                      size_t text_length) except -1 nogil:
         cdef size_t type_length = m.fields.msg_type_length, route_length = m.fields.route_length
-        cdef uint8_t* body = self.message(
-            s, MSG_REJECT, sizeof(SessionFields) + text_length + type_length + route_length
-        )
-        cdef SessionFields* fields = <SessionFields*> body
+        cdef uint8_t* body
+        cdef SessionFields* fields
+        if m.fields.msg_type == MSG_REJECT and self.rules >= 2:
+            return 0        # two engines that object to each other's Rejects would never end
+        body = self.message(s, MSG_REJECT, sizeof(SessionFields) + text_length + type_length + route_length)
+        fields = <SessionFields*> body
         fields.ref_seq_num = m.fields.msg_seq_num
         fields.ref_tag = ref_tag
         fields.reject_reason = reason
@@ -320,6 +323,9 @@ cdef class Sessions:
         elif body.heartbeat_seconds > settings.max_heartbeat_seconds:
             snprintf(text, room, b"Logon refused: HeartBtInt (108) must be 0 to %u seconds",
                      settings.max_heartbeat_seconds)
+        elif body.end_seq_no and body.end_seq_no < MAX_MESSAGE:
+            snprintf(text, room, b"Logon refused: MaxMessageSize (383) must be %d or more: messages of the exchange"
+                     b" may be as long", <int> MAX_MESSAGE)
         elif self._is_off_time(m):
             snprintf(text, room, b"Logon refused: SendingTime (52) is too far from the exchange's time")
         elif m.fields.msg_seq_num == 0:
@@ -408,7 +414,7 @@ cdef class Sessions:
         if m.fields.msg_seq_num == s.inbound:
             s.inbound += 1
         before = s.outbound
-        self._answer_logon(s, reset)
+        self._answer_logon(s, reset, body.end_seq_no != 0)
         if m.fields.msg_seq_num > s.inbound:
             self._gap(s, m.fields.msg_seq_num)
         if body.begin_seq_no:
@@ -416,7 +422,7 @@ cdef class Sessions:
         self._arm(s, TIMER_HEARTBEAT)
         return self._arm(s, TIMER_SILENCE)
 
-    cdef int _answer_logon(self, Session* s, bint reset) except -1 nogil:
+    cdef int _answer_logon(self, Session* s, bint reset, bint with_size) except -1 nogil:
         cdef uint8_t* body = self.message(s, MSG_LOGON, sizeof(SessionFields))
         cdef EgressHead* head = <EgressHead*> (body - sizeof(EgressHead))
         cdef SessionFields* fields = <SessionFields*> body
@@ -424,6 +430,8 @@ cdef class Sessions:
         fields.reject_reason = NOT_REJECTED
         if reset:
             head.flags = FLAG_RESET_SEQ_NUM
+        if with_size:           # who states its own bound is told ours
+            fields.end_seq_no = MAX_MESSAGE
         return 0
 
     cdef int _reset(self, Session* s) except -1 nogil:

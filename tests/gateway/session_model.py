@@ -133,7 +133,7 @@ class Model:
             self.end(session)
         elif flags & WRONG_COMP_ID:
             session.inbound += number == session.inbound
-            self.send(session, REJECT)
+            self.reject(session, m)
             self.end(session)
         elif kind == LOGON and flags & RESET and not flags & POSS_DUP:
             if self.is_wrong(m):
@@ -172,7 +172,7 @@ class Model:
     def in_sequence(self, session: Session, m: dict[str, Any], sound: bool) -> None:
         kind = m["msg_type"]
         if not sound or m["flags"] & NO_TIME:
-            self.send(session, REJECT)
+            self.reject(session, m)
         elif m["flags"] & POSS_DUP and self.copy_is_wrong(session, m):
             pass
         elif kind == TEST_REQUEST:
@@ -193,7 +193,7 @@ class Model:
             return False
         late = m["orig_sending_time_ns"] > m["sending_time_ns"]
         if m["flags"] & NO_ORIG_TIME or late:
-            self.send(session, REJECT)
+            self.reject(session, m)
             if not m["flags"] & NO_ORIG_TIME:
                 self.end(session)
             return True
@@ -229,6 +229,10 @@ class Model:
     def send(self, session: Session, kind: int | None) -> None:
         self.told.append(("message", session.id, session.outbound, kind))
         session.outbound += 1
+
+    def reject(self, session: Session, m: dict[str, Any]) -> None:
+        if m["msg_type"] != REJECT:
+            self.send(session, REJECT)
 
     def end(self, session: Session) -> None:
         self.send(session, LOGOUT)
