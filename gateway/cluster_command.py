@@ -146,6 +146,8 @@ def free_ports(replicas: int) -> list[list[int]]:
             for port in chain.from_iterable(given):
                 listeners.append(socket.create_server(("127.0.0.1", port)))
             found = iter([listener.getsockname()[1] for listener in listeners])
+            if given is not usual:
+                click.echo(f"ports from {FIRST_PORT} on are taken, and replaced by free ones")
             return [[next(found) for _ in own] for own in given]
         except OSError:
             continue

@@ -1,5 +1,6 @@
 """Where a server listens: ports that are free, and endpoints.json, which says it to clients."""
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -15,11 +16,21 @@ from gateway.curve import server_keys
 Endpoints = dict[str, str | int]
 ORDER = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 FILE = "endpoints.json"
+NO_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV}  # of this machine; the last by ZeroMQ
+
+
+class CannotListen(ConfigError):
+    """key: of [network], what is wrong there."""
+
+    def __init__(self, loaded: Loaded, key: str, what: str) -> None:
+        super().__init__(f"{loaded.file}: network.{key}: {what}")
+        self.key = key
+        self.what = what
 
 
 def bind(loaded: Loaded, taken: list[str], name: str, how: Callable[[str], str]) -> str:
     """The endpoint. how: binds an address, raises OSError. A default port that is taken gives way to a free one, and
-    goes to `taken`; one that the file states is a ConfigError."""
+    goes to `taken`; one that the file states is not replaced. Raises CannotListen."""
     network = loaded.config.network
     host = f"[{network.host}]" if ":" in network.host else network.host
     if name == "admin" and not is_loopback(network.host):  # who reaches it may stop the exchange
@@ -28,10 +39,12 @@ def bind(loaded: Loaded, taken: list[str], name: str, how: Callable[[str], str])
     try:
         return how(f"tcp://{host}:{port}")
     except OSError as error:
+        if error.errno in NO_ADDRESS:
+            what = f"this machine has no address {network.host}; allowed: one that it has, such as 127.0.0.1"
+            raise CannotListen(loaded, "host", what) from None
         if f"network.{name}" in loaded.given:
-            raise ConfigError(
-                f"{loaded.file}: network.{name}: port {port} on {host}: {error.strerror}"
-            ) from None
+            what = f"port {port} on {host}: {error.strerror}"
+            raise CannotListen(loaded, name, what) from None
         taken.append(f"{port} ({name})")
         return how(f"tcp://{host}:0")
 
@@ -56,8 +69,8 @@ def not_for_members(loaded: Loaded, error: OSError) -> ConfigError:
 
 
 def try_all(loaded: Loaded) -> None:
-    """Binds what the file states, and lets it go again: before there is a log, which keeps a wrong address for ever.
-    Raises ConfigError."""
+    """Binds what the file states, and where all listen, and lets it go again: before there is a log, which keeps a
+    wrong address for ever. Raises ConfigError."""
     cluster = loaded.config.cluster
     with ExitStack() as stack:
 
@@ -66,7 +79,7 @@ def try_all(loaded: Loaded) -> None:
             return address
 
         for name in ORDER:
-            if f"network.{name}" in loaded.given:
+            if f"network.{name}" in loaded.given or name == "fix_tcp":  # a usual port may be taken
                 bind(loaded, [], name, bound)
         if cluster.members:
             try:

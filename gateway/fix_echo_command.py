@@ -1,5 +1,6 @@
 """The command `fix-echo`: the session layer alone, with an application that sends back what it gets."""
 
+import ipaddress
 import os
 import tempfile
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.endpoints import Endpoints
 
 SENDING_TIME_SECONDS = 120  # as engines in the field have it
+OPTIONS = {"host": "--host", "fix_tcp": "--port", "fix_zmq": "--zmq"}  # what says each key of [network]
 FAILURES = 1_000_000  # of Logons in a minute: a suite is made of them
 
 
@@ -31,31 +33,37 @@ class Told:
         self.say(f"ready fix_tcp={endpoints['fix_tcp']} fix_zmq={endpoints['fix_zmq']} pid={os.getpid()}")
 
 
-def zmq_port(endpoint: str | None) -> int:
+def zmq_port(endpoint: str | None, host: str) -> int:
     """0: any free one. Raises click.UsageError."""
     if endpoint is None:
         return 0
     try:
         parts = urlsplit(endpoint)
-        if (
-            parts.scheme == "tcp"
-            and parts.hostname in {"127.0.0.1", "localhost", "*"}
-            and parts.port is not None
-        ):
+        if parts.scheme == "tcp" and parts.hostname in {host, "localhost", "*"} and parts.port is not None:
             return parts.port
     except ValueError:
         pass
-    raise click.UsageError(f"--zmq {endpoint}: allowed: tcp://127.0.0.1:PORT")
+    raise click.UsageError(
+        f"--zmq {endpoint}: allowed: tcp://{host}:PORT; --host ADDRESS has both sockets listen elsewhere"
+    )
 
 
-def loaded(
-    port: int, zmq: int, sender: str, target: str, reset_on_logon: bool, fix_log: Path | None
-) -> Loaded:
-    """Raises ConfigError."""
+def check_host(host: str) -> None:
+    """Raises click.UsageError."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise click.UsageError(
+            f"--host {host}: allowed: an IP address of this machine, or 0.0.0.0 for all of them"
+        ) from None
+
+
+def loaded(network: Network, sender: str, target: str, reset_on_logon: bool, fix_log: Path | None) -> Loaded:
+    """Ports other than 0 are not replaced when somebody has them. Raises ConfigError."""
     from gateway import inputs
 
     config = Config(
-        network=Network(fix_zmq=zmq, fix_tcp=port, feed=0, snapshot=0, admin=0),
+        network=network,
         clients=(Client(comp_id=target),),
         limits=Limits(logon_failures_per_minute=FAILURES),
         storage=Storage(durability="memory"),
@@ -71,12 +79,19 @@ def loaded(
         )
     except ValueError as error:
         raise ConfigError(f"--sender: {error}") from None
-    return Loaded(config, "fix-echo", frozenset(), (genesis,))
+    return Loaded(config, "fix-echo", frozenset(f"network.{key}" for key in OPTIONS), (genesis,))
 
 
 @click.command("fix-echo")
-@click.option("--port", type=click.IntRange(0, 65535), required=True, help="TCP port on 127.0.0.1; 0: any.")
+@click.option("--port", type=click.IntRange(0, 65535), required=True, help="TCP port; 0: any that is free.")
 @click.option("--zmq", "endpoint", metavar="ENDPOINT", help="tcp://127.0.0.1:PORT of the ZeroMQ socket.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where both listen, plain. With another one whoever reaches it may come in.",
+)
 @click.option("--sender", required=True, metavar="COMPID", help="The CompID of the echo.")
 @click.option("--target", required=True, metavar="COMPID", help="The only CompID that may log on.")
 @click.option(
@@ -95,6 +110,7 @@ def loaded(
 def fix_echo(
     port: int,
     endpoint: str | None,
+    host: str,
     sender: str,
     target: str,
     reset_on_logon: bool,
@@ -107,6 +123,7 @@ def fix_echo(
     answered by the end of the connection alone. It keeps nothing: each start is new.
     """
     from gateway.dictionary_file import read_dictionary
+    from gateway.endpoints import CannotListen
     from gateway.fix import use
     from gateway.fix44 import FIX44
     from gateway.process import serve
@@ -114,14 +131,18 @@ def fix_echo(
     from gateway.trace import tracer
     from replication.files import LogError
 
-    zmq = zmq_port(endpoint)
+    check_host(host)
+    zmq = zmq_port(endpoint, host)
+    network = Network(host=host, fix_zmq=zmq, fix_tcp=port, feed=0, snapshot=0, admin=0)
     try:
-        configuration = loaded(port, zmq, sender, target, reset_on_logon, fix_log)
+        configuration = loaded(network, sender, target, reset_on_logon, fix_log)
         use(read_dictionary(dictionary) if dictionary else FIX44, echo=True)
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quorumbook-echo-")))
             nowhere = stack.enter_context(open(os.devnull, "a", encoding="utf-8"))
             serve(configuration, directory, tracer(nowhere, "error"), Told())
+    except CannotListen as error:
+        raise click.ClickException(f"{OPTIONS.get(error.key, error.key)}: {error.what}") from None
     except (ConfigError, LogError, Stopped) as error:
         raise click.ClickException(str(error)) from None
     click.echo("stopped")

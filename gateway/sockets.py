@@ -95,5 +95,5 @@ def bound(made: zmq.Socket[bytes], address: str) -> str:
     try:
         made.bind(address)
     except zmq.ZMQError as error:
-        raise OSError(error.errno, error.strerror, address) from None
+        raise OSError(error.errno, zmq.strerror(error.errno or 0), address) from None
     return made.get_string(zmq.LAST_ENDPOINT)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,15 +35,18 @@ ALL = [
 Ports = dict[str, int]
 
 
+COMMAND = [
+    sys.executable, "-c", "from gateway.cli import main; main()",
+    "fix-echo", "--port", "0", "--sender", "ISLD", "--target", "TW44",
+]  # fmt: skip
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 @contextmanager
 def echo(*options: str) -> Iterator[Ports]:
     """A `fix-echo` of ISLD for TW44: its ports by transport."""
-    command = [sys.executable, "-c", "from gateway.cli import main; main()", "fix-echo", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--sender", "ISLD", "--target", "TW44", *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
+        [*COMMAND, *options], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout
@@ -81,3 +85,49 @@ def test_it_writes_what_comes_and_what_goes(tmp_path: Path, transport: str) -> N
 
 def test_every_number_has_a_case() -> None:
     assert {case.number for _, case, _ in ALL} == set(NUMBERS)
+
+
+@pytest.mark.parametrize("option", ["--port {}", "--zmq tcp://127.0.0.1:{}"])
+def test_a_port_that_was_asked_for_is_not_replaced(option: str) -> None:
+    """What runs there instead would be tested."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        taken = option.format(held.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, *taken.split()],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        port = held.getsockname()[1]
+    assert (done.returncode, done.stdout) == (1, "")
+    name = option.split(maxsplit=1)[0]
+    assert done.stderr == f"quorumbook: {name}: port {port} on 127.0.0.1: Address already in use\n"
+
+
+def test_it_listens_where_it_is_told() -> None:
+    with echo("--host", "127.0.0.2", "--zmq", "tcp://127.0.0.2:0") as ports:
+        for port in ports.values():
+            socket.create_connection(("127.0.0.2", port)).close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "nowhere"), "--host nowhere: allowed: an IP address of this machine"),
+        (("--host", "192.0.2.1"), "--host: this machine has no address 192.0.2.1"),
+        (
+            ("--zmq", "tcp://0.0.0.0:0"),
+            "--zmq tcp://0.0.0.0:0: allowed: tcp://127.0.0.1:PORT; --host ADDRESS",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_is_said(options: tuple[str, ...], said: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, *options], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert said in done.stderr

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from exchange_process import PATIENCE_SECONDS, ROOT, wait_until
 
+from gateway import cluster_command
 from gateway.config_file import load
 from gateway.data_directory import read_endpoints
 
@@ -116,6 +118,16 @@ def test_a_replica_whose_port_is_taken_is_told_with_the_way_to_start_it(local: L
     assert f"serve --config {config}\n" in said
     assert "is not run from here" not in said
     assert local.pids.keys() == {"replica2", "replica3"}
+
+
+def test_usual_ports_that_are_taken_are_replaced_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        usual = held.getsockname()[1]
+        monkeypatch.setattr(cluster_command, "FIRST_PORT", usual)
+        assert usual not in chain.from_iterable(cluster_command.free_ports(2))
+    assert capsys.readouterr().out == f"ports from {usual} on are taken, and replaced by free ones\n"
 
 
 def test_each_replica_writes_its_fix_traffic_and_does_so_again(tmp_path: Path) -> None:
