@@ -363,10 +363,15 @@ class Orders:
         del self.pending[name]
         self._by_number.pop(pending.number, None)
         if report.msg_type in (MsgType.REJECT, MsgType.BUSINESS_REJECT) and pending.order is not None:
-            pending.order.text = report.text
-            if pending.order.status is OrdStatus.PENDING:
-                pending.order.status = OrdStatus.REJECTED
+            self._rejected(pending.order, report)
         pending.finish()
+
+    def _rejected(self, order: Order, report: Report) -> None:
+        """One that was never taken is closed; another stays what it was."""
+        order.text = report.text
+        if order.status is OrdStatus.PENDING:
+            order.status, order.leaves = OrdStatus.REJECTED, Decimal(0)
+            self._close(order)
 
     def _request_named(self, report: Report) -> str | None:
         """Which request this report answers."""

@@ -315,7 +315,6 @@ class _Reader:
         return sections
 
     def _read_fields(self) -> None:
-        names: set[str] = set()
         for element in self._children(self._sections.get("fields"), "field"):
             name = self._name(element)
             number = self._attribute(element, "number", f"1 to {LAST_TAG}")
@@ -327,13 +326,15 @@ class _Reader:
                 raise self._wrong(element, f'type="{kind}"; allowed: {", ".join(sorted(TYPES))}')
             if tag in self._fields:
                 raise self._wrong(element, f"number {tag} is {self._fields[tag].name} already")
-            if name in names:
+            if self._base and tag in self._base.fields and self._base.fields[tag].name != name:
+                base = self._base.fields[tag].name
+                raise self._wrong(element, f"number {tag} is {base}; allowed: that name, or another number")
+            if self._tags.get(name, tag) != tag:
                 raise self._wrong(element, f"the name is field {self._tags[name]} already")
             others = self._choice(element, "allowOtherValues", ("true", "false", "Y", "N"), absent="N")
             closed = others in ("false", "N")
             self._fields[tag] = Field(tag, name, kind.upper(), self._read_values(element), closed)
             self._tags[name], self._types[tag] = tag, kind.upper()
-            names.add(name)
 
     def _read_values(self, element: _Element) -> dict[str, str]:
         values: dict[str, str] = {}

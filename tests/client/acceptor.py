@@ -15,6 +15,8 @@ from typing import Self
 import zmq
 
 SOH = b"\x01"
+REJECTS = {"REJECT": "3", "BUSINESS": "j"}
+"""Symbols whose orders are answered so."""
 Fields = dict[int, str]
 Pairs = list[tuple[int, str]]
 
@@ -108,6 +110,8 @@ class Exchange:
         if kind == "D" and f[55] == "NONE":
             body = [(11, f[11]), (150, "8"), (39, "8"), (55, f[55]), (54, f[54]), (58, "unknown symbol"), at]
             self._send(name, out, "8", body)
+        elif kind == "D" and f[55] in REJECTS:
+            self._send(name, out, REJECTS[f[55]], [(45, f[34]), (372, kind), (58, "Desk (6001)"), at])
         elif kind == "D":
             account.orders[f[11]] = f
             self._report(name, out, f, f[11], "00", f[38], [at])

@@ -16,7 +16,7 @@ from gateway.client_async import connect_async
 from gateway.client_link import ConnectError, address
 from gateway.client_session import LogonRefused, SessionError
 from gateway.client_types import REQUEST, ExecType, MsgType, OrdStatus, Side, TimeInForce
-from tests.client.acceptor import Acceptor, Relay
+from tests.client.acceptor import REJECTS, Acceptor, Relay
 
 
 @pytest.fixture
@@ -63,6 +63,14 @@ def test_a_refusal_is_a_state_with_a_text(exchange: Acceptor) -> None:
     with connect(exchange.tcp, "T") as client:
         order = client.sell("NONE", 1, 1)
         assert (order.status, order.text) == (OrdStatus.REJECTED, "unknown symbol")
+
+
+@pytest.mark.parametrize("symbol", REJECTS)
+def test_nothing_is_left_of_an_order_that_a_reject_answers(exchange: Acceptor, symbol: str) -> None:
+    with connect(exchange.tcp, "T") as client:
+        order = client.sell(symbol, 10, 1)
+        assert (order.status, order.text, order.open) == (OrdStatus.REJECTED, "Desk (6001)", False)
+        assert (order.leaves, order.quantity) == (0, 10)
 
 
 def test_a_batch_goes_out_in_few_frames_and_is_answered_at_its_end(exchange: Acceptor, endpoint: str) -> None:

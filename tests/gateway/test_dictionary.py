@@ -170,6 +170,14 @@ WRONG_PART = {
         '<field name="B">: number 6001 is A already',
     ),
     "a field name twice": (fields("A INT", "A INT"), '<field name="A">: the name is field 6001 already'),
+    "a number of ours under another name": (
+        '<fields><field number="11" name="Desk" type="STRING"/></fields>',
+        'line 2: <field name="Desk">: number 11 is ClOrdID; allowed: that name, or another number',
+    ),
+    "a name of ours under another number": (
+        fields("ClOrdID STRING"),
+        '<field name="ClOrdID">: the name is field 11 already',
+    ),
     "an unknown type": (fields("A WORD"), '<field name="A">: type="WORD"; allowed: AMT, BOOLEAN, CHAR'),
     "no type": ('<fields><field number="6001" name="A"/></fields>', "no attribute type; allowed: AMT"),
     "a number that is none": (
