@@ -2,7 +2,7 @@
 
 [network], [limits], [[clients]], [storage], [log], [fix] and [trace] are local to this process. [exchange],
 [[instruments]] and [[drop_copies]] are genesis values: they are the first entries of an empty log
-and stay what they are; a later file that says something else is refused.
+and stay what they are; a later file that says something else is refused, but may add drop copies.
 """
 
 from typing import Annotated

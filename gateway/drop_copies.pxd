@@ -24,5 +24,6 @@ cdef class DropCopies:
     # Of what the outbox holds from a byte on, the reports to the sessions that others see go to those, too.
     cdef int copy(self, size_t begin) except -1 nogil
 
+    cdef void _forget(self, uint32_t session) noexcept nogil
     cdef bint has(self, uint32_t session, uint32_t of) noexcept nogil
     cdef int _copy_one(self, size_t at, uint32_t session) except -1 nogil

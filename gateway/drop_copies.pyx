@@ -2,8 +2,9 @@
 # Safe: no Python sequence is indexed; the outbox holds whole records, which this process has written.
 """Drop copies: numbered copies of reports for who watches other sessions.
 
-Owns the list of who sees whom, which the log fills and nothing empties. A copy is a message of the session that sees
-it, with a number of its own; it follows what its input led to. Runs without the GIL; raises MemoryError.
+Owns the list of who sees whom, which the log fills, at its begin or later, and nothing empties. A copy is a message of
+the session that sees it, with a number of its own; it follows what its input led to. Runs without the GIL; raises
+MemoryError.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -36,15 +37,25 @@ cdef class DropCopies:
         free(self.pairs)
 
     cdef int enter(self, const DropCopyBody* body) except -1 nogil:
-        # Both sessions exist from here on.
+        # Both sessions exist from here on. Who has open orders goes on as a trader: it could not cancel them any more.
         cdef const uint8_t* name = <const uint8_t*> (body + 1)
-        cdef uint32_t session = self.sessions.named(name, body.comp_id_length).id
+        cdef const Session* s = self.sessions.named(name, body.comp_id_length)
         cdef uint32_t of = 0
         if body.of_length:
             of = self.sessions.named(name + body.comp_id_length, body.of_length).id
-        if self.has(session, of):
+        if s.open_count or self.has(s.id, of):
             return 0
-        return self.add(session, of)
+        if of == 0:
+            self._forget(s.id)      # those that it has seen so far are among all
+        return self.add(s.id, of)
+
+    cdef void _forget(self, uint32_t session) noexcept nogil:
+        cdef uint32_t i, kept = 0
+        for i in range(self.count):
+            if self.pairs[i].session != session:
+                self.pairs[kept] = self.pairs[i]
+                kept += 1
+        self.count = kept
 
     cdef bint has(self, uint32_t session, uint32_t of) noexcept nogil:
         cdef uint32_t i

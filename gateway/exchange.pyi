@@ -114,6 +114,10 @@ class Exchange:
         """The epoch of a session's last connection; 0 for an unknown session."""
     def symbols(self) -> list[str]:
         """The symbols of the instruments, in the order in which they were defined."""
+    def open_orders(self, comp_id: str) -> int:
+        """How many a client's session has."""
+    def watches(self) -> list[tuple[str, str]]:
+        """Who sees whose reports: pairs of CompIDs, "*" for every other session, in the order of the log."""
     def sessions(self, most: int | None = None) -> list[dict[str, Any]]:
         """Sessions as dicts: every one, in order of id, or at most so many, the connected before the others."""
     def kept_orders(self) -> int: ...

@@ -748,6 +748,22 @@ cdef class Exchange:
         cdef Session* s = self.state.by_id(session_id)
         return 0 if s == NULL else s.epoch
 
+    def open_orders(self, comp_id: str) -> int:
+        """How many a client's session has."""
+        cdef Session* s = self.state.by_id(self.session_id(comp_id))
+        return 0 if s == NULL else s.open_count
+
+    def watches(self) -> list:
+        """Who sees whose reports: pairs of CompIDs, "*" for every other session, in the order of the log."""
+        cdef uint32_t i
+        return [(self._comp_id(self.drop_copies.pairs[i].session), self._comp_id(self.drop_copies.pairs[i].of) or "*")
+                for i in range(self.drop_copies.count)]
+
+    cdef str _comp_id(self, uint32_t session):
+        # "" of none.
+        cdef const Session* s = self.state.by_id(session)
+        return "" if s == NULL else s.comp_id[:s.comp_id_length].decode("utf-8", "backslashreplace")
+
     def sessions(self, most: int | None = None) -> list:
         """Sessions as dicts: every one, in order of id, or at most so many, the connected before the others."""
         cdef uint32_t i
@@ -794,7 +810,7 @@ cdef class Exchange:
     cdef dict _session(self, const Session* s):
         return {
             "id": s.id,
-            "comp_id": s.comp_id[:s.comp_id_length].decode("utf-8", "backslashreplace"),
+            "comp_id": self._comp_id(s.id),
             "epoch": s.epoch,
             "connected": bool(s.connected),
             "inbound": s.inbound,

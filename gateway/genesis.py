@@ -1,12 +1,15 @@
 """Does a configuration agree with the log that it is used on? Only what the file itself states is compared."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from gateway import inputs
 from gateway.config import ConfigError, Loaded
 from replication.membership import Membership, listed
 from replication.node import MAX_ENTRY_BYTES
+
+Pair = tuple[str, str]
+"""Who sees the reports, and whose: "*", of all."""
 
 
 def whole(loaded: Loaded) -> bytes:
@@ -35,7 +38,7 @@ def check(loaded: Loaded, payload: bytes) -> None:
     for key, value in wanted.items():
         if f"exchange.{key}" in loaded.given and settings[key] != value:
             raise differs(loaded, f"exchange.{key}", settings[key], value)
-    check_drop_copies(loaded, logged)
+    check_drop_copies(loaded, [inputs.read_drop_copy(one) for one in of_kind(inputs.DROP_COPY, logged)])
     if "instruments" not in loaded.given:
         return
     known = {one["symbol"]: one for one in map(inputs.read_instrument, of_kind(inputs.INSTRUMENT, logged))}
@@ -54,18 +57,43 @@ def check(loaded: Loaded, payload: bytes) -> None:
         )
 
 
-def check_drop_copies(loaded: Loaded, logged: list[bytes]) -> None:
-    """Raises ConfigError when the file states others than the log has."""
-    before, wanted = (
-        [inputs.read_drop_copy(one) for one in of_kind(inputs.DROP_COPY, genesis)]
-        for genesis in (logged, loaded.genesis)
-    )
-    if "drop_copies" in loaded.given and before != wanted:
-        raise differs(loaded, "drop_copies", *(shown_copies(pairs) for pairs in (before, wanted)))
+def check_drop_copies(loaded: Loaded, logged: Iterable[Pair]) -> None:
+    """logged: by the log. Raises ConfigError when the file states drop copies, and not all of these."""
+    wanted = list(map(inputs.read_drop_copy, of_kind(inputs.DROP_COPY, loaded.genesis)))
+    missing = [pair for pair in logged if not seen(pair, wanted)]
+    if "drop_copies" in loaded.given and missing:
+        raise ConfigError(
+            f"{loaded.file}: drop_copies: the log has {shown_copies(missing)}, and the file has not: a drop copy can "
+            "be added, and not taken away"
+        )
 
 
-def shown_copies(pairs: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{name} of {whose}" for name, whose in pairs) or "none"
+def added_drop_copies(loaded: Loaded, logged: Collection[Pair]) -> list[bytes]:
+    """Those of the file that the log does not have, as inputs."""
+    return [
+        record
+        for record in of_kind(inputs.DROP_COPY, loaded.genesis)
+        if not seen(inputs.read_drop_copy(record), logged)
+    ]
+
+
+def check_added(loaded: Loaded, added: Iterable[bytes], open_orders: Callable[[str], int]) -> None:
+    """open_orders: of a CompID. Raises ConfigError when one who is to see others' reports trades itself."""
+    for name, _ in map(inputs.read_drop_copy, added):
+        if count := open_orders(name):
+            raise ConfigError(
+                f"{loaded.file}: drop_copies: {name} has open orders ({count}), and a session that sees the reports of "
+                "others can have none: start without this drop copy and cancel them, or give it another CompID"
+            )
+
+
+def seen(pair: Pair, pairs: Collection[Pair]) -> bool:
+    """Whether it is among them, by itself or as one of all."""
+    return pair in pairs or (pair[0], "*") in pairs
+
+
+def shown_copies(pairs: Iterable[Pair]) -> str:
+    return ", ".join(f"{name} of {whose}" for name, whose in pairs)
 
 
 def of_kind(kind: int, genesis: Iterable[bytes]) -> list[bytes]:

@@ -17,9 +17,18 @@ from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
 from gateway.framing import incarnation_of
-from gateway.genesis import check, of_kind, rules_of, whole
+from gateway.genesis import (
+    added_drop_copies,
+    check,
+    check_added,
+    check_drop_copies,
+    of_kind,
+    rules_of,
+    shown_copies,
+    whole,
+)  # fmt: skip
 from gateway.intake import REPEATS, Intake, Links
-from gateway.rules import TEXT_BODIES, Activation
+from gateway.rules import DROP_COPIES, TEXT_BODIES, Activation
 from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -76,6 +85,7 @@ class Replica:
         self._monotonic_ns = monotonic_ns
         self._loaded: Loaded | None = None
         self._genesis_term = 0  # in which genesis was proposed last
+        self._copies_term = 0  # in which drop copies were looked at last
         self._prepared_term = 0  # the last term that this member led and prepared
         self._timed: tuple[int | None, int] = (None, 0)  # the deadline that a timer was entered for, and when
         self._committed: deque[Entry] = deque()
@@ -140,6 +150,8 @@ class Replica:
         self._loaded = loaded
         if self._genesis:
             check(loaded, self._genesis)
+            check_drop_copies(loaded, self.exchange.watches())
+            check_added(loaded, self._added_copies(), self.exchange.open_orders)
         self.node.begin()
         self._intake.ask_for_start()
         self._look_at_room()
@@ -265,6 +277,7 @@ class Replica:
         self._prepared_term = node.term
         self._activation.look(exchange.rules)
         self._enter_genesis()
+        self._add_drop_copies()
         members = node.membership.ids
         for incarnation, member, _, _ in exchange.gateways():
             if member not in members:
@@ -278,6 +291,24 @@ class Replica:
         if rules_of(self._loaded) <= self._activation.coming(self.exchange.rules):
             self._genesis_term = self.node.term
             self.node.propose(whole(self._loaded))
+
+    def _add_drop_copies(self) -> None:
+        """What the configuration has and the log has not, once a term, as soon as there are the rules for it."""
+        node = self.node
+        if not self._genesis or self._copies_term == node.term:
+            return
+        if self._activation.coming(self.exchange.rules) < DROP_COPIES:
+            return
+        self._copies_term = node.term
+        if added := self._added_copies():
+            for record in added:
+                node.propose(record)
+            pairs = shown_copies(map(inputs.read_drop_copy, added))
+            self.connections.events.append(("drop copies added", {"pairs": pairs}))
+
+    def _added_copies(self) -> list[bytes]:
+        assert self._loaded is not None
+        return added_drop_copies(self._loaded, self.exchange.watches())
 
     @property
     def _leads(self) -> bool:
@@ -301,6 +332,7 @@ class Replica:
         if self._leads:
             self._activation.look(self.exchange.rules)
             self._enter_genesis()
+            self._add_drop_copies()
         if not self.node.alone:
             now = self._monotonic_ns()
             if now - self._rested_ns < PATIENCE_NS:  # who stood still itself could hear nobody

@@ -23,7 +23,7 @@ COMMENTS = {
     "instruments": "Genesis too. Prices are multiples of price_increment, quantities of quantity_increment, both\n"
     "# fixed for the instrument's life. Empty text means: round_lot and min_quantity one increment, no other limit;\n"
     "# protection is how far past the best opposite price a market order may take (empty: any distance).",
-    "drop_copies": "Genesis too: sessions that see the reports of others, a table for each. They enter no orders.",
+    "drop_copies": "Genesis too, a later file may add some: sessions that see others' reports and enter no orders.",
 }
 
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from gateway import inputs
 from gateway.config import ConfigError, Exchange, Fix, Instrument, Network, Storage, Trace
 from gateway.config_file import load, parse
-from gateway.genesis import check, rules_of, whole
+from gateway.genesis import (
+    added_drop_copies,
+    check,
+    check_added,
+    check_drop_copies,
+    rules_of,
+    whole,
+)  # fmt: skip
 from gateway.sample_config import complete_file
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
@@ -242,7 +249,7 @@ sessions = ["*"]
 """
 
 
-def test_drop_copies_are_genesis_and_stay() -> None:
+def test_drop_copies_are_added_and_stay() -> None:
     loaded = parse(COPIES, "my.toml")
     assert rules_of(loaded) == 2
     assert rules_of(parse("", "my.toml")) == 1
@@ -250,10 +257,21 @@ def test_drop_copies_are_genesis_and_stay() -> None:
     assert logged == whole(loaded)
     check(loaded, logged)
     check(parse("", "my.toml"), logged)
+    fewer = parse(COPIES.replace('"A", "B"', '"A"'), "my.toml")
     with pytest.raises(
-        ConfigError,
-        match=r"my.toml: drop_copies: the file says R of A, .* was begun with R of A, R of B, ALL of \*",
+        ConfigError, match=r"my.toml: drop_copies: the log has R of B, and the file has not: a drop copy"
     ):
-        check(parse(COPIES.replace('"A", "B"', '"A"'), "my.toml"), logged)
-    with pytest.raises(ConfigError, match=r"the file says R of A, .* was begun with none"):
-        check(loaded, whole(parse("", "my.toml")))
+        check(fewer, logged)
+    check(loaded, whole(parse("", "my.toml")))
+    *_, a, b, every = loaded.genesis
+    assert added_drop_copies(loaded, []) == [a, b, every]
+    assert added_drop_copies(loaded, [("R", "A"), ("ALL", "A")]) == [b, every]
+    assert added_drop_copies(loaded, [("R", "*"), ("ALL", "*")]) == []
+    check_drop_copies(parse(COPIES.replace('"A", "B"', '"*"'), "my.toml"), [("R", "A"), ("R", "B")])
+
+
+def test_who_has_open_orders_is_not_made_a_drop_copy() -> None:
+    added = [inputs.drop_copy("R", "A")]
+    check_added(parse("", "my.toml"), added, {"R": 0}.__getitem__)
+    with pytest.raises(ConfigError, match=r"my.toml: drop_copies: R has open orders \(2\), and a session"):
+        check_added(parse("", "my.toml"), added, {"R": 2}.__getitem__)

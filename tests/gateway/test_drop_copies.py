@@ -74,6 +74,29 @@ def test_a_drop_copy_is_the_union_of_reports(story: list[Any], budget: int, data
         assert exchange.snapshot() == edge.exchange.snapshot()
 
 
+@settings(max_examples=60)
+@given(st.lists(steps, max_size=25), st.permutations([*COPIES, *AGAIN]), st.lists(steps, max_size=40))
+def test_one_that_is_added_begins_there(before: list[Any], copies: list[bytes], after: list[Any]) -> None:
+    """Unless it has open orders: then it goes on to trade."""
+    world = World(MemoryEdge())
+    edge = world.edge
+    edge.start(inputs.setting(cancel_on_disconnect=True, grace_ms=500), *GENESIS)
+    for step in before:
+        world.play(step)
+    assert edge.exchange.watches() == []
+    trade = {name for name in WATCHERS if edge.exchange.open_orders(name)}
+    edge.entry(*copies)
+    already = len(reports(edge))
+    for step in after:
+        world.play(step)
+    assert {name for name, _ in edge.exchange.watches()} == WATCHERS.keys() - trade
+    for watcher in WATCHERS.keys() - trade:
+        seen = WATCHERS[watcher] | (trade if watcher == "AUDIT" else set())
+        copied = [(m["115"], what(m)) for whose, m in reports(edge)[already:] if whose == watcher]
+        assert copied == [(whose, what(m)) for whose, m in reports(edge)[already:] if whose in seen]
+    assert Exchange.restore(edge.exchange.snapshot()).watches() == edge.exchange.watches()
+
+
 def restored(edge: MemoryEdge, at: int) -> Exchange:
     """As it was after so many entries, by its snapshot."""
     before = Exchange()
