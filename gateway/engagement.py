@@ -69,6 +69,8 @@ TAKEN = {
     "j": Taken("is noted, no answer", frozenset([372, 380])),
 }
 REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"
+UNKNOWN = Taken(REFUSED)
+"""A message that neither side of an exchange has to do with, such as a private one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
 def messages(dictionary: Dictionary) -> Iterator[tuple[str, ...]]:
     for kind, message in dictionary.messages.items():
         taken, sent = TAKEN.get(kind), SENT.get(kind)
-        link = f"[{message.name}]({anchor(dictionary, kind)})" if taken or sent else message.name
+        link = f"[{message.name}]({anchor(dictionary, kind)})"
         yield kind, link, taken.done if taken else REFUSED, sent.why if sent else ""
 
 
@@ -214,8 +216,14 @@ def heading(dictionary: Dictionary, kind: str, by_exchange: bool) -> str:
     return f"{name} ({kind}){' from the exchange' if both else ''}"
 
 
+def judged(dictionary: Dictionary) -> dict[str, Taken]:
+    """What a client may send, but for what is shown as the exchange's own."""
+    others = (kind for kind in dictionary.messages if kind not in TAKEN and kind not in SENT)
+    return {**TAKEN, **dict.fromkeys(others, UNKNOWN)}
+
+
 def from_client(dictionary: Dictionary) -> Iterator[str]:
-    for kind, taken in TAKEN.items():
+    for kind, taken in judged(dictionary).items():
         body = dictionary.messages[kind].body
         unserved = dictionary.unserved if kind in ("D", "F", "G", "H", "q", "AF") else frozenset()
         yield f"### {heading(dictionary, kind, False)}"
@@ -280,7 +288,7 @@ def shown(dictionary: Dictionary) -> Iterator[int]:
 
     for layout in (dictionary.header, dictionary.trailer):
         yield from all_of(layout, layout.tags)
-    for kind in TAKEN:
+    for kind in judged(dictionary):
         yield from all_of(dictionary.messages[kind].body, dictionary.messages[kind].body.tags)
     for kind, sent in SENT.items():
         body = only(dictionary.messages[kind].body, sent.tags)

@@ -46,7 +46,8 @@ def test_its_links_lead_to_its_headings() -> None:
 
 def test_a_dictionary_of_ones_own_is_in_it(tmp_path: Path) -> None:
     own = b"""<fix type="FIX" major="4" minor="4"><messages><message name="NewOrderSingle" msgtype="D" msgcat="app">
-        <field name="Desk" required="Y"/></message></messages><fields><field number="6001" name="Desk" type="STRING">
+        <field name="Desk" required="Y"/></message><message name="Ping" msgtype="U1" msgcat="app">
+        <field name="Text" required="Y"/></message></messages><fields><field number="6001" name="Desk" type="STRING">
         <value enum="F|X" description="CURRENCIES"/></field></fields></fix>"""
     (tmp_path / "own.xml").write_bytes(own)
     text = CliRunner().invoke(command, ["rules", "--dictionary", str(tmp_path / "own.xml")]).output
@@ -54,6 +55,11 @@ def test_a_dictionary_of_ones_own_is_in_it(tmp_path: Path) -> None:
     assert "| 6001 | Desk | STRING | required |" in text
     assert "| 6001 | Desk | `F\\|X` CURRENCIES |" in text
     assert "| 6001 | Desk | STRING | D |  |" in text
+    assert "| U1 | [Ping](#ping-u1) |" in text
+    assert (
+        "### Ping (U1)\n\n| tag | field | type |  |\n| --- | --- | --- | --- |\n| 58 | Text | STRING | required |\n"
+        in text
+    )
 
 
 # ---------------------------------------------------------------- what it says, and what the exchange does
