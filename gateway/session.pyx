@@ -669,8 +669,10 @@ cdef class Sessions:
         if kind == TIMER_HEARTBEAT:
             # none while a TestRequest is out: the other side may be gone
             return EMPTY_TIME if s.test_pending and self.rules >= 2 else s.last_sent_ns + s.heartbeat_ns
-        # a fifth of the interval, at least a second, for transmission; twice the time when a TestRequest is out
-        allowance = s.heartbeat_ns // 5 if s.heartbeat_ns > 5 * <int64_t> SECOND else SECOND
+        # a fifth of the interval for transmission; twice the time when a TestRequest is out
+        allowance = s.heartbeat_ns // 5
+        if self.rules < 2 and allowance < SECOND:
+            allowance = SECOND
         return s.last_received_ns + (s.heartbeat_ns + allowance) * (2 if s.test_pending else 1)
 
     cdef int _arm(self, Session* s, TimerKind kind) except -1 nogil:
@@ -728,10 +730,11 @@ cdef class Sessions:
     cdef int perform(self, const Timer* timer) except -1 nogil:
         cdef Session* s = self.table[timer.session - 1]
         cdef char text[32]
-        if timer.kind == TIMER_HEARTBEAT:
+        # When both are due at the same time a TestRequest is as good as a Heartbeat, and goes alone.
+        if timer.kind == TIMER_HEARTBEAT and (self.rules < 2
+                                              or self._deadline(s, TIMER_SILENCE) > timer.deadline_ns):
             self._admin(s, MSG_HEARTBEAT, <const uint8_t*> b"", 0)
             return self._arm(s, TIMER_HEARTBEAT)
-        assert timer.kind == TIMER_SILENCE
         if s.test_pending and self.rules >= 2:      # nobody reads a Logout; it would only use a number
             return self._close(s, b"no answer to TestRequest")
         if s.test_pending:
