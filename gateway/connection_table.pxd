@@ -66,6 +66,7 @@ cdef struct Connection:
     char curve_key[CURVE_KEY]   # public key that its ZeroMQ link has proved to have; zeros without CURVE
     Peer peer               # who logged on, or was heard after a silence
     Buffer inbox            # received, not taken yet
+    int64_t begun_ns        # when the unfinished message that stands first in the inbox began to come; 0 = none does
     Buffer out              # encoded, not handed to the transport yet
     uint64_t turn           # the turn that `taken` counts for
     size_t taken            # bytes taken from it in that turn

@@ -16,7 +16,7 @@ from gateway.connection_table cimport (
     ASKED, CURVE_KEY, FREE, FRESH, LOGGED_ON, PROVING, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
 )
 from gateway.entrance cimport EARLY
-from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan
+from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan, skip
 from gateway.records cimport (
     FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MSG_LOGON, NOT_REJECTED, InputHead, MessageHead,
     SessionBody,
@@ -30,6 +30,7 @@ cdef enum:
     LOOKS = 256             # silent ZeroMQ peers looked after in one sweep
 
 cdef int64_t SILENT_NS = 30_000_000_000     # a ZeroMQ peer is looked after when it was silent so long, and again
+cdef int64_t REST_NS = 5_000_000_000        # the rest of a message comes within this, or it is dropped
 cdef int64_t LINGER_NS = 2_000_000_000      # an ended TCP connection flushes, and is ended by its peer, within this
 
 
@@ -168,8 +169,8 @@ cdef class Connections(Entrance):
         if c.state == FREE:
             return 0
         if used < size:
-            if c.transport == ZEROMQ and not more:
-                self.garbled += 1       # a truncated message: a frame holds whole ones
+            if c.transport == ZEROMQ and c.state == FRESH and not more:
+                self.garbled += 1       # a truncated Logon: its frame holds a whole one
                 return 0
             append(&c.inbox, data + used, size - used)
         return self.wait(c, more)
@@ -180,8 +181,6 @@ cdef class Connections(Entrance):
         if c.state == FREE:
             return 0
         c.inbox.begin += used
-        if c.transport == ZEROMQ and not more:
-            c.inbox.begin = c.inbox.end
         if c.inbox.begin == c.inbox.end:
             c.inbox.begin = c.inbox.end = 0
         if c.paused and c.inbox.end - c.inbox.begin < INBOX // 2:
@@ -193,14 +192,18 @@ cdef class Connections(Entrance):
         """Whole messages become inputs. True: it stopped although more of them may follow."""
         cdef size_t at = 0, length = 0
         cdef FrameResult result
+        cdef bint overdue = c.begun_ns != 0 and self.now_ns - c.begun_ns > REST_NS
         if c.turn != self.turn:
             c.turn = self.turn
             c.taken = 0
         while at < size and c.state != FREE:
             if c.state == ASKED or c.state == PROVING or self.full() or (c.transport == TCP and c.taken >= QUOTA):
                 used[0] = at
+                c.begun_ns = 0
                 return True
             result = frame(data + at, size - at, &length)
+            if result == FRAME_INCOMPLETE and overdue and at == 0:
+                result = skip(data, size, &length)
             if result == FRAME_INCOMPLETE:
                 break
             if result == FRAME_GARBLED:
@@ -212,10 +215,15 @@ cdef class Connections(Entrance):
                     break
             elif not self.message(c, data + at, length):
                 used[0] = at
+                c.begun_ns = 0
                 return True
             at += length
             c.taken += length
         used[0] = at
+        if at == size:
+            c.begun_ns = 0
+        elif at > 0 or c.begun_ns == 0:
+            c.begun_ns = self.now_ns
         if c.state == FRESH and c.transport == TCP:
             c.noise += at
             if c.noise + size - at > EARLY:

@@ -10,11 +10,16 @@ cdef enum:
 cdef enum FrameResult:
     FRAME_OK = 0                # *length = bytes of the message
     FRAME_INCOMPLETE = 1        # so far it may be a message: more bytes wanted
-    FRAME_GARBLED = 2           # *length = bytes to drop (>= 1): up to the next "8=FIX" or its beginning
+    FRAME_GARBLED = 2           # *length = bytes to drop (>= 1)
 
 # One message at data[0 .. size). The message holds 8, 9 and 35 first and 10 last, BodyLength and CheckSum are
-# right. A message whose length is right but whose checksum is not is dropped whole. O(bytes of the message).
+# right. A message whose length is right but whose checksum is not is dropped whole. One that has no trailer where its
+# length says is dropped, as QuickFIX does, up to the next CheckSum field behind that place, but not beyond a beginning
+# that stands there; when neither comes within MAX_MESSAGE, that much is. O(bytes of the message).
 cdef FrameResult frame(const uint8_t* data, size_t size, size_t* length) noexcept nogil
+
+# Everything up to the next "8=FIX" after the first byte, or to a tail that may become one: FRAME_GARBLED.
+cdef FrameResult skip(const uint8_t* data, size_t size, size_t* length) noexcept nogil
 
 cdef inline bint ends_in_trailer(const uint8_t* message, size_t length) noexcept nogil:
     """<separator>10=nnn<separator> ends the message of at least eight bytes."""

@@ -45,7 +45,7 @@ cdef FrameResult frame(const uint8_t* data, size_t size, size_t* length) noexcep
     if i >= size or total > size:
         return FRAME_INCOMPLETE
     if body < 5 or not ends_in_trailer(data, total):
-        return skip(data, size, length)
+        return skip_stated(data, size, total - 8, length)
     length[0] = total
     if memcmp(data + i + 1, b"35=", 3) != 0 or not checksum_is_right(data, total):
         return FRAME_GARBLED
@@ -62,6 +62,29 @@ cdef FrameResult skip(const uint8_t* data, size_t size, size_t* length) noexcept
                 break
         i += 1
     length[0] = i
+    return FRAME_GARBLED
+
+
+cdef FrameResult skip_stated(const uint8_t* data, size_t size, size_t end, size_t* length) noexcept nogil:
+    """Garbled, with a BodyLength that is wrong: everything up to its end, where the last separator of the body should
+    stand, and from there to the end of a CheckSum field or to "8=FIX", whatever comes first.
+
+    What is found depends on the bytes alone, not on how many have come so far.
+    """
+    cdef size_t i
+    cdef bint in_trailer = False
+    for i in range(end, size if size < MAX_MESSAGE else <size_t>MAX_MESSAGE):
+        if data[i] == SOH:
+            if in_trailer:
+                length[0] = i + 1
+                return FRAME_GARBLED
+            in_trailer = size - i > 3 and memcmp(data + i + 1, b"10=", 3) == 0
+        elif data[i] == 56 and size - i > 4 and memcmp(data + i, b"8=FIX", 5) == 0:
+            length[0] = i
+            return FRAME_GARBLED
+    if size < MAX_MESSAGE + 4:      # what begins in them may not have come whole
+        return FRAME_INCOMPLETE
+    length[0] = MAX_MESSAGE
     return FRAME_GARBLED
 
 

@@ -228,6 +228,27 @@ def test_garbled_bytes_never_enter_the_log(gateway: Gateway) -> None:
     assert transport.ended == ""
 
 
+def test_the_rest_of_a_message_is_waited_for_five_seconds(gateway: Gateway) -> None:
+    number, _ = gateway.logged_on()
+    long = fix("0", 2, "112=" + "x" * 1_000)
+    begun = fix("0", 3, "112=" + "x" * 1_000)[:100]
+
+    def after(seconds: int, data: bytes) -> list[int]:
+        gateway.connections.now_ns += seconds * SECOND
+        gateway.connections.received(number, data)
+        return [one["msg_seq_num"] for one in gateway.inputs()]
+
+    assert after(0, long[:10]) == []
+    assert after(5, long[10:50]) == []
+    assert after(5, long[50:]) == [2]  # nothing but the rest came: however late, it is a message
+    assert after(5, begun) == []
+    assert after(5, heartbeat(4)) == []  # may still be in it
+    assert after(1, heartbeat(5)) == [4, 5]
+    assert after(0, heartbeat(6)[:20]) == []
+    assert after(5, heartbeat(6)[20:] + begun) == [6]
+    assert after(5, heartbeat(7)) == []  # it began with the last piece
+
+
 def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
     number, transport = gateway.open()
     gateway.connections.received(number, fix("A", 1, "98=0", "108=30", sender="NOBODY"))

@@ -147,6 +147,37 @@ def test_a_message_inside_a_garbled_one_is_not_taken() -> None:
     assert fix.frame_message(bytes(outer)) == (GARBLED, len(outer))
 
 
+TEST_REQUEST = message(header("1") + "112=t|")
+WRONG_LENGTHS = {  # BodyLength too large by so many bytes, of a TEST_REQUEST in front of others: what is lost
+    "up to its last separator": (6, 1),
+    "by its trailer, and the separator before it": (8, 1),
+    "into the next one": (9, 2),
+    "to the next one's last byte": (len(TEST_REQUEST), 2),
+    "beyond the next one": (len(TEST_REQUEST) + 9, 3),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LENGTHS)
+def test_with_a_length_that_is_too_large_goes_what_lies_there(name: str) -> None:
+    more, lost = WRONG_LENGTHS[name]
+    heartbeat = message(header("0"))
+    body = body_of(TEST_REQUEST)
+    wrong = b"8=FIX.4.4\x019=%d\x01" % (len(body) + more) + body + TEST_REQUEST[-7:]
+    stream = wrong + TEST_REQUEST * 2 + heartbeat
+    records, used = fix.scan_stream(stream)
+    assert used == len(stream)
+    assert records == fix.scan_message(TEST_REQUEST) * (3 - lost) + fix.scan_message(heartbeat)
+
+
+def test_a_trailer_is_looked_for_within_the_greatest_length() -> None:
+    begun = b"8=FIX.4.4\x019=40\x0135=0\x01" + b"x" * 70_000
+    for size in (100, 65_536, 65_539):
+        assert fix.frame_message(begun[:size]) == (INCOMPLETE, 0)
+    assert fix.frame_message(begun[:65_540]) == (GARBLED, 65_536)
+    cut = begun[:65_534] + LOGON
+    assert fix.frame_message(cut[:65_539]) == fix.frame_message(cut) == (GARBLED, 65_534)
+
+
 def test_a_leading_zero_in_the_length_is_read() -> None:
     data = b"8=FIX.4.4\x019=0005\x0135=0\x01"
     assert fix.frame_message(data + b"10=%03d\x01" % (sum(data) % 256))[0] == OK
