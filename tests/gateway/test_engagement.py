@@ -56,10 +56,7 @@ def test_a_dictionary_of_ones_own_is_in_it(tmp_path: Path) -> None:
     assert "| 6001 | Desk | `F\\|X` CURRENCIES |" in text
     assert "| 6001 | Desk | STRING | D |  |" in text
     assert "| U1 | [Ping](#ping-u1) |" in text
-    assert (
-        "### Ping (U1)\n\n| tag | field | type |  |\n| --- | --- | --- | --- |\n| 58 | Text | STRING | required |\n"
-        in text
-    )
+    assert "\n| 58 | Text | STRING | required |\n" in text.split("### Ping (U1)")[1].split("#")[0]
 
 
 # ---------------------------------------------------------------- what it says, and what the exchange does
