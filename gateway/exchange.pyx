@@ -428,6 +428,7 @@ cdef class Exchange:
         memcpy(record, head, head.size)
         memset(&coming, 0, sizeof(Expected))
         split_message(<const InputHead*> record, &coming.message)
+        coming.message.kept = True
         self.state.input_number += 1
         if coming.message.fields.msg_type == MSG_RESEND_REQUEST and head.verdict == NOT_REJECTED:
             self.state.pass_over(s)     # answered when it came

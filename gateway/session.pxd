@@ -33,6 +33,7 @@ cdef struct Message:            # one INPUT_MESSAGE, its pieces; bodies that its
     const uint8_t* msg_type     # fields.msg_type_length bytes
     const uint8_t* route        # fields.route_length bytes
     const uint8_t* body         # fields.body_length bytes
+    bint kept                   # it came before its turn, which is now
 
 cdef struct Remembered:         # a closed ClOrdID
     uint32_t slot
@@ -165,6 +166,7 @@ cdef class Sessions:
     cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil
     cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t last) except -1 nogil
     cdef int _resend(self, Session* s, const Message* m) except -1 nogil
+    cdef int _is_off(self, Session* s, const Message* m) except -1 nogil
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
                      size_t text_length) except -1 nogil

@@ -473,7 +473,8 @@ cdef class Sessions:
             self._logon_again(s, m)
             return DONE
         if is_reset(m):
-            self._sequence_reset(s, m)
+            if self.rules < 2 or not self._is_off(s, m):
+                self._sequence_reset(s, m)
             return DONE
         if number < s.inbound:
             self._below(s, m)
@@ -492,10 +493,7 @@ cdef class Sessions:
             return DONE
         if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
             return DONE
-        if self._is_off_time(m):
-            self.reject(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
-                        b"SendingTime (52) is too far from the exchange's time")
-            self._logout(s, b"SendingTime (52) is too far from the exchange's time")
+        if not m.kept and self._is_off(s, m):
             return DONE
         if type == MSG_TEST_REQUEST:
             self._admin(s, MSG_HEARTBEAT, m.text, m.fields.text_length)
@@ -519,6 +517,15 @@ cdef class Sessions:
                 s.inbound += 1
             return self._logout(s, text)
         return self._accept(s, m)
+
+    cdef int _is_off(self, Session* s, const Message* m) except -1 nogil:
+        # 1 when its SendingTime is too far from ours: it was rejected, and the session ended.
+        if m.fields.flags & FLAG_SENDING_TIME_PROBLEM or not self._is_off_time(m):
+            return 0
+        self.reject(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
+                    b"SendingTime (52) is too far from the exchange's time")
+        self._logout(s, b"SendingTime (52) is too far from the exchange's time")
+        return 1
 
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
         # Of a message with PossDupFlag: 1 when it was rejected. A gap fill needs no other time, it is no copy: who
@@ -550,8 +557,11 @@ cdef class Sessions:
         return self._logout(s, text)
 
     cdef int _above(self, Session* s, const Message* m) except -1 nogil:
-        # Kept until its turn, with two exceptions: both sides might otherwise wait for each other for ever.
+        # Kept until its turn, with two exceptions: both sides might otherwise wait for each other for ever. Its
+        # SendingTime is right or wrong now; what fills the gap may take its time.
         if m.head.verdict == NOT_REJECTED:
+            if self.rules >= 2 and self._is_off(s, m):
+                return 0
             if m.fields.msg_type == MSG_LOGOUT:
                 return self._logout(s, b"")
             if m.fields.msg_type == MSG_RESEND_REQUEST:
