@@ -420,7 +420,7 @@ cdef class Exchange:
         head = early_find(&s.early, s.inbound)
         if head == NULL:
             self.filled = NULL
-            return 0
+            return self.state.ask_for_rest(s)
         record = <uint8_t*> malloc(head.size)       # the session may forget it meanwhile
         if record == NULL:
             with gil:

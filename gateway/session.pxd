@@ -47,7 +47,7 @@ cdef struct Session:
     uint64_t inbound            # next MsgSeqNum (34) expected
     uint64_t outbound           # next MsgSeqNum to send
     uint64_t gap_end            # highest number seen beyond a gap; 0 = no gap. Invariant: 0 or >= inbound
-    uint64_t gap_first          # while there is a gap: the number that made us ask for it
+    uint64_t gap_first          # while there is a gap: the number that made us ask for it, above `inbound` then
     Early early                 # what came behind the gap; from rules 2 on
     int64_t gap_asked_ns        # when the gap's ResendRequest was sent
     int64_t last_received_ns
@@ -138,6 +138,7 @@ cdef class Sessions:
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
     cdef void pass_over(self, Session* s) noexcept nogil                    # its next number has had its turn
+    cdef int ask_for_rest(self, Session* s) except -1 nogil                 # of its gap, when what was missing has come
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
     cdef int disconnect(self, Session* s) except -1 nogil
     cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one

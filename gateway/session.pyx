@@ -585,11 +585,16 @@ cdef class Sessions:
         if number > s.gap_end:
             s.gap_end = number
         if ask:
-            s.gap_first = number
+            s.gap_first = number if number > s.inbound else s.inbound + 1
             s.gap_asked_ns = self.now_ns
             body = self.message(s, MSG_RESEND_REQUEST, sizeof(SessionFields))
             (<SessionFields*> body).begin_seq_no = s.inbound
             (<SessionFields*> body).reject_reason = NOT_REJECTED
+        return 0
+
+    cdef int ask_for_rest(self, Session* s) except -1 nogil:
+        if s.gap_end and s.inbound >= s.gap_first:
+            self._gap(s, s.gap_end)
         return 0
 
     cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil:

@@ -114,7 +114,8 @@ class Model:
     # ---------------------------------------------------------------- on a connection
 
     def take_early(self, session: Session) -> None:
-        """What came before its turn, as far as that has come now."""
+        """What came before its turn, as far as that has come now; the rest is asked for."""
+        any_came = bool(session.early)
         while m := session.early.pop(session.inbound, None):
             if m["msg_type"] == RESEND_REQUEST and m["verdict"] == SOUND:
                 session.inbound += 1  # answered when it came
@@ -123,6 +124,8 @@ class Model:
             else:
                 self.received(session, m)
         session.early = {number: m for number, m in session.early.items() if number > session.inbound}
+        if any_came and session.waits_for and session.inbound >= session.asked_at:
+            self.gap(session, session.waits_for)
 
     def received(self, session: Session, m: dict[str, Any]) -> None:
         number, kind, flags = m["msg_seq_num"], m["msg_type"], m["flags"]
@@ -212,7 +215,7 @@ class Model:
         ask = session.waits_for == 0 or session.inbound >= session.asked_at
         session.waits_for = max(session.waits_for, number)
         if ask:
-            session.asked_at = number
+            session.asked_at = max(number, session.inbound + 1)
             self.send(session, RESEND_REQUEST)
 
     def resend(self, session: Session, m: dict[str, Any]) -> None:
