@@ -65,6 +65,8 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
         number(text, s.grace_ns)
         number(text, s.grace_deadline_ns)
         if sessions.rules >= 2:
+            number(text, s.leaving)
+            number(text, s.leaves_ns)
             number(text, s.due_ns[0])
             number(text, s.due_ns[1])
             number(text, s.early.count)

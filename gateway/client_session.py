@@ -23,6 +23,8 @@ from gateway.client_encoder import Encoder
 from gateway.client_types import MsgType
 
 SECOND_NS = 1_000_000_000
+LOGOUT_NS = 2 * SECOND_NS
+"""How long an answer to a Logout, or the end of the connection behind one, is waited for."""
 STORED_MESSAGES = 131_072
 """How many of the last requests can be sent again."""
 HELD_BATCHES = 4096
@@ -109,6 +111,7 @@ class ClientSession:
         self._answered = 0  # the number of the last ResendRequest answered
         self._sent_ns = self._received_ns = 0
         self._tested = False
+        self._leaves_ns = 0  # in state LOGOUT: when the exchange is waited for no longer
 
     # ------------------------------------------------------------ what the caller does
 
@@ -132,10 +135,11 @@ class ClientSession:
         self._admin("A", fields + self.options, now_ns)
 
     def logout(self, now_ns: int, text: str = "") -> None:
-        """Say goodbye; the state becomes CLOSED when the exchange has answered."""
+        """Say goodbye; the state becomes CLOSED when the exchange has answered, or has not within two seconds."""
         if self.state is State.ACTIVE:
             self._admin("5", [("58", text)] if text else [], now_ns)
             self.state = State.LOGOUT
+            self._leaves_ns = now_ns + LOGOUT_NS
 
     def disconnected(self) -> None:
         """The connection is gone. Numbers and stored requests stay."""
@@ -178,6 +182,8 @@ class ClientSession:
                 self._admin("1", [("112", str(now_ns))], now_ns)
             if self._held and now_ns - self._asked_ns >= max(self.heartbeat_ns, 5 * SECOND_NS):
                 self._ask(now_ns)
+        elif self.state is State.LOGOUT and now_ns >= self._leaves_ns:
+            self.state = State.CLOSED
         if self.state is not State.CLOSED and now_ns - self._received_ns >= self.heartbeat_ns * 24 // 10:
             self.silent = True
 
@@ -185,6 +191,8 @@ class ClientSession:
         """When `tick` has something to do."""
         if self.state is State.CLOSED:
             return None
+        if self.state is State.LOGOUT:
+            return self._leaves_ns
         return min(self._sent_ns + self.heartbeat_ns, self._received_ns + self.heartbeat_ns * 12 // 10)
 
     def take_outgoing(self) -> list[bytes]:
@@ -263,7 +271,8 @@ class ClientSession:
         """Obey the message whose turn it is; `next_in` is already past it."""
         kind = report.msg_type
         if kind is MsgType.TEST_REQUEST:
-            self._admin("0", [("112", report.test_req_id or "")], now_ns)
+            if self.state is State.ACTIVE:
+                self._admin("0", [("112", report.test_req_id or "")], now_ns)
         elif kind is MsgType.RESEND_REQUEST:
             self._resend(report, now_ns)
         elif kind is MsgType.SEQUENCE_RESET:
@@ -298,10 +307,11 @@ class ClientSession:
     def _logout_received(self, report: Report, now_ns: int) -> None:
         if report.msg_seq_num == self.next_in:
             self.next_in += 1
-        if self.state is State.ACTIVE:
-            self._admin("5", [], now_ns)
+        if self.state is State.ACTIVE:  # who said it first ends the connection
+            self.logout(now_ns)
             self.failure = LoggedOut(f"the exchange logged out: {report.text or 'no reason given'}")
-        self.state = State.CLOSED
+        else:
+            self.state = State.CLOSED
 
     def _deliver(self, batch: Batch, start: int, stop: int) -> None:
         self._reports.append(Reports(batch, start, stop))
@@ -322,6 +332,8 @@ class ClientSession:
         self._held = []
 
     def _ask(self, now_ns: int) -> None:
+        if self.state is not State.ACTIVE:  # logged out: the next Logon finds the gap again
+            return
         self._asked_ns = now_ns
         self._admin("2", [("7", str(self.next_in)), ("16", str(self._held_first - 1))], now_ns)
 

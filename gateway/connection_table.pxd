@@ -56,6 +56,7 @@ cdef struct Connection:
     bint paused             # TCP: reading is paused, the inbox is full
     bint dirty              # in the list of connections to flush
     bint behind             # live messages wait: they are streamed from the egress store
+    bint leaving            # it was sent a Logout: nothing new follows
     bint closing            # CLOSE came while it was behind
     bint proven             # its Logon may go on
     uint32_t session

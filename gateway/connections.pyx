@@ -290,7 +290,8 @@ cdef class Connections(Entrance):
 
     cdef bint starts_over(self, Connection* c, const uint8_t* data, size_t size) except -1:
         """Whether a frame begins with a Logon that ends this connection and begins another: a session belongs to a
-        CompID, a routing id to whoever uses it now. One with ResetSeqNumFlag is for the session to judge."""
+        CompID, a routing id to whoever uses it now. One with ResetSeqNumFlag is for the session to judge, unless that
+        was logged out."""
         cdef size_t length = 0
         cdef InputHead* head
         cdef MessageHead* message
@@ -304,7 +305,7 @@ cdef class Connections(Entrance):
         message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))
         if message.msg_type != MSG_LOGON:
             return False
-        return (message.flags & FLAG_WRONG_COMP_ID != 0
+        return (c.leaving or message.flags & FLAG_WRONG_COMP_ID != 0
                 or message.flags & (FLAG_RESET_SEQ_NUM | FLAG_POSS_DUP) == 0
                 or self.gone(c))
 

@@ -69,8 +69,8 @@ cdef class Delivery(Table):
             at += head.size
 
     cdef Connection* carrier(self, EgressHead* head) noexcept:
-        """The connection that carries the record's session at its epoch, or NULL. What comes after CLOSE is not for it:
-        nothing follows a Logout, the next connection asks for it."""
+        """The connection that carries the record's session at its epoch, or NULL. What comes after CLOSE is not for
+        it."""
         cdef Connection* c
         if head.session >= self.session_room or self.by_session[head.session] == 0:
             return NULL
@@ -161,6 +161,10 @@ cdef class Delivery(Table):
             c.range_count = 0   # the numbers start again: nothing older is owed
             c.gap_begin = 0
             c.live_next = head.msg_seq_num
+            c.leaving = False
+        if c.leaving:           # nothing follows a Logout but what is asked for: the next connection asks for it
+            return 0
+        c.leaving = head.msg_type == MSG_LOGOUT
         c.live_last = head.msg_seq_num
         if c.behind:
             return 0

@@ -37,7 +37,7 @@ TAKEN = {
     "2": Taken("what is asked for is sent again; session messages as a gap fill", frozenset([7, 16])),
     "3": Taken("is noted, no answer", frozenset([45])),
     "4": Taken("the next number expected is NewSeqNo", frozenset([36, 123])),
-    "5": Taken("is answered with a Logout; the connection is closed", frozenset([58])),
+    "5": Taken("is answered with a Logout, or confirms one", frozenset([58])),
     "D": Taken(
         "an order: traded and booked, or refused; ExecutionReports",
         frozenset([11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60]),
@@ -89,7 +89,7 @@ SENT = {
     "2": Sent("messages are missing", frozenset([7, 16])),
     "3": Sent("a message is wrong by its bytes or its number", frozenset([45, 371, 372, 373, 58])),
     "4": Sent("stands for session messages in a resend", frozenset([36, 123])),
-    "5": Sent("ends the connection", frozenset([58])),
+    "5": Sent("ends the session's connection, or confirms that", frozenset([58])),
     "8": Sent(
         "an order was accepted, refused, filled, changed or cancelled, or was asked for",
         frozenset([37, 11, 41, 17, 150, 39, 1, 55, 54, 38, 40, 44, 59, 18, 151, 14, 6, 60, 20001, 20002])

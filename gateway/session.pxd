@@ -15,13 +15,18 @@ from gateway.timers cimport Timer, TimerHeap
 
 cdef enum TimerKind:
     TIMER_HEARTBEAT = 1         # nothing sent for the interval: Heartbeat
-    TIMER_SILENCE = 2           # nothing received: TestRequest, then Logout
+    TIMER_SILENCE = 2           # nothing received: TestRequest, then the end; no Logout, or no end, after ours
     TIMER_GRACE = 3             # disconnected for the grace: cancel the session's orders
     TIMER_KINDS = 4
 
 cdef enum Action:               # what is left to do with a received message
     DONE = 0
     ACT = 1                     # an application message in sequence
+
+cdef enum Leaving:              # we have sent a Logout; from rules 2 on
+    STAYS = 0
+    LEAVES = 1                  # the other side's Logout, or the end of its connection, is waited for
+    BEGINS_ANEW = 2             # and then it expects 1 again; what it sends is numbered so already
 
 cdef struct Message:            # one INPUT_MESSAGE, its pieces; bodies that its type does not have are NULL
     const InputHead* head
@@ -55,10 +60,12 @@ cdef struct Session:
     int64_t heartbeat_ns        # HeartBtInt; 0 = none, silence is not judged
     int64_t grace_ns
     int64_t grace_deadline_ns   # EMPTY_TIME = none
+    int64_t leaves_ns           # while it leaves: when it is waited for no longer
     int64_t due_ns[2]           # of orders and of cancels: when the next one is due, were they sent evenly
     int64_t armed_ns[4]         # TimerKind -> the deadline of its live node in the heap; EMPTY_TIME = none
     uint8_t connected
     uint8_t test_pending        # our TestRequest is not answered yet
+    uint8_t leaving             # Leaving; STAYS while it is not connected
     uint8_t cancel_on_disconnect
     uint8_t comp_id_length
     uint8_t comp_id[64]
@@ -172,7 +179,9 @@ cdef class Sessions:
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
                      size_t text_length) except -1 nogil
     cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil
+    cdef int _leave(self, Session* s, const char* text) except -1 nogil
     cdef int _logout(self, Session* s, const char* text) except -1 nogil
+    cdef int _begin_grace(self, Session* s) except -1 nogil
     cdef int _close(self, Session* s, const char* text) except -1 nogil
     cdef int _arm(self, Session* s, TimerKind kind) except -1 nogil
     cdef int64_t _deadline(self, const Session* s, uint32_t kind) noexcept nogil

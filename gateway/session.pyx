@@ -30,6 +30,7 @@ from gateway.timers cimport Timer, timers_pop, timers_push
 cdef enum:
     SECOND = 1000000000
     CANCELS = 2                 # so many times as often as other messages
+    LOGOUT_SECONDS = 2          # a Logout of the other side, or the end of its connection, comes within this
     RETRY_SECONDS = 30          # a gap is asked for again after the heartbeat interval, or this when there is none
     REQUIRED_TAG_MISSING = 1    # SessionRejectReason (373)
     VALUE_IS_INCORRECT = 5
@@ -257,9 +258,23 @@ cdef class Sessions:
         memcpy(body + text_length + type_length + ref_id_length, m.route, route_length)
         return 0
 
-    cdef int _logout(self, Session* s, const char* text) except -1 nogil:
-        # Says why, then closes: the other side's Logout is not waited for.
+    cdef int _leave(self, Session* s, const char* text) except -1 nogil:
+        # A Logout; then the other side's, or when that came first the end of its connection, is waited for. Meanwhile
+        # what comes is acted on, and nothing leaves but what is asked for again.
+        if s.leaving or self.rules < 2:
+            return self._logout(s, text)
         self._admin(s, MSG_LOGOUT, <const uint8_t*> text, strlen(text))
+        s.leaving = LEAVES
+        s.leaves_ns = self.now_ns + LOGOUT_SECONDS * <int64_t> SECOND
+        self.subscriptions.end_session(s.id)
+        s.trade_request_length = 0
+        self._begin_grace(s)
+        return self._arm(s, TIMER_SILENCE)
+
+    cdef int _logout(self, Session* s, const char* text) except -1 nogil:
+        # Says why, unless it has, and closes: there is no use in waiting for an answer.
+        if not s.leaving:
+            self._admin(s, MSG_LOGOUT, <const uint8_t*> text, strlen(text))
         return self._close(s, text)
 
     cdef int _close(self, Session* s, const char* text) except -1 nogil:
@@ -278,10 +293,18 @@ cdef class Sessions:
         early_forget(&s.early)
         s.trade_request_length = 0
         self.subscriptions.end_session(s.id)
-        if s.cancel_on_disconnect:
-            s.grace_deadline_ns = self.now_ns + s.grace_ns
-            self._arm(s, TIMER_GRACE)
-        return 0
+        if s.leaving == BEGINS_ANEW:
+            s.inbound = 1
+        s.leaving = STAYS
+        s.leaves_ns = 0
+        return self._begin_grace(s)
+
+    cdef int _begin_grace(self, Session* s) except -1 nogil:
+        # From a Logout or, without one, the end of the connection on.
+        if not s.cancel_on_disconnect or s.grace_deadline_ns != EMPTY_TIME:
+            return 0
+        s.grace_deadline_ns = self.now_ns + s.grace_ns
+        return self._arm(s, TIMER_GRACE)
 
     cdef int lose(self, uint32_t incarnation) except -1 nogil:
         cdef uint32_t i
@@ -297,6 +320,8 @@ cdef class Sessions:
             s = self.table[i]
             s.last_received_ns = self.now_ns
             s.test_pending = 0
+            if s.leaving:
+                s.leaves_ns = self.now_ns + LOGOUT_SECONDS * <int64_t> SECOND
             if s.grace_deadline_ns != EMPTY_TIME:
                 s.grace_deadline_ns = self.now_ns + s.grace_ns
         return 0
@@ -359,7 +384,7 @@ cdef class Sessions:
                          self.settings.max_sessions)
                 return self.refuse(m.head, text)
             s = self._create(sender, body.sender_length)
-        elif s.connected and s.incarnation == m.head.incarnation:
+        elif s.connected and s.incarnation == m.head.incarnation and not s.leaving:
             return self.refuse(m.head, b"Logon refused: this SenderCompID is already connected")
         elif m.head.epoch != s.epoch:
             return self.refuse(m.head, b"Logon refused: the session has moved on, log on again")
@@ -374,7 +399,9 @@ cdef class Sessions:
     cdef int _open(self, Session* s, const Message* m) except -1 nogil:
         # The connection carries the session from here on; an old one, through another gateway, is fenced.
         cdef char text[160]
-        if s.connected:
+        if s.leaving:
+            self._close(s, b"another Logon of the session came")
+        elif s.connected:
             self._close(s, b"the session was taken over by a Logon through another gateway")
         s.epoch += 1
         s.connected = 1
@@ -409,6 +436,8 @@ cdef class Sessions:
         if body.grace_ms != <uint32_t> 0xffffffff:
             s.grace_ns = <int64_t> body.grace_ms * 1000000
         s.grace_deadline_ns = EMPTY_TIME
+        s.leaving = STAYS
+        s.leaves_ns = 0
         if reset:
             self._reset(s)
         if m.fields.msg_seq_num == s.inbound:
@@ -454,10 +483,15 @@ cdef class Sessions:
         cdef uint64_t number = m.fields.msg_seq_num
         cdef uint8_t type = m.fields.msg_type, flags = m.fields.flags
         self.heard(s)
+        if s.leaving and type == MSG_LOGOUT:    # whatever is wrong with it: what we left for may be
+            if number == s.inbound:
+                s.inbound += 1
+            self._close(s, b"")
+            return DONE
         if flags & FLAG_BEGIN_STRING:
             if number == s.inbound and self.rules >= 2:
                 s.inbound += 1
-            self._logout(s, b"BeginString (8) must be FIX.4.4")
+            self._leave(s, b"BeginString (8) must be FIX.4.4")
             return DONE
         if number == 0 and not (self.rules >= 2 and is_reset(m)):
             self._logout(s, b"MsgSeqNum (34) is missing or not a number")
@@ -465,9 +499,10 @@ cdef class Sessions:
         if flags & FLAG_WRONG_COMP_ID:
             if number == s.inbound:
                 s.inbound += 1
-            self.reject(s, m, COMP_ID_PROBLEM, 0,
-                        b"SenderCompID (49) or TargetCompID (56) is not this session's")
-            self._logout(s, b"SenderCompID (49) or TargetCompID (56) is not this session's")
+            if not s.leaving:
+                self.reject(s, m, COMP_ID_PROBLEM, 0,
+                            b"SenderCompID (49) or TargetCompID (56) is not this session's")
+            self._leave(s, b"SenderCompID (49) or TargetCompID (56) is not this session's")
             return DONE
         if type == MSG_LOGON and flags & FLAG_RESET_SEQ_NUM and not flags & FLAG_POSS_DUP:
             self._logon_again(s, m)
@@ -495,17 +530,18 @@ cdef class Sessions:
             return DONE
         if not m.kept and self._is_off(s, m):
             return DONE
-        if type == MSG_TEST_REQUEST:
+        if type == MSG_TEST_REQUEST and not s.leaving:
             self._admin(s, MSG_HEARTBEAT, m.text, m.fields.text_length)
         elif type == MSG_RESEND_REQUEST:
             self._resend(s, m)
         elif type == MSG_SEQUENCE_RESET:
             self._sequence_reset(s, m)
         elif type == MSG_LOGOUT:
-            self._logout(s, b"")
+            self._leave(s, b"")
         elif type == MSG_LOGON:
             self.reject(s, m, OTHER_REASON, 0, b"Logon is not expected: the session is logged on")
-        elif type != MSG_HEARTBEAT and type != MSG_REJECT and type != MSG_BUSINESS_REJECT:
+        elif (type != MSG_HEARTBEAT and type != MSG_REJECT and type != MSG_BUSINESS_REJECT
+                and type != MSG_TEST_REQUEST):
             return ACT
         return DONE
 
@@ -524,7 +560,7 @@ cdef class Sessions:
             return 0
         self.reject(s, m, SENDING_TIME_ACCURACY, 52 if self.rules < 2 else 0,
                     b"SendingTime (52) is too far from the exchange's time")
-        self._logout(s, b"SendingTime (52) is too far from the exchange's time")
+        self._leave(s, b"SendingTime (52) is too far from the exchange's time")
         return 1
 
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil:
@@ -539,7 +575,7 @@ cdef class Sessions:
             self.reject(s, m, SENDING_TIME_ACCURACY, 122 if self.rules < 2 else 0,
                         b"OrigSendingTime (122) is after SendingTime (52)")
             if self.rules >= 2:
-                self._logout(s, b"OrigSendingTime (122) is after SendingTime (52)")
+                self._leave(s, b"OrigSendingTime (122) is after SendingTime (52)")
             return 1
         return 0
 
@@ -563,7 +599,7 @@ cdef class Sessions:
             if self.rules >= 2 and self._is_off(s, m):
                 return 0
             if m.fields.msg_type == MSG_LOGOUT:
-                return self._logout(s, b"")
+                return self._leave(s, b"")
             if m.fields.msg_type == MSG_RESEND_REQUEST:
                 self._resend(s, m)
         if self.rules >= 2 and m.fields.msg_type != MSG_LOGON and m.fields.msg_type != MSG_SEQUENCE_RESET:
@@ -580,7 +616,9 @@ cdef class Sessions:
         # One open-ended ResendRequest a gap. Asked again when nothing fills it for an interval, or when what was
         # missing has come without what was sent behind it.
         cdef int64_t retry = s.heartbeat_ns if s.heartbeat_ns else <int64_t> RETRY_SECONDS * SECOND
-        cdef bint ask = s.gap_end == 0 or s.inbound >= s.gap_first or self.now_ns - s.gap_asked_ns >= retry
+        cdef bint ask = not s.leaving and (
+            s.gap_end == 0 or s.inbound >= s.gap_first or self.now_ns - s.gap_asked_ns >= retry
+        )
         cdef uint8_t* body
         if number > s.gap_end:
             s.gap_end = number
@@ -628,6 +666,8 @@ cdef class Sessions:
         cdef EgressHead* head
         cdef SessionFields* fields
         cdef char text[160]
+        if s.leaving == BEGINS_ANEW:    # what it asks for is not kept any more
+            return 0
         if begin == last + 1 and (end == 0 or end >= begin):    # the other side has everything
             return 0
         if begin == 0 or begin > last or (end != 0 and end < begin):
@@ -664,11 +704,19 @@ cdef class Sessions:
                 self.next_reset_ns += DAY
 
     cdef int reset_all(self) except -1 nogil:
+        # What is sent is numbered anew from the Logout on, so that no report is lost; what comes, when the other side
+        # has left: it may have been sent before.
         cdef uint32_t i
+        cdef Session* s
         for i in range(self.count):
-            if self.table[i].connected:
-                self._logout(self.table[i], b"the sequence numbers begin anew: log on with MsgSeqNum (34) 1")
-            self._reset(self.table[i])
+            s = self.table[i]
+            if s.connected:
+                if not s.leaving:
+                    self._leave(s, b"the sequence numbers begin anew: log on with MsgSeqNum (34) 1")
+                s.leaving = BEGINS_ANEW
+                s.outbound = 1
+            else:
+                self._reset(s)
         self.set_next_reset()
         return 0
 
@@ -679,7 +727,11 @@ cdef class Sessions:
         cdef int64_t allowance
         if kind == TIMER_GRACE:
             return s.grace_deadline_ns
-        if not s.connected or s.heartbeat_ns == 0:
+        if not s.connected:
+            return EMPTY_TIME
+        if s.leaving:
+            return s.leaves_ns if kind == TIMER_SILENCE else EMPTY_TIME
+        if s.heartbeat_ns == 0:
             return EMPTY_TIME
         if kind == TIMER_HEARTBEAT:
             # none while a TestRequest is out: the other side may be gone
@@ -750,6 +802,8 @@ cdef class Sessions:
                                               or self._deadline(s, TIMER_SILENCE) > timer.deadline_ns):
             self._admin(s, MSG_HEARTBEAT, <const uint8_t*> b"", 0)
             return self._arm(s, TIMER_HEARTBEAT)
+        if s.leaving:
+            return self._close(s, b"the Logout was 2 seconds ago")
         if s.test_pending and self.rules >= 2:      # nobody reads a Logout; it would only use a number
             return self._close(s, b"no answer to TestRequest")
         if s.test_pending:

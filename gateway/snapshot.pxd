@@ -97,9 +97,12 @@ cdef struct SessionImage:       # 168 bytes
     int64_t grace_deadline_ns
     uint8_t comp_id[64]
 
-cdef struct SessionMore:        # 24 bytes, behind it from rules 2 on; then the TradeRequestID, padded, early messages
+cdef struct SessionMore:        # 32 bytes, behind it from rules 2 on; then the TradeRequestID, padded, early messages
     int64_t due_ns[2]
-    uint32_t trade_request_length
+    int64_t leaves_ns
+    uint8_t trade_request_length
+    uint8_t leaving             # Leaving
+    uint8_t reserved[2]
     uint32_t early_size         # bytes: Inputs, end to end
 
 cdef struct SlotImage:          # 16 bytes, at the start of an order and of an alias; at the end their strings, padded

@@ -24,7 +24,7 @@ from gateway.order_pool cimport (
 )
 from gateway.orders cimport Orders
 from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
-from gateway.session cimport Session, Sessions
+from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
     ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind,
@@ -287,14 +287,18 @@ cdef class SnapshotReader:
         cdef SessionMore more
         cdef const uint8_t* request
         memcpy(&more, self.more(sizeof(SessionMore)), sizeof(SessionMore))
-        if more.trade_request_length > (sizeof(s.trade_request) if s.connected else 0):
+        if (more.trade_request_length > (sizeof(s.trade_request) if s.connected else 0)
+                or more.leaving > (<int> BEGINS_ANEW if s.connected else 0) or (more.leaves_ns and not more.leaving)
+                or not is_zero(more.reserved, sizeof(more.reserved))):
             self.wrong(b"a session that cannot be")
         request = self.more((more.trade_request_length + 7) & ~(<size_t> 7))
         if not is_zero(request + more.trade_request_length, (8 - more.trade_request_length % 8) % 8):
             self.wrong(b"bytes after a string that are not zero")
         memcpy(s.due_ns, more.due_ns, sizeof(s.due_ns))
         self._read_early(s, more.early_size)
-        s.trade_request_length = <uint8_t> more.trade_request_length
+        s.leaving = more.leaving
+        s.leaves_ns = more.leaves_ns
+        s.trade_request_length = more.trade_request_length
         memcpy(s.trade_request, request, more.trade_request_length)
         return 0
 

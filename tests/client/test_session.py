@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.client_session import ClientSession, LogonRefused, SessionError, State
+from gateway.client_session import ClientSession, LoggedOut, LogonRefused, SessionError, State
 from tests.client.acceptor import Exchange, message, split
 from tests.client.test_client import rows
 
@@ -150,6 +150,46 @@ def test_a_refused_logon_names_the_number_and_takes_none() -> None:
     failure = world.client.failure
     assert isinstance(failure, LogonRefused)
     assert (failure.expected, world.client.next_out, world.client.state) == (57, 1, State.CLOSED)
+
+
+def heard(world: World, kind: str, *more: tuple[int, str]) -> list[str]:
+    """The next message of the exchange comes: the types of what the client answers."""
+    assert world.client.next_in is not None
+    head = [(35, kind), (49, "QUORUMBOOK"), (56, "T"), (34, str(world.client.next_in))]
+    world.client.receive(message([*head, (52, "20261123-07:00:00.000"), *more]), world.now)
+    return sent(world)
+
+
+def sent(world: World) -> list[str]:
+    return [fields[35] for data in world.client.take_outgoing() for fields in split(data)[0]]
+
+
+def test_a_logout_of_the_exchange_is_answered_and_the_end_of_the_connection_is_for_it() -> None:
+    world = World()
+    world.connect()
+    world.settle()
+    number = world.client.next_in
+    assert heard(world, "5", (58, "good night")) == ["5"]
+    assert (world.client.next_in, world.client.state) == ((number or 0) + 1, State.LOGOUT)
+    assert isinstance(world.client.failure, LoggedOut)
+    assert "good night" in str(world.client.failure)
+    world.order(1)
+    assert sent(world) == []  # it waits for the next Logon
+    assert heard(world, "1", (112, "x")) == []
+    assert heard(world, "2", (7, "1"), (16, "0")) == ["4", "D"]  # or when it is asked for
+
+
+def test_who_is_not_left_after_a_logout_leaves() -> None:
+    for begins in (lambda world: heard(world, "5"), lambda world: world.client.logout(world.now)):
+        world = World()
+        world.connect()
+        world.settle()
+        begins(world)
+        assert world.client.deadline_ns() == world.now + 2 * SECOND
+        world.client.tick(world.now + 2 * SECOND - 1)
+        assert world.client.state is State.LOGOUT
+        world.client.tick(world.now + 2 * SECOND)
+        assert world.client.state is State.CLOSED
 
 
 def test_silence_is_tested_and_then_believed() -> None:

@@ -26,6 +26,7 @@ class Connection:
     session: int = 0
     epoch: int = 0
     comp_id: str = ""
+    leaving: bool = False  # it was sent a Logout
 
 
 @dataclass
@@ -175,6 +176,10 @@ class MemoryEdge:
         text = fix.encode_record(record, OWN, comp_id)
         for name, connection in self.connections.items():
             if connection.session == session and connection.epoch == head["epoch"]:
+                connection.leaving &= head["msg_type"] != ord("A")
+                if connection.leaving:
+                    break
+                connection.leaving = head["msg_type"] == ord("5")
                 self.out.append((name, "message", text))
                 return
         self.out.append((comp_id, "kept", text))

@@ -27,6 +27,7 @@ class Session:
     outbound: int = 1
     waits_for: int = 0  # the highest number behind an open gap; 0: there is none
     asked_at: int = 0  # the number that made us ask for it
+    leaving: bool = False  # it was sent a Logout
     early: dict[int, dict[str, Any]] = field(default_factory=dict)  # messages behind the gap, by number
 
 
@@ -87,7 +88,7 @@ class Model:
         session = self.sessions.get(m.get("sender", ""))
         if self.is_wrong(m) or head["epoch"] != (session.epoch if session else 0):
             return self.told.append(("refuse", *place))
-        if session and session.place and session.place[0] == place[0]:
+        if session and session.place and session.place[0] == place[0] and not session.leaving:
             return self.told.append(("refuse", *place))
         if session is None:
             session = self.sessions[m["sender"]] = Session(len(self.sessions) + 1, m["sender"])
@@ -101,6 +102,7 @@ class Model:
         return self.accept(session, m)
 
     def accept(self, session: Session, m: dict[str, Any]) -> None:
+        session.leaving = False
         if m["flags"] & RESET:
             session.inbound = session.outbound = 1
             session.waits_for = 0
@@ -131,13 +133,19 @@ class Model:
         number, kind, flags = m["msg_seq_num"], m["msg_type"], m["flags"]
         sound = m["verdict"] == SOUND
         resets = kind == SEQUENCE_RESET and not flags & GAP_FILL and sound
-        if flags & BEGIN_STRING or (number == 0 and not resets):
+        if session.leaving and kind == LOGOUT:
             session.inbound += number == session.inbound
+            self.close(session)
+        elif flags & BEGIN_STRING:
+            session.inbound += number == session.inbound
+            self.log_out(session)
+        elif number == 0 and not resets:
             self.end(session)
         elif flags & WRONG_COMP_ID:
             session.inbound += number == session.inbound
-            self.reject(session, m)
-            self.end(session)
+            if not session.leaving:
+                self.reject(session, m)
+            self.log_out(session)
         elif kind == LOGON and flags & RESET and not flags & POSS_DUP:
             if self.is_wrong(m):
                 session.inbound += number == session.inbound
@@ -150,7 +158,7 @@ class Model:
             self.below(session, m, sound)
         elif number > session.inbound:
             if sound and kind == LOGOUT:
-                self.end(session)
+                self.log_out(session)
                 return
             if sound and kind == RESEND_REQUEST:
                 self.resend(session, m)
@@ -179,13 +187,14 @@ class Model:
         elif m["flags"] & POSS_DUP and self.copy_is_wrong(session, m):
             pass
         elif kind == TEST_REQUEST:
-            self.send(session, HEARTBEAT)
+            if not session.leaving:
+                self.send(session, HEARTBEAT)
         elif kind == RESEND_REQUEST:
             self.resend(session, m)
         elif kind == SEQUENCE_RESET:
             self.move(session, m["begin_seq_no"])
         elif kind == LOGOUT:
-            self.end(session)
+            self.log_out(session)
         elif kind == LOGON:
             self.send(session, REJECT)
         elif kind not in (HEARTBEAT, REJECT, BUSINESS_REJECT):
@@ -198,7 +207,7 @@ class Model:
         if m["flags"] & NO_ORIG_TIME or late:
             self.reject(session, m)
             if not m["flags"] & NO_ORIG_TIME:
-                self.end(session)
+                self.log_out(session)
             return True
         return False
 
@@ -212,7 +221,7 @@ class Model:
 
     def gap(self, session: Session, number: int) -> None:
         """Asked for once, and again when what was missing has come and what was behind it has not."""
-        ask = session.waits_for == 0 or session.inbound >= session.asked_at
+        ask = not session.leaving and (session.waits_for == 0 or session.inbound >= session.asked_at)
         session.waits_for = max(session.waits_for, number)
         if ask:
             session.asked_at = max(number, session.inbound + 1)
@@ -237,8 +246,17 @@ class Model:
         if m["msg_type"] != REJECT:
             self.send(session, REJECT)
 
+    def log_out(self, session: Session) -> None:
+        """The other side's Logout, or its end of the connection, is waited for."""
+        if session.leaving:
+            self.close(session)
+        else:
+            self.send(session, LOGOUT)
+            session.leaving = True
+
     def end(self, session: Session) -> None:
-        self.send(session, LOGOUT)
+        if not session.leaving:
+            self.send(session, LOGOUT)
         self.close(session)
 
     def close(self, session: Session) -> None:
@@ -247,5 +265,6 @@ class Model:
 
     def leave(self, session: Session) -> None:
         session.place = None
+        session.leaving = False
         session.waits_for = 0
         session.early = {}

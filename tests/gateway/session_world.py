@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from fix_records import EGRESS_HEAD, SESSION_FIELDS, read
-from session_model import Model, Told
+from session_model import LOGON, LOGOUT, Model, Told
 from test_connections import Transport
 from test_egress import MemoryFile
 
@@ -29,6 +29,7 @@ class Wire(Transport):
         self.came: list[Fields] = []
         self.owed: list[tuple[int, int]] = []  # number and MsgType of what its session sent while it had it
         self.resets = False
+        self.left = False  # it was sent a Logout
         self.fenced = False  # its session is connected elsewhere
 
     def write(self, data: bytes) -> None:
@@ -157,7 +158,10 @@ class World:
             elif kind == "message":
                 wire = self.carriers[what[0]]
                 wire.resets |= what[1] == 1 and wire.owed != []
-                wire.owed.append((what[1], what[2]))
+                wire.left &= what[2] != LOGON
+                if not wire.left:
+                    wire.owed.append((what[1], what[2]))
+                wire.left |= what[2] == LOGOUT
 
     def check(self) -> None:
         """When nothing waits: each connection has got what is its own, all of it and in order, and nothing else."""

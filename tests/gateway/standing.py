@@ -8,7 +8,7 @@ from gateway.exchange import Exchange
 
 HEADER, SECTION = 40, struct.Struct("<IIQ")
 INSTRUMENTS, SESSIONS, ORDERS = 4, 5, 6
-SESSION, MORE = 168, 24
+SESSION, MORE = 168, 32
 TERMS = (slice(12, 20), slice(22, 24), slice(80, 96), slice(104, 168))
 """Of a session: how many orders and ClOrdIDs it has, cancel-on-disconnect, HeartBtInt, grace, CompID."""
 
@@ -19,7 +19,7 @@ def sessions(records: bytes, rules: int) -> Iterator[bytes]:
     while at < len(records):
         begin, at = at, at + SESSION
         if rules >= 2:
-            request, early = struct.unpack_from("<II", records, at + MORE - 8)
+            request, early = struct.unpack_from("<B3xI", records, at + MORE - 8)
             at += MORE + (request + 7) // 8 * 8 + early
         yield records[begin:at]
 

@@ -539,6 +539,29 @@ def test_a_connection_whose_logon_waits_while_no_input_is_taken_is_not_closed(ga
     assert transport.ended == ""
 
 
+def test_after_a_logout_only_what_is_asked_for_is_sent_until_the_client_ends_it(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    gateway.send(2, REJECT)
+    gateway.send(3, LOGOUT)
+    gateway.send(4, REJECT)
+    gateway.dispatch(egress(RESEND, begin=1, end=4, epoch=5))
+    gateway.connections.pump()
+    sent = [(m[35], m[34], m.get(36), m.get(43)) for m in transport.take()]
+    assert sent[:2] == [("3", "2", None, None), ("5", "3", None, None)]
+    assert sent[2:] == [("4", "1", "2", "Y"), ("3", "2", None, "Y"), ("4", "3", "4", "Y")]
+    assert transport.ended == ""
+    gateway.connections.closed(number)
+    assert [i["kind"] for i in gateway.inputs()] == [INPUT_DISCONNECT]
+
+
+def test_a_logon_that_begins_anew_is_answered_after_a_logout(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    gateway.send(2, LOGOUT)
+    gateway.send(1, LOGON, flags=RESET)
+    gateway.send(2, REJECT)
+    assert [(m[35], m[34]) for m in transport.take()] == [("5", "2"), ("A", "1"), ("3", "2")]
+
+
 def test_nothing_follows_a_logout_on_a_connection_that_is_behind(gateway: Gateway) -> None:
     _, transport = gateway.logged_on()
     transport.waiting = 2 << 20

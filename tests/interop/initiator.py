@@ -15,12 +15,13 @@ HEADER = {35, 97}  # what a command may set of it; the rest is QuickFIX's own
 
 
 class Desk(quickfix.Application):
-    """Decides nothing; tells everything."""
+    """Decides nothing; tells everything. `strange`: the next application message bears another's name."""
 
     def __init__(self, password: str) -> None:
         super().__init__()
         self._password = password
         self._writing = threading.Lock()
+        self.strange = False
 
     def tell(self, name: str, text: str = "") -> None:
         with self._writing:
@@ -41,6 +42,9 @@ class Desk(quickfix.Application):
         self.tell("to admin", message.toString())
 
     def toApp(self, message: quickfix.Message, session: quickfix.SessionID) -> None:
+        if self.strange:
+            self.strange = False
+            message.getHeader().setField(quickfix.SenderCompID("STRANGER"))
         self.tell("to app", message.toString())
 
     def fromAdmin(self, message: quickfix.Message, session: quickfix.SessionID) -> None:
@@ -63,6 +67,8 @@ def obey(desk: Desk, id: quickfix.SessionID, name: str, argument: object) -> Non
     match name:
         case "send":
             quickfix.Session.sendToTarget(message_of(argument), id)  # type: ignore[arg-type]
+        case "strange":
+            desk.strange = True
         case "logon":
             session.logon()
         case "logout":

@@ -207,6 +207,10 @@ class QuickFixDesk:
         self._command("logout")
         self.wait(lambda: not self.logged_on)
 
+    def be_strange(self) -> None:
+        """What it sends next gets a Reject and a Logout."""
+        self._command("strange")
+
     def log_on(self) -> None:
         logons = self.logons
         self._command("logon")

@@ -93,6 +93,22 @@ def test_quickfix_asks_for_what_it_has_forgotten(trader: QuickFixDesk, connected
     assert all(one[122] <= one[52] for one in again)
 
 
+def test_a_logout_of_the_exchange_is_confirmed_and_that_counts(trader: QuickFixDesk) -> None:
+    """Nothing that was sent is missing. But QuickFIX, having just disconnected, numbers a Logon that it cannot send."""
+    sender, _ = trader.numbers()
+    trader.be_strange()
+    trader.order("t3", "buy", 1, "10.00")
+    trader.wait_for_logon(2)
+    trades_on(trader)
+    assert kinds(trader) == (0, 1)
+    assert [(one[35], one.get(7)) for one in trader.admin if one[35] in "235"] == [
+        ("3", None),
+        ("5", None),
+        ("2", str(sender + 2)),
+    ]
+    assert "5" in [one[35] for one in trader.sent if one[34] == str(sender + 1)]
+
+
 def test_each_asks_the_other_at_once(trader: QuickFixDesk) -> None:
     before = [lasting(one) for one in trader.received]
     trader.log_out()

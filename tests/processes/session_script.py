@@ -6,7 +6,7 @@ of FIX 4.4, volume 2; `[tcp]` or `[zmq]` behind it keeps it to one transport. Th
 
     connect                     a new connection, nothing is sent
     logon [FIELDS]              connects, sends a Logon, expects one
-    logout                      sends a Logout, expects one and the end of the connection
+    logout                      sends a Logout, expects one and ends the connection
     leave                       ends the connection without a word
     send TYPE [FIELDS]          under the next MsgSeqNum; a 34= among the fields is another and does not count
     order ID [FIELDS]           a NewOrderSingle with that ClOrdID
@@ -128,7 +128,7 @@ class Client:
     def do_logout(self, rest: str) -> None:
         self.do_send("5")
         self.do_expect("5 -58")
-        self.do_closed("")
+        self.do_leave("")
 
     def do_leave(self, rest: str) -> None:
         if self.link.transport == "zmq":
