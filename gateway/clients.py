@@ -18,6 +18,11 @@ class Clients:
             comp_id.encode(): client for client in clients for comp_id in client.all_comp_ids()
         }
         self.keys = frozenset(client.curve_public_key for client in clients if client.curve_public_key)
+        self.own_tags = {
+            comp_id: client.own_tags
+            for comp_id, client in self._by_comp_id.items()
+            if client.own_tags is not None
+        }
         hashes = (client.password_hash for client in clients if client.password_hash)
         self.stand_in = next(hashes, "")
         """A hash that a Logon of nobody is compared with, for the time that takes."""

@@ -91,6 +91,11 @@ class Client(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="40 characters that quorumbook keys printed: shown over ZeroMQ, instead")
     ] = ""
 
+    own_tags: Annotated[
+        bool | None,
+        Meta(description="true or false: as fix.own_tags, for this client; left out = as that says"),
+    ] = None
+
     def all_comp_ids(self) -> tuple[str, ...]:
         return (self.comp_id,) if self.comp_id else self.comp_ids
 
@@ -144,6 +149,13 @@ class Fix(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             description="true or false: a Logon that is refused gets a Logout that says why, outside the session; else "
             "only the end of the connection tells"
+        ),
+    ] = True
+    own_tags: Annotated[
+        bool,
+        Meta(
+            description="true or false: messages to clients have tags of the exchange's own (20001 and above), and 880 "
+            "in an ExecutionReport; else fields of FIX 4.4 alone"
         ),
     ] = True
 

@@ -120,6 +120,8 @@ cdef class Table:
     cdef public Outlet outlet
     cdef public object recorder # who writes the traffic down (gateway/fix_recorder.py); None: nobody
     cdef public bint explains   # a Logon that is refused gets a Logout that says why
+    cdef public bint own_tags   # messages have tags of our own
+    cdef public dict own_tags_of    # CompID -> the same for that client alone
     cdef public int64_t now_ns  # wall clock of what is received now: audit, and the bounds on silence
     cdef public uint32_t incarnation
     cdef public bytes comp_id   # the exchange's own, 1 to 64 bytes

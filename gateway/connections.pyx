@@ -64,7 +64,8 @@ cdef class Connections(Entrance):
 
     def __init__(self, sessions, store):
         Entrance.__init__(self, sessions, store)
-        self.explains = True
+        self.explains = self.own_tags = True
+        self.own_tags_of = {}
         self.turn = 1
 
     # ------------------------------------------------------------ coming and going
@@ -275,6 +276,7 @@ cdef class Connections(Entrance):
         c.identity.peer_length = <uint8_t>len(comp_id)
         c.identity.own_length = <uint8_t>len(self.comp_id)      # ours, whatever the Logon called us
         memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
+        c.identity.standard = not self.own_tags_of.get(comp_id, self.own_tags)
         head.epoch = self.sessions(comp_id)[1]
         c.state = ASKED
         self.strangers -= 1

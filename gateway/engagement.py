@@ -55,7 +55,7 @@ TAKEN = {
         frozenset([11, 530, 55, 54, 60]),
     ),
     "AF": Taken("ExecutionReport of each open order", frozenset([584, 585, 55, 54, 1])),
-    "x": Taken("SecurityList of one instrument or of all", frozenset([320, 559, 55])),
+    "x": Taken("SecurityList of one instrument or of all", frozenset([320, 559, 55, 263])),
     "e": Taken("SecurityStatus, once", frozenset([324, 55, 263])),
     "g": Taken("TradingSessionStatus, once", frozenset([335, 263, 336])),
     "AD": Taken(
@@ -104,7 +104,7 @@ SENT = {
         frozenset([37, 11, 530, 531, 532, 533, 55, 54, 60, 58, 20001, 20002]),
     ),
     "y": Sent(
-        "answers a SecurityListRequest, in one or several messages",
+        "answers a SecurityListRequest, a message for each instrument",
         frozenset([320, 322, 560, 393, 893, 146, 55, 561, 562, 20001, 20005, *range(20007, 20012)]),
     ),
     "f": Sent("answers a SecurityStatusRequest", frozenset([324, 55, 325, 326, 60, 20001])),

@@ -29,9 +29,11 @@ def scan_stream(data: bytes, own: str = "", peer: str = "") -> tuple[bytes, int]
     What is garbled is dropped and counts as used. An incomplete end is not used: put it before what comes next.
     """
 
-def encode_record(record: bytes, own: str, peer: str, resend_time_ns: int | None = None) -> bytes:
+def encode_record(
+    record: bytes, own: str, peer: str, resend_time_ns: int | None = None, standard: bool = False
+) -> bytes:
     """The FIX message of one Egress record; ValueError when it is not a message record or contradicts its
-    size.
+    size. standard: for a client that takes fields of FIX 4.4 alone.
     """
 
 def encode_records(records: bytes, own: str, peer: str) -> bytes:

@@ -113,12 +113,15 @@ def scan_stream(bytes data not None, own: str = "", peer: str = "") -> tuple[byt
     return output.taken(), at
 
 
-def encode_record(bytes record not None, own: str, peer: str, resend_time_ns: int | None = None) -> bytes:
+def encode_record(
+    bytes record not None, own: str, peer: str, resend_time_ns: int | None = None, bint standard = False
+) -> bytes:
     cdef Identity identity = _identity(own, peer)
     cdef int64_t resend = EMPTY_TIME() if resend_time_ns is None else resend_time_ns
     cdef _Output output = _Output()
     cdef size_t room = MAX_ENCODED + len(record)
     cdef uint8_t* copy
+    identity.standard = standard
     _check_size(record, 0)
     copy = _exact_copy(record)
     try:

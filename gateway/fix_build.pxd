@@ -12,6 +12,7 @@ cdef struct Identity:           # who talks on a connection
     uint8_t peer[MAX_COMP_ID]   # the client's
     uint8_t own_length          # 0 = not known: not checked
     uint8_t peer_length         # 0 = not logged on: not checked
+    bint standard               # its messages have fields of FIX 4.4 alone: no tags of our own, 527 for 880 in 8
 
 # One EGRESS_MESSAGE (8-aligned) -> FIX bytes. With resend_time_ns other than EMPTY_TIME: PossDupFlag=Y,
 # SendingTime is that time and OrigSendingTime the record's. Bytes written; 0: not a message record, or its

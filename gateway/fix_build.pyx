@@ -20,6 +20,7 @@ from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_POSS_RESEND, F
 
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
+    OWN_DIGITS = 5              # our own tags are 20000 and above, all others shorter
     LENGTH_AT = 12              # where the digits of BodyLength begin, after 8=FIX.4.4|9=
     PREFIX = 16                 # 8=FIX.4.4|9=nnn|
 
@@ -142,8 +143,30 @@ cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
     return write_checksum(end, message, <size_t>(end - message)) - message
 
 
-cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
-                              const uint8_t* tail) noexcept nogil:
+cdef uint8_t* put_body(uint8_t* out, const uint8_t* fields, size_t length, bint standard) noexcept nogil:
+    """Fields, each with its separator; without those of our own tags where only standard ones are wanted. None of ours
+    that is carried as text has data with separators in it."""
+    cdef size_t at = 0, digits, size
+    if not standard:
+        memcpy(out, fields, length)
+        return out + length
+    while at < length:
+        digits = at
+        while digits < length and fields[digits] != c'=':
+            digits += 1
+        size = digits
+        while size < length and fields[size] != SOH:
+            size += 1
+        size += size < length
+        if digits - at < OWN_DIGITS:
+            memcpy(out, fields + at, size - at)
+            out += size - at
+        at = size
+    return out
+
+
+cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const uint8_t* tail,
+                              bint standard) noexcept nogil:
     """ExecutionReport (8) after the header."""
     cdef const uint8_t* cl_ord_id = tail
     cdef const uint8_t* orig_cl_ord_id = cl_ord_id + fields.cl_ord_id_length
@@ -185,7 +208,7 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields,
     out = write_timestamp(write_bytes(out, b"\x0160=", 4), fields.transact_time_ns)
     out = put_char(out, b"\x01851=", 5, fields.maker_taker)
     if fields.trade_id:
-        out = put_uint(out, b"\x01880=", 5, fields.trade_id)
+        out = put_uint(out, b"\x01527=" if standard else b"\x01880=", 5, fields.trade_id)
     return put_text(out, b"\x0158=", 4, text, fields.text_length)
 
 
@@ -293,15 +316,16 @@ cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t res
     if head.msg_type == MSG_OTHER:
         if text.body_length:
             end[0] = SOH
-            memcpy(end + 1, <const uint8_t*>(text + 1) + text.type_length, text.body_length)
-            end += text.body_length     # its last separator is the message's
+            end = put_body(end + 1, <const uint8_t*>(text + 1) + text.type_length, text.body_length, identity.standard)
+            end -= 1                    # its last separator is the message's
         return close_message(out, end)
     if executes(head.msg_type):
         if head.msg_type == MSG_EXECUTION_REPORT:
-            end = build_execution(end, execution, <const uint8_t*>(execution + 1))
+            end = build_execution(end, execution, <const uint8_t*>(execution + 1), identity.standard)
         else:
             end = build_refusal(end, head.msg_type, execution, <const uint8_t*>(execution + 1))
-        end = put_uint(end, b"\x0120001=", 7, head.input_number)
+        if not identity.standard:
+            end = put_uint(end, b"\x0120001=", 7, head.input_number)
         reason_code = execution.reason_code
     else:
         if session.route_length:
@@ -311,7 +335,7 @@ cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t res
             end += session.route_length     # without the last separator
         end = build_session(end, head, session, <const uint8_t*>(session + 1))
         reason_code = session.reason_code
-    if reason_code:
+    if reason_code and not identity.standard:
         end = put_uint(end, b"\x0120002=", 7, reason_code)
     return close_message(out, end)
 

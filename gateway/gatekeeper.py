@@ -42,6 +42,8 @@ class Gatekeeper:
             limits.connections_per_address, limits.connections_on_loopback, limits.logon_failures_per_minute
         )
         connections.gate = Admission(clients, attempts, self._compare, time.monotonic, connections)
+        connections.own_tags = config.fix.own_tags
+        connections.own_tags_of = clients.own_tags
         connections.guarded = clients.stand_in != ""
         connections.logon_ns = limits.unauthenticated_seconds * SECOND_NS
         connections.most_strangers = limits.unauthenticated_connections

@@ -27,11 +27,10 @@ cdef class ReferenceRequests:
     cdef Sessions sessions
     cdef Orders orders
     cdef TextBody body
-    cdef TextBody group
     cdef Listing listing
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil        # one of the three
-    cdef int work(self) except -1 nogil                                     # the next fragment of the listing
+    cdef int work(self) except -1 nogil                                     # the next instrument of the listing
 
     cdef bint _find(self, const Message* m, uint32_t tag, Fields* field) noexcept nogil
     cdef int64_t _instrument(self, const Fields* symbol) noexcept nogil
@@ -39,8 +38,7 @@ cdef class ReferenceRequests:
     cdef int _security_list(self, Session* s, const Message* m, const Fields* id) except -1 nogil
     cdef int _begin_list(self, int result) except -1 nogil
     cdef int _no_list(self, Session* s, int result) except -1 nogil
-    cdef int _send_list(self, Session* s, uint32_t count, uint32_t total, bint last) except -1 nogil
-    cdef int _describe(self, uint32_t number) except -1 nogil
+    cdef int _send_instrument(self, Session* s, uint32_t number, uint32_t total, bint last) except -1 nogil
     cdef int _price(self, uint32_t tag, const Instrument* instrument, int64_t ticks) except -1 nogil
     cdef int _quantity(self, uint32_t tag, const Instrument* instrument, int64_t lots) except -1 nogil
     cdef int _units(self, uint32_t tag, int64_t count, int64_t increment, int exponent) except -1 nogil

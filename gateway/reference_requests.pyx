@@ -22,7 +22,6 @@ from gateway.short_strings cimport same
 cdef enum:
     VALUE_IS_INCORRECT = 5      # SessionRejectReason (373)
     BUSINESS_FIELD_MISSING = 5  # BusinessRejectReason (380)
-    FRAGMENT = 60000            # bytes of instruments after which a list goes on in another message
     INVALID_OR_UNSUPPORTED = 1  # SecurityRequestResult (560)
     NOTHING_FOUND = 2
     READY_TO_TRADE = 17         # SecurityTradingStatus (326)
@@ -43,7 +42,6 @@ cdef class ReferenceRequests:
         self.sessions = sessions
         self.orders = orders
         self.body = TextBody()
-        self.group = TextBody()
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil:
         cdef uint8_t kind = m.msg_type[0]
@@ -52,10 +50,10 @@ cdef class ReferenceRequests:
         if not self._find(m, tag, &id) or id.length > MAX_REQUEST_ID or not is_plain(id.value, id.length):
             return self.sessions.reject(s, m, VALUE_IS_INCORRECT, <uint16_t> tag,
                                         b"a request's id must have 1 to 64 bytes of printable ASCII")
-        if kind == c'x':
-            return self._security_list(s, m, &id)
         if self._find(m, 263, &field) and field.length == 1 and field.value[0] == c'2':
             return 0            # there is no subscription to end
+        if kind == c'x':
+            return self._security_list(s, m, &id)
         return self._security_status(s, m, &id) if kind == c'e' else self._session_status(s, m, &id)
 
     cdef bint _find(self, const Message* m, uint32_t tag, Fields* field) noexcept nogil:
@@ -95,20 +93,15 @@ cdef class ReferenceRequests:
         instrument = self._instrument(&symbol)
         if instrument < 0:
             return self._no_list(s, NOTHING_FOUND)
-        self.group.clear()
-        self._describe(<uint32_t> instrument)
-        return self._send_list(s, 1, 1, True)
+        return self._send_instrument(s, <uint32_t> instrument, 1, True)
 
     cdef int work(self) except -1 nogil:
         cdef Session* s = self.sessions.by_id(self.listing.session)
-        cdef uint32_t first = self.listing.next, total = self.orders.instrument_count
-        self.group.clear()
-        while self.listing.next < total and self.group.size < FRAGMENT:
-            self._describe(self.listing.next)
-            self.listing.next += 1
+        cdef uint32_t number = self.listing.next, total = self.orders.instrument_count
+        self.listing.next += 1
         if self.listing.next == total:
             self.listing.session = 0
-        return self._send_list(s, self.listing.next - first, total, self.listing.next == total)
+        return self._send_instrument(s, number, total, self.listing.next == total)
 
     cdef int _begin_list(self, int result) except -1 nogil:
         cdef char text[32]
@@ -125,18 +118,15 @@ cdef class ReferenceRequests:
         self._begin_list(result)
         return self._send(s, c'y')
 
-    cdef int _send_list(self, Session* s, uint32_t count, uint32_t total, bint last) except -1 nogil:
+    cdef int _send_instrument(self, Session* s, uint32_t number, uint32_t total, bint last) except -1 nogil:
+        # A message for each: our own tags stand behind the group, which they would end for who does not know them.
+        cdef const Instrument* instrument = &self.orders.instruments[number]
+        cdef const Terms* terms = &self.orders.machine.books.instruments[number]
         self._begin_list(0)
         self.body.number(393, total)
         self.body.character(893, c'Y' if last else c'N')
-        self.body.number(146, count)
-        self.body.fields(self.group.data, self.group.size)
-        return self._send(s, c'y')
-
-    cdef int _describe(self, uint32_t number) except -1 nogil:
-        cdef const Instrument* instrument = &self.orders.instruments[number]
-        cdef const Terms* terms = &self.orders.machine.books.instruments[number]
-        self.group.text(55, instrument.symbol, instrument.symbol_length)
+        self.body.number(146, 1)
+        self.body.text(55, instrument.symbol, instrument.symbol_length)
         self._quantity(561, instrument, terms.lot_lots)
         self._quantity(562, instrument, terms.min_lots)
         self._price(PRICE_INCREMENT, instrument, 1)
@@ -149,7 +139,7 @@ cdef class ReferenceRequests:
             self._price(HIGH_LIMIT_PRICE, instrument, terms.high_ticks)
         if terms.protection_ticks >= 0:
             self._price(PRICE_PROTECTION, instrument, terms.protection_ticks)
-        return 0
+        return self._send(s, c'y')
 
     cdef int _price(self, uint32_t tag, const Instrument* instrument, int64_t ticks) except -1 nogil:
         return self._units(tag, ticks, instrument.price_increment, instrument.price_exponent)
@@ -161,7 +151,7 @@ cdef class ReferenceRequests:
         # A limit beyond what an order can say is left out.
         if count > INT64_MAX // increment or count < -(INT64_MAX // increment):
             return 0
-        return self.group.decimal(tag, count * increment, exponent)
+        return self.body.decimal(tag, count * increment, exponent)
 
     # ------------------------------------------------------------ SecurityStatusRequest, TradingSessionStatusRequest
 

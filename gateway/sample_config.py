@@ -36,7 +36,7 @@ def complete_file() -> str:
         if section == "limits":
             lines += [
                 f"# {COMMENTS['clients']}",
-                *(f"# {one}" for one in ("[[clients]]", *fields(Client()))),
+                *(f"# {one}" for one in ("[[clients]]", *fields(Client(own_tags=True)))),
                 "",
             ]
     lines.append(f"# {COMMENTS['instruments']}")

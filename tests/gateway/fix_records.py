@@ -106,6 +106,14 @@ def make_egress(msg_type: str, body: dict[str, int], strings: dict[str, bytes], 
     return make(EGRESS_HEAD, size=64 + len(fields) + len(tail), **head_fields) + fields + tail
 
 
+def make_text(msg_type: str, body: bytes, **head: int) -> bytes:
+    """An EGRESS_MESSAGE record of a message whose body is text."""
+    fields = struct.pack("<IB3x", len(body), len(msg_type))
+    tail = msg_type.encode() + body
+    tail += bytes(-len(tail) % 8)
+    return make(EGRESS_HEAD, size=64 + len(fields) + len(tail), kind=1, msg_type=255, **head) + fields + tail
+
+
 def message(text: str, begin: str = "FIX.4.4") -> bytes:
     """A whole message from its fields after BodyLength, with | between them."""
     body = text.replace("|", SOH).encode("latin-1")

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import inputs
+from gateway.clients import Clients
 from gateway.config import ConfigError, Exchange, Fix, Instrument, Network, Storage, Trace
 from gateway.config_file import load, parse
 from gateway.genesis import (
@@ -247,6 +248,21 @@ COPIES = f"""{COPY}sessions = ["A", "B"]
 comp_id = "ALL"
 sessions = ["*"]
 """
+
+
+def test_a_client_says_for_itself_whether_it_takes_tags_of_our_own() -> None:
+    text = """
+        [fix]
+        own_tags = false
+        [[clients]]
+        comp_ids = ["ONE", "TWO"]
+        own_tags = true
+        [[clients]]
+        comp_id = "THREE"
+    """
+    config = parse(text, "c.toml").config
+    assert not config.fix.own_tags
+    assert Clients(config.clients).own_tags == {b"ONE": True, b"TWO": True}
 
 
 def test_drop_copies_are_added_and_stay() -> None:

@@ -3,6 +3,7 @@
 import struct
 
 import pytest
+from fix_records import make_text
 
 from gateway.connections import Connections
 
@@ -247,6 +248,32 @@ def test_the_rest_of_a_message_is_waited_for_five_seconds(gateway: Gateway) -> N
     assert after(0, heartbeat(6)[:20]) == []
     assert after(5, heartbeat(6)[20:] + begun) == [6]
     assert after(5, heartbeat(7)) == []  # it began with the last piece
+
+
+@pytest.mark.parametrize(
+    ("all_have", "exceptions", "has"),
+    [
+        (True, {}, True),
+        (True, {b"BOB": False}, True),
+        (True, {b"ALICE": False}, False),
+        (False, {}, False),
+        (False, {b"ALICE": True}, True),
+    ],
+)
+def test_our_own_tags_go_to_who_takes_them(
+    gateway: Gateway, all_have: bool, exceptions: dict[bytes, bool], has: bool
+) -> None:
+    gateway.connections.own_tags, gateway.connections.own_tags_of = all_have, exceptions
+    _, transport = gateway.logged_on()
+    record = make_text("y", b"320=r\x0120001=7\x01", session=7, epoch=5, msg_seq_num=2)
+    gateway.store.records[2] = record
+    gateway.dispatch(record)
+    gateway.dispatch(egress(RESEND, epoch=5, begin=2, end=2))
+    while gateway.connections.pump():
+        pass
+    live, again = transport.take()
+    assert [one[34] for one in (live, again)] == ["2", "2"]
+    assert [20001 in one for one in (live, again)] == [has, has]
 
 
 def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import simplefix
-from fix_records import INT64_MIN, make_egress
+from fix_records import INT64_MIN, make_egress, make_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +74,32 @@ def test_a_fill_adds_what_happened() -> None:
     strings = STRINGS | {"orig_cl_ord_id": b"1.0", "account": b"desk 7"}
     expected = {150: "F", 31: "101.49", 32: "40", 851: "2", 880: "5", 18: "6", 41: "1.0", 1: "desk 7"}
     assert built("8", fill, strings) == ALWAYS | expected
+
+
+def test_who_wants_standard_fields_gets_no_others() -> None:
+    fill = execution(exec_type=ord("F"), trade_id=5, reason_code=11)
+    record = make_egress("8", fill, STRINGS, **HEAD)
+    fields = dict(parsed(fix.encode_record(record, "QUORUMBOOK", "CLIENT", standard=True))[5:])
+    expected = {150: "F", 527: "5"} | {tag: value for tag, value in ALWAYS.items() if tag not in (150, 20001)}
+    assert fields == expected
+    refused = make_egress("j", {"ref_seq_num": 9, "reject_reason": 3, "reason_code": 116}, {}, **HEAD)
+    assert b"\x0120002=" not in fix.encode_record(refused, "QUORUMBOOK", "CLIENT", standard=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ("146=1|55=A|20005=0.01|58=20001=x|20001=7|", "146=1|55=A|58=20001=x|"),
+        ("20001=7|55=A|", "55=A|"),
+        ("55=A|9999=1|", "55=A|9999=1|"),
+        ("20001=7|", ""),
+        ("", ""),
+    ],
+)
+def test_a_text_body_without_our_own_tags(body: str, sent: str) -> None:
+    record = make_text("y", body.replace("|", "\x01").encode(), **HEAD)
+    message = fix.encode_record(record, "QUORUMBOOK", "CLIENT", standard=True)
+    assert message[message.index(STAMP.encode()) + len(STAMP) + 1 : -7].decode() == sent.replace("|", "\x01")
 
 
 def test_a_refusal_adds_why() -> None:

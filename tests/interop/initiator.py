@@ -8,6 +8,7 @@ Commands come in as lines of JSON, `[name, argument, ...]`; every callback of Qu
 import json
 import sys
 import threading
+from typing import Any
 
 import quickfix
 
@@ -54,12 +55,24 @@ class Desk(quickfix.Application):
         self.tell("from app", message.toString())
 
 
-def message_of(fields: list[tuple[int, str]]) -> quickfix.Message:
+def message_of(fields: list[tuple[int, Any]]) -> quickfix.Message:
+    """A value is text, or the instances of a repeating group: a list of lists of fields."""
     message = quickfix.Message()
     for tag, value in fields:
+        if isinstance(value, list):
+            add_group(message, tag, value)
+            continue
         part = message.getHeader() if tag in HEADER else message
         part.setField(quickfix.StringField(tag, value))
     return message
+
+
+def add_group(message: quickfix.Message, tag: int, instances: list[list[tuple[int, str]]]) -> None:
+    for fields in instances:
+        group = quickfix.Group(tag, fields[0][0])
+        for own, value in fields:
+            group.setField(quickfix.StringField(own, str(value)))
+        message.addGroup(group)
 
 
 def obey(desk: Desk, id: quickfix.SessionID, name: str, argument: object) -> None:

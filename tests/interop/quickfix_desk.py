@@ -200,7 +200,8 @@ class QuickFixDesk:
 
     def send(self, msg_type: str, *fields: tuple[int, object]) -> None:
         """Connected or not: what cannot leave now it sends when it is asked for it, after its next Logon."""
-        self._command("send", [(35, msg_type), *((tag, str(value)) for tag, value in fields)])
+        told = ((tag, value if isinstance(value, list) else str(value)) for tag, value in fields)
+        self._command("send", [(35, msg_type), *told])
 
     def log_out(self) -> None:
         """And stays so."""
