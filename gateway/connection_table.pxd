@@ -72,7 +72,9 @@ cdef struct Connection:
     uint64_t turn           # the turn that `taken` counts for
     size_t taken            # bytes taken from it in that turn
     int64_t second          # of now_ns, that `messages` counts for
-    uint32_t messages       # taken from it in that second
+    uint32_t messages       # taken from it in that second, without what was asked for
+    uint64_t highest        # the highest number that came, not of copies
+    uint64_t asked          # the next number that a ResendRequest asks for; 0 = there was none
     size_t noise            # bytes taken from it that were no message, before its Logon
     int64_t opened_ns       # when it came; a connection that never logs on is closed
     int64_t alive_ns        # ZeroMQ: when it was last heard, or found alive

@@ -22,4 +22,5 @@ cdef class Connections(Entrance):
     cdef bint frees(self, bytes comp_id) except -1
     cdef bint starts_over(self, Connection* c, const uint8_t* data, size_t size) except -1
     cdef int refill(self) except -1
+    cdef bint is_asked_for(self, Connection* c, const MessageHead* message) noexcept
     cdef bint floods(self, Connection* c) noexcept

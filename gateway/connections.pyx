@@ -259,7 +259,7 @@ cdef class Connections(Entrance):
             if self.frees(comp_id):
                 return self.message(c, data, length)    # once more, behind the disconnect
             self.logon(c, head, comp_id)
-        elif self.most_messages and self.floods(c):
+        elif self.most_messages and not self.is_asked_for(c, message) and self.floods(c):
             self.cut(c, f"sends more than {self.most_messages} messages a second")
             return True
         else:
@@ -278,6 +278,7 @@ cdef class Connections(Entrance):
         memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
         c.identity.standard = not self.own_tags_of.get(comp_id, self.own_tags)
         head.epoch = self.sessions(comp_id)[1]
+        c.highest = (<MessageHead*>(head + 1)).msg_seq_num
         c.state = ASKED
         self.strangers -= 1
         return 0
@@ -310,6 +311,16 @@ cdef class Connections(Entrance):
         return (c.leaving or message.flags & FLAG_WRONG_COMP_ID != 0
                 or message.flags & (FLAG_RESET_SEQ_NUM | FLAG_POSS_DUP) == 0
                 or self.gone(c))
+
+    cdef bint is_asked_for(self, Connection* c, const MessageHead* message) noexcept:
+        """Whether it is a copy that a ResendRequest asks for, which each number is once."""
+        if not message.flags & FLAG_POSS_DUP:
+            c.highest = max(c.highest, message.msg_seq_num)
+            return False
+        if c.asked == 0 or not c.asked <= message.msg_seq_num <= c.highest:
+            return False
+        c.asked = message.msg_seq_num + 1
+        return True
 
     cdef bint floods(self, Connection* c) noexcept:
         if c.second != self.now_ns // SECOND:

@@ -162,9 +162,12 @@ cdef class Delivery(Table):
             c.gap_begin = 0
             c.live_next = head.msg_seq_num
             c.leaving = False
+            c.highest = c.asked = 0
         if c.leaving:           # nothing follows a Logout but what is asked for: the next connection asks for it
             return 0
         c.leaving = head.msg_type == MSG_LOGOUT
+        if head.msg_type == MSG_RESEND_REQUEST:
+            c.asked = (<SessionFields*>(head + 1)).begin_seq_no
         c.live_last = head.msg_seq_num
         if c.behind:
             return 0

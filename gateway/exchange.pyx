@@ -36,7 +36,7 @@ from gateway.records cimport (
     MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
-from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence
+from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
 from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
@@ -441,13 +441,14 @@ cdef class Exchange:
 
     cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message
+        cdef bint counts = self.state.settings.messages_per_second != 0 and not is_asked_for(s, m)
         if self.state.receive(s, m) != ACT:
             return 0
         if self.state.settings.application == APPLICATION_ECHO:
             return self.echo.act(s, m)
         if m.fields.more & (ROUTED_FROM | ROUTED_TO):
             return self.orders.refuse_routed(s, m)
-        if self.state.settings.messages_per_second and self.state.exceeds_rate(s, m.fields.msg_type):
+        if counts and self.state.exceeds_rate(s, m.fields.msg_type):
             return self.orders.refuse_rate(s, coming)
         if m.order == NULL and self.state.rules >= 2:
             return self._other(s, coming)

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gateway.early cimport Early
 from gateway.names cimport NameIndex
 from gateway.outbox cimport Outbox
-from gateway.records cimport EgressHead, InputHead, MessageHead, OrderBody, SessionBody
+from gateway.records cimport EgressHead, FLAG_POSS_DUP, InputHead, MessageHead, OrderBody, SessionBody
 from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, TimerHeap
 
@@ -100,6 +100,10 @@ cdef struct Settings:
 cdef inline bint in_sequence(Session* s, const MessageHead* fields) noexcept nogil:
     # The common case: the next number, nothing else to judge. Without `verdict`, which is in the input's head.
     return fields.msg_seq_num == s.inbound and fields.flags == 0 and s.gap_end == 0
+
+cdef inline bint is_asked_for(const Session* s, const Message* m) noexcept nogil:
+    # It is acted on together with others because of a gap, however slowly they were sent at first.
+    return m.kept or (m.fields.flags & FLAG_POSS_DUP and m.fields.msg_seq_num <= s.gap_end)
 
 cdef inline void number_message(Session* s, int64_t now_ns) noexcept nogil:
     s.outbound += 1

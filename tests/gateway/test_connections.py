@@ -12,7 +12,7 @@ EGRESS = struct.Struct("<IBBBBIIQqQQIIQ")
 SESSION = struct.Struct("<QQQIHBBHBBB11x")
 MESSAGE, RESEND, CLOSE, OPEN, REFUSE = 1, 2, 3, 4, 5
 INPUT_MESSAGE, INPUT_DISCONNECT = 3, 4
-LOGON, HEARTBEAT, REJECT, LOGOUT = ord("A"), ord("0"), ord("3"), ord("5")
+LOGON, HEARTBEAT, RESEND_REQUEST, REJECT, LOGOUT = b"A0235"
 SECOND = 1_000_000_000
 T0 = 1_767_225_600 * SECOND
 RESET = 8
@@ -758,6 +758,25 @@ def test_who_sends_far_more_than_he_may_is_cut_off(gateway: Gateway) -> None:
     gateway.connections.received(number, heartbeat(8) + heartbeat(9))
     assert transport.ended
     assert len(gateway.inputs()) == 4  # the end of it is the last
+
+
+def test_copies_that_were_asked_for_are_not_counted_and_once_each(gateway: Gateway) -> None:
+    number, transport = gateway.logged_on()
+    gateway.connections.most_messages = 3
+
+    def copies(first: int, last: int) -> None:
+        data = (fix("0", n, "43=Y", "122=20260101-00:00:00") for n in range(first, last + 1))
+        gateway.connections.received(number, b"".join(data))
+
+    gateway.connections.received(number, heartbeat(12))
+    gateway.dispatch(egress(MESSAGE, RESEND_REQUEST, 2, epoch=5, begin=2))
+    copies(2, 12)
+    gateway.connections.received(number, heartbeat(13))
+    assert len(gateway.inputs()) == 13
+    copies(12, 12)
+    assert transport.ended == ""
+    copies(14, 14)
+    assert transport.ended
 
 
 def test_a_stranger_who_does_not_begin_with_fix_is_let_go(gateway: Gateway) -> None:

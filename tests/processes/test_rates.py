@@ -44,6 +44,25 @@ def test_who_sends_too_much_is_told_and_who_floods_is_cut_off(transport: str, tm
             assert bob.receive()[150] == "0"
 
 
+@pytest.mark.parametrize("transport", ["tcp", "zmq"])
+def test_what_was_asked_for_is_not_too_much(transport: str, tmp_path: Path) -> None:
+    """A client that was away has more to send again than anybody may send in a second."""
+    with (
+        ExchangeProcess(tmp_path, config=CONFIG + RATE) as exchange,
+        FixClient(transport, exchange.port(f"fix_{transport}"), "ALICE") as alice,
+    ):
+        alice.logon()
+        for number in range(300):  # which the exchange does not get
+            alice.next("D", (11, f"a{number}"), *ORDER)
+        alice.send("D", (11, "last"), *ORDER)
+        assert alice.receive()[35] == "2"
+        reports = [alice.receive() for _ in range(301)]
+        assert [one[11] for one in reports] == [*(f"a{number}" for number in range(300)), "last"]
+        assert {one[150] for one in reports} == {"0"}
+        alice.send_bytes(b"".join(alice.next("D", (11, f"b{number}"), *ORDER) for number in range(60)))
+        assert [alice.receive().get(20002) for _ in range(60)].count(TOO_MANY) > 0
+
+
 def test_a_cluster_waits_for_the_rules_that_its_settings_need(tmp_path: Path) -> None:
     """The first leader may not know yet what the third member can run."""
     with ClusterProcesses(tmp_path) as cluster:
