@@ -40,7 +40,7 @@ cdef struct Buffer:         # malloc'ed; grows to what is needed, freed when the
 cdef struct Range:          # message sequence numbers to send again, next .. last
     uint64_t next
     uint64_t last
-    int64_t time_ns         # SendingTime of the copies
+    int64_t time_ns         # SendingTime of the copies: of the request, or later, of the chunk
     uint64_t from_input     # `next` is not known yet: the first message from this input number on; 0 = it is
 
 cdef struct Peer:           # the other end of a TCP connection; with ZeroMQ, of the one underneath

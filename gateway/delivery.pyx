@@ -295,8 +295,10 @@ cdef class Delivery(Table):
         cdef size_t at
         cdef EgressHead* head
         cdef bint found = False
-        if again != NULL and again.from_input:
-            self.find_begin(c, again)
+        if again != NULL:
+            again.time_ns = max(again.time_ns, self.now_ns)     # a slow reader gets it long after it asked
+            if again.from_input:
+                self.find_begin(c, again)
         next_number = again.next if again != NULL else c.live_next
         last = again.last if again != NULL else c.live_last
         if next_number <= last:

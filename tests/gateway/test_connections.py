@@ -405,6 +405,26 @@ def test_resends_may_overlap_and_wait(gateway: Gateway) -> None:
     assert [int(m[34]) for m in transport.take()] == [n + i for n in range(2, 42) for i in range(3)]
 
 
+def test_copies_bear_the_time_when_they_leave_but_never_one_before_the_request(gateway: Gateway) -> None:
+    _, transport = gateway.logged_on()
+    for number in range(2, 2_002):
+        gateway.send(number, REJECT if number < 2_001 else HEARTBEAT)
+    transport.take()
+    gateway.connections.now_ns = T0 - 10 * SECOND  # the log's clock is another machine's
+    gateway.dispatch(egress(RESEND, begin=2, end=2_001, epoch=5))
+    times = []
+    while gateway.connections.behind:
+        gateway.connections.pump()
+        times.append([m[52] for m in transport.take()])
+        gateway.connections.now_ns += 60 * SECOND
+    assert [{time[9:17] for time in chunk} for chunk in times[:3]] == [
+        {"00:00:00"},
+        {"00:00:50"},
+        {"00:01:50"},
+    ]
+    assert sum(map(len, times)) == 2_000
+
+
 def test_who_asks_again_and_again_is_answered_and_not_cut_off(gateway: Gateway) -> None:
     """What waits already is waited for; beyond 64 the last one is made to ask for what the rest want."""
     _, transport = gateway.logged_on()
