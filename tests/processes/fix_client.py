@@ -94,7 +94,7 @@ class FixClient(FixLink):
             return  # catch_up() asks for it
         self.next_in = int(message[36]) if kind == "4" else number + 1
         self.gap = False
-        if kind in "89rj3":
+        if kind not in {"0", "1", "2", "4", "5", "A"}:
             self.received.append(message)
 
     def expect(self, kind: str, seconds: float = PATIENCE_SECONDS) -> Message:
