@@ -69,6 +69,7 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
             number(text, s.leaves_ns)
             number(text, s.due_ns[0])
             number(text, s.due_ns[1])
+            number(text, s.reset_ns)
             number(text, s.early.count)
             string(text, s.early.records, s.early.size)
             string(text, s.trade_request, s.trade_request_length)

@@ -41,7 +41,7 @@ cdef struct Range:          # message sequence numbers to send again, next .. la
     uint64_t next
     uint64_t last
     int64_t time_ns         # SendingTime of the copies: of the request, or later, of the chunk
-    uint64_t from_input     # `next` is not known yet: the first message from this input number on; 0 = it is
+    uint64_t from_input     # what is sent begins with the first message from this input number on; 0 = with `next`
 
 cdef struct Peer:           # the other end of a TCP connection; with ZeroMQ, of the one underneath
     int descriptor          # ours; -1: not known. libzmq closes its own: it may be another's by now

@@ -155,11 +155,17 @@ cdef class Delivery(Table):
     cdef int send_message(self, EgressHead* head) except -1:
         """Encoded at once on a connection that keeps up; one that is behind gets it from the store."""
         cdef Connection* c = self.carrier(head)
+        cdef uint64_t behind
         if c == NULL:
             return 0
         if head.flags & FLAG_RESET_SEQ_NUM and head.msg_type == MSG_LOGON:
             c.range_count = 0   # the numbers start again: nothing older is owed
             c.gap_begin = 0
+            behind = (<SessionFields*>(<uint8_t*>head + sizeof(EgressHead))).ref_seq_num
+            if behind:
+                c.live_last = behind
+                c.live_next = behind + 1
+                return self.encode_one(c, head, FIRST_TIME)     # the store has another one of its number
             c.live_next = head.msg_seq_num
             c.leaving = False
             c.highest = c.asked = 0
@@ -216,7 +222,7 @@ cdef class Delivery(Table):
             return 0
         self.fall_behind(c)
         wanted.next = fields.begin_seq_no
-        wanted.from_input = 0 if fields.begin_seq_no else fields.ref_seq_num
+        wanted.from_input = fields.ref_seq_num
         # What waits was never sent, and follows once, as it is.
         wanted.last = min(fields.end_seq_no if fields.end_seq_no else c.live_last, c.live_next - 1)
         wanted.time_ns = head.sending_time_ns
@@ -331,7 +337,11 @@ cdef class Delivery(Table):
     cdef int find_begin(self, Connection* c, Range* again) except -1:
         """By its input number: only now the store has what came in the same turn."""
         cdef uint64_t begin = self.store.first_from(c.session, again.from_input)
-        again.next = begin if begin else again.last + 1
+        if begin == 0 or begin > again.last:
+            begin = again.last + 1
+        if 0 < again.next < begin:
+            c.gap_begin = again.next
+        again.next = begin
         again.from_input = 0
         return 0
 

@@ -101,10 +101,12 @@ cdef class DropCopies:
         # The outbox may move while it grows.
         cdef const EgressHead* head = <const EgressHead*> (self.sessions.outbox.data + at)
         cdef const Session* whose = self.sessions.by_id(head.session)
+        cdef Session* s = self.sessions.by_id(session)
         cdef size_t size = body_size(<const ExecutionFields*> (head + 1))
-        cdef uint8_t* body = self.sessions.message(
-            self.sessions.by_id(session), head.msg_type, size + whose.comp_id_length
-        )
+        cdef uint8_t* body
+        if s.outbound == 1:     # which is a Logon's whenever the session's numbers begin anew
+            s.outbound = 2
+        body = self.sessions.message(s, head.msg_type, size + whose.comp_id_length)
         head = <const EgressHead*> (self.sessions.outbox.data + at)
         memcpy(body, head + 1, size)
         (<ExecutionFields*> body).on_behalf_length = whose.comp_id_length

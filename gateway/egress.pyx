@@ -21,9 +21,18 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ
 
-from gateway.records cimport EGRESS_MESSAGE, EgressHead
+from gateway.records cimport EGRESS_MESSAGE, EgressHead, MSG_LOGON, SessionFields
 
 WINDOW_BYTES = 64 << 20
+
+
+cdef bint goes_on(const EgressHead* head, const uint8_t* record) noexcept:
+    """Whether it is the answer to a Logon behind which the session's numbers go on."""
+    cdef SessionFields fields
+    if head.msg_type != MSG_LOGON or head.size < sizeof(EgressHead) + sizeof(SessionFields):
+        return False
+    memcpy(&fields, record + sizeof(EgressHead), sizeof(SessionFields))
+    return fields.ref_seq_num != 0
 
 
 cdef class EgressStore:
@@ -67,8 +76,8 @@ cdef class EgressStore:
     def append(self, const uint8_t[::1] records not None):
         """Keep the EGRESS_MESSAGE records of Egress bytes; other kinds are passed over. O(1) a record.
 
-        A message numbered 1 starts its session's numbers again. Raises ValueError when the bytes are not
-        whole records, or a number is not the session's next.
+        A message numbered 1 starts its session's numbers again, unless it says that they go on behind it. Raises
+        ValueError when the bytes are not whole records, or a number is not the session's next.
         """
         cdef Py_ssize_t offset = 0
         cdef Py_ssize_t length = records.shape[0]
@@ -91,6 +100,8 @@ cdef class EgressStore:
         if head.session >= self.session_room:
             self._grow_sessions(head.session)
         session = &self.sessions[head.session]
+        if head.msg_seq_num == 1 and session.last and goes_on(head, record):
+            return 0
         if session.last == 0 or head.msg_seq_num == 1:
             self._reset(session, head.msg_seq_num)
         elif head.msg_seq_num != session.last + 1:

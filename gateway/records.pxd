@@ -186,8 +186,8 @@ cdef struct ActivateBody:       # 8 bytes, INPUT_ACTIVATE
 
 cdef enum EgressKind:
     EGRESS_MESSAGE = 1      # one numbered FIX message
-    EGRESS_RESEND = 2       # send again begin_seq_no .. end_seq_no (SessionFields) on this connection; begin_seq_no 0:
-                            # from the first message on whose input number is ref_seq_num or more
+    EGRESS_RESEND = 2       # send again begin_seq_no .. end_seq_no (SessionFields) on this connection; what lies before
+                            # the input ref_seq_num as a gap fill, or without begin_seq_no not at all
     EGRESS_CLOSE = 3        # close the connection, after what was sent before
     EGRESS_OPEN = 4         # a Logon was accepted: `connection` now carries `session` at `epoch`; precedes its answer
     EGRESS_REFUSE = 5       # a Logon was refused: close `connection`, nothing numbered is sent (text says why)
@@ -211,7 +211,7 @@ cdef struct EgressHead:  # 64 bytes
 cdef struct SessionFields:  # 48 bytes: body of admin messages, RESEND, REJECT, BUSINESS_REJECT, CLOSE, REFUSE
     uint64_t begin_seq_no   # 7; NewSeqNo (36) in a SequenceReset
     uint64_t end_seq_no     # 16; MaxMessageSize (383) in a Logon, 0 = none
-    uint64_t ref_seq_num    # 45
+    uint64_t ref_seq_num    # 45; of a Logon numbered 1: the number behind which the session's go on, 0 = its own
     uint32_t heartbeat_seconds  # 108
     uint16_t ref_tag        # 371; 0 = none
     uint8_t reject_reason   # 373 or 380; NOT_REJECTED = none

@@ -61,6 +61,7 @@ cdef struct Session:
     int64_t grace_ns
     int64_t grace_deadline_ns   # EMPTY_TIME = none
     int64_t leaves_ns           # while it leaves: when it is waited for no longer
+    int64_t reset_ns            # when a reset of all sessions last began its numbers anew; 0 = never
     int64_t due_ns[2]           # of orders and of cancels: when the next one is due, were they sent evenly
     int64_t armed_ns[4]         # TimerKind -> the deadline of its live node in the heap; EMPTY_TIME = none
     uint8_t connected
@@ -172,14 +173,16 @@ cdef class Sessions:
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil
     cdef int _answer_logon(self, Session* s, bint reset, bint with_size) except -1 nogil
     cdef int _reset(self, Session* s) except -1 nogil
+    cdef bint _number_fault(self, const Session* s, const Message* m, char* text, size_t room) noexcept nogil
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil
     cdef int _below(self, Session* s, const Message* m) except -1 nogil
     cdef int _above(self, Session* s, const Message* m) except -1 nogil
     cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil
-    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t last) except -1 nogil
+    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t first, uint64_t last) except -1 nogil
     cdef int _resend(self, Session* s, const Message* m) except -1 nogil
     cdef int _is_off(self, Session* s, const Message* m) except -1 nogil
     cdef int _dup_fault(self, Session* s, const Message* m) except -1 nogil
+    cdef int _is_of_before(self, Session* s, const Message* m) except -1 nogil
     cdef int _reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag, const uint8_t* text,
                      size_t text_length) except -1 nogil
     cdef int _admin(self, Session* s, uint8_t msg_type, const uint8_t* text, size_t text_length) except -1 nogil

@@ -38,6 +38,9 @@ cdef enum:
     SENDING_TIME_ACCURACY = 10
     OTHER_REASON = 99
 
+cdef uint64_t NO_INPUT = <uint64_t> -1      # later than every one
+cdef const char* BEGIN_ANEW = b"the sequence numbers begin anew: log on with MsgSeqNum (34) 1"
+
 cdef int64_t EMPTY_TIME = INT64_MIN
 cdef int64_t MINUTE = 60 * <int64_t> SECOND
 cdef int64_t DAY = 24 * 60 * MINUTE
@@ -412,10 +415,8 @@ cdef class Sessions:
         self._effect(s, EGRESS_OPEN, s.incarnation, s.connection, s.comp_id, s.comp_id_length)
         if self.settings.reset_on_logon:
             self._reset(s)
-        if m.fields.msg_seq_num < s.inbound and not m.fields.flags & FLAG_RESET_SEQ_NUM:
+        if self._number_fault(s, m, text, sizeof(text)):
             # A grace that runs goes on: nobody logged on.
-            snprintf(text, sizeof(text), b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound,
-                     m.fields.msg_seq_num)
             self._admin(s, MSG_LOGOUT, <const uint8_t*> text, strlen(text))
             self._effect(s, EGRESS_CLOSE, s.incarnation, s.connection, <const uint8_t*> text, strlen(text))
             assert names_remove(&self.by_connection, pair_hash(s.incarnation, s.connection), s.id)
@@ -423,10 +424,24 @@ cdef class Sessions:
             return 0
         return self._accept(s, m)
 
+    cdef bint _number_fault(self, const Session* s, const Message* m, char* text, size_t room) noexcept nogil:
+        # A Logon that does not go on where the session is: True, and why. After a reset of all sessions a number above
+        # 1 goes on with the day before: what would be asked for is that day's, and what it expects of us, too.
+        cdef uint64_t number = m.fields.msg_seq_num
+        if m.fields.flags & FLAG_RESET_SEQ_NUM:
+            return False
+        if number < s.inbound:
+            snprintf(text, room, b"MsgSeqNum too low, expecting %llu but received %llu", s.inbound, number)
+        elif s.reset_ns and s.inbound == 1 and number > 1:
+            snprintf(text, room, b"%s", BEGIN_ANEW)
+        else:
+            return False
+        return True
+
     cdef int _accept(self, Session* s, const Message* m) except -1 nogil:
         # What the Logon asks for, from here on. Its number is not too low.
         cdef bint reset = m.fields.flags & FLAG_RESET_SEQ_NUM != 0
-        cdef uint64_t before
+        cdef uint64_t before, from_input
         cdef const SessionBody* body = m.session
         s.heartbeat_ns = <int64_t> body.heartbeat_seconds * SECOND
         s.cancel_on_disconnect = self.settings.cancel_on_disconnect
@@ -446,8 +461,12 @@ cdef class Sessions:
         self._answer_logon(s, reset, body.end_seq_no != 0)
         if m.fields.msg_seq_num > s.inbound:
             self._gap(s, m.fields.msg_seq_num)
-        if body.begin_seq_no:
-            self._resend_from(s, body.begin_seq_no, before - 1)
+        from_input = body.begin_seq_no
+        if reset:
+            if before > 2:              # what it sees has numbers that go on behind the answer
+                self._resend_from(s, from_input if from_input else NO_INPUT, 2, before - 1)
+        elif from_input:
+            self._resend_from(s, from_input, 0, before - 1)
         self._arm(s, TIMER_HEARTBEAT)
         return self._arm(s, TIMER_SILENCE)
 
@@ -459,13 +478,19 @@ cdef class Sessions:
         fields.reject_reason = NOT_REJECTED
         if reset:
             head.flags = FLAG_RESET_SEQ_NUM
+            head.msg_seq_num = 1
+            if s.outbound > 2:  # a drop copy session's, which does not go back
+                s.outbound -= 1
+                fields.ref_seq_num = s.outbound - 1
         if with_size:           # who states its own bound is told ours
             fields.end_seq_no = MAX_MESSAGE
         return 0
 
     cdef int _reset(self, Session* s) except -1 nogil:
+        # What a drop copy session was sent can be asked for for ever, by the numbers that it has.
         s.inbound = 1
-        s.outbound = 1
+        if not s.sees_others:
+            s.outbound = 1
         s.gap_end = 0
         early_forget(&s.early)
         return 0
@@ -526,7 +551,7 @@ cdef class Sessions:
         if flags & FLAG_SENDING_TIME_PROBLEM:
             self.reject(s, m, REQUIRED_TAG_MISSING, 52, b"SendingTime (52) is missing or not a time")
             return DONE
-        if flags & FLAG_POSS_DUP and self._dup_fault(s, m):
+        if flags & FLAG_POSS_DUP and (self._dup_fault(s, m) or self._is_of_before(s, m)):
             return DONE
         if not m.kept and self._is_off(s, m):
             return DONE
@@ -578,6 +603,15 @@ cdef class Sessions:
                 self._leave(s, b"OrigSendingTime (122) is after SendingTime (52)")
             return 1
         return 0
+
+    cdef int _is_of_before(self, Session* s, const Message* m) except -1 nogil:
+        # A copy of what was sent before the numbers began anew, and may have been acted on then: 1, it was rejected.
+        if (m.fields.msg_type == MSG_SEQUENCE_RESET or m.fields.orig_sending_time_ns >= s.reset_ns
+                or s.leaving == BEGINS_ANEW):       # it still has the numbers of before
+            return 0
+        self.reject(s, m, SENDING_TIME_ACCURACY, 0,
+                    b"OrigSendingTime (122) is before the sequence numbers began anew: not acted on")
+        return 1
 
     cdef int _below(self, Session* s, const Message* m) except -1 nogil:
         cdef char text[160]
@@ -650,12 +684,14 @@ cdef class Sessions:
             s.gap_end = 0
         return 0
 
-    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t last) except -1 nogil:
-        # Up to the last message before the Logon's answer. Which one is the first, the egress store knows.
+    cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t first, uint64_t last) except -1 nogil:
+        # Up to the last message before the Logon's answer. Which one is the first, the egress store knows; from `first`
+        # on, unless it is 0, a gap fill goes before it.
         cdef SessionFields* fields
         if last:
             fields = <SessionFields*> (<uint8_t*> self._record(s, EGRESS_RESEND, sizeof(SessionFields))
                                        + sizeof(EgressHead))
+            fields.begin_seq_no = first
             fields.ref_seq_num = input_number
             fields.end_seq_no = last
             fields.reject_reason = NOT_REJECTED
@@ -710,13 +746,16 @@ cdef class Sessions:
         cdef Session* s
         for i in range(self.count):
             s = self.table[i]
+            if s.sees_others:
+                continue        # its messages are those of all days
             if s.connected:
                 if not s.leaving:
-                    self._leave(s, b"the sequence numbers begin anew: log on with MsgSeqNum (34) 1")
+                    self._leave(s, BEGIN_ANEW)
                 s.leaving = BEGINS_ANEW
                 s.outbound = 1
             else:
                 self._reset(s)
+            s.reset_ns = self.now_ns
         self.set_next_reset()
         return 0
 

@@ -97,9 +97,10 @@ cdef struct SessionImage:       # 168 bytes
     int64_t grace_deadline_ns
     uint8_t comp_id[64]
 
-cdef struct SessionMore:        # 32 bytes, behind it from rules 2 on; then the TradeRequestID, padded, early messages
+cdef struct SessionMore:        # 40 bytes, behind it from rules 2 on; then the TradeRequestID, padded, early messages
     int64_t due_ns[2]
     int64_t leaves_ns
+    int64_t reset_ns
     uint8_t trade_request_length
     uint8_t leaving             # Leaving
     uint8_t reserved[2]

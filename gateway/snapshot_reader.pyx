@@ -295,6 +295,7 @@ cdef class SnapshotReader:
         if not is_zero(request + more.trade_request_length, (8 - more.trade_request_length % 8) % 8):
             self.wrong(b"bytes after a string that are not zero")
         memcpy(s.due_ns, more.due_ns, sizeof(s.due_ns))
+        s.reset_ns = more.reset_ns
         self._read_early(s, more.early_size)
         s.leaving = more.leaving
         s.leaves_ns = more.leaves_ns

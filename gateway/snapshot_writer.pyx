@@ -245,6 +245,7 @@ cdef class SnapshotWriter:
             memcpy(more.due_ns, s.due_ns, sizeof(s.due_ns))
             more.leaving = s.leaving
             more.leaves_ns = s.leaves_ns
+            more.reset_ns = s.reset_ns
             more.trade_request_length = s.trade_request_length
             memcpy(more + 1, s.trade_request, s.trade_request_length)
             more.early_size = s.early.size

@@ -12,6 +12,7 @@ from replication.messages import Entry
 OWN = "QUORUMBOOK"
 MESSAGE, RESEND, CLOSE, OPEN, REFUSE = range(1, 6)
 ADMIN = b"012345A"
+LOGON = ord("A")
 GAP_FILL = 4
 START_NS = 1_767_607_200_000_000_000
 """2026-01-05 10:00:00 UTC"""
@@ -147,8 +148,12 @@ class MemoryEdge:
         fields, at = read(SESSION_FIELDS, record, at)
         text = record[at : at + fields["text_length"]]
         if head["kind"] == RESEND:
-            begin = fields["begin_seq_no"] or self.first_from(head["session"], fields["ref_seq_num"])
-            self.resend(head, begin, fields["end_seq_no"])
+            begin, end = fields["begin_seq_no"], fields["end_seq_no"]
+            if fields["ref_seq_num"]:
+                found = min(self.first_from(head["session"], fields["ref_seq_num"]), end + 1)
+                self.resend(head, found, end, begin or found)
+            else:
+                self.resend(head, begin, end, begin)
             return
         name = self.names[head["incarnation"], head["connection"]]
         if head["kind"] == OPEN:
@@ -167,11 +172,10 @@ class MemoryEdge:
     def message(self, head: dict[str, int], record: bytes) -> None:
         """A numbered message: kept for resending, sent when its session's connection is open."""
         session, number = head["session"], head["msg_seq_num"]
-        if number == 1:
-            self.sent[session] = {}
-        kept = self.sent[session]
-        assert number == len(kept) + 1, f"session {session}: number {number} follows {len(kept)}"
-        kept[number] = record
+        if not (
+            number == 1 and head["msg_type"] == LOGON and read(SESSION_FIELDS, record, 64)[0]["ref_seq_num"]
+        ):
+            self.keep(session, number, record)
         comp_id = self.comp_id_of(session)
         text = fix.encode_record(record, OWN, comp_id)
         for name, connection in self.connections.items():
@@ -184,13 +188,21 @@ class MemoryEdge:
                 return
         self.out.append((comp_id, "kept", text))
 
+    def keep(self, session: int, number: int, record: bytes) -> None:
+        """To be sent again."""
+        if number == 1:
+            self.sent[session] = {}
+        kept = self.sent.setdefault(session, {})
+        assert not kept or number == max(kept) + 1, f"session {session}: number {number} follows {max(kept)}"
+        kept[number] = record
+
     def first_from(self, session: int, input_number: int) -> int:
         """The number of the first message of this input or a later one."""
         kept = self.sent[session]
         late = (
             n for n, record in kept.items() if read(EGRESS_HEAD, record, 0)[0]["input_number"] >= input_number
         )
-        return next(late, len(kept) + 1)
+        return next(late, max(kept, default=0) + 1)
 
     def comp_id_of(self, session: int) -> str:
         """Of one that may never have logged on."""
@@ -198,14 +210,18 @@ class MemoryEdge:
             self.comp_ids[session] = self.exchange.sessions()[session - 1]["comp_id"]
         return self.comp_ids[session]
 
-    def resend(self, head: dict[str, int], begin: int, end: int) -> None:
-        """Messages again, with PossDupFlag; gap fills where there were administrative ones."""
+    def resend(self, head: dict[str, int], begin: int, end: int, gap: int) -> None:
+        """Messages again, with PossDupFlag; gap fills where there were administrative ones, and from `gap` to begin."""
         name = next(name for name, c in self.connections.items() if c.session == head["session"])
         comp_id, kept = self.comp_ids[head["session"]], self.sent[head["session"]]
+        if gap < begin:
+            self.out.append((name, "again", fix.gap_fill(OWN, comp_id, gap, begin, self.now_ns)))
         number = begin
         while number <= end:
             first = number
-            while number <= end and kept[number][5] in ADMIN and kept[number][5] != ord("3"):
+            while number <= end and (
+                number not in kept or (kept[number][5] in ADMIN and kept[number][5] != ord("3"))
+            ):
                 number += 1
             if number > first:
                 self.out.append((name, "again", fix.gap_fill(OWN, comp_id, first, number, self.now_ns)))

@@ -8,7 +8,7 @@ from gateway.exchange import Exchange
 
 HEADER, SECTION = 40, struct.Struct("<IIQ")
 INSTRUMENTS, SESSIONS, ORDERS = 4, 5, 6
-SESSION, MORE = 168, 32
+SESSION, MORE = 168, 40
 TERMS = (slice(12, 20), slice(22, 24), slice(80, 96), slice(104, 168))
 """Of a session: how many orders and ClOrdIDs it has, cancel-on-disconnect, HeartBtInt, grace, CompID."""
 

@@ -31,10 +31,10 @@ class MemoryFile:
         return bytes(self.data[offset : offset + size])
 
 
-def record(session: int, number: int, body: bytes = b"", kind: int = MESSAGE) -> bytes:
+def record(session: int, number: int, body: bytes = b"", kind: int = MESSAGE, msg_type: int = 56) -> bytes:
     body += bytes(-len(body) % 8)
     size = HEAD.size + len(body)
-    return HEAD.pack(size, kind, 56, 0, 0, session, 1, number, 10**18, number * 7, 0, 0, 0, 0) + body
+    return HEAD.pack(size, kind, msg_type, 0, 0, session, 1, number, 10**18, number * 7, 0, 0, 0, 0) + body
 
 
 def without_link(data: bytes) -> bytes:
@@ -89,6 +89,13 @@ class StoreAgainstDict(RuleBasedStateMachine):
         self.store.append(made)
         self.model[session] = {1: made}
         self.next[session] = 2
+
+    @rule(session=st.integers(0, 5))
+    def go_on_behind_a_first_number(self, session: int) -> None:
+        """The answer to a Logon that begins nothing anew (SessionFields.ref_seq_num)."""
+        if session in self.next:
+            goes_on = bytes(16) + (self.next[session] - 1).to_bytes(8, "little") + bytes(24)
+            self.store.append(record(session, 1, goes_on, msg_type=ord("A")))
 
     @rule(
         session=st.integers(0, 7),
