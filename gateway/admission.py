@@ -11,10 +11,18 @@ from typing import NamedTuple, Protocol
 
 from gateway.attempts import Attempts
 from gateway.clients import Clients, credentials, user_of
+from gateway.config import Client
 
 AT_ONCE = 2  # passwords compared at a time
 WAITING = 4_096  # attempts; beyond it none is kept of a connection that has left
-REFUSED = "no client of the configuration has this CompID and shows what it has to"
+OFTEN = "too many refused Logons from its address within a minute"
+UNKNOWN = "no client of the configuration has this CompID"
+NO_PASSWORD = "no Password (554) is in it"
+ONLY_BY_KEY = "its client has a CURVE key instead of a password: by ZeroMQ, with that key"
+OTHER_USER = "its Username (553) is not its client's"
+OTHER_PASSWORD = "its Password (554) is not its client's"
+OTHER_KEY = "its CURVE key is not its client's"
+MALFORMED = "a field of it is wrong or missing"
 
 
 class Doors(Protocol):
@@ -32,7 +40,7 @@ class Attempt(NamedTuple):
     number: int  # of the connection
     comp_id: bytes
     address: str
-    known: bool  # it names a client, as that calls itself; else only time is spent
+    nobody: str  # why it is refused whatever its password, so that only time is spent; or empty
     password_hash: str
     password: bytes
 
@@ -71,26 +79,40 @@ class Admission:
         if not self._clients:
             return ""
         if self._attempts.blocked(address, self._now()):
-            return "too many refused Logons from its address within a minute"
+            return OFTEN
         if not sound:
-            return self._refused(address)
+            return self._refused(address, MALFORMED)
         client = self._clients.get(comp_id)
         if key:
-            return "" if client is not None and client.curve_public_key == key else self._refused(address)
+            if client is not None and client.curve_public_key == key:
+                return ""
+            return self._refused(address, OTHER_KEY if client is not None else UNKNOWN)
         if client is not None and not client.password_hash and not client.curve_public_key:
             return ""
         username, password = credentials(logon)
+        nobody = self._not_by_password(client, comp_id, username)
         if not password or not self._clients.stand_in:
-            return self._refused(address)
-        known = (
-            client is not None and client.password_hash and (username or comp_id) == user_of(client, comp_id)
-        )
-        expected = client.password_hash if known and client is not None else self._clients.stand_in
+            return self._refused(address, nobody or NO_PASSWORD)
+        expected = self._clients.stand_in if nobody or client is None else client.password_hash
         if len(self._waiting) >= WAITING:
             self._waiting = deque(one for one in self._waiting if self._doors.is_proving(one.number))
-        self._waiting.append(Attempt(number, comp_id, address, bool(known), expected, password))
+        self._waiting.append(Attempt(number, comp_id, address, nobody, expected, password))
         self._go_on()
         return None
+
+    @staticmethod
+    def _not_by_password(client: Client | None, comp_id: bytes, username: bytes) -> str:
+        """Why no password would do; empty: its client's would."""
+        if client is None:
+            return UNKNOWN
+        if not client.password_hash:
+            return ONLY_BY_KEY
+        return "" if (username or comp_id) == user_of(client, comp_id) else OTHER_USER
+
+    def failed(self, address: str) -> None:
+        """A Logon from there was let in here, and refused behind that."""
+        if self._clients:
+            self._attempts.failed(address, self._now())
 
     def _go_on(self) -> None:
         """The next comparisons. Who has left, or whose address has failed too often meanwhile, needs none."""
@@ -99,18 +121,18 @@ class Admission:
             if not self._doors.is_proving(attempt.number):
                 continue
             if self._attempts.blocked(attempt.address, self._now()):
-                why = "too many refused Logons from its address within a minute"
-                self._doors.proved(attempt.number, attempt.comp_id, why)
+                self._doors.proved(attempt.number, attempt.comp_id, OFTEN)
                 continue
             self._checking += 1
             self._check(attempt.password_hash, attempt.password, partial(self._checked, attempt))
 
     def _checked(self, attempt: Attempt, match: bool) -> None:
         self._checking -= 1
-        why = "" if match and attempt.known else self._refused(attempt.address)
+        wrong = attempt.nobody or ("" if match else OTHER_PASSWORD)
+        why = self._refused(attempt.address, wrong) if wrong else ""
         self._doors.proved(attempt.number, attempt.comp_id, why)
         self._go_on()
 
-    def _refused(self, address: str) -> str:
+    def _refused(self, address: str, why: str) -> str:
         self._attempts.failed(address, self._now())
-        return REFUSED
+        return why

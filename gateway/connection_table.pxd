@@ -117,6 +117,7 @@ cdef class Table:
     cdef list transports        # slot -> the TCP transport
     cdef list addresses         # slot -> the address that the gate counts it at; None: there is no gate
     cdef public object gate     # whom to ask what may come in (gateway/admission.py); None: everything may
+    cdef public object judge    # a Logon, as an Input -> why it is wrong in itself, or ""; None: nobody says
     cdef size_t strangers       # connections whose Logon has not gone on
     cdef list lingering         # (ended transport, when): aborted when they cannot flush, or the peer does not end it
     cdef public Outlet outlet
@@ -128,7 +129,7 @@ cdef class Table:
     cdef public uint32_t incarnation
     cdef public bytes comp_id   # the exchange's own, 1 to 64 bytes
     cdef public list events     # (what, details) for the trace; the server empties it
-    cdef dict repeats           # what -> how often again in this second
+    cdef dict repeats           # (what, CompID, why) -> how often again in this second
     cdef int64_t told_second    # of now_ns
     cdef public uint64_t messages_in, messages_out, bytes_in, bytes_out, garbled, cut_off, refused
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Protocol
 
 class Outlet: ...
@@ -13,6 +14,7 @@ class Table:
     incarnation: int
     gateway_number: int
     comp_id: bytes
+    judge: Callable[[bytes], str] | None
     events: list[tuple[str, dict[str, str | int]]]
     messages_in: int
     messages_out: int

@@ -19,6 +19,7 @@ from gateway.records cimport INPUT_DISCONNECT, NOT_REJECTED, InputHead
 
 cdef enum:
     LINGERERS = 1024        # TCP connections whose peers are given time to end them, too
+    KINDS = 16              # of events in a second that are told apart
 
 
 cdef int reserve(Buffer* buffer, size_t more) except -1:
@@ -281,11 +282,15 @@ cdef class Table:
         return self.tell(what, {"comp_id": comp_id, "transport": transport, "why": why})
 
     cpdef int tell(self, str what, dict details) except -1:
-        """For the trace, which may lie on the log's disk: the first of its kind in a second, and how many followed."""
-        if what in self.repeats:
-            self.repeats[what] += 1
+        """For the trace, which may lie on the log's disk: the first of its kind in a second, and how many followed. The
+        same to the same client, for the same reason, is a kind, up to KINDS of them."""
+        cdef tuple kind = (what, details.get("comp_id"), details.get("why"))
+        if kind not in self.repeats and len(self.repeats) >= KINDS:
+            kind = (what, None, None)
+        if kind in self.repeats:
+            self.repeats[kind] += 1
         else:
-            self.repeats[what] = 0
+            self.repeats[kind] = 0
             self.events.append((what, details))
         return 0
 
@@ -294,8 +299,10 @@ cdef class Table:
         if self.now_ns // SECOND == self.told_second:
             return 0
         self.told_second = self.now_ns // SECOND
-        for what, count in self.repeats.items():
+        for (what, comp_id, why), count in self.repeats.items():
             if count:
-                self.events.append((what, {"count": count, "why": "as many more within a second"}))
+                whose = {} if comp_id is None else {"comp_id": comp_id}
+                reason = f"{why}: as many more within a second" if why else "as many more within a second"
+                self.events.append((what, {**whose, "count": count, "why": reason}))
         self.repeats.clear()
         return 0

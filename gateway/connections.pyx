@@ -258,7 +258,8 @@ cdef class Connections(Entrance):
                 return c.state == FREE
             if self.frees(comp_id):
                 return self.message(c, data, length)    # once more, behind the disconnect
-            self.logon(c, head, comp_id)
+            if not self.logon(c, head, comp_id):
+                return True
         elif self.most_messages and not self.is_asked_for(c, message) and self.floods(c):
             self.cut(c, f"sends more than {self.most_messages} messages a second")
             return True
@@ -270,18 +271,29 @@ cdef class Connections(Entrance):
         self.payload.end += size
         return True
 
-    cdef int logon(self, Connection* c, InputHead* head, bytes comp_id) except -1:
-        """The Logon asks for its session at the epoch that this gateway knows."""
+    cdef bint logon(self, Connection* c, InputHead* head, bytes comp_id) except -1:
+        """The Logon asks for its session at the epoch that this gateway knows. False: what needs no session refuses it,
+        or that one is connected here; nothing of it gets into the log."""
+        cdef uint32_t session, epoch, slot
         memcpy(c.identity.peer, <const char*>comp_id, len(comp_id))
         c.identity.peer_length = <uint8_t>len(comp_id)
         c.identity.own_length = <uint8_t>len(self.comp_id)      # ours, whatever the Logon called us
         memcpy(c.identity.own, <const char*>self.comp_id, c.identity.own_length)
         c.identity.standard = not self.own_tags_of.get(comp_id, self.own_tags)
-        head.epoch = self.sessions(comp_id)[1]
+        why = "" if self.judge is None else self.judge((<const char*>head)[:head.size])
+        if why:
+            self.decline(c, why.encode(), True)
+            return False
+        session, epoch = self.sessions(comp_id)
+        slot = self.by_session[session] if session < self.session_room else 0
+        if slot and not self.table[slot - 1].closing and not self.table[slot - 1].leaving:
+            self.decline(c, b"Logon refused: this SenderCompID is already connected", False)
+            return False
+        head.epoch = epoch
         c.highest = (<MessageHead*>(head + 1)).msg_seq_num
         c.state = ASKED
         self.strangers -= 1
-        return 0
+        return True
 
     cdef bint frees(self, bytes comp_id) except -1:
         """A Logon for a session that a dead peer holds: the end of that is an input before the Logon, whose place in

@@ -13,6 +13,7 @@ cdef class Delivery(Table):
     cdef int opened(self, EgressHead* head) except -1
     cdef int fence(self, uint32_t session) except -1
     cdef int refuse(self, EgressHead* head) except -1
+    cdef int decline(self, Connection* c, bytes why, bint counts) except -1
     cdef int close(self, EgressHead* head) except -1
     cdef int send_message(self, EgressHead* head) except -1
     cdef int encode_one(self, Connection* c, EgressHead* head, int64_t resend_ns) except -1

@@ -21,7 +21,8 @@ from gateway.connection_table cimport (
 from gateway.fix cimport MAX_ENCODED, encode, encode_gap_fill
 from gateway.records cimport (
     EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND, FLAG_RESET_SEQ_NUM, MSG_HEARTBEAT,
-    MSG_LOGON, MSG_LOGOUT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, EgressHead, SessionFields,
+    MSG_LOGON, MSG_LOGOUT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED, EgressHead,
+    SessionFields,
 )
 
 cdef enum:
@@ -113,29 +114,37 @@ cdef class Delivery(Table):
     cdef int refuse(self, EgressHead* head) except -1:
         cdef Connection* c
         cdef SessionFields* fields = <SessionFields*>(<uint8_t*>head + sizeof(EgressHead))
-        cdef EgressHead* logout
-        cdef bytes text
-        cdef bytearray copy
         if head.incarnation != self.incarnation:
             return 0
         c = self.find(head.connection)
         if c == NULL or c.state != ASKED:
             return 0
+        return self.decline(c, (<char*>fields + sizeof(SessionFields))[:fields.text_length], True)
+
+    cdef int decline(self, Connection* c, bytes why, bint counts) except -1:
+        """A Logon that was let in is refused: a Logout that says why, which is no message of a session, or nothing but
+        the end. counts: as a failure of its address."""
+        cdef EgressHead* logout
+        cdef SessionFields* fields
+        cdef bytearray record = bytearray(sizeof(EgressHead) + sizeof(SessionFields)) + why + bytes(-len(why) % 8)
+        cdef bint exists = self.sessions((<const char*>c.identity.peer)[:c.identity.peer_length])[0] != 0
         self.refused += 1
-        text = (<char*>fields + sizeof(SessionFields))[:fields.text_length]
-        self.event("refused", c, text.decode("utf-8", "replace"))
-        if not self.explains:
-            return self.end(c, True)
-        if c.transport == TCP and self.sessions((<const char*>c.identity.peer)[:c.identity.peer_length])[0]:
-            # No Logout outside a session that exists: engines that count every Logout (QuickFIX) would never ask for
-            # the session's message that has the next number.
-            return self.end(c, True)
-        copy = bytearray((<char*>head)[:head.size])
-        logout = <EgressHead*><char*>copy
-        logout.kind = EGRESS_MESSAGE    # a Logout that says why
-        logout.msg_type = MSG_LOGOUT
-        logout.msg_seq_num = max(head.msg_seq_num, 1)
-        self.encode_one(c, logout, FIRST_TIME)
+        self.event("refused", c, why.decode("utf-8", "replace"))
+        if counts and self.gate is not None:
+            self.gate.failed(self.addresses[c.number % SLOTS])
+        # No Logout outside a session that exists: engines that count every Logout (QuickFIX) would never ask for the
+        # session's message that has the next number.
+        if self.explains and not exists:
+            logout = <EgressHead*><char*>record
+            fields = <SessionFields*>(<uint8_t*>logout + sizeof(EgressHead))
+            logout.size = <uint32_t>len(record)
+            logout.kind = EGRESS_MESSAGE
+            logout.msg_type = MSG_LOGOUT
+            logout.msg_seq_num = 1
+            logout.sending_time_ns = self.now_ns
+            fields.reject_reason = NOT_REJECTED
+            fields.text_length = <uint8_t>len(why)
+            self.encode_one(c, logout, FIRST_TIME)
         return self.end(c, True)
 
     cdef int close(self, EgressHead* head) except -1:

@@ -114,6 +114,7 @@ class Exchange:
         """The epoch of a session's last connection; 0 for an unknown session."""
     def symbols(self) -> list[str]:
         """The symbols of the instruments, in the order in which they were defined."""
+    def logon_fault(self, logon: bytes) -> str: ...
     def open_orders(self, comp_id: str) -> int:
         """How many a client's session has."""
     def watches(self) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody,
-    MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
+    MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
@@ -749,6 +749,14 @@ cdef class Exchange:
         """The epoch of a session's last connection; 0 for an unknown session."""
         cdef Session* s = self.state.by_id(session_id)
         return 0 if s == NULL else s.epoch
+
+    def logon_fault(self, const uint8_t[::1] logon not None) -> str:
+        """Why a Logon, as an Input, would be refused whatever its session and the time; empty: it would not."""
+        cdef Message m
+        cdef char text[MAX_TEXT + 1]
+        check_payload(0, &logon[0], logon.shape[0], self.newest_rules)
+        split_message(<const InputHead*> &logon[0], &m)
+        return text.decode("utf-8", "replace") if self.state.misstated(&m, text, sizeof(text)) else ""
 
     def open_orders(self, comp_id: str) -> int:
         """How many a client's session has."""

@@ -80,6 +80,7 @@ class Replica:
         self._egress = egress
         self._store = EgressStore(egress)
         self.connections = connections(self._session, self._store)
+        self.connections.judge = self._logon_fault
         self._publish = publish
         self._give_way = give_way
         self._monotonic_ns = monotonic_ns
@@ -103,6 +104,10 @@ class Replica:
         """What this replica knows of a Logon's session."""
         session = self.exchange.session_id(comp_id.decode("ascii", "replace"))
         return session, self.exchange.epoch(session) if session else 0
+
+    def _logon_fault(self, logon: bytes) -> str:
+        """Why a Logon need not get into the log."""
+        return self.exchange.logon_fault(logon)
 
     # ---------------------------------------------------------------- start-up
 

@@ -146,6 +146,8 @@ cdef class Sessions:
 
     cdef int reject(self, Session* s, const Message* m, uint8_t reason, uint16_t ref_tag,
                     const char* text) except -1 nogil
+    # Whether a Logon is wrong in itself, and why. No session has to do with it, nor the time.
+    cdef bint misstated(self, const Message* m, char* text, size_t room) noexcept nogil
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action

@@ -332,7 +332,15 @@ cdef class Sessions:
     # ------------------------------------------------------------ Logon
 
     cdef bint _logon_fault(self, const Message* m, char* text, size_t room) noexcept nogil:
-        # A Logon that is wrong in itself, whatever the session: True, and why.
+        # A Logon that is wrong in itself, or by its time, whatever the session: True, and why.
+        if self.misstated(m, text, room):
+            return True
+        if self._is_off_time(m):
+            snprintf(text, room, b"Logon refused: SendingTime (52) is too far from the exchange's time")
+            return True
+        return False
+
+    cdef bint misstated(self, const Message* m, char* text, size_t room) noexcept nogil:
         cdef const SessionBody* body = m.session
         cdef const Settings* settings = &self.settings
         cdef const uint8_t* target = m.strings + body.sender_length
@@ -354,8 +362,6 @@ cdef class Sessions:
         elif body.end_seq_no and body.end_seq_no < MAX_MESSAGE:
             snprintf(text, room, b"Logon refused: MaxMessageSize (383) must be %d or more: messages of the exchange"
                      b" may be as long", <int> MAX_MESSAGE)
-        elif self._is_off_time(m):
-            snprintf(text, room, b"Logon refused: SendingTime (52) is too far from the exchange's time")
         elif m.fields.msg_seq_num == 0:
             snprintf(text, room, b"Logon refused: MsgSeqNum (34) is missing")
         elif m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
@@ -402,10 +408,13 @@ cdef class Sessions:
     cdef int _open(self, Session* s, const Message* m) except -1 nogil:
         # The connection carries the session from here on; an old one, through another gateway, is fenced.
         cdef char text[160]
+        cdef const char* taken = b"the session was taken over by a Logon through another gateway"
         if s.leaving:
             self._close(s, b"another Logon of the session came")
         elif s.connected:
-            self._close(s, b"the session was taken over by a Logon through another gateway")
+            if self.rules >= 2:     # at the old epoch: who holds it may live, and is to know
+                self._admin(s, MSG_LOGOUT, <const uint8_t*> taken, strlen(taken))
+            self._close(s, taken)
         s.epoch += 1
         s.connected = 1
         s.incarnation = m.head.incarnation

@@ -93,7 +93,7 @@ class Model:
         if session is None:
             session = self.sessions[m["sender"]] = Session(len(self.sessions) + 1, m["sender"])
         if session.place:
-            self.close(session)
+            self.end(session)
         session.epoch += 1
         session.place = place
         self.told.append(("open", *place, session.id))

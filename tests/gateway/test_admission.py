@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.admission import AT_ONCE, REFUSED, WAITING, Admission
+from gateway.admission import (
+    AT_ONCE,
+    MALFORMED,
+    NO_PASSWORD,
+    ONLY_BY_KEY,
+    OTHER_KEY,
+    OTHER_PASSWORD,
+    OTHER_USER,
+    UNKNOWN,
+    WAITING,
+    Admission,
+)
 from gateway.attempts import Attempts
 from gateway.clients import Clients, credentials, masked
 from gateway.config import Client
@@ -14,6 +25,7 @@ CLIENTS = (
     Client(comp_id="ALICE", password_hash=HASH),
     Client(comp_ids=("BOB", "BOB2"), username="bob", password_hash=OTHER),
     Client(comp_id="OPEN"),
+    Client(comp_id="KEY", curve_public_key="k" * 40),
 )
 HERE = "10.0.0.1"
 
@@ -75,25 +87,26 @@ def test_a_password_is_compared_before_a_logon_goes_on(world: World) -> None:
 def test_a_wrong_password_is_refused(world: World) -> None:
     world.judge(1, "ALICE", logon(password="guess"))
     world.verdict(False)
-    assert world.doors.told == [(1, REFUSED)]
+    assert world.doors.told == [(1, OTHER_PASSWORD)]
 
 
 @pytest.mark.parametrize(
-    ("comp_id", "message"),
+    ("comp_id", "message", "why"),
     [
-        ("MALLORY", logon(password="x")),
-        ("MALLORY", logon("ALICE", "x")),
-        ("ALICE", logon("bob", "x")),
-        ("BOB", logon("BOB", "x")),
-        ("BOB", logon(password="x")),
+        ("MALLORY", logon(password="x"), UNKNOWN),
+        ("MALLORY", logon("ALICE", "x"), UNKNOWN),
+        ("ALICE", logon("bob", "x"), OTHER_USER),
+        ("BOB", logon("BOB", "x"), OTHER_USER),
+        ("BOB", logon(password="x"), OTHER_USER),
+        ("KEY", logon(password="x"), ONLY_BY_KEY),
     ],
 )
 def test_who_is_nobody_takes_the_time_of_a_wrong_password_and_is_refused_whatever_matches(
-    world: World, comp_id: str, message: bytes
+    world: World, comp_id: str, message: bytes, why: str
 ) -> None:
     assert world.judge(1, comp_id, message) is None
     world.verdict(True)
-    assert world.doors.told == [(1, REFUSED)]
+    assert world.doors.told == [(1, why)]
 
 
 def test_a_username_goes_with_every_comp_id_of_its_client(world: World) -> None:
@@ -108,14 +121,32 @@ def test_a_username_goes_with_every_comp_id_of_its_client(world: World) -> None:
 
 def test_a_client_without_a_password_needs_none_and_without_one_nobody_else_is_let_in(world: World) -> None:
     assert world.judge(1, "OPEN", logon()) == ""
-    assert world.judge(2, "ALICE", logon()) == REFUSED
-    assert world.judge(3, "MALLORY", logon()) == REFUSED
+    assert world.judge(2, "ALICE", logon()) == NO_PASSWORD
+    assert world.judge(3, "MALLORY", logon()) == UNKNOWN
     assert world.compared == []
-    assert World((Client(comp_id="OPEN"),)).judge(1, "MALLORY", logon(password="x")) == REFUSED
+    assert World((Client(comp_id="OPEN"),)).judge(1, "MALLORY", logon(password="x")) == UNKNOWN
+
+
+def test_a_key_is_for_its_own_client(world: World) -> None:
+    for key, comp_id, why in (
+        ("k", "KEY", ""),
+        ("x", "KEY", OTHER_KEY),
+        ("k", "BOB", OTHER_KEY),
+        ("k", "M", UNKNOWN),
+    ):
+        assert world.admission.judge(1, comp_id.encode(), key * 40, HERE, True, logon()) == why
+
+
+def test_what_is_refused_behind_the_gate_is_a_failure_where_there_are_clients() -> None:
+    for clients, why in ((CLIENTS, "within a minute"), ((), "")):
+        world = World(clients, failures=1)
+        world.admission.failed(HERE)
+        assert why in (world.judge(1, "OPEN", logon()) or "")
+        assert why in world.admission.enters(HERE)
 
 
 def test_a_logon_that_is_wrong_in_itself_never_goes_on(world: World) -> None:
-    assert world.judge(1, "ALICE", logon(password="x"), sound=False) == REFUSED
+    assert world.judge(1, "ALICE", logon(password="x"), sound=False) == MALFORMED
     assert world.compared == []
 
 

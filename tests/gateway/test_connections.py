@@ -285,13 +285,44 @@ def test_a_refused_logon_gets_a_logout_that_says_why(gateway: Gateway) -> None:
     assert transport.ended == "our half"
 
 
-def test_a_refused_logon_of_a_session_that_exists_gets_no_message_over_tcp(gateway: Gateway) -> None:
+def test_a_refused_logon_of_a_session_that_exists_gets_no_message(gateway: Gateway) -> None:
     """It would stand for one of the session's."""
     number, transport = gateway.open()
     gateway.connections.received(number, LOGON_BYTES)
     gateway.dispatch(egress(REFUSE, connection=number, text=b"not now"))
     assert transport.take() == []
     assert transport.ended == "our half"
+
+
+def test_a_logon_that_is_wrong_in_itself_is_refused_before_the_log(gateway: Gateway) -> None:
+    judged: list[bytes] = []
+    gateway.connections.judge = lambda logon: judged.append(logon) or "it is wrong"  # type: ignore[func-returns-value]
+    number, transport = gateway.open()
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", sender="BOB") + heartbeat(2))
+    (logout,) = transport.take()
+    assert (logout[35], logout[34], logout[49], logout[56]) == ("5", "1", "QUORUMBOOK", "BOB")
+    assert (logout[58], transport.ended) == ("it is wrong", "our half")
+    assert not gateway.connections.pending
+    assert b"BOB" in judged[0]
+    assert gateway.connections.counts()["tcp"] == 0
+    gateway.connections.judge = lambda logon: ""
+    number, transport = gateway.open()
+    gateway.connections.received(number, fix("A", 1, "98=0", "108=30", sender="BOB"))
+    assert (len(gateway.inputs()), transport.ended) == (1, "")
+
+
+def test_a_logon_of_a_session_that_is_connected_here_is_refused_before_the_log(gateway: Gateway) -> None:
+    holder, _ = gateway.logged_on()
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    assert (transport.take(), transport.ended) == ([], "our half")
+    assert not gateway.connections.pending
+    assert gateway.connections.events[-1][1]["why"] == "Logon refused: this SenderCompID is already connected"
+    gateway.send(2, LOGOUT)  # it leaves: another one may come
+    number, transport = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.connections.closed(holder)
+    assert [one["kind"] for one in gateway.inputs()] == [INPUT_MESSAGE, INPUT_DISCONNECT]
 
 
 def test_an_answer_bears_the_exchanges_own_name_whatever_the_logon_called_it(gateway: Gateway) -> None:
@@ -652,6 +683,7 @@ class Gate:
         self.asked: list[tuple[int, bytes, bool, bytes]] = []
         self.full = ""
         self.inside = 0
+        self.failures = 0
 
     def enters(self, address: str) -> str:
         self.inside += not self.full
@@ -659,6 +691,9 @@ class Gate:
 
     def leaves(self, address: str) -> None:
         self.inside -= 1
+
+    def failed(self, address: str) -> None:
+        self.failures += 1
 
     def judge(
         self, number: int, comp_id: bytes, key: str, address: str, sound: bool, logon: bytes
@@ -717,6 +752,26 @@ def test_a_verdict_on_who_has_left_changes_nothing(gateway: Gateway, gate: Gate)
     gateway.connections.proved(number, b"ALICE", "")
     assert gateway.inputs() == []
     assert gate.inside == 0
+
+
+def test_what_is_refused_behind_the_gate_counts_there(gateway: Gateway, gate: Gate) -> None:
+    number, _ = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    gateway.dispatch(egress(REFUSE, connection=number, text=b"not now"))
+    assert gate.failures == 1
+    gateway.connections.judge = lambda logon: "it is wrong"
+    number, _ = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    assert gate.failures == 2
+
+
+def test_a_duplicate_does_not(gateway: Gateway, gate: Gate) -> None:
+    """Or a client that comes back before its end was seen would bar its address."""
+    gateway.logged_on()
+    number, _ = gateway.open()
+    gateway.connections.received(number, LOGON_BYTES)
+    assert gateway.connections.events[-1][0] == "refused"
+    assert gate.failures == 0
 
 
 def test_a_wrong_logon_is_called_so(gateway: Gateway, gate: Gate) -> None:

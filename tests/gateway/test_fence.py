@@ -85,6 +85,20 @@ def test_another_gateway_takes_over_and_the_old_connection_is_fenced() -> None:
     assert [kind for kind, *_ in world.send(1, other, connection=3)] == [OPEN, MESSAGE]
 
 
+def test_who_holds_a_session_that_is_taken_over_is_told_in_its_own_epoch() -> None:
+    world = Gateways(2)
+    world.entry(inputs.activate())
+    world.send(1, logon(), epoch=0)
+    out = world.send(2, logon(2), epoch=1)
+    assert [(kind, epoch, via) for kind, epoch, via, _ in out] == [
+        (MESSAGE, 1, 0),
+        (CLOSE, 1, 1),
+        (OPEN, 2, 2),
+        (MESSAGE, 2, 0),
+    ]
+    assert [text for kind, *_, text in out if kind == MESSAGE] == [b"5", b"A"]
+
+
 def test_only_the_next_number_of_a_live_incarnation_is_taken() -> None:
     world = Gateways(1)
     world.send(1, logon())

@@ -153,21 +153,24 @@ def toml(values: dict[str, object]) -> Iterator[str]:
             yield f"{key} = {str(value).lower()}"
 
 
-def as_clients_see_it(answer: str, transport: str) -> list[str]:
+def as_clients_see_it(answer: str, made: set[str]) -> list[str]:
     """What of a `<` line a client sees.
 
     Nothing of a connection's opening, and of what is kept for one that is not there. A refused Logon is a Logout
-    outside the session and the end of the connection; the end only, over TCP, when there is a session, and for
-    whoever does not begin with a Logon.
+    outside the session and the end of the connection; the end only when there is a session, and for whoever does not
+    begin with a Logon. made: those that have had a session.
     """
     _, name, what, *_ = [*answer.split(" ", 3), "", ""]
     text = answer.removeprefix(f"< {name} {what}").strip()
     match what:
-        case "open" | "kept":
+        case "open":
+            made.add(name)
+            return []
+        case "kept":
             return []
         case "close":
             return [f"< {name} close"]
-        case "refuse" if text == "the first message must be a Logon" or (transport == "tcp" and text == HELD):
+        case "refuse" if text in ("the first message must be a Logon", HELD) or name in made:
             return [f"< {name} close"]
         case "refuse":
             return [f"< {name} 35=5|34=1|58={text}", f"< {name} close"]
@@ -177,12 +180,13 @@ def as_clients_see_it(answer: str, transport: str) -> list[str]:
             return [answer]
 
 
-def written(text: str, transport: str) -> list[str]:
+def written(text: str) -> list[str]:
     """A story as its clients should see it."""
+    made: set[str] = set()
     return [
         line
         for step, answers in steps(text)
-        for line in (step, *(seen for answer in answers for seen in as_clients_see_it(answer, transport)))
+        for line in (step, *(seen for answer in answers for seen in as_clients_see_it(answer, made)))
     ]
 
 
@@ -191,9 +195,9 @@ def told(text: str, edge: SocketEdge) -> list[str]:
 
     At the end every client that is still connected logs out: what it hears then and should not have is added.
     """
-    teller, lines = Storyteller(edge), []
+    teller, made, lines = Storyteller(edge), set[str](), []
     for step, answers in steps(text):
-        seen = [one for answer in answers for one in as_clients_see_it(answer, edge.transport)]
+        seen = [one for answer in answers for one in as_clients_see_it(answer, made)]
         edge.awaited = [one.split(" ")[1] for one in seen]
         lines += [step, *teller.tell(step)]
     for name in list(edge.links):

@@ -96,7 +96,8 @@ def test_who_does_not_is_told_nothing_and_leaves_no_trace_in_the_log(
     everything = kept(exchange)
     for word in (PASSWORD, WRONG):
         assert word.encode() not in everything
-    assert "no client of the configuration has this CompID" in (exchange.data / "trace.jsonl").read_text()
+    trace = (exchange.data / "trace.jsonl").read_text()
+    assert "no client of the configuration has this CompID" in trace
 
 
 def test_over_zeromq_a_routing_id_is_no_proof(exchange: ExchangeProcess) -> None:

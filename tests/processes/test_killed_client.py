@@ -73,10 +73,7 @@ def test_a_living_client_keeps_its_session_and_hears_nothing(
         alice.logon()
         for _ in range(3):
             other = FixClient(second, exchange.port(f"fix_{second}"), "ALICE")
-            told = (
-                "" if second == "tcp" else "already connected"
-            )  # by TCP no Logout that QuickFIX would count
-            with other, pytest.raises(Closed, match=told):
+            with other, pytest.raises(Closed, match=r"^$"):  # no Logout, which QuickFIX would count
                 other.logon()
         alice.send_bytes(alice.order("a1", "buy", 1, "10.00"))
         report = alice.receive()

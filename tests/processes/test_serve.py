@@ -97,11 +97,31 @@ def test_what_comes_behind_a_logon_in_the_same_frame_is_taken_after_it(exchange:
 def test_a_second_logon_of_one_comp_id_is_refused_and_harms_nobody(exchange: ExchangeProcess) -> None:
     with client(exchange, "tcp", "ALICE") as first:
         first.logon()
-        for transport, said in (("tcp", "^$"), ("zmq", "already connected")):  # by TCP only the end
-            with client(exchange, transport, "ALICE") as second, pytest.raises(Closed, match=said):
+        before = exchange.ask(command="status")["input_number"]
+        for transport in ("tcp", "zmq"):
+            with client(exchange, transport, "ALICE") as second, pytest.raises(Closed, match=r"^$"):
                 second.logon()
+        assert exchange.ask(command="status")["input_number"] == before
         first.send_bytes(first.order("a1", "buy", 1, "10.00"))
         assert first.expect("8")[150] == "0"
+
+
+def test_a_logon_that_is_wrong_in_itself_is_told_so_and_leaves_no_trace_in_the_log(
+    exchange: ExchangeProcess,
+) -> None:
+    before = exchange.ask(command="status")["input_number"]
+    for transport in ("tcp", "zmq"):
+        for fields, said in (
+            (((98, 1), (108, 30)), "EncryptMethod"),
+            (((98, 0), (108, 86_401)), "HeartBtInt"),
+            (((98, 0), (108, 30), (141, "Y")), "ResetSeqNumFlag"),
+        ):
+            with client(exchange, transport, f"NEW-{transport}") as one:
+                one.next_out = 2
+                one.connect()
+                one.send_bytes(one.next("A", *fields))
+                assert said in one.receive()[58]
+    assert exchange.ask(command="status")["input_number"] == before
 
 
 def test_a_zeromq_client_says_bye_and_its_session_is_free(exchange: ExchangeProcess) -> None:

@@ -67,6 +67,27 @@ def test_a_resend_is_asked_for_again_at_another_replica(cluster: ClusterProcesse
 
 
 @pytest.mark.parametrize("transport", ["tcp", "zmq"])
+def test_who_holds_a_session_hears_that_another_replica_has_it_now(
+    cluster: ClusterProcesses, transport: str
+) -> None:
+    wait_until(lambda: cluster.members[1].ask(command="status")["rules"] >= 2)
+    with FixClient(transport, 0, "TWIN") as first, FixClient(transport, 0, "TWIN") as second:
+        log_on(cluster, first, 1)
+        first.send_bytes(first.order("t1", "buy", 1, "1.00"))
+        first.expect("8")
+        second.next_out, second.next_in = first.next_out, first.next_in
+        second.port = cluster.members[2].port(f"fix_{transport}")
+        second.logon()
+        logout = first.receive()
+        assert (logout[35], logout[34]) == ("5", str(first.next_in - 1))
+        assert "another gateway" in logout[58]
+        with pytest.raises(Closed):
+            first.receive()
+        second.send_bytes(second.order("t2", "buy", 1, "1.00"))
+        assert second.expect("8")[11] == "t2"
+
+
+@pytest.mark.parametrize("transport", ["tcp", "zmq"])
 def test_a_replica_dies_with_a_logon_under_way(cluster: ClusterProcesses, transport: str) -> None:
     with FixClient(transport, 0, "ALICE", notices_end=True) as client:
         log_on(cluster, client, 1)

@@ -15,7 +15,7 @@ def test_a_story_comes_out_of_a_running_exchange(path: Path, transport: str, tmp
         pytest.skip(why)
     edge = SocketEdge(tmp_path, transport)
     try:
-        assert told(text, edge) == written(text, transport)
+        assert told(text, edge) == written(text)
     finally:
         edge.stop()
 
@@ -46,6 +46,6 @@ FIRST, *_, LAST = [line for line in TRADE.splitlines() if line.startswith("< A 3
 def test_a_story_that_is_not_true_is_found_out(untrue: str, tmp_path: Path) -> None:
     edge = SocketEdge(tmp_path, "tcp", patience_seconds=0.5)
     try:
-        assert told(untrue, edge) != written(untrue, "tcp")
+        assert told(untrue, edge) != written(untrue)
     finally:
         edge.stop()

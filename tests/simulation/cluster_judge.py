@@ -97,7 +97,7 @@ def applied_again(host: Host) -> tuple[Exchange, Said, Epochs, str]:
                 message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
                 name, fields = names[session], parse(message)
                 said.append((name, fields))
-                epochs[name, *transmission(fields)] = exchange.epoch(session)
+                epochs[name, *transmission(fields)] = int.from_bytes(records[at + 12 : at + 16], "little")
             if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
                 host.world.counts["takeovers"] += 1
             at += size
