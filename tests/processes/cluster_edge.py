@@ -75,8 +75,7 @@ class ClusterEdge:
 
     def strike(self, whom: str) -> None:
         """The leader, or the replica where this client is."""
-        self.stage.wait()
-        self.stage.kill(self.actors[whom].at if whom in self.actors else self.stage.cluster.leader())
+        self.stage.kill(self.actors[whom].at if whom in self.actors else self.stage.leader())
 
     def hear(self, name: str) -> tuple[str, str, bytes]:
         """What a client hears; a story that is not true is not waited for twice."""

@@ -134,6 +134,10 @@ class Stage:
             self._starting.result()
             self._starting = None
 
+    def leader(self) -> int:
+        self.wait()  # who is about to start answers nobody
+        return self.cluster.leader()
+
     def _start(self, id: int) -> None:
         one = self.cluster.members[id].start()
         wait_until(lambda: bool(one.ask(command="status")["accepting"]))
