@@ -257,9 +257,11 @@ class Core:
     def hung_up(self) -> str:
         """Why the other side may have closed the connection before it answered the Logon."""
         here = self.link.endpoint if self.link is not None else "the endpoint"
+        shows = "a password" if any(tag == "554" for tag, _ in self.session.options) else "no password"
         return (
             f"{here} closed the connection during the Logon; either {self.session.comp_id!r} is connected already, or "
-            "it lets in nobody who calls itself so and shows what this client does (its trace.jsonl says which), or "
+            f"it lets in nobody who calls itself so and shows what this client does ({shows}; its trace.jsonl says "
+            "why), or it refuses all from here for a minute after too many refused Logons, or it speaks TLS only, or "
             f"{NO_ANSWER}"
         )
 

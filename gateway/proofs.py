@@ -14,7 +14,7 @@ import click
 from gateway.client_core import Proof
 from gateway.config import ConfigError
 from gateway.curve import read_keys
-from gateway.tls import pinned, trusting
+from gateway.tls import no_passphrase, pinned, trusting
 
 PASSWORD = "QUORUMBOOK_PASSWORD"
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -76,6 +76,22 @@ def what_to_show(command: Command) -> Command:
             expose_value=False,
             help="PEM file of the authority that signed the exchange's certificate.",
         ),
+        click.option(
+            "--tls-certificate",
+            type=FILE,
+            envvar="QUORUMBOOK_TLS_CERTIFICATE",
+            callback=keep,
+            expose_value=False,
+            help="PEM file to show an exchange that asks for a client's certificate.",
+        ),
+        click.option(
+            "--tls-key",
+            type=FILE,
+            envvar="QUORUMBOOK_TLS_KEY",
+            callback=keep,
+            expose_value=False,
+            help="PEM file of its private key. Default: it is in the certificate's file.",
+        ),
         with_keys,
     ):
         command = option(command)
@@ -91,6 +107,8 @@ class Proofs:
         self._username: str | None = given.get("username")
         self._password_file: Path | None = given.get("password_file")
         self._tls_ca: Path | None = given.get("tls_ca")
+        self._tls_certificate: Path | None = given.get("tls_certificate")
+        self._tls_key: Path | None = given.get("tls_key")
         self.curve_keys: Path | None = given.get("curve_keys")
         self._server_key: str | None = given.get("curve_server_key")
 
@@ -103,16 +121,32 @@ class Proofs:
             options["password"] = password
         if curve := self.curve(endpoints):
             options["curve"] = curve
-        certificates = [str(one["tls_certificate"]) for one in endpoints if "tls_certificate" in one]
+        if tls := self._tls([str(one["tls_certificate"]) for one in endpoints if "tls_certificate" in one]):
+            options["tls"] = tls
+        return options
+
+    def _tls(self, certificates: list[str]) -> ssl.SSLContext | None:
+        """certificates: those that the replicas on this machine show. None: nothing is said of TLS."""
+        context = None
         try:
             if self._tls_ca is not None:
-                options["tls"] = trusting(str(self._tls_ca))
+                context = trusting(str(self._tls_ca))
             elif certificates:
-                options["tls"] = pinned(certificates)
+                context = pinned(certificates)
         except (OSError, ssl.SSLError) as error:
             where = self._tls_ca or ", ".join(certificates)
             raise ConfigError(f"{where}: cannot be read as certificates (PEM): {error}") from None
-        return options
+        if self._tls_certificate is None:
+            return context
+        context = context or ssl.create_default_context()
+        try:
+            context.load_cert_chain(self._tls_certificate, self._tls_key, password=no_passphrase)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"--tls-certificate {self._tls_certificate}: cannot be read with its key (PEM, no passphrase): "
+                f"{error.strerror or error}"
+            ) from None
+        return context
 
     def curve(self, endpoints: Sequence[dict[str, Any]]) -> tuple[str, str, str] | None:
         """For `connect` and `feed`. Raises ConfigError."""
@@ -131,5 +165,7 @@ class Proofs:
             return os.environ.get(PASSWORD, "")
         try:
             return self._password_file.read_text(encoding="utf-8").partition("\n")[0]
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--password-file {self._password_file}: cannot be read: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"--password-file {self._password_file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"--password-file {self._password_file}: it is not text") from None

@@ -17,6 +17,10 @@ def password(from_stdin: bool) -> None:
 
     Asks for the password twice, and shows neither.
     """
+    if not from_stdin and not on_terminal():
+        raise click.ClickException(
+            "there is no terminal to ask on; --stdin reads the password from a file or a pipe"
+        )
     given = (
         sys.stdin.readline().removesuffix("\n")
         if from_stdin
@@ -30,6 +34,10 @@ def password(from_stdin: bool) -> None:
         click.echo(f'password_hash = "{hashed(given.encode())}"')
     except NotInstalled as error:
         raise click.ClickException(str(error)) from None
+
+
+def on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 @click.command()

@@ -59,7 +59,7 @@ class TlsListener:
         except TimeoutError:
             self._tell(address, f"no TLS handshake within {self._seconds:g} s")
         except OSError as error:
-            self._tell(address, f"no TLS handshake: {error or 'the connection ended'}")
+            self._tell(address, f"no TLS handshake: {str(error) or 'the connection ended'}")
 
     def close(self) -> None:
         """Accepts no more, and finishes nothing."""

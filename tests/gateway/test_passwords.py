@@ -27,7 +27,14 @@ def test_the_command_prints_what_the_configuration_takes() -> None:
     assert passwords.matches(client.password_hash, b"secret")
 
 
-def test_asked_on_a_terminal_it_is_given_twice() -> None:
+def test_without_a_terminal_it_says_how_else() -> None:
+    result = CliRunner().invoke(quorumbook, ["password"], input="")
+    assert result.exit_code == 1
+    assert "--stdin" in result.output
+
+
+def test_asked_on_a_terminal_it_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.secret_commands.on_terminal", lambda: True)
     result = CliRunner().invoke(quorumbook, ["password"], input="secret\nsecret\n")
     assert result.exit_code == 0
     assert "secret" not in result.output

@@ -79,7 +79,7 @@ def test_the_client_library_trusts_whom_it_is_told_to(exchange: ExchangeProcess)
         assert client.mass_cancel() >= 2_000
     with pytest.raises(qb.ConnectError, match="its certificate is not trusted"):
         qb.connect(endpoint, "ALICE", password=PASSWORD, timeout=2)
-    with pytest.raises(qb.ConnectError, match="shows what this client does"):
+    with pytest.raises(qb.ConnectError, match=r"shows what this client does \(a password; "):
         qb.connect(endpoint, "ALICE", password="wrong", tls=trust(exchange), timeout=2)
     with pytest.raises((qb.ConnectError, TimeoutError)):  # plain FIX at a TLS port
         qb.connect(endpoint.replace("+tls", "+tcp"), "ALICE", password=PASSWORD, timeout=2)
@@ -225,6 +225,16 @@ def test_without_a_certificate_of_the_clients_authority_nobody_is_let_in(tmp_pat
                     with pytest.raises((Closed, OSError)):
                         client.logon((554, PASSWORD))
         wait_until(lambda: "no TLS handshake" in (exchange.data / "trace.jsonl").read_text())
+        secret = tmp_path / "secret"
+        secret.write_text(PASSWORD)
+        shown = [str(tmp_path / "ca" / f"by-clients.{end}") for end in ("pem", "key")]
+        words = ["orders", "--data", str(exchange.data), "--password-file", str(secret)]
+        done = exchange.run(*words, "--tls-certificate", shown[0], "--tls-key", shown[1])
+        assert done.returncode == 0, done.stderr
+        done = exchange.run(*words, "--tls-certificate", shown[0])
+        assert f"--tls-certificate {shown[0]}: cannot be read with its key" in done.stderr
+        done = exchange.run(*words[:-1], str(tmp_path / "none"))
+        assert done.stderr == f"quorumbook: --password-file {tmp_path / 'none'}: No such file or directory\n"
 
 
 @pytest.mark.parametrize("missing", ["tls_certificate", "tls_key", "tls_client_ca"])
