@@ -182,6 +182,9 @@ class Client:
                 self._on_report(report)
             else:
                 self._unread.append(report)
+        if self._core.asks:
+            with self._lock:
+                self._core.ask()
 
     def _answer(self, pending: Pending) -> Report | None:
         self._requested(pending)

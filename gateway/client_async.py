@@ -219,6 +219,8 @@ class AsyncClient:
             else:
                 self._unread.append(report)
             self._came.set()
+        if self._core.asks:
+            self._core.ask()
 
     def _tick(self) -> None:
         self._drain()

@@ -152,6 +152,7 @@ class Core:
         self.backlog: deque[Reports] = deque()
         self.backlog_count = 0
         self.batching = False
+        self._cut_off: list[str] = []  # requests that a reset of the exchange came between
         self._turn = -1
         self._garbled = 0  # what the decoder had counted when this connection began
 
@@ -195,8 +196,11 @@ class Core:
         now = self.clock()
         if self.recorder is not None:
             self.record("in", frames)
+        resets = self.session.resets
         for frame in frames:
             self.session.receive(frame, now)
+        if self.session.resets > resets:
+            self._cut_off = self.orders.unanswered()
         self.session.tick(now)
         for reports in self.session.take_reports():
             self.backlog.append(reports)
@@ -219,8 +223,10 @@ class Core:
         self.session.disconnected()
 
     def refused(self, failure: SessionError) -> bool:
-        """After a refused Logon: True to try again at once, with the number that the exchange expects."""
+        """After a refused Logon: True to try again at once, with the number that the exchange expects, or anew."""
         session = self.session
+        if isinstance(failure, LogonRefused) and failure.begins_anew:
+            return True
         if not isinstance(failure, LogonRefused) or failure.expected is None:
             return False
         if session.ever_active or failure.expected <= session.next_out:
@@ -248,6 +254,17 @@ class Core:
             report = batch.report(start)
             self.orders.apply(report)
             yield report
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is time to ask what became of requests whose answers a reset came before."""
+        return bool(self._cut_off) and not self.backlog and self.session.state is State.ACTIVE
+
+    def ask(self) -> None:
+        """Ask that."""
+        names, self._cut_off = self._cut_off, []
+        self.orders.ask_again(names)
+        self.flush()
 
     @property
     def strange(self) -> bool:

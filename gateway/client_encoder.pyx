@@ -149,10 +149,13 @@ cdef class Encoder:
 
     def again(self, bytes message, int64_t time_ns) -> bytes:
         """The same message as a PossDup: same number and body, 43=Y, its first SendingTime as 122."""
-        fields = [tuple(field.split(b"=", 1)) for field in message.split(b"\x01") if field]
-        values = dict(fields[:7])       # 8 9 35 49 56 34 52, as written here
-        body = [(tag.decode(), text.decode()) for tag, text in fields[7:] if tag != b"10"]
-        return self.admin(values[b"35"].decode(), int(values[b"34"]), time_ns, body, values[b"52"].decode())
+        values, body = parts(message)
+        return self.admin(values["35"], int(values["34"]), time_ns, body, values["52"])
+
+    def renumbered(self, bytes message, uint64_t number, int64_t time_ns) -> bytes:
+        """The same message, which nobody has had yet, under another number."""
+        values, body = parts(message)
+        return self.admin(values["35"], number, time_ns, body)
 
     def requests(self, requests, uint64_t first, int64_t time_ns, per_frame=256) -> list:
         """Encode an array of REQUEST, numbered from `first`: a list of (bytes, how many messages).
@@ -205,6 +208,12 @@ cdef class Encoder:
             i = count
         size[0] = at - self.out
         return i
+
+
+def parts(bytes message):
+    """Of a message as it is written here: its first fields, 8 9 35 49 56 34 52, by tag, and (tag, text) of its body."""
+    fields = [tuple(field.decode().split("=", 1)) for field in message.split(b"\x01") if field]
+    return dict(fields[:7]), [field for field in fields[7:] if field[0] != "10"]
 
 
 WRONG = [

@@ -257,6 +257,32 @@ class Orders:
                 self.pending[name].number = number
                 self._by_number[number] = name
 
+    def unanswered(self) -> list[str]:
+        """The requests that were sent and have no answer yet. The numbers of messages begin anew."""
+        self._by_number.clear()
+        return [name for name, pending in self.pending.items() if pending.number]
+
+    def ask_again(self, names: list[str]) -> None:
+        """Builds a question about each order that these requests, if they wait still, are about.
+
+        What it is answered is the answer to a new order, too; a cancel or a replace ends without one.
+        """
+        asked: set[Order] = set()
+        for name in names:
+            pending = self.pending.get(name)
+            if pending is None or pending.order is None:
+                continue
+            order, is_new = pending.order, name == pending.order.cl_ord_id
+            if not is_new:
+                del self.pending[name]
+                pending.finish()
+            if order not in asked:
+                asked.add(order)
+                waits = self.pending.get(order.cl_ord_id)
+                self.status(order)
+                if waits is not None:
+                    self.pending[order.cl_ord_id] = waits
+
     def _next_id(self) -> str:
         self._count += 1
         return f"{self.token}-{self._count}"

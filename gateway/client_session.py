@@ -7,7 +7,9 @@ What is promised:
   loses or repeats: a gap is asked for again (ResendRequest), and what comes after it is held;
 - a request keeps its number. When the exchange asks for numbers again, requests are sent again
   as PossDup with the number they had, so it takes each of them exactly once; messages of the
-  session layer, and numbers used by an earlier process, are gap-filled.
+  session layer, and numbers used by an earlier process, are gap-filled;
+- when the exchange begins the numbers of all sessions anew, this one does so, too. Requests that
+  had not left are sent then; what became of others without an answer has to be asked.
 """
 
 import re
@@ -31,6 +33,7 @@ HELD_BATCHES = 4096
 """How many reads are held while a gap is filled; beyond it they are dropped and asked for again."""
 
 EXPECTED = re.compile(r"expect\w*\D{0,20}(\d+)", re.IGNORECASE)
+BEGUN_ANEW = re.compile(r"sequence numbers begin anew")
 MESSAGE_START = b"8=FIX.4.4\x019="
 
 
@@ -55,6 +58,8 @@ class LogonRefused(SessionError):
         self.text = text
         found = EXPECTED.search(text)
         self.expected = int(found[1]) if found else None
+        self.begins_anew = BEGUN_ANEW.search(text) is not None
+        """Whether the exchange has begun the sequence numbers anew meanwhile: now the session has, too."""
 
 
 class LoggedOut(SessionError):
@@ -98,11 +103,15 @@ class ClientSession:
         self.failure: SessionError | None = None
         self.silent = False  # the exchange has not been heard for too long
         self.ever_active = False
+        self.resets = 0
+        """How often the exchange has begun the numbers anew."""
+        self._anew = False  # since then there was no Logon, which has number 1
         self._outgoing: list[bytes] = []
         self._reports: list[Reports] = []
         self._stored: deque[tuple[int, int, bytes]] = deque()  # first number, how many, their bytes
         self._stored_count = 0
         self._forgotten = 0  # the highest request number that can no longer be sent again
+        self._left = 0  # the highest number of a request that may have reached the exchange
         self._held: list[Reports] = []
         # Invariant: while _held, next_in < _held_first, and _held is _held_first .. _held_next - 1.
         self._held_first = self._held_next = 0
@@ -127,12 +136,15 @@ class ClientSession:
         if reset:
             self.next_out, self.next_in = 1, 1
             self._stored.clear()
-            self._stored_count = self._forgotten = 0
+            self._stored_count = self._forgotten = self._left = 0
+            self._anew = False
             fields.append(("141", "Y"))
         self.state = State.LOGON
         self._received_ns = now_ns
-        self._logon_number = self.next_out
-        self._admin("A", fields + self.options, now_ns)
+        self._logon_number = 1 if self._anew else self.next_out
+        self.next_out = max(self.next_out, self._logon_number + 1)
+        self._outgoing.append(self.encoder.admin("A", self._logon_number, now_ns, fields + self.options))
+        self._sent_ns = now_ns
 
     def logout(self, now_ns: int, text: str = "") -> None:
         """Say goodbye; the state becomes CLOSED when the exchange has answered, or has not within two seconds."""
@@ -158,6 +170,7 @@ class ClientSession:
             self.next_out += count
             if self.state is State.ACTIVE:
                 self._outgoing.append(data)
+                self._left = self.next_out - 1
                 self._sent_ns = now_ns
         while self._stored_count > STORED_MESSAGES and len(self._stored) > 1:
             number, count, _ = self._stored.popleft()
@@ -284,15 +297,18 @@ class ClientSession:
 
     def _logon_answer(self, batch: Batch, i: int, report: Report, now_ns: int) -> None:
         if report.msg_type in (MsgType.LOGOUT, MsgType.REJECT):
-            self.failure = LogonRefused(report.text or "no reason given")
-            if self.next_out == self._logon_number + 1:
+            self.failure = refused = LogonRefused(report.text or "no reason given")
+            if refused.begins_anew:
+                self._begin_anew(now_ns)
+            elif self.next_out == self._logon_number + 1 and not self._anew:
                 self.next_out = self._logon_number  # a refused Logon takes no number
             self.state = State.CLOSED
         elif report.msg_type is MsgType.LOGON:
             if self.next_in is None or report.reset:
                 self.next_in = report.msg_seq_num
             self.state = State.ACTIVE
-            self.ever_active = True
+            self.ever_active, self._anew = True, False
+            self._left = self.next_out - 1
             self._outgoing.extend(data for first, _, data in self._stored if first > self._logon_number)
             if report.msg_seq_num < self.next_in:
                 self._fail(
@@ -312,6 +328,23 @@ class ClientSession:
             self.failure = LoggedOut(f"the exchange logged out: {report.text or 'no reason given'}")
         else:
             self.state = State.CLOSED
+        if BEGUN_ANEW.search(report.text or ""):
+            self._begin_anew(now_ns)
+
+    def _begin_anew(self, now_ns: int) -> None:
+        """Number 1 is the next Logon's. Requests that have not left follow it; no others are sent again."""
+        waiting = [(count, data) for first, count, data in self._stored if first > self._left]
+        self.next_out, self.next_in, self._anew = 2, 1, True
+        self._stored.clear()
+        self._stored_count = self._forgotten = self._left = 0
+        self._drop_held()
+        self.resets += 1
+        for count, data in waiting:
+            whole = [MESSAGE_START + part for part in data.split(MESSAGE_START)[1:]]
+            under = [self.encoder.renumbered(one, n, now_ns) for n, one in enumerate(whole, self.next_out)]
+            self._stored.append((self.next_out, count, b"".join(under)))
+            self._stored_count += count
+            self.next_out += count
 
     def _deliver(self, batch: Batch, start: int, stop: int) -> None:
         self._reports.append(Reports(batch, start, stop))
@@ -368,6 +401,7 @@ class ClientSession:
             wanted = messages[number - first : stop - first]
             again = [self.encoder.again(message, now_ns) for message in wanted]
             self._outgoing.append(b"".join(again))
+            self._left = max(self._left, stop - 1)
             number = stop
         if number <= last:
             self._gap_fill(number, last + 1, now_ns)

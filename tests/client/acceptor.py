@@ -19,6 +19,7 @@ REJECTS = {"REJECT": "3", "BUSINESS": "j"}
 """Symbols whose orders are answered so."""
 Fields = dict[int, str]
 Pairs = list[tuple[int, str]]
+ANEW = "the sequence numbers begin anew: log on with MsgSeqNum (34) 1"
 
 
 def message(fields: list[tuple[int, str]]) -> bytes:
@@ -51,6 +52,7 @@ class Account:
         self.connected = False
         self.orders: dict[str, dict[int, str]] = {}
         self.asked = 0
+        self.anew = False  # since its numbers began anew there was no Logon
 
 
 class Exchange:
@@ -125,6 +127,11 @@ class Exchange:
         elif kind == "G":
             order = account.orders[f[11]] = account.orders.pop(f[41]) | {38: f[38], 44: f[44]}
             self._report(name, out, order, f[11], "50", f[38], [(41, f[41]), at])
+        elif kind == "H" and f[11] in account.orders:
+            self._report(name, out, account.orders[f[11]], f[11], "I0", account.orders[f[11]][38], [at])
+        elif kind == "H":
+            body = [(11, f[11]), (150, "I"), (39, "8"), (55, f[55]), (54, f[54]), (58, "unknown order"), at]
+            self._send(name, out, "8", body)
         elif kind == "q":
             count = len(account.orders)
             account.orders.clear()
@@ -167,6 +174,15 @@ class Exchange:
         order = self.accounts[name].orders[cl_ord_id]
         self._report(name, [], order, cl_ord_id, "F1", "0", [(31, "1"), (32, str(quantity)), (880, "1")])
 
+    def begin_anew(self, name: str) -> list[bytes]:
+        """The daily reset: the Logout that goes to who is connected."""
+        with self._lock:
+            account, out = self.accounts[name], list[bytes]()
+            if account.connected:
+                self._send(name, out, "5", [(58, ANEW)])
+            account.next_in, account.next_out, account.sent, account.anew = 1, 1, {}, True
+            return out
+
     def _send(self, name: str, out: list[bytes], kind: str, body: list[tuple[int, str]]) -> None:
         account = self.accounts[name]
         number = account.next_out
@@ -193,10 +209,12 @@ class Exchange:
             refuse = "this SenderCompID is already connected"
         if not refuse and number < account.next_in:
             refuse = f"MsgSeqNum too low, expecting {account.next_in} but received {number}"
+        if not refuse and account.anew and number > 1:
+            refuse = ANEW
         if refuse:
             head = [(35, "5"), (49, "QUORUMBOOK"), (56, fields[49]), (34, "0"), (52, "20261123-07:00:00.000")]
             return [message([*head, (58, refuse)])], False
-        name[0], account.connected, account.asked = fields[49], True, 0
+        name[0], account.connected, account.asked, account.anew = fields[49], True, 0, False
         out: list[bytes] = []
         answer = [(98, "0"), (108, fields[108])] + ([(141, "Y")] if 141 in fields else [])
         self._send(name[0], out, "A", answer)

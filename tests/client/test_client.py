@@ -255,6 +255,41 @@ def test_errors_say_what_to_do(exchange: Acceptor) -> None:
             client.buy("AAPL", 1, 1)
 
 
+def test_a_process_that_comes_with_memory_after_a_daily_reset_begins_anew(
+    exchange: Acceptor, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        with connect(exchange.tcp, "LATE", memory=tmp_path / "memory") as client:
+            assert client.buy("AAPL", 1, "10").status is OrdStatus.NEW
+        exchange.begin_anew("LATE")
+    assert [int(one[34]) for one in exchange.accounts["LATE"].taken] == [2, 2]
+
+
+def test_what_a_daily_reset_left_without_an_answer_is_asked_about(exchange: Acceptor) -> None:
+    """A new order waits for what is said of it. A cancel ends without an answer, and its order is what it is."""
+    with connect(exchange.tcp, "T", timeout=0.5) as client:
+        resting = client.buy("AAPL", 5, "10")
+        exchange.lose = lambda number: number > 2
+        with pytest.raises(TimeoutError):
+            client.buy("AAPL", 1, "11", cl_ord_id="taken")
+        with pytest.raises(TimeoutError):
+            client.replace(resting, quantity=4)
+        account = exchange.accounts["T"]
+        account.orders[resting.cl_ord_id] = account.orders.pop(account.taken[-1][11]) | {
+            11: resting.cl_ord_id
+        }
+        taken = client._core.orders.by_id["taken"]
+        assert (taken.status, resting.leaves) == (OrdStatus.PENDING, 5)
+        exchange.lose = lambda number: False
+        exchange.begin_anew("T")
+        exchange.cut()
+        for _ in client.reports(timeout=0.3):
+            pass
+        assert [one[35] for one in account.taken] == ["D", "D", "G", "H", "H"]
+        assert (taken.status, resting.leaves) == (OrdStatus.NEW, 4)
+        assert client._core.orders.pending == {}
+
+
 def test_an_exchange_that_lost_its_log_is_noticed(exchange: Acceptor, tmp_path: Path) -> None:
     memory = tmp_path / "T.json"
     memory.write_text('{"next_out": 50, "next_in": 70}')

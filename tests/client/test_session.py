@@ -1,5 +1,6 @@
 """The client's session without sockets: whatever gets lost, a report comes once and a request counts once."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,6 +191,40 @@ def test_who_is_not_left_after_a_logout_leaves() -> None:
         assert world.client.state is State.LOGOUT
         world.client.tick(world.now + 2 * SECOND)
         assert world.client.state is State.CLOSED
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_the_session_begins_anew_with_the_exchange(present: bool) -> None:
+    """Told by a Logout or, when it comes back, by a refused Logon. What had left is not sent again, what had not is."""
+    world = World()
+    world.connect()
+    world.settle()
+    world.order(3)
+    world.settle()
+    if not present:
+        world.cut()
+        world.order(2)
+    world.to_client += b"".join(world.exchange.begin_anew("T"))
+    if not present:
+        world.connect()
+        world.step()
+    world.deliver(1 << 20)
+    assert world.client.resets == 1
+    if present:
+        assert isinstance(world.client.failure, LoggedOut)
+        world.order(2)
+    else:
+        assert isinstance(world.client.failure, LogonRefused)
+        assert world.client.failure.begins_anew
+    world.connect()
+    world.settle()
+    world.order(1)
+    world.settle()
+    account = world.exchange.accounts["T"]
+    assert [int(one[34]) for one in account.taken[3:]] == [2, 3, 4]
+    assert not any(one.get(43) for one in account.taken)
+    assert world.client.state is State.ACTIVE
+    assert world.received[3:] == reports_of(world)
 
 
 def test_silence_is_tested_and_then_believed() -> None:
