@@ -108,8 +108,11 @@ class Server:
         config = loaded.config
         self._tick_seconds = config.cluster.heartbeat_ms / 1000
         # Before there is a log: what is wrong with files leaves nothing behind.
-        keys, tls = server_keys(config.network.curve_secret_key_file), server_context(config.network)
-        check_library(config)
+        try:
+            keys, tls = server_keys(config.network.curve_secret_key_file), server_context(config.network)
+            check_library(config)
+        except ConfigError as error:
+            raise ConfigError(f"{loaded.file}: {error}") from None
         if not has_log(directory):
             endpoints.try_all(loaded)
         self._recorder = recorder_of_server(config.fix.log, directory, telling.fix_log)

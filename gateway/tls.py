@@ -22,15 +22,24 @@ def server_context(network: Network) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(network.tls_certificate, network.tls_key, password=no_passphrase)
-        if network.tls_client_ca:
-            context.load_verify_locations(network.tls_client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLError as error:
         raise ConfigError(
-            f"network.tls_certificate, network.tls_key, network.tls_client_ca: {error}: they must be PEM files, the "
-            "key without a passphrase and that of the certificate"
+            f"network.tls_certificate, network.tls_key: {network.tls_certificate}, {network.tls_key}: {words(error)}; "
+            "allowed: PEM files, the key without a passphrase and that of the certificate"
         ) from None
+    if network.tls_client_ca:
+        try:
+            context.load_verify_locations(network.tls_client_ca)
+        except ssl.SSLError as error:
+            what = f"network.tls_client_ca: {network.tls_client_ca}: {words(error)}; allowed: certificates in PEM"
+            raise ConfigError(what) from None
+        context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def words(error: ssl.SSLError) -> str:
+    """What OpenSSL found, without where in its sources."""
+    return (error.reason or "it cannot be read").replace("_", " ").lower()
 
 
 def no_passphrase() -> str:

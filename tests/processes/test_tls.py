@@ -250,5 +250,14 @@ def test_a_file_that_is_missing_or_none_is_named(tmp_path: Path, missing: str) -
     with pytest.raises(ConfigError, match=f"network.{missing}: .*/none: No such file"):
         server_context(Network(**{**files, missing: str(tmp_path / "none")}))
     (tmp_path / "text").write_text("this is no PEM\n")
-    with pytest.raises(ConfigError, match="must be PEM files"):
+    with pytest.raises(ConfigError, match=rf"network\.{missing}.*/text.*; allowed: .*PEM") as caught:
         server_context(Network(**{**files, missing: str(tmp_path / "text")}))
+    assert ("tls_client_ca" in str(caught.value)) == (missing == "tls_client_ca")
+    assert "_ssl.c" not in str(caught.value)
+
+
+def test_the_configuration_that_names_a_wrong_file_is_named(tmp_path: Path) -> None:
+    lines = f'{certificate(tmp_path)}tls_client_ca = "{tmp_path / "none"}"\n'
+    one = ExchangeProcess(tmp_path, config=configuration(lines))
+    with pytest.raises(AssertionError, match=r"config\.toml: network\.tls_client_ca: .*/none: No such file"):
+        one.start()
