@@ -132,7 +132,8 @@ VALUES = {
     279: "012", 281: "01256789ABC", 326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"),
     750: "012",
     39: "01248", 102: ("0", "1", "6", "99"), 103: ("1", "3", "5", "6", "11", "13", "99"), 150: "0458FI",
-    373: ("0", "1", "2", "4", "5", "6", "9", "10", "11", "13", "14", "15", "16", "99"), 380: "03567", 434: "12",
+    373: ("0", "1", "2", "4", "5", "6", "7", "8", "9", "10", "11", "13", "14", "15", "16", "17", "99"),
+    380: "0356", 434: "12",
 }  # fmt: skip
 """Of what only the exchange sends: the values that it does."""
 SERVED = {
@@ -170,7 +171,8 @@ def page(dictionary: Dictionary) -> str:
             "## Messages",
             table(("MsgType", "message", "from a client", "from the exchange"), messages(dictionary)),
             "## Header and trailer",
-            "What stands in front of a body and behind it.",
+            "What stands in front of a body and behind it. SecureData, OnBehalfOfCompID and DeliverToCompID are\n"
+            "refused, and XmlData but in XMLnonFIX (n).",
             fields_table([*rows(dictionary, dictionary.header), *rows(dictionary, dictionary.trailer)]),
             "## From a client",
             "`required`: a message without the field is refused (373=1). `read`: the exchange acts on it.\n"

@@ -33,7 +33,7 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody,
-    MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, ROUTED_FROM, ROUTED_TO, SettingBody,
+    MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
@@ -401,7 +401,7 @@ cdef class Exchange:
                 return self.state.logon(m)
             return self.state.refuse(head, b"the first message must be a Logon")
         if (m.order != NULL and head.verdict == NOT_REJECTED and self.state.settings.sending_time_ns == 0
-                and m.fields.more == 0 and self.state.settings.messages_per_second == 0 and in_sequence(s, m.fields)):
+                and self.state.settings.messages_per_second == 0 and in_sequence(s, m.fields)):
             s.inbound += 1
             self.state.heard(s)
             return self.orders.act(s, coming)
@@ -446,8 +446,6 @@ cdef class Exchange:
             return 0
         if self.state.settings.application == APPLICATION_ECHO:
             return self.echo.act(s, m)
-        if m.fields.more & (ROUTED_FROM | ROUTED_TO):
-            return self.orders.refuse_routed(s, m)
         if counts and self.state.exceeds_rate(s, m.fields.msg_type):
             return self.orders.refuse_rate(s, coming)
         if m.order == NULL and self.state.rules >= 2:

@@ -91,6 +91,7 @@ cdef enum Action:           # the lower six bits of a rule
     TAKE_ROUTE = 37
     TAKE_START_INPUT = 38
     TAKE_MAX_SIZE = 39
+    NO_TESTS = 40           # TestMessageIndicator: N
 
 cdef struct ValueSet:
     uint64_t characters[2]  # one bit an ASCII character
@@ -133,7 +134,7 @@ cdef struct Rules:
     int16_t slots[128]              # one-character MsgType -> slot; 0: its body is not stated, -1: unknown
     TypeHash type_hashes[TYPE_HASHES]   # the same of longer ones; those that are not here are unknown
     TagHash tag_hashes[TAG_HASHES]
-    uint8_t strict                  # private tags that no dictionary has are refused
+    uint8_t echo                    # private tags that no dictionary has are refused; what is for others is taken
     uint32_t used_bits              # words of BITS that some place needs
     ValueSet value_sets[SETS]
     uint8_t words[WORDS]
@@ -172,11 +173,15 @@ cdef enum Verdict:          # SessionRejectReason (373)
     NO_VALUE = 4
     INCORRECT_VALUE = 5
     INCORRECT_FORMAT = 6
+    ENCRYPTED = 7
+    WRONG_SIGNATURE = 8
+    FOR_SOMEBODY_ELSE = 9
     INVALID_MSG_TYPE = 11
     REPEATED_TAG = 13
     OUT_OF_ORDER = 14
     GROUP_OUT_OF_ORDER = 15
     INCORRECT_COUNT = 16
+    CUT_VALUE = 17
     OTHER_REASON = 99
 
 # A value against the tag's type and its list of values: NOT_REJECTED, INCORRECT_VALUE or INCORRECT_FORMAT.

@@ -64,7 +64,7 @@ cdef dict SESSION_ACTIONS = {
     "4": {36: TAKE_BEGIN, 123: TAKE_GAP_FILL},
     "5": {58: TAKE_TEXT},
     "A": {98: TAKE_ENCRYPT, 108: TAKE_HEARTBEAT, 141: TAKE_RESET, 20003: TAKE_CANCEL_ON_DISCONNECT,
-          383: TAKE_MAX_SIZE, 20004: TAKE_GRACE, 20006: TAKE_START_INPUT},
+          383: TAKE_MAX_SIZE, 464: NO_TESTS, 20004: TAKE_GRACE, 20006: TAKE_START_INPUT},
     "j": {},
 }
 
@@ -88,7 +88,7 @@ def load(dictionary, bint echo = False):
     """Puts the tables of a dictionary in the place of those that were there; nothing is scanned meanwhile.
 
     echo: no message is an order, every application message is carried as text; private tags are those that the
-    dictionary has.
+    dictionary has; a session may be one of tests, and a message for somebody else.
     Raises DictionaryError, and changes nothing, when they do not hold it or a field that the exchange acts on
     is of another type.
     """
@@ -104,7 +104,7 @@ def load(dictionary, bint echo = False):
     _load_types(dictionary)
     rules.served[0].msg_type = MSG_OTHER
     rules.served[0].carried = echo
-    rules.strict = echo
+    rules.echo = echo
     for place in places.values():
         rules.actions[0][<int>place] = BODY | SKIP
     _load_part(0, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
@@ -441,6 +441,12 @@ cdef const char* reason_text(uint8_t verdict) noexcept nogil:
         return b"Value is incorrect (out of range) for this tag"
     if verdict == INCORRECT_FORMAT:
         return b"Incorrect data format for value"
+    if verdict == ENCRYPTED:
+        return b"Decryption problem"
+    if verdict == WRONG_SIGNATURE:
+        return b"Signature problem"
+    if verdict == FOR_SOMEBODY_ELSE:
+        return b"CompID problem"
     if verdict == INVALID_MSG_TYPE:
         return b"Invalid MsgType"
     if verdict == REPEATED_TAG:
@@ -449,4 +455,6 @@ cdef const char* reason_text(uint8_t verdict) noexcept nogil:
         return b"Tag specified out of required order"
     if verdict == GROUP_OUT_OF_ORDER:
         return b"Repeating group fields out of order"
+    if verdict == CUT_VALUE:
+        return b"A value holds the separator"
     return b"Incorrect NumInGroup count for repeating group"

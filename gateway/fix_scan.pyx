@@ -9,7 +9,7 @@ places, which `place_of` gives.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from gateway.fix_build cimport Identity
 from gateway.fix_frame cimport ends_in_trailer
@@ -36,6 +36,9 @@ cdef struct Scan:           # one pass over one message
     uint32_t problem_tag
     uint8_t verdict
     bint stated             # the dictionary says what may stand in the body
+    bint in_groups          # of a body that it does not state: a counter was there, the fields behind it may repeat
+    bint xml                # MsgType n, the one that has XmlData
+    uint32_t last_tag       # of the field before this one
     int64_t stated_tag      # the number of a field that has no valid tag; NO_TAG: none that can be said
     uint32_t route_length   # of what is in `route`
     uint8_t route[MAX_ROUTE]
@@ -122,6 +125,8 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     scanned.problem_tag = 0
     scanned.user_tag_count = 0
     scanned.verdict = NOT_REJECTED
+    scanned.in_groups = False
+    scanned.last_tag = 35
     scanned.body = scanned.body_end = NULL
     scanned.stated_tag = NO_TAG
     scanned.route_length = 0
@@ -135,6 +140,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
         scanned.message.flags |= FLAG_BEGIN_STRING
     scanned.seen[0] = (<uint64_t>1 << 8) | (<uint64_t>1 << 9) | (<uint64_t>1 << 10) | (<uint64_t>1 << 35)
     slot = slot_of_type(&scanned, p, <size_t>(type_end - p))
+    scanned.xml = type_end - p == 1 and p[0] == 110
     scanned.stated = slot != 0
     scanned.message.msg_type = rules.served[slot].msg_type
     if scanned.message.msg_type == MSG_LOGON:
@@ -223,10 +229,9 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
         begin = p
         p = field_end + 1
         if tag == 0:
-            if scanned.verdict == NOT_REJECTED:
-                scanned.stated_tag = stated_tag(begin, field_end)
-            problem(scanned, INVALID_TAG, 0, NULL)
+            judge_no_tag(scanned, begin, field_end)
             continue
+        scanned.last_tag = tag
         announced = data_tag != 0 and data_is_whole(scanned, tag, data_tag, value, data_length, end)
         data_tag = 0
         if announced:
@@ -244,10 +249,11 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
         if action <= DATA:
             if rules.data_of[place] and parse_uint(value, length, &data_length):
                 data_tag = rules.data_of[place]
+            judge_data(scanned, tag)
             if action == SKIP:
-                if section == HEADER:
-                    section = BODY
-                    scanned.body = begin
+                if section != BODY:
+                    section = in_order(scanned, tag, rule, section, begin)
+                judge_unstated(scanned, tag, place, length)
                 continue
             if action == NOT_ALLOWED:
                 problem(scanned, INVALID_TAG if rules.kinds[place] == KIND_NONE else NOT_IN_MESSAGE, tag,
@@ -274,6 +280,35 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
         problem(scanned, MISSING_TAG, data_tag, NULL)
 
 
+cdef void judge_no_tag(Scan* scanned, const uint8_t* begin, const uint8_t* end) noexcept nogil:
+    """What stands for a field and does not begin with a tag. Without '=' it is the rest of the value before it, unless
+    the length of that was stated.
+    """
+    if memchr(begin, 61, <size_t>(end - begin)) == NULL and not rules.length_of[place_of(scanned.last_tag)]:
+        problem(scanned, CUT_VALUE, scanned.last_tag, NULL)
+        return
+    if scanned.verdict == NOT_REJECTED:
+        scanned.stated_tag = stated_tag(begin, end)
+    problem(scanned, INVALID_TAG, 0, NULL)
+
+
+cdef inline void judge_data(Scan* scanned, uint32_t tag) noexcept nogil:
+    """Data fields of the header that this message may not have, and their lengths."""
+    if tag == 90 or tag == 91:
+        problem(scanned, ENCRYPTED, 91, NULL)
+    elif (tag == 212 or tag == 213) and not scanned.xml:
+        problem(scanned, NOT_IN_MESSAGE, tag, NULL)
+
+
+cdef inline void judge_unstated(Scan* scanned, uint32_t tag, uint32_t place, size_t length) noexcept nogil:
+    """A field of a body that the dictionary does not state: it has a value and is there once, but in groups."""
+    if length == 0:
+        problem(scanned, NO_VALUE, tag, NULL)
+    if not scanned.in_groups:
+        is_new(scanned, tag, place)
+        scanned.in_groups = rules.kinds[place] == KIND_COUNT
+
+
 cdef int64_t stated_tag(const uint8_t* p, const uint8_t* end) noexcept nogil:
     """What stands for the tag of a field, where it is a number at all (0, -1, 007); NO_TAG: it is none, or too long."""
     cdef bint negative = p[0] == 45
@@ -296,7 +331,8 @@ cdef bint data_is_whole(Scan* scanned, uint32_t tag, uint32_t data_tag, const ui
         problem(scanned, MISSING_TAG, data_tag, NULL)
         return False
     if length == 0 or length >= <uint64_t>(end - value) or value[length] != SOH:
-        problem(scanned, INCORRECT_VALUE, data_tag, b"Length does not agree with the data")
+        problem(scanned, WRONG_SIGNATURE if data_tag == 89 else INCORRECT_VALUE, data_tag,
+                b"Length does not agree with the data")
         return False
     return True
 
@@ -354,9 +390,9 @@ cdef void judge_user_tag(Scan* scanned, uint32_t tag, const uint8_t* value, size
             problem(scanned, INVALID_TAG, tag, NULL)
     elif length == 0:
         problem(scanned, NO_VALUE, tag, NULL)
-    elif scanned.stated and not is_new_user_tag(scanned, tag):
+    elif not scanned.in_groups and not is_new_user_tag(scanned, tag):
         problem(scanned, REPEATED_TAG, tag, NULL)
-    elif scanned.stated and rules.strict:
+    elif scanned.stated and rules.echo:
         problem(scanned, INVALID_TAG, tag, NULL)
 
 
@@ -469,6 +505,9 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
         if not parse_uint(value, length, &session.begin_seq_no):
             problem(scanned, INCORRECT_FORMAT, tag, b"StartInputNumber is a number")
         session.begin_seq_no = max(session.begin_seq_no, 1)     # 0 is the whole, too
+    elif action == NO_TESTS:
+        if judge(scanned, tag, value, length) and value[0] == 89 and not rules.echo:
+            problem(scanned, INCORRECT_VALUE, tag, b"Here is no session for tests")
     elif action == TAKE_MAX_SIZE:
         if not parse_uint(value, length, &session.end_seq_no):
             problem(scanned, INCORRECT_FORMAT, tag, NULL)
@@ -520,10 +559,6 @@ cdef void take_route(Scan* scanned, uint32_t tag, const uint8_t* value, size_t l
     left out.
     """
     cdef uint8_t* out = scanned.route + scanned.route_length
-    if tag == 115:
-        scanned.message.more |= ROUTED_FROM
-    elif tag == 128:
-        scanned.message.more |= ROUTED_TO
     if scanned.route_length + length + 5 > MAX_ROUTE:
         return
     out = write_bytes(out, turned(tag), 4)
@@ -583,7 +618,7 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
                                const uint8_t* p, const uint8_t* end) noexcept nogil:
     """The instances after a counter, nested groups included; returns the first byte that is not theirs.
 
-    Each instance begins with the group's first tag; the other tags follow in any order, each at most once.
+    Each instance begins with the group's first tag; the other tags follow in their order, each at most once.
     A count of 0 without instances says that there is no group.
     """
     cdef const GroupRule* group = &rules.groups[number]
@@ -593,7 +628,7 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
     cdef uint64_t stated = 0, instances = 0
     cdef const uint8_t* next_p
     cdef const uint8_t* value
-    cdef size_t length, position, i
+    cdef size_t length, position, i, last = 0
     cdef uint32_t tag
     if not parse_uint(count_text, count_length, &stated):
         problem(scanned, INCORRECT_FORMAT, group.counter, NULL)
@@ -604,6 +639,7 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
     while p < end:
         position = 0
         if next_field(p, <size_t>(end - p), &position, &tag, &value, &length) != 1:
+            judge_no_tag(scanned, p, <const uint8_t*>memchr(p, SOH, <size_t>(end - p)))
             break
         i = 0
         while i < group.count and members[i].tag != tag:
@@ -619,7 +655,11 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
             problem(scanned, GROUP_OUT_OF_ORDER, tag, NULL)
         if is_set(seen, i):
             problem(scanned, REPEATED_TAG, tag, NULL)
+        elif i != 0 and i < last:
+            problem(scanned, GROUP_OUT_OF_ORDER, tag, NULL)
         set_bit(seen, i)
+        last = i
+        scanned.last_tag = tag
         member = &members[i]
         next_p = p + position
         if length == 0:
@@ -629,6 +669,7 @@ cdef const uint8_t* scan_group(Scan* scanned, int number, const uint8_t* count_t
         elif rules.data_of[member.place]:
             next_p = scan_group_data(scanned, tag, value, length, next_p, end)
             see_data(group, rules.data_of[member.place], seen)
+            scanned.last_tag = rules.data_of[member.place]
         else:
             judge(scanned, tag, value, length)
         p = next_p
@@ -709,18 +750,26 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
     elif scanned.lengths[PARTIES]:
         judge_parties(scanned)
     if not carry:       # rules 1 have none of it
-        message.more = 0
         if message.msg_type == MSG_LOGON:
             scanned.session.begin_seq_no = scanned.session.end_seq_no = 0
         scanned.route_length = 0
         scanned.stated_tag = NO_TAG
-    elif scanned.problem_tag > 65535:
+    elif not rules.echo:
+        judge_route(scanned)
+    if carry and scanned.problem_tag > 65535:
         scanned.stated_tag = scanned.problem_tag
     if carry and rule.carried and scanned.body != NULL:
         if scanned.body_end - scanned.body > MAX_BODY:
             problem(scanned, OTHER_REASON, 0, b"A body has at most 65536 bytes")
         elif scanned.verdict == NOT_REJECTED:
             message.body_length = <uint32_t>(scanned.body_end - scanned.body)
+
+
+cdef void judge_route(Scan* scanned) noexcept nogil:
+    """To act on it in the sender's own name would be wrong."""
+    cdef uint32_t tag = 115 if is_set(scanned.seen, 115) else 128
+    if is_set(scanned.seen, tag):
+        problem(scanned, FOR_SOMEBODY_ELSE, tag, b"Each firm has its own session")
 
 
 cdef void judge_parties(Scan* scanned) noexcept nogil:

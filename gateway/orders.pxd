@@ -22,7 +22,6 @@ cdef class Orders(MassRequests):
     cdef int act(self, Session* s, const Expected* coming) except -1 nogil      # an application message in sequence
     # 1: it is a possible resend (97=Y) of what was acted on before, and answered with the state of the order.
     cdef int refuse_rate(self, Session* s, const Expected* coming) except -1 nogil
-    cdef int refuse_routed(self, Session* s, const Message* m) except -1 nogil
     cdef int answer_resent(self, Session* s, const Expected* coming) except -1 nogil
 
     # Looks at a coming message ask for the memory it will touch; each uses what the one before has fetched.

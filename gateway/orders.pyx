@@ -23,14 +23,14 @@ from gateway.order_pool cimport (
 )
 from gateway.reasons cimport (
     CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_ITS_NAME, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED,
-    PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, ROUTED, TOO_MANY_MESSAGES,
+    PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, TOO_MANY_MESSAGES,
     UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE,
     UNSUPPORTED_TIME_IN_FORCE, WATCHES_ONLY, cxl_rej_reason, ord_rej_reason, text_of,
 )
 from gateway.records cimport (
     ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
     MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
-    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, ROUTED_TO, STATUS_OF_ONE, STATUS_REQUEST,
+    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, STATUS_OF_ONE, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put, same
@@ -41,7 +41,6 @@ cdef enum:                          # BusinessRejectReason (380)
     BUSINESS_OTHER = 0
     BUSINESS_UNSUPPORTED_TYPE = 3
     BUSINESS_NOT_AUTHORIZED = 6
-    BUSINESS_NOT_DELIVERABLE = 7
 
 
 cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
@@ -103,13 +102,6 @@ cdef class Orders(MassRequests):
             return self.mass_cancel(s, m, &q)
         assert type == MSG_MASS_STATUS_REQUEST
         return self.mass_status(s, m, &q)
-
-    cdef int refuse_routed(self, Session* s, const Message* m) except -1 nogil:
-        # Whatever it is: to act on it in the sender's own name would be wrong.
-        cdef uint8_t reason = BUSINESS_NOT_DELIVERABLE if m.fields.more & ROUTED_TO else BUSINESS_NOT_AUTHORIZED
-        return self.sessions.business_reject(
-            s, m, reason, ROUTED, text_of(ROUTED), m.strings, 0 if m.order == NULL else m.order.cl_ord_id_length
-        )
 
     cdef int refuse_rate(self, Session* s, const Expected* coming) except -1 nogil:
         # Its ClOrdID is not used up, nothing is looked at.

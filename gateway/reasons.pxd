@@ -24,7 +24,6 @@ cpdef enum GatewayReason:
     UNSUPPORTED_MESSAGE = 116
     NO_SUCH_ORDER = 117             # neither ClOrdID nor OrderID names an order of this session
     NO_OPEN_ORDERS = 118            # nothing for a mass status request to report
-    ROUTED = 119                    # on behalf of somebody else, or for somebody else
     TOO_MANY_MESSAGES = 120         # in a second of log time
     WATCHES_ONLY = 121              # a drop copy session enters no orders
     NOT_ITS_NAME = 122            # OrderID names an order, OrigClOrdID does not

@@ -75,8 +75,6 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"this message type is not supported"
     if code == NO_OPEN_ORDERS:
         return b"no open orders"
-    if code == ROUTED:
-        return b"OnBehalfOfCompID (115) and DeliverToCompID (128) are not served: each firm has its own session"
     if code == TOO_MANY_MESSAGES:
         return b"more messages a second than a session may send"
     if code == WATCHES_ONLY:

@@ -95,9 +95,7 @@ cdef struct MessageHead:  # 40 bytes, follows InputHead when kind is INPUT_MESSA
     int32_t stated_tag          # HAS_STATED_TAG: 371 for the verdict, instead of ref_tag
 
 cdef enum MoreFlag:             # bits of MessageHead.more
-    ROUTED_FROM = 1             # OnBehalfOfCompID (115) is there
-    ROUTED_TO = 2               # DeliverToCompID (128) is there
-    HAS_STATED_TAG = 4
+    HAS_STATED_TAG = 1
 
 cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
     uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36), in a Logon StartInputNumber (20006), 0 = none

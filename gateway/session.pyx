@@ -364,6 +364,8 @@ cdef class Sessions:
                      b" may be as long", <int> MAX_MESSAGE)
         elif m.fields.msg_seq_num == 0:
             snprintf(text, room, b"Logon refused: MsgSeqNum (34) is missing")
+        elif m.fields.flags & FLAG_NO_ORIG_SENDING_TIME and self.rules >= 2:
+            snprintf(text, room, b"Logon refused: PossDupFlag (43) wants OrigSendingTime (122)")
         elif m.fields.flags & FLAG_RESET_SEQ_NUM and m.fields.msg_seq_num != 1:
             snprintf(text, room, b"Logon refused: with ResetSeqNumFlag (141) MsgSeqNum (34) must be 1")
         else:

@@ -80,7 +80,7 @@ class Model:
         return (
             m["verdict"] != SOUND or bool(m["flags"] & BEGIN_STRING) or m["target"] != self.own
             or m["encrypt_method"] != 0 or m["heartbeat_seconds"] > self.most_heartbeat or m["msg_seq_num"] == 0
-            or (bool(m["flags"] & RESET) and m["msg_seq_num"] != 1)
+            or (bool(m["flags"] & RESET) and m["msg_seq_num"] != 1) or bool(m["flags"] & NO_ORIG_TIME)
         )  # fmt: skip
 
     def logon(self, head: dict[str, int], m: dict[str, Any]) -> None:

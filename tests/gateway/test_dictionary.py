@@ -349,7 +349,7 @@ def test_what_is_added_takes_nothing_away() -> None:
         ("F", "41=b|" + ORDER.replace("38=1|40=1|", "") + "6001=FX|", 2, 6001),
         ("U9", "11=a|", NOT_REJECTED, 0),
         ("U9", "", 1, 11),
-        ("U8", "11=|", NOT_REJECTED, 0),
+        ("U8", "11=|", 4, 11),
         ("XYZ", "453=1|448=A|", NOT_REJECTED, 0),
         ("XYZ", "11=a|", 2, 11),
         ("XYZ", "2000=ONE TWO|1001=31|20=x|", NOT_REJECTED, 0),
@@ -478,10 +478,17 @@ def everything(layout: Layout, of: Dictionary) -> str:
     return text
 
 
+REFUSED = (90, 91, 115, 128, 212, 213, 464)  # where the dictionary has them, too
+
+
 def check_every_message(of: Dictionary) -> None:
     fix.use(of)
     for kind, stated in of.messages.items():
-        whole = everything(of.header, of) + everything(stated.body, of) + everything(of.trailer, of)
+        header, body = (
+            replace(layout, tags=tuple(tag for tag in layout.tags if tag not in REFUSED))
+            for layout in (of.header, stated.body)
+        )
+        whole = everything(header, of) + everything(body, of) + everything(of.trailer, of)
         assert judged(kind, whole) == (NOT_REJECTED, 0), (kind, stated.name)
         for group in stated.body.groups:
             one = f"{group.counter}=2|" + everything(group.members, of)

@@ -17,7 +17,7 @@ COMP_IDS = ("A", "B", "C")
 
 KINDS = ["message"] * 24 + ["logon"] * 6 + ["slow"] * 2 + ["connect", "leave", "garbled", "no logon"]
 OFFSETS = [0] * 16 + [1, 3, -1, -2]
-LOGONS = [""] * 8 + ["141=Y|"] * 3 + ["43=Y|", "56=OTHER|", "108=9999|", "98=1|", "8=FIX.4.2|"]
+LOGONS = [""] * 8 + ["141=Y|"] * 3 + ["43=Y|", "43=Y|122=N|", "56=OTHER|", "108=9999|", "98=1|", "8=FIX.4.2|"]
 BODIES = [
     "35=0|", "35=1|112=x|", "35=2|7=1|16=0|", "35=2|7=2|16=3|", "35=2|7=1|16=0|", "35=2|7=0|16=0|", "35=2|7=99|16=0|",
     "35=2|7=3|16=1|", "35=4|123=Y|36=+1|", "35=4|123=Y|36=+5|", "35=4|123=Y|36=1|", "35=4|36=+3|", "35=4|36=1|",
@@ -25,8 +25,8 @@ BODIES = [
     "35=j|45=1|372=D|380=0|", *["35=D|11=x|55=NONE|54=1|38=1|40=1|60=T|"] * 6,
 ]  # fmt: skip
 ODD = [""] * 30 + [
-    "43=Y|122=N|", "43=Y|122=N|", "43=Y|122=N|", "43=Y|122=L|", "43=Y|", "97=Y|", "49=Z|", "56=Z|", "52=-|", "34=-|",
-    "8=FIX.4.2|",
+    "43=Y|122=N|", "43=Y|122=N|", "43=Y|122=N|", "43=Y|122=L|", "43=Y|", "97=Y|", "115=F|", "49=Z|", "56=Z|", "52=-|",
+    "34=-|", "8=FIX.4.2|",
 ]  # fmt: skip
 places = st.tuples(st.integers(0, 1), st.integers(0, 5))  # the gateway, and which of its connections
 
@@ -107,7 +107,7 @@ class Clients:
         begin = given.pop("8", "FIX.4.4")
         fields = {tag: fields[tag] for tag in ("35", "49", "56", "34", "52")} | {
             tag: {"N": NOW, "L": LATER}.get(value, value) if tag == "122" else value for tag, value in given.items()
-            if tag in ("43", "97", "122")
+            if tag in ("43", "97", "115", "122")
         } | parts | {tag: value for tag, value in given.items() if tag not in ("43", "97", "122")}  # fmt: skip
         data = build([(tag, NOW if v == "T" else v) for tag, v in fields.items() if v != "-"], begin)
         if cut:

@@ -69,7 +69,7 @@ def test_an_echo_names_the_tag_that_is_none(tag: str) -> None:
     record = fix.scan_message(build([("35", "0"), *HEAD[1:], (tag, "x")]), carry=True)
     assert record[5] == 0
     stated = (
-        struct.unpack_from("<i", record, 76)[0] if record[70] & 4 else struct.unpack_from("<H", record, 64)[0]
+        struct.unpack_from("<i", record, 76)[0] if record[70] & 1 else struct.unpack_from("<H", record, 64)[0]
     )
     assert stated == int(tag)
 

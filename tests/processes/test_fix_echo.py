@@ -22,10 +22,10 @@ NUMBERS = [
     *(f"2{letter}" for letter in "abcdefghijklmnopqrst"),
     *("3a", "3b", "3c", "3d", "3e", "4a", "4b", "5", "6", "7", "8", "9"),
     *("10a", "10b", "10c", "10d", "10e", "11a", "11b", "11c", "12", "13a", "13b"),
-    *(f"14{letter}" for letter in "abcdefghij"),
-    *("15", "16", "18", "19a", "19b", "20", "21"),
+    *(f"14{letter}" for letter in "abcdefghijk"),
+    *("15", "16", "17", "18", "19a", "19b", "20", "21"),
 ]
-"""All that an acceptor can show."""
+"""All that an echo can show: it has no terms (14m), and is never away while its session is there (14l)."""
 ALL = [
     (path.stem != CONTINUED, case, transport)
     for path in FILES
