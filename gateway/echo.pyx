@@ -2,9 +2,11 @@
 # Safe: no Python sequence is indexed; pointers into an input were checked when the entry began (framing.pyx).
 """An application that answers every message with itself, so that the session layer can be tested by itself.
 
-Holds the ClOrdIDs it has seen, which are no part of a snapshot: an exchange that echoes makes none. Raises MemoryError.
+Holds the ClOrdIDs it has seen with each message type, which are no part of a snapshot: an exchange that echoes makes
+none. Raises MemoryError.
 """
 
+from gateway.fields cimport Fields, find_field
 from gateway.reasons cimport UNSUPPORTED_MESSAGE, text_of
 from gateway.records cimport FLAG_POSS_RESEND
 
@@ -34,17 +36,16 @@ cdef class Echo:
         return 0
 
     cdef bint _is_new(self, const Session* s, const Message* m) except -1:
-        # False: it may be a copy (PossResend), and its ClOrdID was seen. FIX 4.4, volume 2, test case 19.
-        cdef bytes text = b"\x01" + m.body[:m.fields.body_length]
-        cdef bytes name
-        cdef Py_ssize_t begin = text.find(b"\x0111=")
+        # False: it may be a copy (PossResend) of one of its kind that was seen. FIX 4.4, volume 2, test case 19.
+        cdef Fields field
+        cdef tuple name
         cdef dict seen
-        if begin < 0:
+        if not find_field(m.body, m.fields.body_length, 11, &field):
             return True
+        name = m.msg_type[:m.fields.msg_type_length], field.value[:field.length]
         if self.seen.get(s.id, (0, None))[0] != s.epoch:
             self.seen[s.id] = (s.epoch, {})
         seen = self.seen[s.id][1]
-        name = text[begin + 4:text.index(b"\x01", begin + 1)]
         if m.fields.flags & FLAG_POSS_RESEND and name in seen:
             return False
         seen[name] = None
