@@ -26,7 +26,7 @@ from gateway.client_records cimport (
     TEXT_TEST_REQ_ID, TEXT_TEXT, Message,
 )
 from gateway.fix cimport (
-    FRAME_GARBLED, FRAME_INCOMPLETE, SOH, FrameResult, frame, parse_decimal, parse_timestamp,
+    FRAME_INCOMPLETE, FRAME_OK, SOH, FrameResult, frame, parse_decimal, parse_timestamp,
 )
 from gateway.records cimport (
     MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_OTHER, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
@@ -313,7 +313,7 @@ cdef class Decoder:
                     found = frame(origin + at, size - at, &length)
                     if found == FRAME_INCOMPLETE:
                         break
-                    if found == FRAME_GARBLED:
+                    if found != FRAME_OK:
                         self.garbled += 1
                     elif batch.count == room:
                         full = True

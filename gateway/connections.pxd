@@ -18,6 +18,7 @@ cdef class Connections(Entrance):
     cdef int take_inbox(self, Connection* c) except -1
     cdef bint take(self, Connection* c, const uint8_t* data, size_t size, size_t* used) except -1
     cdef bint message(self, Connection* c, const uint8_t* data, size_t length) except -1
+    cdef int too_long(self, Connection* c) except -1
     cdef bint logon(self, Connection* c, InputHead* head, bytes comp_id) except -1
     cdef bint frees(self, bytes comp_id) except -1
     cdef bint starts_over(self, Connection* c, const uint8_t* data, size_t size) except -1

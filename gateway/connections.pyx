@@ -10,16 +10,16 @@ throughout. Raises MemoryError.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from gateway.connection_table cimport (
     ASKED, CURVE_KEY, FREE, FRESH, LOGGED_ON, PROVING, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
 )
 from gateway.entrance cimport EARLY
-from gateway.fix cimport FRAME_GARBLED, FRAME_INCOMPLETE, MAX_INPUT, FrameResult, frame, scan, skip
+from gateway.fix cimport FRAME_INCOMPLETE, FRAME_OK, FRAME_TOO_LONG, MAX_INPUT, FrameResult, frame, scan, skip
 from gateway.records cimport (
-    FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, MAX_COMP_ID, MSG_LOGON, NOT_REJECTED, InputHead, MessageHead,
-    SessionBody,
+    FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, INPUT_MESSAGE, MAX_COMP_ID, MSG_LOGON, MSG_OTHER,
+    NOT_REJECTED, TOO_LONG, InputHead, MessageHead, SessionBody,
 )
 
 cdef enum:
@@ -207,13 +207,15 @@ cdef class Connections(Entrance):
                 result = skip(data, size, &length)
             if result == FRAME_INCOMPLETE:
                 break
-            if result == FRAME_GARBLED:
+            if result != FRAME_OK:
                 self.garbled += 1
                 if c.state == FRESH:    # no Logon: whoever that is, it speaks something else
                     self.refused += 1
                     self.event("refused", c, "its first bytes are not a FIX message")
                     self.end(c, False)
                     break
+                if result == FRAME_TOO_LONG and self.carries and c.asked:
+                    self.too_long(c)
             elif not self.message(c, data + at, length):
                 used[0] = at
                 c.begun_ns = 0
@@ -271,6 +273,26 @@ cdef class Connections(Entrance):
         self.payload.end += size
         return True
 
+    cdef int too_long(self, Connection* c) except -1:
+        """What a ResendRequest asks for may come too long for ever: an input that says so, and no more of it."""
+        cdef size_t size = sizeof(InputHead) + sizeof(MessageHead)
+        cdef InputHead* head
+        cdef MessageHead* message
+        reserve(&self.payload, size)
+        head = <InputHead*>(self.payload.data + self.payload.end)
+        memset(head, 0, size)
+        head.size = <uint32_t>size
+        head.kind = INPUT_MESSAGE
+        head.verdict = NOT_REJECTED
+        head.session = c.session
+        head.epoch = c.epoch
+        message = <MessageHead*>(head + 1)
+        message.msg_type = MSG_OTHER
+        message.more = TOO_LONG
+        self.number_input(head, c.number)
+        self.payload.end += size
+        return 0
+
     cdef bint logon(self, Connection* c, InputHead* head, bytes comp_id) except -1:
         """The Logon asks for its session at the epoch that this gateway knows. False: what needs no session refuses it,
         or that one is connected here; nothing of it gets into the log."""
@@ -314,7 +336,7 @@ cdef class Connections(Entrance):
             return False
         reserve(&self.payload, MAX_INPUT)   # room to look at it; it is not an input yet
         head = <InputHead*>(self.payload.data + self.payload.end)
-        if (frame(data, size, &length) in (FRAME_INCOMPLETE, FRAME_GARBLED)
+        if (frame(data, size, &length) != FRAME_OK
                 or scan(data, length, &c.identity, False, <uint8_t*>head, MAX_INPUT) <= 0):
             return False
         message = <MessageHead*>(<uint8_t*>head + sizeof(InputHead))

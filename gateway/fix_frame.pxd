@@ -11,6 +11,7 @@ cdef enum FrameResult:
     FRAME_OK = 0                # *length = bytes of the message
     FRAME_INCOMPLETE = 1        # so far it may be a message: more bytes wanted
     FRAME_GARBLED = 2           # *length = bytes to drop (>= 1)
+    FRAME_TOO_LONG = 3          # garbled: it would have more than MAX_MESSAGE. *length as above
 
 # One message at data[0 .. size). The message holds 8, 9 and 35 first and 10 last, BodyLength and CheckSum are
 # right. A message whose length is right but whose checksum is not is dropped whole. One that has no trailer where its

@@ -41,7 +41,8 @@ cdef FrameResult frame(const uint8_t* data, size_t size, size_t* length) noexcep
         return skip(data, size, length)
     total = i + 1 + body + 7
     if total > MAX_MESSAGE:
-        return skip(data, size, length)
+        skip(data, size, length)
+        return FRAME_TOO_LONG
     if i >= size or total > size:
         return FRAME_INCOMPLETE
     if body < 5 or not ends_in_trailer(data, total):

@@ -96,6 +96,7 @@ cdef struct MessageHead:  # 40 bytes, follows InputHead when kind is INPUT_MESSA
 
 cdef enum MoreFlag:             # bits of MessageHead.more
     HAS_STATED_TAG = 1
+    TOO_LONG = 2                # one came that is too long to be taken: nothing else of it is there
 
 cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
     uint64_t begin_seq_no       # 7; in a SequenceReset NewSeqNo (36), in a Logon StartInputNumber (20006), 0 = none

@@ -178,6 +178,7 @@ cdef class Sessions:
     cdef bint _number_fault(self, const Session* s, const Message* m, char* text, size_t room) noexcept nogil
     cdef int _gap(self, Session* s, uint64_t number) except -1 nogil
     cdef int _below(self, Session* s, const Message* m) except -1 nogil
+    cdef int _too_long(self, Session* s) except -1 nogil
     cdef int _above(self, Session* s, const Message* m) except -1 nogil
     cdef int _sequence_reset(self, Session* s, const Message* m) except -1 nogil
     cdef int _resend_from(self, Session* s, uint64_t input_number, uint64_t first, uint64_t last) except -1 nogil

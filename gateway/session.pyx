@@ -22,7 +22,7 @@ from gateway.records cimport (
     FLAG_BEGIN_STRING, FLAG_GAP_FILL, FLAG_NO_ORIG_SENDING_TIME, FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM,
     FLAG_SENDING_TIME_PROBLEM, FLAG_WRONG_COMP_ID, HAS_STATED_TAG, MAX_COMP_ID, MAX_TEXT,
     MSG_BUSINESS_REJECT, MSG_CANCEL_REQUEST, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT, MSG_MASS_CANCEL_REQUEST, MSG_OTHER,
-    MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED,
+    MSG_REJECT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED, TOO_LONG,
 )
 from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, timers_pop, timers_push
@@ -518,6 +518,9 @@ cdef class Sessions:
     cdef int receive(self, Session* s, const Message* m) except -1 nogil:
         cdef uint64_t number = m.fields.msg_seq_num
         cdef uint8_t type = m.fields.msg_type, flags = m.fields.flags
+        if m.fields.more & TOO_LONG:
+            self._too_long(s)
+            return DONE
         self.heard(s)
         if s.leaving and type == MSG_LOGOUT:    # whatever is wrong with it: what we left for may be
             if number == s.inbound:
@@ -651,6 +654,15 @@ cdef class Sessions:
             if not early_keep(&s.early, m.head):
                 no_memory()
         return self._gap(s, m.fields.msg_seq_num)
+
+    cdef int _too_long(self, Session* s) except -1 nogil:
+        # While what was asked for is waited for, that may be it: it would be asked for, and come, for ever.
+        cdef char text[MAX_TEXT + 1]
+        if s.gap_end == 0 or s.inbound >= s.gap_first or s.leaving:
+            return 0
+        snprintf(text, sizeof(text), b"messages of more than %d bytes are not taken: fill the gap from MsgSeqNum (34)"
+                 b" %llu without", <int> MAX_MESSAGE, s.inbound)
+        return self._leave(s, text)
 
     cdef void pass_over(self, Session* s) noexcept nogil:
         s.inbound += 1

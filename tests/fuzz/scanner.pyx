@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from gateway.fix_build cimport Identity
-from gateway.fix_frame cimport FRAME_GARBLED, FRAME_INCOMPLETE, FRAME_OK, FrameResult, frame
+from gateway.fix_frame cimport FRAME_INCOMPLETE, FRAME_OK, FrameResult, frame
 from gateway.fix_scan cimport MAX_INPUT, scan
 from gateway.framing cimport check_payload
 from gateway.records cimport INPUT_MESSAGE, InputHead, NOT_REJECTED
@@ -110,7 +110,7 @@ cdef class Fuzzer:
             return NULL
         if length < 1 or length > size:
             return b"the frame is not within its bytes"
-        if result == FRAME_GARBLED:
+        if result != FRAME_OK:
             self.tally.garbled += 1
             return NULL
         self.tally.whole += 1

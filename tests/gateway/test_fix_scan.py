@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway import fix
 from gateway.fix44 import FIX44
 
-OK, INCOMPLETE, GARBLED = 0, 1, 2
+OK, INCOMPLETE, GARBLED, TOO_LONG = 0, 1, 2, 3
 TIME = "20260102-03:04:05.678"
 TIME_NS = 1_767_323_045_678_000_000
 NOT_REJECTED = 255
@@ -188,7 +188,7 @@ def test_a_message_of_the_greatest_length() -> None:
     data = message(header("5") + f"58={'x' * padding}|")
     assert len(data) == 65536
     assert scanned(data)["verdict"] == NOT_REJECTED
-    assert fix.frame_message(message(header("5") + f"58={'x' * (padding + 1)}|"))[0] == GARBLED
+    assert fix.frame_message(message(header("5") + f"58={'x' * (padding + 1)}|"))[0] == TOO_LONG
 
 
 @given(st.lists(st.sampled_from([*SAMPLES, *GARBLED_MESSAGES.values()]), max_size=6), st.data())
