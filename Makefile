@@ -63,7 +63,7 @@ sanitize:
 
 # Messages changed at random, by the compiled scanner and the exchange, with the same sanitizers.
 fuzz:
-	PYTHON="$(PYTHON)" PYTHONPATH=tests/gateway tests/sanitized.sh tests/fuzz/fuzz.py --cases $(or $(CASES),10000000) --seed $(or $(SEED),1)
+	PYTHON="$(PYTHON)" PYTHONPATH=tests/gateway:tests/processes tests/sanitized.sh tests/fuzz/fuzz.py --cases $(or $(CASES),10000000) --seed $(or $(SEED),1)
 
 bench: build
 	$(BIN)/python -m bench $(BENCH)

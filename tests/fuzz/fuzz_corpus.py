@@ -1,11 +1,20 @@
-"""What the cases are made of: every message that a story sends, and those of fix_verdicts.txt."""
+"""What the cases are made of: every message that a story or a session case sends, those of fix_verdicts.txt, and one of
+each type with all that the dictionary lets it have."""
 
 from dataclasses import dataclass, field
 
+from every_message import every_message
 from fix_records import message
 from memory_edge import MemoryEdge
+from session_script import FILES
 from stories import STORIES, play
 from test_fix_scan import SAMPLES, stories
+from told_cases import tell
+
+from gateway import fix
+from gateway.fix44 import FIX44
+
+LONGEST = 4_000  # bytes of one: fields are taken from anywhere, and would mostly be from the longest
 
 
 @dataclass
@@ -21,8 +30,12 @@ class ListeningEdge(MemoryEdge):
 
 def corpus() -> list[bytes]:
     """Each message once, always in the same order; the first is a good one."""
+    fix.use(FIX44)
     edges = [ListeningEdge() for _ in STORIES]
     for path, edge in zip(STORIES, edges, strict=True):
         play(path.read_text(), edge)
-    told = [heard for edge in edges for heard in edge.heard]
-    return list(dict.fromkeys([*SAMPLES, *(message(sent) for _, sent, _ in stories()), *told]))
+    fix.use(FIX44, echo=True)
+    edges += (edge for path in FILES for edge in tell(path, ListeningEdge))
+    told = (heard for edge in edges for heard in edge.heard if len(heard) <= LONGEST)
+    written = (message(sent) for _, sent, _ in stories())
+    return list(dict.fromkeys([*SAMPLES, *written, *told, *every_message(FIX44)]))

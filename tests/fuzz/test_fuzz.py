@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("scanner", reason="built where there are sanitizers: make sanitize, make fuzz")
 
 FUZZ = Path(__file__).parent / "fuzz.py"
+TESTS = FUZZ.parent.parent
 
 
 def test_strangers_messages_by_the_scanner_and_the_exchange() -> None:
     """In a process of its own: it changes the tables that messages are scanned by, and may die."""
-    environment = os.environ | {"PYTHONPATH": str(FUZZ.parent.parent / "gateway")}
+    environment = os.environ | {"PYTHONPATH": f"{TESTS / 'gateway'}:{TESTS / 'processes'}"}
     ran = subprocess.run(
         [sys.executable, FUZZ, "--cases", "200000", "--seed", "2"],
         check=False, capture_output=True, text=True, env=environment,

@@ -48,6 +48,7 @@ class MemoryEdge:
     records: bytearray = field(default_factory=bytearray)
     log: list[Entry] = field(default_factory=list)
     opened: int = 0
+    own: str = OWN  # its CompID, as its setting has it
     rules: int = 0  # that hold from the start; 0: the newest
 
     def start(self, *genesis: bytes) -> None:
@@ -95,7 +96,7 @@ class MemoryEdge:
         kind, length = fix.frame_message(message)
         if kind != 0 or length != len(message):
             return b""
-        own = OWN if connection.session else ""
+        own = self.own if connection.session else ""
         carry = self.exchange.rules >= TEXT_BODIES
         record = bytes(fix.scan_message(message, own, connection.comp_id, carry))
         epoch = connection.epoch
@@ -177,7 +178,7 @@ class MemoryEdge:
         ):
             self.keep(session, number, record)
         comp_id = self.comp_id_of(session)
-        text = fix.encode_record(record, OWN, comp_id)
+        text = fix.encode_record(record, self.own, comp_id)
         for name, connection in self.connections.items():
             if connection.session == session and connection.epoch == head["epoch"]:
                 connection.leaving &= head["msg_type"] != ord("A")
@@ -215,7 +216,7 @@ class MemoryEdge:
         name = next(name for name, c in self.connections.items() if c.session == head["session"])
         comp_id, kept = self.comp_ids[head["session"]], self.sent[head["session"]]
         if gap < begin:
-            self.out.append((name, "again", fix.gap_fill(OWN, comp_id, gap, begin, self.now_ns)))
+            self.out.append((name, "again", fix.gap_fill(self.own, comp_id, gap, begin, self.now_ns)))
         number = begin
         while number <= end:
             first = number
@@ -224,9 +225,9 @@ class MemoryEdge:
             ):
                 number += 1
             if number > first:
-                self.out.append((name, "again", fix.gap_fill(OWN, comp_id, first, number, self.now_ns)))
+                self.out.append((name, "again", fix.gap_fill(self.own, comp_id, first, number, self.now_ns)))
                 continue
-            self.out.append((name, "again", fix.encode_record(kept[number], OWN, comp_id, self.now_ns)))
+            self.out.append((name, "again", fix.encode_record(kept[number], self.own, comp_id, self.now_ns)))
             number += 1
 
 

@@ -28,13 +28,17 @@ a part of it. `now`, `now+10`, `now-121` are times; {x*65} is sixty-five times x
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
-from fix_link import PATIENCE_SECONDS, Closed, FixLink
+from fix_link import PATIENCE_SECONDS, Closed
 
+FILES = sorted((Path(__file__).parent / "session_cases").glob("*.txt"))
+CONTINUED = "continued"
+"""The file of cases whose numbers go on over connections; with every Logon they begin anew in the others."""
 SOH = "\x01"
 FIRST = ("8", "9", "35")
 ROUTES = (115, 116, 128, 129, 144, 145)
@@ -71,10 +75,8 @@ def cases(path: Path) -> Iterator[Case]:
             lines.append((f"{path.name}:{number}", line.strip()))
 
 
-def written(text: str) -> str:
+def written(text: str, now: datetime) -> str:
     """With times and repetitions put in."""
-
-    now = datetime.now(UTC)
 
     def at(match: re.Match[str]) -> str:
         moment = now + timedelta(seconds=int(match[1] or 0))
@@ -95,11 +97,23 @@ def completed(text: str) -> bytes:
     return data.encode()
 
 
+class Link(Protocol):
+    """What a client is connected by."""
+
+    @property
+    def transport(self) -> str: ...
+    def connect(self) -> None: ...
+    def close(self) -> None: ...
+    def send_bytes(self, data: bytes) -> None: ...
+    def bye(self) -> None: ...
+    def receive_message(self, seconds: float) -> bytes: ...
+
+
 class Client:
     """One side of a session, under any CompID. begins_anew: its numbers do with every connection."""
 
-    def __init__(self, transport: str, port: int, begins_anew: bool) -> None:
-        self.link = FixLink(transport, port, notices_end=True)
+    def __init__(self, link: Link, begins_anew: bool) -> None:
+        self.link = link
         self.begins_anew = begins_anew
         self.next_out = 1
         self.next_in = 1
@@ -112,6 +126,10 @@ class Client:
         word, _, rest = line.partition(" ")
         assert not word.startswith("_"), line
         getattr(self, f"do_{word}")(rest)
+
+    def now(self) -> datetime:
+        """The time that `now` is in a message."""
+        return datetime.now(UTC)
 
     # ------------------------------------------------------------ sending
 
@@ -155,7 +173,7 @@ class Client:
         self.do_send(f"D {ORDER.format(name)} {fields}")
 
     def do_raw(self, rest: str) -> None:
-        data = completed(written(rest))
+        data = completed(written(rest, self.now()))
         if self.held is not None:
             self.held.append(data)
             return
@@ -175,7 +193,7 @@ class Client:
     # ------------------------------------------------------------ what comes
 
     def do_expect(self, rest: str) -> None:
-        kind, *fields = shlex.split(written(rest))
+        kind, *fields = shlex.split(written(rest, self.now()))
         message = self.received()
         assert message["35"] == kind, f"a message of type {message['35']}: {message}"
         for field in fields:
@@ -248,17 +266,18 @@ class Client:
         return message
 
 
-def play(case: Case, transport: str, port: int, begins_anew: bool) -> None:
-    """Raises AssertionError with the line that it was."""
+def play(case: Case, client_of: Callable[[str], Client]) -> None:
+    """By a client for each name; the only one has none. Raises AssertionError with the line that it was."""
     clients: dict[str, Client] = {}
     try:
         for place, line in case.lines:
             name, colon, rest = line.partition(": ")
             if not colon or not name.isalpha():
                 name, rest = "", line
-            client = clients.setdefault(name, Client(transport, port, begins_anew))
+            if name not in clients:
+                clients[name] = client_of(name)
             try:
-                client.act(rest)
+                clients[name].act(rest)
             except AssertionError as error:
                 raise AssertionError(f"{place}: {line}\n{error}") from None
     finally:

@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 from exchange_process import ROOT
-from fix_link import PATIENCE_SECONDS
-from session_script import Case, cases, play
+from fix_link import PATIENCE_SECONDS, FixLink
+from session_script import CONTINUED, FILES, Case, Client, cases, play
 
-FILES = sorted((Path(__file__).parent / "session_cases").glob("*.txt"))
-CONTINUED = "continued"
-"""The file of cases whose numbers go on over connections; with every Logon they begin anew in the others."""
 NUMBERS = [
     *("1a", "1b", "1c", "1d", "1e"),
     *(f"2{letter}" for letter in "abcdefghijklmnopqrst"),
@@ -66,18 +63,22 @@ def echoes() -> Iterator[dict[bool, Ports]]:
         yield {True: anew, False: continued}
 
 
+def play_by(transport: str, ports: Ports, case: Case, begins_anew: bool) -> None:
+    play(case, lambda _: Client(FixLink(transport, ports[transport], notices_end=True), begins_anew))
+
+
 @pytest.mark.parametrize(
     ("anew", "case", "transport"), ALL, ids=[f"{case.number} {case.title}, {by}" for _, case, by in ALL]
 )
 def test_case(anew: bool, case: Case, transport: str, echoes: dict[bool, Ports]) -> None:
-    play(case, transport, echoes[anew][transport], anew)
+    play_by(transport, echoes[anew], case, anew)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "zmq"])
 def test_it_writes_what_comes_and_what_goes(tmp_path: Path, transport: str) -> None:
     case = next(case for anew, case, by in ALL if anew and by == transport)
     with echo("--reset-on-logon", "--fix-log", str(tmp_path / "fix.log")) as ports:
-        play(case, transport, ports[transport], begins_anew=True)
+        play_by(transport, ports, case, begins_anew=True)
     logon, answer, *_ = (tmp_path / "fix.log").read_text().splitlines()
     assert re.search(rf" in  {transport}/\d+ : 8=FIX\.4\.4\|9=\d+\|35=A\|", logon)
     assert re.search(rf" out {transport}/\d+ : 8=FIX\.4\.4\|9=\d+\|35=A\|", answer)
