@@ -23,7 +23,8 @@ cdef int number(Outbox text, uint64_t value) except -1 nogil:
 
 cdef int string(Outbox text, const uint8_t* value, size_t length) except -1 nogil:
     number(text, length)
-    memcpy(text.reserve((length + 7) & ~(<size_t> 7)), value, length)
+    if length:      # or there is no memory of it, as of early messages
+        memcpy(text.reserve((length + 7) & ~(<size_t> 7)), value, length)
     return 0
 
 

@@ -249,7 +249,8 @@ cdef class SnapshotWriter:
             more.trade_request_length = s.trade_request_length
             memcpy(more + 1, s.trade_request, s.trade_request_length)
             more.early_size = s.early.size
-            memcpy(self.text.reserve(s.early.size), s.early.records, s.early.size)
+            if s.early.size:    # or there is no memory of them
+                memcpy(self.text.reserve(s.early.size), s.early.records, s.early.size)
         return 0
 
     cdef uint32_t _write_orders(self) except? 0 nogil:
