@@ -23,21 +23,24 @@ if sanitizers := os.environ.get("QUORUMBOOK_SANITIZE"):  # e.g. address,undefine
     COMPILE.append("-fno-wrapv")  # with -fwrapv no overflow is a finding
     # A libubsan of its own in each module: a shared one and libasan take each other's symbols, and findings get lost.
     LINK += [f"-fsanitize={sanitizers}", "-static-libubsan", "-Wl,--exclude-libs,ALL"]
+# tests/fuzz/coverage.c is told of every branch in these.
+COVERED = {"gateway.fix_frame", "gateway.fix_rules", "gateway.fix_scan"} if sanitizers else set[str]()
 
 
 def extensions() -> list[Extension]:
     """One extension a .pyx, named package.module, in a stable order."""
     folders = [*PACKAGES, "tests/fuzz"] if sanitizers else PACKAGES
     sources = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).glob("*.pyx"))]
+    modules = [(".".join(path.with_suffix("").parts), str(path)) for path in sources]
     return [
         Extension(
-            ".".join(path.with_suffix("").parts),
-            [str(path)],
-            extra_compile_args=COMPILE,
+            name,
+            [path],
+            extra_compile_args=COMPILE + ["-fsanitize-coverage=trace-pc"] * (name in COVERED),
             extra_link_args=LINK,
             libraries=["dl"] if sys.platform == "linux" else [],
         )
-        for path in sources
+        for name, path in modules
     ]
 
 

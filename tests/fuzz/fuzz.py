@@ -1,13 +1,13 @@
 """Millions of messages that nobody would send: `make fuzz`, or `make fuzz CASES=1000000 SEED=7`.
 
-Each case is a message of the stories or of fix_verdicts.txt, changed. Of each must hold: it is framed within its bytes,
-and in two pieces as in one; the record of one that is framed is the same when it is scanned again, lies within its
-room, and is one that a replica takes out of its log. By the exchange's tables and by those of `fix-echo`. Of every
-twentieth: an exchange that gets it as the next message of a session raises nothing, and its answer is a message.
+Each case is a message of fuzz_corpus.py, changed, or an earlier case that took a new way through the scanner, changed
+again. Of each must hold: it is framed within its bytes, and in two pieces as in one; the record of one that is framed
+is the same when it is scanned again, lies within its room, and is one that a replica takes out of its log. By the
+exchange's tables and by those of `fix-echo`. Of every twentieth: an exchange that gets it as the next message of a
+session raises nothing, and its answer is a message.
 """
 
 import argparse
-import mmap
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from multiprocessing.connection import Connection
 import fuzz_exchange
 from fuzz_corpus import corpus
 from memory_edge import OWN
-from scanner import Disagreement, Fuzzer
+from scanner import Disagreement, Fuzzer, ways
 
 from gateway import fix
 from gateway.fix44 import FIX44
 
 PIECE = 250_000  # cases of one process, and between two lines
-Judge = Callable[[Fuzzer, int, int, int, memoryview], dict[str, int]]
+Judge = Callable[[Fuzzer, int, int, int], dict[str, int]]
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Stage:
     share: float
 
 
-def scan(fuzzer: Fuzzer, seed: int, first: int, count: int, at: memoryview) -> dict[str, int]:
-    return fuzzer.run(seed, first, count, at)
+def scan(fuzzer: Fuzzer, seed: int, first: int, count: int) -> dict[str, int]:
+    return fuzzer.run(seed, first, count)
 
 
 def apply(rules: int, echo: bool) -> Judge:
@@ -60,30 +60,30 @@ def shown(message: bytes) -> str:
     return f"{message.decode('latin-1').replace(chr(1), '|')}\n  {message!r}"
 
 
-def work(
-    judge: Judge, fuzzer: Fuzzer, seed: int, first: int, count: int, shared: mmap.mmap, out: Connection
-) -> None:
+def work(judge: Judge, fuzzer: Fuzzer, seed: int, first: int, count: int, out: Connection) -> None:
+    known = len(fuzzer.corpus)
     try:
-        out.send(judge(fuzzer, seed, first, count, memoryview(shared).cast("Q")))
+        tally = judge(fuzzer, seed, first, count)
+        out.send((tally, fuzzer.corpus[known:]))
     except Disagreement as error:
         raise SystemExit(f"\n{error.args[1]}") from None
 
 
 def judged(judge: Judge, fuzzer: Fuzzer, seed: int, first: int, count: int) -> Counter[str]:
     """How many cases came to what, in a process that may die of one. Ends the program with the message of that."""
-    shared = mmap.mmap(-1, 8)  # the number of the case that the process is at
     context = get_context("fork")
     mine, its = context.Pipe(duplex=False)
-    child = context.Process(target=work, args=(judge, fuzzer, seed, first, count, shared, its))
+    child = context.Process(target=work, args=(judge, fuzzer, seed, first, count, its))
     child.start()
     its.close()
     try:
-        return Counter(mine.recv())
+        tally, more = mine.recv()
+        fuzzer.adopt(more)
+        return Counter(tally)
     except EOFError:
         child.join()
-        number = int.from_bytes(shared[:8], "little")
-        message = shown(fuzzer.case(seed, number))
-        raise SystemExit(f"seed {seed}, case {number} (exit {child.exitcode}):\n  {message}") from None
+        number, message = fuzzer.last()
+        raise SystemExit(f"seed {seed}, case {number} (exit {child.exitcode}):\n  {shown(message)}") from None
     finally:
         child.join()
 
@@ -94,13 +94,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     fuzzer, began = Fuzzer(corpus(), OWN.encode(), b"A"), time.monotonic()
+    print(f"a corpus of {len(fuzzer.corpus):,}", flush=True)
     for stage in STAGES:
         fix.use(FIX44, stage.echo)
         cases, total = round(asked.cases * stage.share), Counter[str]()
         for first in range(0, cases, PIECE):
             total += judged(stage.judge, fuzzer, asked.seed, first, min(PIECE, cases - first))
             counts = ", ".join(f"{count:,} {word}" for word, count in total.items())
-            print(f"{time.monotonic() - began:5.0f} s  {stage.name}: {counts}", flush=True)
+            reached = f"{ways():,} ways, a corpus of {len(fuzzer.corpus):,}"
+            print(f"{time.monotonic() - began:5.0f} s  {stage.name}: {counts}; {reached}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from told_cases import tell
 from gateway import fix
 from gateway.fix44 import FIX44
 
-LONGEST = 4_000  # bytes of one: fields are taken from anywhere, and would mostly be from the longest
-
 
 @dataclass
 class ListeningEdge(MemoryEdge):
@@ -36,6 +34,6 @@ def corpus() -> list[bytes]:
         play(path.read_text(), edge)
     fix.use(FIX44, echo=True)
     edges += (edge for path in FILES for edge in tell(path, ListeningEdge))
-    told = (heard for edge in edges for heard in edge.heard if len(heard) <= LONGEST)
+    told = (heard for edge in edges for heard in edge.heard)
     written = (message(sent) for _, sent, _ in stories())
     return list(dict.fromkeys([*SAMPLES, *written, *told, *every_message(FIX44)]))

@@ -56,15 +56,12 @@ class World:
         edge.send(CLIENT, build(list(fields.items())))
 
 
-def judge(
-    fuzzer: Fuzzer, seed: int, first: int, count: int, at: memoryview, rules: int, echo: bool
-) -> dict[str, int]:
+def judge(fuzzer: Fuzzer, seed: int, first: int, count: int, rules: int, echo: bool) -> dict[str, int]:
     """Cases first .. first + count - 1, those of them that are whole messages."""
     tally = Counter[str]()
     for number in range(first, first + count):
         if (number - first) % WORLD == 0:
             world = World(rules, echo)
-        at[0] = number
         message = fuzzer.case(seed, number)
         kind, length = fix.frame_message(message)
         if kind == WHOLE:

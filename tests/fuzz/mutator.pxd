@@ -19,6 +19,7 @@ cdef struct Corpus:         # messages end to end
     size_t count
 
 cdef struct Case:
+    uint64_t number
     uint64_t state          # of the random numbers
     size_t size
     uint8_t data[MOST]
@@ -150,6 +151,7 @@ cdef inline void make_case(Case* case, const Corpus* corpus, uint64_t seed, uint
     """Case `number` of `seed`: one of the corpus with one to six changes."""
     cdef size_t which
     cdef uint64_t _
+    case.number = number
     case.state = seed * <uint64_t>0xD1342543DE82EF95 + number
     which = <size_t>chance(case, corpus.count)
     case.size = 0

@@ -1,9 +1,13 @@
 # cython: boundscheck=False, wraparound=False
+#
+# They are off because only C memory of known size is indexed.
 """What must hold of every message that a stranger sends, checked for millions of them a minute.
 
-Every message lies in memory of exactly its size, so that a sanitizer sees each byte read past its end. boundscheck and
-wraparound are off because only C memory of known size is indexed.
+Every message lies in memory of exactly its size, so that a sanitizer sees each byte read past its end. A case that
+takes a way through the scanner that none took before is changed in later ones (coverage.c).
 """
+
+import mmap
 
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -15,15 +19,24 @@ from gateway.fix_scan cimport MAX_INPUT, scan
 from gateway.framing cimport check_payload
 from gateway.records cimport INPUT_MESSAGE, InputHead, NOT_REJECTED
 
-from mutator cimport Case, Corpus, MOST, chance, make_case
+from mutator cimport Case, Corpus, chance, make_case
+
+cdef extern from *:
+    """uint64_t coverage_ways(void);"""
+    uint64_t coverage_ways() noexcept nogil
 
 cdef enum:
-    ROOM = MAX_INPUT + MOST
     NEWEST_RULES = 2
+    LONGEST = 4000      # bytes of a message of the corpus: fields are taken from anywhere, mostly from the longest
 
 
 class Disagreement(AssertionError):
     """A case of which something does not hold. The arguments: its number, and what."""
+
+
+def ways() -> int:
+    """Through the scanner, that were taken until now."""
+    return coverage_ways()
 
 
 cdef struct Tally:
@@ -34,28 +47,20 @@ cdef struct Tally:
 
 
 cdef class Fuzzer:
+    cdef readonly list corpus
     cdef bytes _data, _after        # the corpus; a good message, sent behind every case
     cdef size_t* _starts
     cdef Corpus _corpus
     cdef Case* _case
+    cdef uint8_t[::1] _shared       # where the case is: who forks sees what the other process was at
     cdef Identity _known, _unknown
     cdef Tally tally
 
     def __cinit__(self, list corpus not None, bytes own not None, bytes peer not None):
-        cdef size_t i, at = 0
-        self._data = b"".join(corpus)
-        self._after = corpus[0]
-        self._case = <Case*>malloc(sizeof(Case))
-        self._starts = <size_t*>malloc((len(corpus) + 1) * sizeof(size_t))
-        if self._case == NULL or self._starts == NULL:
-            raise MemoryError
-        for i in range(len(corpus)):
-            self._starts[i] = at
-            at += <size_t>len(corpus[i])
-        self._starts[len(corpus)] = at
-        self._corpus.data = <const uint8_t*><const char*>self._data
-        self._corpus.starts = self._starts
-        self._corpus.count = len(corpus)
+        self.corpus, self._after = [], corpus[0]
+        self.adopt([message for message in corpus if len(message) <= LONGEST])
+        self._shared = mmap.mmap(-1, sizeof(Case))
+        self._case = <Case*>&self._shared[0]
         memset(&self._known, 0, sizeof(Identity))
         memset(&self._unknown, 0, sizeof(Identity))
         memcpy(self._known.own, <const char*>own, len(own))
@@ -63,26 +68,48 @@ cdef class Fuzzer:
         self._known.own_length, self._known.peer_length = len(own), len(peer)
 
     def __dealloc__(self):
-        free(self._case)
         free(self._starts)
 
+    def adopt(self, list messages not None) -> None:
+        """More to make cases of."""
+        cdef size_t i, at = 0
+        self.corpus += messages
+        self._data = b"".join(self.corpus)
+        free(self._starts)
+        self._starts = <size_t*>malloc((len(self.corpus) + 1) * sizeof(size_t))
+        if self._starts == NULL:
+            raise MemoryError
+        for i in range(len(self.corpus)):
+            self._starts[i] = at
+            at += <size_t>len(self.corpus[i])
+        self._starts[len(self.corpus)] = at
+        self._corpus.data = <const uint8_t*><const char*>self._data
+        self._corpus.starts = self._starts
+        self._corpus.count = len(self.corpus)
+
     def case(self, seed: int, number: int) -> bytes:
-        """The bytes of one case."""
+        """The bytes of one case, made of the corpus as it is now."""
         make_case(self._case, &self._corpus, seed, number)
         return (<char*>self._case.data)[:self._case.size]
 
-    def run(self, uint64_t seed, uint64_t first, uint64_t count, uint64_t[::1] at not None) -> dict[str, int]:
-        """Cases first .. first + count - 1; how many came to what. at[0]: the case that is looked at, for who finds
-        this process dead. Raises Disagreement."""
-        cdef uint64_t number
+    def last(self) -> tuple[int, bytes]:
+        """The number and the bytes of the case made last, by a forked process, too."""
+        return self._case.number, (<char*>self._case.data)[:self._case.size]
+
+    def run(self, uint64_t seed, uint64_t first, uint64_t count) -> dict[str, int]:
+        """Cases first .. first + count - 1; how many came to what. Those that took a new way are in the corpus then.
+        Raises Disagreement."""
+        cdef uint64_t number, ways
         cdef const char* wrong
         memset(&self.tally, 0, sizeof(Tally))
         for number in range(first, first + count):
-            at[0] = number
             make_case(self._case, &self._corpus, seed, number)
+            ways = coverage_ways()
             wrong = self.judge()
             if wrong != NULL:
                 raise Disagreement(number, wrong.decode())
+            if coverage_ways() != ways and self._case.size <= LONGEST:
+                self.adopt([(<char*>self._case.data)[:self._case.size]])
         return self.tally
 
     cdef const char* judge(self) except? NULL:

@@ -25,6 +25,7 @@ from gateway.fix44 import FIX44
 from replication.messages import Entry
 
 VALUES = (0, 1, ord("="), ord("7"), ord("-"), ord("A"), 255)
+SANITIZED_SECONDS = 1800  # what a sample may take with sanitizers, on a busy machine
 SAMPLE = 60  # one of so many in the default run
 TERMS = ("comp_id", "heartbeat_seconds", "cancel_on_disconnect", "grace_ms")
 """Of a session of an echo: what a message that is refused may not change."""
@@ -156,12 +157,14 @@ def counted(edges: Iterable[CorruptingEdge]) -> str:
     return f"{judged:,} judged, {refused:,} refused"
 
 
+@pytest.mark.timeout(SANITIZED_SECONDS)
 def test_a_sample_of_corrupted_messages_is_ignored_or_judged() -> None:
     edges = [of_story(path, random.Random(path.name)) for path in STORIES]
     assert sum(edge.refused for edge in edges) > 1_000
     assert sum(edge.changed for edge in edges) > 100
 
 
+@pytest.mark.timeout(SANITIZED_SECONDS)
 @pytest.mark.usefixtures("of_an_echo")
 def test_a_sample_of_corrupted_messages_to_an_echo_is_ignored_or_judged() -> None:
     edges = [
