@@ -30,6 +30,9 @@ cdef struct Watched:            # an instrument
     uint32_t first_trade        # of this entry; 0 = none
     uint32_t last_trade
     bint touched                # by this entry
+    int64_t last_price_ticks    # of its last trade, subscribers or not: state, from rules 2 on
+    int64_t last_lots           # 0: there was none
+    int64_t last_ns
 
 cdef struct Trade:
     int64_t price_ticks
@@ -67,6 +70,9 @@ cdef class BookUpdates:
 
     # Reports of the engine, in order: books and trades that somebody is subscribed to are told when the entry ends.
     cdef int note(self, const Report* reports, size_t count) except -1 nogil
+    # Of every trade, whether somebody is subscribed to the instrument or not.
+    cdef int set_last_trade(self, uint32_t instrument, int64_t price_ticks, int64_t lots,
+                            int64_t time_ns) except -1 nogil
     # A subscription that is told the whole when the entry ends.
     cdef int begin(self, const Subscription* given) except -1 nogil
     cdef int end_entry(self) except -1 nogil
@@ -91,6 +97,8 @@ cdef class BookUpdates:
     cdef int _begin_change(self, uint8_t action, uint8_t type) except -1 nogil
     cdef int _write_price(self, const Level* level, const Scale* scale) except -1 nogil
     cdef int _write_size(self, const Level* level, const Scale* scale) except -1 nogil
+    cdef int _write_time(self, int64_t time_ns) except -1 nogil
+    cdef int _write_last_trade(self, const Watched* watched, const Scale* scale) except -1 nogil
     cdef int _write_trades(self, const Watched* watched, const Scale* scale) except -1 nogil
     cdef int _write_changes(self, const Side* old, int which, uint32_t depth, const Scale* scale) except -1 nogil
     cdef int _write_change(self, UpdateAction action, int which, const Level* level, uint32_t position,

@@ -3,8 +3,9 @@
 # _reserve() makes the room for them. Divisors are increments (>= 1).
 """Market data by FIX: what the books that sessions are subscribed to were at the end of each log entry.
 
-Holds, of each instrument with subscribers, the levels that they were told last, and what the current entry has
-touched. Between two entries all of it follows from the subscriptions and the books. Nothing is told inside an
+Holds the last trade of each instrument; of one with subscribers the levels that they were told last, and what the
+current entry has touched. Between two entries all but the last trades follows from the subscriptions and the books.
+Nothing is told inside an
 entry, so what comes out does not depend on where steps are cut. Runs without the GIL; raises MemoryError.
 """
 
@@ -97,6 +98,16 @@ cdef class BookUpdates:
             self._touch(reports[i].instrument)
             if reports[i].kind == TRADE:
                 self._trade(&reports[i])
+        return 0
+
+    cdef int set_last_trade(self, uint32_t instrument, int64_t price_ticks, int64_t lots,
+                            int64_t time_ns) except -1 nogil:
+        cdef Watched* watched
+        self._reserve(instrument)
+        watched = &self.watched[instrument]
+        watched.last_price_ticks = price_ticks
+        watched.last_lots = lots
+        watched.last_ns = time_ns
         return 0
 
     cdef int _trade(self, const Report* report) except -1 nogil:
@@ -196,6 +207,8 @@ cdef class BookUpdates:
         cdef const Side* old
         cdef uint32_t count
         cdef int which
+        if s.types & TRADES and watched.first_trade:
+            return True
         for which in range(2):
             old = told_of(watched, which)
             count = within(old, s.depth)
@@ -207,6 +220,7 @@ cdef class BookUpdates:
 
     cdef int show(self, Session* s, const Subscription* asked) except -1 nogil:
         cdef int which
+        self._reserve(asked.instrument)
         for which in range(2):
             self._read(&self.now[which], asked.instrument, which, asked.depth)
         self.written = 0
@@ -231,6 +245,8 @@ cdef class BookUpdates:
                     self._write_size(&self.now[which].levels[place], scale)
                     if s.depth > 1:
                         self.entries.number(290, place + 1)
+            if s.types & TRADES and self.watched[s.instrument].last_lots:
+                self._write_last_trade(&self.watched[s.instrument], scale)
             self.written = key
         self.message.clear()
         self.message.text(262, s.id, s.id_length)
@@ -294,11 +310,22 @@ cdef class BookUpdates:
         self.entries.decimal(271, quantity_of(level.quantity_lots, scale), scale.quantity_exponent)
         return self.entries.number(346, level.orders)
 
+    cdef int _write_time(self, int64_t time_ns) except -1 nogil:
+        cdef uint8_t time[48]
+        write_timestamp(time, time_ns)
+        self.entries.text(272, time, DATE)
+        return self.entries.text(273, time + DATE + 1, TIME)
+
+    cdef int _write_last_trade(self, const Watched* watched, const Scale* scale) except -1 nogil:
+        self.parts[0].entries += 1
+        self.entries.character(269, c'2')
+        self.entries.decimal(270, watched.last_price_ticks * scale.price_increment, scale.price_exponent)
+        self.entries.decimal(271, quantity_of(watched.last_lots, scale), scale.quantity_exponent)
+        return self._write_time(watched.last_ns)
+
     cdef int _write_trades(self, const Watched* watched, const Scale* scale) except -1 nogil:
         cdef const Trade* trade
         cdef uint32_t number = watched.first_trade
-        cdef uint8_t time[48]
-        write_timestamp(time, self.sessions.now_ns)
         while number:
             trade = &self.trades[number]
             self._begin_change(NEW, c'2')
@@ -306,28 +333,30 @@ cdef class BookUpdates:
             self.entries.text(55, scale.symbol, scale.symbol_length)
             self.entries.decimal(270, trade.price_ticks * scale.price_increment, scale.price_exponent)
             self.entries.decimal(271, quantity_of(trade.quantity_lots, scale), scale.quantity_exponent)
-            self.entries.text(272, time, DATE)
-            self.entries.text(273, time + DATE + 1, TIME)
+            self._write_time(self.sessions.now_ns)
             number = trade.next
         return 0
 
     cdef int _write_changes(self, const Side* old, int which, uint32_t depth, const Scale* scale) except -1 nogil:
-        # Levels that went, came and changed, best first. A place counts what is there once the entries before are done.
+        # Levels that went, then those that came or changed, each best first: nobody has to hold more than the depth. A
+        # place counts what is there once the entries before are done.
         cdef const Side* now = &self.now[which]
-        cdef uint32_t old_count = within(old, depth), now_count = within(now, depth), gone = 0, place = 0
-        while gone < old_count or place < now_count:
-            if place == now_count or (gone < old_count and is_better(
-                    which, old.levels[gone].price_ticks, now.levels[place].price_ticks)):
-                self._write_change(DELETE, which, &old.levels[gone], place + 1 if depth > 1 else 0, scale)
-                gone += 1
-            elif gone == old_count or old.levels[gone].price_ticks != now.levels[place].price_ticks:
-                self._write_change(NEW, which, &now.levels[place], place + 1 if depth > 1 else 0, scale)
+        cdef uint32_t old_count = within(old, depth), now_count = within(now, depth), place = 0, left = 0, at
+        for at in range(old_count):
+            while place < now_count and is_better(which, now.levels[place].price_ticks, old.levels[at].price_ticks):
                 place += 1
+            if place < now_count and now.levels[place].price_ticks == old.levels[at].price_ticks:
+                left += 1
             else:
-                if memcmp(&old.levels[gone], &now.levels[place], sizeof(Level)) != 0:
-                    self._write_change(CHANGE, which, &now.levels[place], place + 1 if depth > 1 else 0, scale)
-                gone += 1
-                place += 1
+                self._write_change(DELETE, which, &old.levels[at], left + 1 if depth > 1 else 0, scale)
+        at = 0
+        for place in range(now_count):
+            while at < old_count and is_better(which, old.levels[at].price_ticks, now.levels[place].price_ticks):
+                at += 1
+            if at == old_count or old.levels[at].price_ticks != now.levels[place].price_ticks:
+                self._write_change(NEW, which, &now.levels[place], place + 1 if depth > 1 else 0, scale)
+            elif memcmp(&old.levels[at], &now.levels[place], sizeof(Level)) != 0:
+                self._write_change(CHANGE, which, &now.levels[place], place + 1 if depth > 1 else 0, scale)
         return 0
 
     cdef int _write_change(self, UpdateAction action, int which, const Level* level, uint32_t position,

@@ -8,6 +8,7 @@ Nothing in it depends on slots, hash tables or heap order. Holds no state.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from gateway.book_updates cimport BookUpdates
 from gateway.drop_copies cimport DropCopies
 from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
 from gateway.orders cimport Orders
@@ -111,6 +112,13 @@ cdef int write_order(Outbox text, const Order* o, uint32_t rules) except -1 nogi
     return 0
 
 
+cdef int write_last_trade(Outbox text, BookUpdates updates, uint32_t instrument) except -1 nogil:
+    cdef bint known = instrument < updates.watched_room
+    number(text, <uint64_t> updates.watched[instrument].last_price_ticks if known else 0)
+    number(text, <uint64_t> updates.watched[instrument].last_lots if known else 0)
+    return number(text, <uint64_t> updates.watched[instrument].last_ns if known else 0)
+
+
 cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil:
     cdef uint32_t i, slot
     cdef const Session* s
@@ -122,6 +130,8 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         number(text, <uint64_t> <int64_t> orders.instruments[i].price_exponent)
         number(text, orders.instruments[i].quantity_increment)
         number(text, <uint64_t> <int64_t> orders.instruments[i].quantity_exponent)
+        if sessions.rules >= 2:
+            write_last_trade(text, orders.updates, i)
     for i in range(sessions.count):
         s = sessions.table[i]
         number(text, s.open_count)

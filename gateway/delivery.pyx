@@ -21,8 +21,8 @@ from gateway.connection_table cimport (
 from gateway.fix cimport MAX_ENCODED, encode, encode_gap_fill
 from gateway.records cimport (
     EGRESS_CLOSE, EGRESS_MESSAGE, EGRESS_OPEN, EGRESS_REFUSE, EGRESS_RESEND, FLAG_RESET_SEQ_NUM, MSG_HEARTBEAT,
-    MSG_LOGON, MSG_LOGOUT, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED, EgressHead,
-    SessionFields,
+    MSG_LOGON, MSG_LOGOUT, MSG_OTHER, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_TEST_REQUEST, NOT_REJECTED,
+    EgressHead, SessionFields, TextFields,
 )
 
 cdef enum:
@@ -36,6 +36,17 @@ cdef bint is_admin(uint8_t msg_type) noexcept:
     """Session messages are gap-filled, never sent again; a Reject is (FIX 4.4, volume 2)."""
     return (msg_type == MSG_HEARTBEAT or msg_type == MSG_TEST_REQUEST or msg_type == MSG_RESEND_REQUEST
             or msg_type == MSG_SEQUENCE_RESET or msg_type == MSG_LOGOUT or msg_type == MSG_LOGON)
+
+
+cdef bint is_passing(EgressHead* head) noexcept:
+    """Session messages, and what a book was (W, X): when it is asked for again it is old, and its subscription may have
+    ended with the connection that it was sent on."""
+    cdef TextFields* text = <TextFields*>(<uint8_t*>head + sizeof(EgressHead))
+    cdef uint8_t first
+    if head.msg_type != MSG_OTHER:
+        return is_admin(head.msg_type)
+    first = (<uint8_t*>text)[sizeof(TextFields)]
+    return text.type_length == 1 and (first == c'W' or first == c'X')
 
 
 cdef class Delivery(Table):
@@ -355,10 +366,10 @@ cdef class Delivery(Table):
         return 0
 
     cdef int send_again(self, Connection* c, EgressHead* head, Range* again, uint64_t expected) except -1:
-        """One copy; what lies before it and is not kept, and session messages, become gap fills."""
+        """One copy; what lies before it and is not kept, and what is not sent again, become gap fills."""
         if head.msg_seq_num > expected and c.gap_begin == 0:
             c.gap_begin = expected
-        if is_admin(head.msg_type):
+        if is_passing(head):
             if c.gap_begin == 0:
                 c.gap_begin = head.msg_seq_num
             return 0

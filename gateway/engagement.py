@@ -93,7 +93,7 @@ SENT = {
     "8": Sent(
         "an order was accepted, refused, filled, changed or cancelled, or was asked for",
         frozenset([37, 11, 41, 17, 150, 39, 1, 55, 54, 38, 40, 44, 59, 18, 151, 14, 6, 60, 20001, 20002])
-        | frozenset([31, 32, 851, 880, 103, 58, 584, 911, 912, 790])
+        | frozenset([31, 32, 851, 880, 103, 58, 378, 584, 911, 912, 790])
         | frozenset([453, 448, 447, 452, 802, 523, 803]),
     ),
     "9": Sent(

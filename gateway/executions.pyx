@@ -19,7 +19,7 @@ from gateway.names cimport name_hash, names_insert, names_next, names_reserve
 from gateway.order_pool cimport (
     CLOSED, OPEN, Order, close_order, expect_order, order_at, strings_length, strings_of,
 )
-from gateway.reasons cimport text_of
+from gateway.reasons cimport restatement_of, text_of
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
 from gateway.session cimport Session, Sessions, number_message
 from gateway.short_strings cimport put, same
@@ -273,6 +273,8 @@ cdef class Executions(OrderPool):
         self.describe(fields, o)
         fields.exec_type = exec_type
         fields.reason_code = reason
+        if exec_type == c'4' and self.sessions.rules >= 2:
+            fields.restatement = restatement_of(reason)
         fields.cl_ord_id_length = o.cl_ord_id_length
         fields.orig_cl_ord_id_length = o.orig_cl_ord_id_length
         fields.account_length = o.account_length
@@ -331,6 +333,8 @@ cdef class Executions(OrderPool):
         assert maker.quantity_lots - maker.cumulative_lots == r.maker_leaves_lots
         quorumbook_add_notional(&taker.notional_low, &taker.notional_high, r.last_price_ticks, r.last_lots)
         quorumbook_add_notional(&maker.notional_low, &maker.notional_high, r.last_price_ticks, r.last_lots)
+        if self.sessions.rules >= 2:
+            self.updates.set_last_trade(taker.instrument, r.last_price_ticks, r.last_lots, self.sessions.now_ns)
         self._fill(s, taker, r, c'2')
         self._fill(other, maker, r, c'1')
         if self.record_trades:

@@ -189,6 +189,8 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
     out = put_char(out, b"\x0139=", 4, fields.ord_status)
     if fields.fix_reason != NO_REASON:
         out = put_uint(out, b"\x01103=", 5, fields.fix_reason)
+    if fields.restatement:
+        out = put_uint(out, b"\x01378=", 5, fields.restatement)
     out = put_text(out, b"\x01", 1, parties, fields.parties_length)
     out = put_text(out, b"\x011=", 3, account, fields.account_length)
     out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)

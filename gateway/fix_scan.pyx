@@ -745,6 +745,8 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
     if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
             and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
         problem(scanned, MISSING_TAG, 38, NULL)
+    if message.msg_type == MSG_MASS_STATUS_REQUEST and scanned.lengths[PARTIES]:
+        unserved(scanned.order, 453)    # to report orders of others, too, would be wrong
     if not carry or (message.msg_type != MSG_NEW_ORDER and message.msg_type != MSG_REPLACE_REQUEST):
         scanned.lengths[PARTIES] = 0
     elif scanned.lengths[PARTIES]:

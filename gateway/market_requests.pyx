@@ -14,7 +14,7 @@ from gateway.fields cimport Fields, fields_of, is_plain, next_field
 from gateway.fix_values cimport parse_int
 from gateway.records cimport MAX_SYMBOL
 from gateway.subscriptions cimport (
-    BIDS, MAX_DEPTH, MAX_REQUEST_ID, MAX_SUBSCRIPTIONS, Subscription, TRADES,
+    BIDS, MAX_DEPTH, MAX_REQUEST_ID, MAX_SUBSCRIPTIONS, Subscription,
 )
 
 cdef enum:
@@ -51,11 +51,11 @@ cdef const char* words_of(uint8_t reason) noexcept nogil:
     if reason == UNSUPPORTED_DEPTH:
         return b"MarketDepth (264) must be 0 to 250"
     if reason == UNSUPPORTED_UPDATE:
-        return b"a subscription has MDUpdateType (265) 0 or 1, and 1 with trades"
+        return b"a subscription has MDUpdateType (265) 0 or 1"
     if reason == NOT_AGGREGATED:
         return b"AggregatedBook (266) must be Y: orders of one price are one entry"
     if reason == UNSUPPORTED_ENTRY:
-        return b"MDEntryType (269) must be 0, 1 or, with a subscription, 2"
+        return b"MDEntryType (269) must be 0, 1 or 2"
     if reason == TRADING_SESSION:
         return b"NoTradingSessions (386) is not served"
     if reason == SCOPE:
@@ -136,11 +136,11 @@ cdef class MarketRequests:
             return DUPLICATE_ID
         if asked.unserved:
             return asked.unserved
-        if asked.types == 0 or (asked.types & TRADES and not lasts):
+        if asked.types == 0:
             return UNSUPPORTED_ENTRY
         if not 0 <= asked.depth <= MAX_DEPTH:
             return UNSUPPORTED_DEPTH
-        if lasts and asked.update != c'1' and (asked.update != c'0' or asked.types & TRADES):
+        if lasts and asked.update != c'0' and asked.update != c'1':
             return UNSUPPORTED_UPDATE
         if asked.symbols == 0 or asked.unknown != NULL:
             return UNKNOWN_SYMBOL

@@ -24,6 +24,8 @@ cdef struct Job:                # work on a session's open orders by order id; n
     int64_t instrument          # -1 = all
     uint8_t side                # FIX character, 0 = both
     uint8_t request_type
+    uint8_t account_length      # 0 = any account
+    uint8_t account[64]
     uint8_t id_length           # ClOrdID or MassStatusReqID
     uint8_t id[255]
     uint64_t total

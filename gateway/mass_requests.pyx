@@ -23,7 +23,7 @@ from gateway.records cimport (
     ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
-from gateway.short_strings cimport put
+from gateway.short_strings cimport put, same
 
 cdef enum:
     BUSINESS_FIELD_MISSING = 5      # BusinessRejectReason (380)
@@ -39,10 +39,12 @@ cdef class MassRequests(Executions):
                                              q.body.cl_ord_id_length)
 
     cdef int _filter(self, const Request* q) noexcept nogil:
-        # Which orders the job takes: symbol and side of the request. 0, or why not.
+        # Which orders the job takes: symbol, side and account of the request. 0, or why not.
         cdef const OrderBody* body = q.body
         self.job.instrument = -1
         self.job.side = body.side
+        self.job.account_length = body.account_length if self.sessions.rules >= 2 else 0
+        memcpy(self.job.account, q.account, self.job.account_length)
         self.job.request_type = body.request_type
         if body.present & HAS_UNSUPPORTED:
             return UNSUPPORTED_FIELD
@@ -67,7 +69,10 @@ cdef class MassRequests(Executions):
 
     cdef bint _wanted(self, const Order* o) noexcept nogil:
         return ((self.job.instrument < 0 or o.instrument == self.job.instrument)
-                and (self.job.side == 0 or o.side == self.job.side))
+                and (self.job.side == 0 or o.side == self.job.side)
+                and (self.job.account_length == 0 or same(
+                    self.job.account, self.job.account_length,
+                    strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)))
 
     cdef int mass_cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil:
         cdef int reason
@@ -88,6 +93,8 @@ cdef class MassRequests(Executions):
         cdef ExecutionFields* fields = self.blank(
             s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + symbol_length + text_length
         )
+        if self.sessions.rules >= 2:
+            fields.order_id = fields.exec_id    # in a report of no one order: the name that we give to the request
         fields.response_to = self.job.request_type
         fields.mass_response = c'0' if reason else self.job.request_type
         fields.side = self.job.side
@@ -163,6 +170,7 @@ cdef class MassRequests(Executions):
     cdef int cancel_all(self, Session* s) except -1 nogil:
         self.job.instrument = -1
         self.job.side = 0
+        self.job.account_length = 0
         self._start(s, GRACE_CANCEL, s.comp_id, 0)
         return 0
 

@@ -39,6 +39,7 @@ cdef class Orders(MassRequests):
     cdef int _judge_new(self, Session* s, const Request* q, uint32_t hash) except -1 nogil
     cdef int _terms(self, const OrderBody* body, const Instrument* instrument) noexcept nogil
     cdef int _refuse_new(self, Session* s, const Request* q, int reason) except -1 nogil
+    cdef int _refuse_repeated(self, Session* s, const Request* q, const Order* o) except -1 nogil
     cdef int _judge_change(self, Session* s, const Request* q, uint32_t hash, uint32_t* slot) except -1 nogil
     cdef uint32_t _numbered(self, const Session* s, uint64_t order_id) noexcept nogil
     cdef int _refuse_change(self, Session* s, const Message* m, const Request* q, uint32_t slot,
@@ -46,4 +47,4 @@ cdef class Orders(MassRequests):
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil
     cdef uint32_t _changed_by(self, Session* s, const Request* q) noexcept nogil
-    cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil
+    cdef int _unknown_order(self, Session* s, const Request* q, int why) except -1 nogil

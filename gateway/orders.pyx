@@ -171,10 +171,9 @@ cdef class Orders(MassRequests):
         hash = q.hash
         reason = self._judge_new(s, q, hash)
         if reason == DUPLICATE_CL_ORD_ID and self.sessions.rules >= 2:
-            slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash)
-            if named_order(self, slot) == slot:     # the report is of the order that has the name, as it stands
-                self.report(s, order_at(self, slot), c'8', reason).fix_reason = ord_rej_reason(reason)
-                return 0
+            slot = named_order(self, find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash))
+            if slot:
+                return self._refuse_repeated(s, q, order_at(self, slot))
         if reason:
             return self._refuse_new(s, q, reason)
         slot = take_slot(self)
@@ -288,6 +287,30 @@ cdef class Orders(MassRequests):
         put(put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, body.cl_ord_id_length), q.account,
                         body.account_length), q.parties, body.parties_length), q.symbol, body.symbol_length),
             <const uint8_t*> text, text_length)
+        return 0
+
+    cdef int _refuse_repeated(self, Session* s, const Request* q, const Order* o) except -1 nogil:
+        # The report is of the order that has the ClOrdID or had it, as it stands, under the name that was sent.
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
+        cdef const uint8_t* account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
+        cdef size_t account_length = <size_t> o.account_length + o.parties_length
+        cdef const char* text = text_of(DUPLICATE_CL_ORD_ID)
+        cdef size_t text_length = strlen(text)
+        cdef ExecutionFields* fields = self.blank(
+            s, MSG_EXECUTION_REPORT,
+            q.body.cl_ord_id_length + account_length + instrument.symbol_length + text_length
+        )
+        self.describe(fields, o)
+        fields.exec_type = c'8'
+        fields.fix_reason = ord_rej_reason(DUPLICATE_CL_ORD_ID)
+        fields.reason_code = DUPLICATE_CL_ORD_ID
+        fields.cl_ord_id_length = q.body.cl_ord_id_length
+        fields.account_length = o.account_length
+        fields.parties_length = o.parties_length
+        fields.symbol_length = instrument.symbol_length
+        fields.text_length = <uint8_t> text_length
+        put(put(put(put(<uint8_t*> (fields + 1), q.cl_ord_id, q.body.cl_ord_id_length), account, account_length),
+                instrument.symbol, instrument.symbol_length), <const uint8_t*> text, text_length)
         return 0
 
     # ------------------------------------------------------------ OrderCancelRequest, OrderCancelReplaceRequest
@@ -501,29 +524,33 @@ cdef class Orders(MassRequests):
     cdef int _status(self, Session* s, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
         cdef uint32_t slot = find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, q.hash)
+        cdef const Order* o
         cdef ExecutionFields* fields
         if slot:
             slot = named_order(self, slot)
-        if slot and body.order_id != 0 and order_at(self, slot).order_id != body.order_id:
-            slot = 0
-        elif slot == 0:
+        if slot == 0:
             slot = self._numbered(s, body.order_id)
         if slot == 0:
-            return self._unknown_order(s, q)
+            return self._unknown_order(s, q, NO_SUCH_ORDER)
+        o = order_at(self, slot)
+        if self.sessions.rules >= 2 and not means(q, o, &self.instruments[o.instrument]):
+            return self._unknown_order(s, q, NOT_THIS_ORDER)
+        if body.order_id != 0 and o.order_id != body.order_id:
+            return self._unknown_order(s, q, NO_SUCH_ORDER)
         # Its OrdStatusReqID comes where others have an OrigClOrdID.
-        fields = self.status_of(s, order_at(self, slot), q.orig_cl_ord_id, body.orig_cl_ord_id_length)
+        fields = self.status_of(s, o, q.orig_cl_ord_id, body.orig_cl_ord_id_length)
         if body.orig_cl_ord_id_length:
             fields.status_request = STATUS_OF_ONE
         return 0
 
-    cdef int _unknown_order(self, Session* s, const Request* q) except -1 nogil:
+    cdef int _unknown_order(self, Session* s, const Request* q, int why) except -1 nogil:
         cdef const OrderBody* body = q.body
         cdef ExecutionFields* fields = self.no_order(
-            s, NO_SUCH_ORDER, q.cl_ord_id, body.cl_ord_id_length, q.account, body.account_length, q.symbol,
+            s, why, q.cl_ord_id, body.cl_ord_id_length, q.account, body.account_length, q.symbol,
             body.symbol_length, body.side, q.orig_cl_ord_id, body.orig_cl_ord_id_length
         )
         if body.orig_cl_ord_id_length:
             fields.status_request = STATUS_OF_ONE
-        fields.fix_reason = ord_rej_reason(NO_SUCH_ORDER)
-        fields.reason_code = NO_SUCH_ORDER
+        fields.fix_reason = ord_rej_reason(why)
+        fields.reason_code = why
         return 0

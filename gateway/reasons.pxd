@@ -34,3 +34,4 @@ cpdef enum GatewayReason:
 cdef const char* text_of(int code) noexcept nogil
 cdef uint8_t ord_rej_reason(int code) noexcept nogil    # 103
 cdef uint8_t cxl_rej_reason(int code) noexcept nogil    # 102
+cdef uint8_t restatement_of(int code) noexcept nogil    # 378 of a cancel; 0: it was asked for

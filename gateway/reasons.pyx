@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t
 from engine cimport types
 
 cdef enum:
-    OTHER = 99      # OrdRejReason, CxlRejReason
+    OTHER = 99      # OrdRejReason, CxlRejReason, ExecRestatementReason
 
 
 cdef const char* text_of(int code) noexcept nogil:
@@ -114,6 +114,12 @@ cdef uint8_t cxl_rej_reason(int code) noexcept nogil:
     if code == DUPLICATE_CL_ORD_ID:
         return 6
     return OTHER
+
+
+cdef uint8_t restatement_of(int code) noexcept nogil:
+    if types.IOC_REMAINDER <= code <= types.MARKET_REMAINDER:
+        return 8                # the exchange's own way with what is left of such orders
+    return OTHER if code == MASS_CANCELLED or code == DISCONNECTED else 0
 
 
 def reason_text(code: int) -> str:

@@ -271,5 +271,6 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t request_id_length  # 584 (MassStatusReqID); STATUS_OF_ONE: 790 (OrdStatusReqID)
     uint16_t parties_length    # 453 and the fields of its group, without the last separator
     uint8_t on_behalf_length    # of a drop copy: OnBehalfOfCompID (115), behind the other strings
-    uint8_t reserved_121[7]
+    uint8_t restatement     # 378; 0 = none
+    uint8_t reserved_122[6]
     uint64_t mass_total     # AF: TotNumReports (911)

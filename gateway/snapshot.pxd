@@ -75,6 +75,11 @@ cdef struct InstrumentImage:    # 88 bytes
     uint8_t symbol[32]
     uint64_t sequences[4]       # of its feed topics, last given out
 
+cdef struct InstrumentMore:     # 24 bytes, behind it from rules 2 on: its last trade
+    int64_t price_ticks
+    int64_t lots                # 0: there was none
+    int64_t time_ns
+
 cdef struct SessionImage:       # 168 bytes
     uint32_t epoch
     uint32_t incarnation

@@ -35,6 +35,7 @@ cdef class SnapshotReader:
     cdef int _read_more_state(self, Sessions sessions) except -1
     cdef int read_machine(self, Machine machine) except -1
     cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1
+    cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1
     cdef int read_sessions(self, Sessions sessions) except -1 nogil
     cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil

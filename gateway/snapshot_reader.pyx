@@ -26,9 +26,10 @@ from gateway.orders cimport Orders
 from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
-    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
-    ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind,
-    SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
+    MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead,
+    SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
+    place_of,
 )
 from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
 from replication.checksum cimport crc32c
@@ -230,6 +231,17 @@ cdef class SnapshotReader:
                 raise ValueError(f"snapshot, byte offset {self.begin}: {error}") from None
             orders.add_instrument(&instrument)
             feed.resume(machine, number, image.sequences)
+            if self.header.rules_version >= 2:
+                self._read_last_trade(orders, number)
+        return 0
+
+    cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1:
+        cdef InstrumentMore more
+        memcpy(&more, self.more(sizeof(InstrumentMore)), sizeof(InstrumentMore))
+        if more.lots < 0 or (more.lots == 0 and (more.price_ticks or more.time_ns)):
+            self.wrong(b"a last trade that cannot be")
+        if more.lots:
+            orders.updates.set_last_trade(instrument, more.price_ticks, more.lots, more.time_ns)
         return 0
 
     # ------------------------------------------------------------ many

@@ -9,7 +9,7 @@ from gateway.market_data cimport MarketData
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Session, Sessions
-from gateway.snapshot cimport SectionKind
+from gateway.snapshot cimport InstrumentMore, SectionKind
 
 cdef class SnapshotWriter:
     cdef Machine machine
@@ -40,6 +40,7 @@ cdef class SnapshotWriter:
     cdef int _write_machine(self) except -1
     cdef size_t _write_books(self) except? 0 nogil
     cdef int _write_instruments(self) except -1
+    cdef void _write_last_trade(self, InstrumentMore* more, uint32_t instrument) noexcept nogil
     cdef uint32_t _write_records(self) except? 0 nogil
     cdef uint32_t _write_sessions(self) except? 0 nogil
     cdef int _write_session(self, const Session* s) except -1 nogil

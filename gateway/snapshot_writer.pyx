@@ -14,14 +14,16 @@ import google_crc32c
 
 from engine.snapshot cimport SNAPSHOT_HEADER, SnapshotPlace, snapshot_size, write_header, write_records
 from engine.state cimport Books
+from gateway.book_updates cimport Watched
 from gateway.executions cimport Instrument
 from gateway.feed_topics cimport KINDS
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
-    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, MACHINE,
-    ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead, SectionKind,
-    SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
+    MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead,
+    SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
+    kind_after,
 )
 from gateway.subscriptions cimport ALL, Subscription
 
@@ -195,7 +197,17 @@ cdef class SnapshotWriter:
             memcpy(image.symbol, instrument.symbol, instrument.symbol_length)
             for kind in range(KINDS):
                 image.sequences[kind] = self.feed.instruments[i].topics[kind].sequence
+            if self.sessions.rules >= 2:
+                self._write_last_trade(<InstrumentMore*> self.text.reserve(sizeof(InstrumentMore)), i)
         return self.close_section(self.orders.instrument_count)
+
+    cdef void _write_last_trade(self, InstrumentMore* more, uint32_t instrument) noexcept nogil:
+        cdef const Watched* watched
+        if instrument < self.orders.updates.watched_room:
+            watched = &self.orders.updates.watched[instrument]
+            more.price_ticks = watched.last_price_ticks
+            more.lots = watched.last_lots
+            more.time_ns = watched.last_ns
 
     # ------------------------------------------------------------ many
 

@@ -14,6 +14,7 @@ MESSAGE, RESEND, CLOSE, OPEN, REFUSE = range(1, 6)
 ADMIN = b"012345A"
 LOGON = ord("A")
 GAP_FILL = 4
+TEXT = 255
 START_NS = 1_767_607_200_000_000_000
 """2026-01-05 10:00:00 UTC"""
 
@@ -212,7 +213,7 @@ class MemoryEdge:
         return self.comp_ids[session]
 
     def resend(self, head: dict[str, int], begin: int, end: int, gap: int) -> None:
-        """Messages again, with PossDupFlag; gap fills where there were administrative ones, and from `gap` to begin."""
+        """Messages again, with PossDupFlag; gap fills for administrative ones, for books, and from `gap` to begin."""
         name = next(name for name, c in self.connections.items() if c.session == head["session"])
         comp_id, kept = self.comp_ids[head["session"]], self.sent[head["session"]]
         if gap < begin:
@@ -220,15 +221,21 @@ class MemoryEdge:
         number = begin
         while number <= end:
             first = number
-            while number <= end and (
-                number not in kept or (kept[number][5] in ADMIN and kept[number][5] != ord("3"))
-            ):
+            while number <= end and (number not in kept or is_passing(kept[number])):
                 number += 1
             if number > first:
                 self.out.append((name, "again", fix.gap_fill(self.own, comp_id, first, number, self.now_ns)))
                 continue
             self.out.append((name, "again", fix.encode_record(kept[number], self.own, comp_id, self.now_ns)))
             number += 1
+
+
+def is_passing(record: bytes) -> bool:
+    """Session messages but Rejects, and market data."""
+    head, at = read(EGRESS_HEAD, record, 0)
+    if head["msg_type"] == TEXT:
+        return record[at + 4] == 1 and record[at + 8 : at + 9] in (b"W", b"X")
+    return head["msg_type"] in ADMIN and head["msg_type"] != ord("3")
 
 
 def sender_of(message: bytes) -> str:

@@ -52,12 +52,21 @@ class Checker:
         before = self.orders.get(m["37"], {"39": ""})
         self.transitions.add((before["39"], m["150"], m["39"]))
         assert m["39"] in STATUS_AFTER.get((before["39"], m["150"]), ""), f"{m} after {before}"
+        if before["39"] and m["150"] == "8":
+            self._repeated(m, before)
+            return
         if before["39"]:
             self._goes_on(m, before)
         else:
             assert "41" not in m
         self._adds_up(m)
         self.orders[m["37"]] = m
+
+    def _repeated(self, m: dict[str, str], before: dict[str, str]) -> None:
+        """The refusal of a new order under a ClOrdID that this one has or had: the order as it stands."""
+        same = (*KEPT, "38", "44", "453", "448", "14", "151", "6", "39")
+        assert [m.get(tag) for tag in same] == [before.get(tag) for tag in same]
+        assert "41" not in m
 
     def _goes_on(self, m: dict[str, str], before: dict[str, str]) -> None:
         """What stays, and the chain of ClOrdIDs: a request that was accepted names the one accepted before it."""

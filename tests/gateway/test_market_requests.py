@@ -64,7 +64,10 @@ class Book:
     refresh: bool
     told: bool = False
     sides: dict[str, list[Level]] = field(default_factory=lambda: {"0": [], "1": []})
-    trades: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    trades: list[tuple[Decimal, Decimal]] = field(default_factory=list)  # of the entry, by X
+    last: tuple[Decimal, Decimal] | None = None  # trade, by W
+    is_whole: bool = False  # a W came with the entry
+    is_same: bool = False  # and its levels were those before
 
     def position(self, side: str, price: Decimal) -> int:
         """Where a level with this price is or goes, counted from 0."""
@@ -76,11 +79,17 @@ class Book:
     def whole(self, entries: list[dict[str, str]]) -> None:
         """A W."""
         sides: dict[str, list[Level]] = {"0": [], "1": []}
+        self.last = None
         for e in entries:
+            if e["269"] == "2":
+                assert self.last is None
+                self.last = (Decimal(e["270"]), Decimal(e["271"]))
+                continue
             level = (Decimal(e["270"]), Decimal(e["271"]), int(e["346"]))
             sides[e["269"]].append(level)
             assert e.get("290") == (str(len(sides[e["269"]])) if self.depth > 1 else None)
-        assert not self.told or (self.refresh and sides != self.sides)
+        assert not self.told or self.refresh
+        self.is_whole, self.is_same = True, self.told and sides == self.sides
         self.told, self.sides = True, sides
 
     def change(self, e: dict[str, str]) -> None:
@@ -117,6 +126,8 @@ class Readers(World):
 
     books: dict[tuple[str, str], dict[str, Book]] = field(default_factory=dict)
     updates: int = 0
+    last: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # trade of each symbol
+    leaving: set[str] = field(default_factory=set)  # logged out, until they log on again
 
     def __post_init__(self) -> None:
         original = self.edge.entry
@@ -131,7 +142,12 @@ class Readers(World):
     def say(self, client: str, *texts: str) -> None:
         """Messages; what they subscribe to is expected, what they end is not. Only whose connection is open."""
         for text in texts if client in self.edge.connections else []:
-            if text.startswith("35=V"):
+            if text.startswith("35=A"):
+                self.leaving.discard(client)
+            elif text.startswith("35=5"):
+                self.leaving.add(client)
+                self.forget(client)
+            elif text.startswith("35=V") and client not in self.leaving:
                 self.expect(client, text)
         if client in self.edge.connections:
             super().say(client, *texts)
@@ -161,18 +177,22 @@ class Readers(World):
         for client in CLIENTS:
             if client not in edge.connections:
                 self.forget(client)
-        traded = edge.exchange.take_trades()
+        trades = [
+            (symbol, (ticks * UNITS[symbol][0], lots * UNITS[symbol][1]))
+            for *_, symbol, ticks, lots in edge.exchange.take_trades()
+        ]
+        self.last |= dict(trades)
         for books in self.books.values():
             for book in books.values():
                 assert book.told
                 assert book.sides == dict(self.really(book))
-                expected = [
-                    (ticks * UNITS[symbol][0], lots * UNITS[symbol][1])
-                    for *_, symbol, ticks, lots in traded
-                    if symbol == book.symbol and "2" in book.types and id(book) in told_before
-                ]
-                assert book.trades == expected
+                traded = [trade for symbol, trade in trades if symbol == book.symbol and "2" in book.types]
+                assert book.trades == (traded if id(book) in told_before and not book.refresh else [])
+                assert not book.is_same or traded
+                if book.is_whole or book.refresh:
+                    assert book.last == (self.last.get(book.symbol) if "2" in book.types else None)
                 book.trades.clear()
+                book.is_whole = book.is_same = False
 
     def really(self, book: Book) -> Iterator[tuple[str, list[Level]]]:
         """The sides that a subscription is to, as the engine has them."""
