@@ -307,7 +307,7 @@ cdef class Connections(Entrance):
             self.decline(c, why.encode(), True)
             return False
         session, epoch = self.sessions(comp_id)
-        slot = self.by_session[session] if session < self.session_room else 0
+        slot = self.by_session[session] if 0 < session < self.session_room else 0  # 0: none yet
         if slot and not self.table[slot - 1].closing and not self.table[slot - 1].leaving:
             self.decline(c, b"Logon refused: this SenderCompID is already connected", False)
             return False
