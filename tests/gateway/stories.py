@@ -19,7 +19,7 @@ that is not connected; `again` for a resend), and the message without 8, 9, 10, 
 
 The runner knows an edge by six methods only (start, connect, send, close, wait, restart) and its list `out`, so that a
 story is told over real sockets, too (tests/processes/socket_edge.py): every one in which no time passes. Those about
-orders are told to a cluster whose replicas are killed meanwhile (tests/processes/cluster_edge.py).
+orders are told to a cluster whose replicas are killed meanwhile (tests/processes/replica_edge.py).
 """
 
 import sys

@@ -142,7 +142,7 @@ class Readers(World):
     def say(self, client: str, *texts: str) -> None:
         """Messages; what they subscribe to is expected, what they end is not. Only whose connection is open."""
         for text in texts if client in self.edge.connections else []:
-            if text.startswith("35=A"):
+            if text.startswith("35=A|"):
                 self.leaving.discard(client)
             elif text.startswith("35=5"):
                 self.leaving.add(client)

@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from cluster_edge import ClusterEdge, blows, instruments, left_out, told, written
 from cluster_processes import ClusterProcesses, free_members
+from replica_edge import ClusterEdge, blows, instruments, left_out, told, written
 from stage import Stage
 from stories import SCENARIOS, STORIES
 

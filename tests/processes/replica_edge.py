@@ -123,7 +123,8 @@ class ClusterEdge:
     def in_story_terms(self, message: bytes, actor: Actor) -> bytes:
         """As if it were alone and had come at once: no MsgSeqNum, which FixClient has looked at, no PossDupFlag."""
         said = [(tag, value) for tag, value in pairs(message) if tag not in {8, 9, 10, 34, 43, 122}]
-        return build([(str(tag), self.there(tag, value, actor)) for tag, value in said])
+        counted_as = {37: 17} if dict(said)[35] == "r" else {}  # the OrderID of a mass cancel is an ExecID
+        return build([(str(tag), self.there(counted_as.get(tag, tag), value, actor)) for tag, value in said])
 
     def there(self, tag: int, value: str, actor: Actor) -> str:
         if tag == 55:
