@@ -12,10 +12,12 @@ to be used any more (machine.pyx sees to that).
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.ahead cimport Ahead, BLOCK, MANY_BOOKS, look_ahead, look_at_books
+from engine.commands cimport change_special, define_3, new_special, run_command_3
 from engine.emit cimport (
     Incoming, KEPT_PRIORITY_BYTE, COMMAND_KIND_BYTE, REASON_BYTE, echoed_word, emit_accepted, emit_incoming,
     emit_order, emit_refusal, emit_trade, first_word, traits_of, write_report,
 )
+from engine.entry cimport definition_is_valid, has_reserved_bytes
 from engine.index cimport IDS, REFS, bucket_of, hash_id, hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, level_at, level_subtract, price_of
 from engine.queue cimport (
@@ -41,6 +43,8 @@ cdef enum:
 
 cdef extern from *:
     const int64_t EMPTY "INT64_MIN"         # EMPTY_PRICE
+
+cdef int64_t PLAIN_LOTS = (<int64_t>1 << 32) - 1    # as state.pyx has it
 
 
 # ---------------------------------------------------------------- matching
@@ -102,6 +106,7 @@ cdef inline int match(Books* books, Incoming* taker, Ladder* opposite, uint64_t 
         maker.leaves_lots -= lots
         level_subtract(level, lots)
         emit_trade(books, taker, maker, price, lots)
+        books.instruments[taker.instrument].last_ticks = price
         if maker.leaves_lots == 0:
             leave_book(books, maker)
             forget_order(books, slot)
@@ -193,8 +198,19 @@ cdef inline bint is_plain(const Books* books, const Command* command) noexcept n
         return False
     book = &books.instruments[command.instrument]
     return (
-        price_is_allowed(book, command.price_ticks)
-        and book.min_lots <= command.quantity_lots <= book.max_lots and book.lot_lots == 1
+        book.plain_lowest_ticks <= command.price_ticks <= book.plain_highest_ticks
+        and book.plain_least_lots <= command.quantity_lots <= book.plain_most_lots
+    )
+
+cdef bint needs_more(const Books* books, const Command* command) noexcept nogil:
+    """Whether a NEW that is not plain is a matter of version 3: what it asks for, or how much, or its instrument."""
+    cdef const Instrument* book = &books.instruments[command.instrument]
+    if book.is_special or asks_for_more(command) or command.order_type > MARKET or command.time_in_force > FOK:
+        return True
+    # Beyond what is plain, price times quantity may not fit int64.
+    return command.order_type == LIMIT and not (
+        book.plain_lowest_ticks <= command.price_ticks <= book.plain_highest_ticks
+        and command.quantity_lots <= PLAIN_LOTS
     )
 
 cdef inline int new_order(Books* books, const Command* command, uint64_t hashed) except -1 nogil:
@@ -202,6 +218,8 @@ cdef inline int new_order(Books* books, const Command* command, uint64_t hashed)
     cdef uint64_t reason
     cdef int64_t leaves = command.quantity_lots
     if unlikely(not is_plain(books, command)):
+        if books.rules >= 3 and command.instrument < books.instrument_count and needs_more(books, command):
+            return new_special(books, command, hashed)
         reason = new_refusal(books, command)
         if reason:
             return refuse(books, command, reason)
@@ -354,22 +372,26 @@ cdef int move_order(
     order.total_lots = total
     return rest_order(books, slot, again.instrument, again.side, price)
 
-cdef bint has_reserved(const Definition* definition) noexcept nogil:
-    """Whether anything is set that must be zero."""
-    cdef const uint64_t* words = <const uint64_t*>definition
-    cdef uint64_t found = words[0] >> 8 | definition.reserved_12    # the bytes behind the kind
-    cdef size_t i
-    for i in range(8, 16):                                          # reserved_64
-        found |= words[i]
-    return found != 0
+cdef bint is_valid(const Books* books, const Definition* definition) noexcept nogil:
+    """The terms are looked at when the instrument is added; here, that nothing is asked for which is not served."""
+    if definition.instrument != books.instrument_count:
+        return False
+    if books.rules >= 3:
+        return definition_is_valid(books, definition) and not definition.delist
+    return (
+        not has_reserved_bytes(definition, 1, 8) and not definition.reserved_12
+        and not has_reserved_bytes(definition, 64, 128)
+    )
 
 cdef int define(Books* books, const Definition* definition) except -1 nogil:
     cdef uint64_t first = DEFINED | <uint64_t>DEFINE << COMMAND_KIND_BYTE
-    if has_reserved(definition) or definition.instrument != books.instrument_count or not add_instrument(
+    if not is_valid(books, definition) or not add_instrument(
         books, definition.lot_lots, definition.min_lots, definition.max_lots, definition.low_ticks,
         definition.high_ticks, definition.protection_ticks,
     ):
         first = REJECTED | <uint64_t>INVALID_DEFINITION << REASON_BYTE | <uint64_t>DEFINE << COMMAND_KIND_BYTE
+    elif books.rules >= 3:
+        define_3(books, definition)
     write_report(books, first, definition.instrument, 0, 0, 0, 0, 0, 0, 0)
     return 0
 
@@ -393,6 +415,10 @@ cdef inline uint32_t find_target(const Books* books, const Command* command, con
     slot = find_id(books, command.order_id)
     return slot if slot and order_at(books, slot).owner == command.owner else 0
 
+cdef inline bint is_special(const Books* books, uint32_t slot) noexcept nogil:
+    """Whether a change of this order may be more than the plain rules have. Every order with an Extra makes it so."""
+    return books.instruments[level_at(&books.nodes, order_at(books, slot).level).instrument].is_special != 0
+
 cdef inline int run_command(Books* books, const Command* command, const Ahead* ahead) except -1 nogil:
     """One command; its reports are appended. Room for OUTCOMES reports is there."""
     cdef uint32_t slot
@@ -402,12 +428,15 @@ cdef inline int run_command(Books* books, const Command* command, const Ahead* a
     if command.kind == DEFINE:
         return define(books, <const Definition*>command)
     if command.kind < CANCEL or command.kind > REENTER:
-        return refuse(books, command, UNKNOWN_COMMAND)
+        return run_command_3(books, command) if books.rules >= 3 else refuse(books, command, UNKNOWN_COMMAND)
     slot = find_target(books, command, ahead)
     if slot == 0:
         return refuse(books, command, UNKNOWN_ORDER)
-    if unlikely(asks_for_more(command)):
-        return refuse_order(books, slot, command, INVALID_FLAGS)
+    if unlikely(books.special != 0) or unlikely(asks_for_more(command)):
+        if books.rules >= 3 and (asks_for_more(command) or is_special(books, slot)):
+            return change_special(books, slot, command)
+        if asks_for_more(command):
+            return refuse_order(books, slot, command, INVALID_FLAGS)
     if command.kind == CANCEL:
         return cancel_order(books, slot, CANCEL)
     if command.kind == REDUCE:

@@ -84,7 +84,7 @@ cdef uint32_t ladder_insert(Ladder* ladder, Nodes* nodes, uint64_t key) noexcept
     level.head = 0
     level.tail = 0
     level.orders = 0
-    level.reserved_36 = 0
+    level.pegged = 0
     if ladder.levels == 0:
         ladder.root = slot | IS_LEVEL
     elif ladder.levels == BUNCH and ladder.root & IS_BUNCH and make_tree(ladder, nodes) < 0:

@@ -15,16 +15,17 @@ from engine.ahead cimport expect_order
 from engine.book cimport run_commands
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
+from engine.places cimport extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
 from engine.snapshot cimport read_snapshot, write_snapshot
 from engine.state cimport (
-    Books, Instrument, books_bytes, books_close, books_copy, books_open, order_at, side_of_order,
+    Books, Instrument, books_bytes, books_close, books_copy, books_open, order_at, set_rules, side_of_order,
 )
-from engine.store cimport Level, block_resize
+from engine.store cimport Extra, Level, SHOWN, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
-    CANCEL, Command, DEFINE, Definition, EMPTY_PRICE, GTC, LIMIT, MARKET, NEW, POST_ONLY, REDUCE, REENTER,
+    ADVANCE, CANCEL, Command, DEFINE, Definition, EMPTY_PRICE, GTC, LIMIT, MARKET, NEW, POST_ONLY, REDUCE, REENTER,
     REJECTED, REPLACE, RULES_VERSION,
 )
 from engine.types cimport Report as ReportRecord
@@ -106,9 +107,13 @@ cdef class Machine:
     Nothing but commands and `advance` changes it, and the same commands give the same reports, always.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, rules=RULES_VERSION):
+        cdef uint32_t version = index(rules)
+        if not 1 <= version <= RULES_VERSION:
+            raise ValueError(f"rules version {version}; allowed: 1 to {RULES_VERSION}")
         if books_open(&self.books) < 0:
             raise MemoryError("no memory for a machine")
+        set_rules(&self.books, version)
 
     def __dealloc__(self):
         books_close(&self.books)
@@ -363,12 +368,19 @@ cdef class Machine:
         return self.run_one(&command)
 
     def advance(self, time_ns):
-        """Step the simulated clock. Raises ValueError when it would go back."""
+        """Step the simulated clock; what comes due happens. Raises ValueError when it would go back."""
+        cdef Command command
         cdef int64_t time = index(time_ns)
         self.check()
         if time < self.books.time_ns:
             raise ValueError(f"time goes forward only: {time_ns} is before {self.books.time_ns}")
-        self.books.time_ns = time
+        if self.books.rules < 3:
+            self.books.time_ns = time
+            return ()
+        memset(&command, 0, sizeof(Command))
+        command.kind = ADVANCE
+        command.expire_ns = time
+        return self.run_one(&command)
 
     # ------------------------------------------------------------ questions
 
@@ -410,12 +422,14 @@ cdef class Machine:
         return side_depth(&self.books, &book.sides[0], 0, n), side_depth(&self.books, &book.sides[1], 1, n)
 
     def queue_ahead(self, order_id):
-        """The lots that trade before this order at its price. Raises ValueError when it is not live."""
+        """The shown lots before this order at its price. Raises ValueError when it is not live, or shown in no book."""
         cdef uint32_t slot = live_slot(self, order_id)
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
         cdef object ahead = 0
         if slot == 0:
             raise ValueError(f"order {order_id} is not live")
+        if place_of(&self.books, &orders[slot]) != SHOWN:
+            raise ValueError(f"order {order_id} has no place in a queue that is shown")
         slot = orders[slot].previous
         while slot:
             ahead += orders[slot].leaves_lots
@@ -535,5 +549,7 @@ cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
 
 cdef Order order_at_slot(Machine machine, uint32_t slot):
     cdef const OrderRecord* order = order_at(&machine.books, slot)
-    cdef const Level* level = level_at(&machine.books.nodes, order.level)
-    return order_object(order, level.instrument, price_of(level.key, side_of_order(order)))
+    cdef const Extra* extra = extra_of(&machine.books, order) if has_extra(order) else NULL
+    return order_object(
+        order, extra, instrument_of_order(&machine.books, order), price_of_order(&machine.books, order)
+    )

@@ -1,189 +1,148 @@
-"""The whole engine again, slow and obvious: the specification of rules version 1.
+"""The whole engine again, slow and obvious: the specification of the rules.
 
-Read it as a rule book. Each rule is one sentence and the lines that do it. The
-compiled `engine.machine.Machine` has the same surface and must give the same
-reports, the same snapshot and the same hash for the same commands; the tests
-drive both and compare.
+Read it as a rule book, a chapter a file. Each rule is one sentence and the lines that do it. The compiled
+`engine.machine.Machine` has the same surface and must give the same reports, the same snapshot and the same hash for
+the same commands; the tests drive both and compare.
 
-`reference_book` holds the two sides of a book and the checks of price and quantity,
-`reference_snapshot` the state as bytes. Integers are Python's, so nothing overflows
-here; where the rules speak of int64, they say so.
+    reference_book      orders, the two sides of a book, an instrument's terms
+    reference_state     where each order is; the words of a report
+    reference_matching  what an incoming order trades with
+    reference_triggers  stops and pegs, which follow an input
+    reference_auction   phases and auctions
+    reference_entry     the checks of a new or changed order
+    reference           the commands
+    reference_calls     the same as calls, for people
+    reference_snapshot  the state as bytes
+
+Integers are Python's, so nothing overflows here; where the rules speak of int64, they say so. Versions 1 and 2 of the
+rules are the same but for what they refuse: what came with version 3.
 """
 
-import copy
-import hashlib
-from dataclasses import replace
-from itertools import islice
-from operator import index
-from typing import Any
-
-import numpy as np
-
 from engine.records import (
-    COMMAND,
-    DEFINITION,
-    DEPTH,
     EMPTY_PRICE,
-    INT64_MAX,
-    INT64_MIN,
-    REPORT,
-    RULES_VERSION,
+    Algorithm,
+    CancelFilter,
     CommandFlag,
     CommandKind,
     OrderType,
+    Phase,
     Reason,
     ReportKind,
     Side,
     TimeInForce,
+    Trigger,
 )
 from engine.reference_book import (
-    BookSide,
     Command,
     Definition,
-    Instrument,
     Order,
-    Records,
+    Protections,
     Report,
-    columns,
+    TickTable,
     definition_is_valid,
-    fits,
     instrument_of,
-    member,
 )
-from engine.reference_snapshot import Restorer, write_snapshot
+from engine.reference_calls import Calls
+from engine.reference_entry import Entries, PhaseChange, Protection, Row, TickRow
 
 __all__ = ["Machine", "Order", "Report"]
 
 
-class Machine:
-    """All instruments: commands in, reports out.
+class Machine(Entries, Calls):
+    """All instruments: commands in, reports out."""
 
-    The first half is the rules; the second half, from `define`, is the surface for people.
-    """
-
-    def __init__(self) -> None:
-        self.rules = RULES_VERSION  # the version that commands are judged by
-        self.time_ns = 0
-        self.commands = 0  # handed in, refused ones included
-        self._last_order_id = 0
-        self._last_trade_id = 0
-        self._instruments: list[Instrument] = []
-        self._orders: dict[int, Order] = {}  # the live ones, by order_id
-        self._refs: dict[tuple[int, int], Order] = {}  # the same, by owner and client_ref
-
-    # ------------------------------------------------------------ the rules
-
-    def _run(self, command: Command, definition: Definition) -> list[Report]:
+    def _run(self, row: Row) -> list[Report]:
         """Every command is counted and has exactly one outcome, whatever it holds."""
         self.commands += 1
+        command = row.command
+        if self.rules < 3 and command.kind > CommandKind.REENTER:
+            return [self._refuse(command, Reason.UNKNOWN_COMMAND)]
         match command.kind:
             case CommandKind.DEFINE:
-                return [self._define(definition)]
+                return [self._define(row.definition)]
             case CommandKind.NEW:
                 return self._new(command)
             case CommandKind.CANCEL | CommandKind.REDUCE | CommandKind.REPLACE | CommandKind.REENTER:
-                order = self._find(command)
-                if order is None:
-                    return [self._refuse(command, Reason.UNKNOWN_ORDER)]
-                if self._asks_for_more(command):
-                    return [self._refuse_order(order, command.kind, Reason.INVALID_FLAGS)]
-                if command.kind == CommandKind.CANCEL:
-                    return [self._close(order, command.kind, Reason.REQUESTED)]
-                if command.kind == CommandKind.REDUCE:
-                    return [self._reduce(order, command)]
-                return self._replace(order, command)
+                return self._change_order(command)
+            case CommandKind.MASS_CANCEL:
+                return self._mass_cancel(command)
+            case CommandKind.ADVANCE:
+                return self._go_on(command)
+            case CommandKind.PHASE:
+                return self._change_phase(row.phase)
+            case CommandKind.CHANGE:
+                return self._change_terms(row.definition)
+            case CommandKind.TICK:
+                return [self._tick(row.tick)]
+            case CommandKind.PROTECT:
+                return [self._protect(row.protection)]
             case _:
                 return [self._refuse(command, Reason.UNKNOWN_COMMAND)]
 
-    def _asks_for_more(self, command: Command) -> bool:
-        """Post-only is the only flag, and the fields of later versions are zero: nothing asked for is ignored."""
-        later = command.reserved_7 or command.self_match_mode or command.self_match_group
-        return bool(later or command.flags & ~CommandFlag.POST_ONLY)
-
-    def _find(self, command: Command) -> Order | None:
-        """An order is found by order_id, or when that is 0 by client_ref; another owner's is unknown."""
-        if command.order_id:
-            order = self._orders.get(command.order_id)
-            return order if order and order.owner == command.owner else None
-        return self._refs.get((command.owner, command.client_ref))
-
-    # -- DEFINE
-
-    def _define(self, definition: Definition) -> Report:
-        """An instrument takes the next number and keeps its terms for life."""
-        valid = definition.instrument == len(self._instruments) and definition_is_valid(definition)
-        if valid:
-            self._instruments.append(instrument_of(definition))
-        return Report(
-            ReportKind.DEFINED if valid else ReportKind.REJECTED,
-            reason=Reason.NONE if valid else Reason.INVALID_DEFINITION,
-            command_kind=CommandKind.DEFINE,
-            instrument=definition.instrument,
-            command_number=self.commands,
-        )
-
-    # -- NEW
+    # ------------------------------------------------------------ NEW
 
     def _new(self, command: Command) -> list[Report]:
         """A new order is checked, accepted, matched; what is left rests or is cancelled."""
-        reason = self._new_refusal(command)
+        asked = command.read() if self.rules >= 3 else command
+        reason = self._new_refusal(asked)
         if reason:
             return [self._refuse(command, reason)]
         self._last_order_id += 1
         order = Order(
             order_id=self._last_order_id,
-            client_ref=command.client_ref,
-            owner=command.owner,
-            account=command.account,
-            instrument=command.instrument,
-            side=Side(command.side),
-            order_type=OrderType(command.order_type),
-            time_in_force=TimeInForce(command.time_in_force),
-            flags=command.flags,
-            capacity=command.capacity,
-            price_ticks=command.price_ticks,
-            quantity_lots=command.quantity_lots,
-            leaves_lots=command.quantity_lots,
+            client_ref=asked.client_ref,
+            owner=asked.owner,
+            account=asked.account,
+            instrument=asked.instrument,
+            side=Side(asked.side),
+            order_type=OrderType(asked.order_type),
+            time_in_force=TimeInForce(asked.time_in_force),
+            flags=asked.flags & ~CommandFlag.EXTENDED,
+            capacity=asked.capacity,
+            price_ticks=asked.price_ticks,
+            quantity_lots=asked.quantity_lots,
+            leaves_lots=asked.quantity_lots,
+            self_match_group=asked.self_match_group,
+            self_match_mode=asked.self_match_mode,
         )
-        return [self._report(ReportKind.ACCEPTED, order, command.kind), *self._arrive(order, command.kind)]
+        if self.rules >= 3:
+            self._take_terms(order, asked)
+        book = self._book(order)
+        prices = self._prices(book)
+        reports = [self._entered(ReportKind.ACCEPTED, order, command.kind)]
+        reports += self._arrive(order, command.kind, asked.min_quantity_lots if self.rules >= 3 else 0)
+        return reports + self._aftermath(book, prices, command.kind)
 
-    def _new_refusal(self, command: Command) -> Reason:
-        """The checks of a new order, in this order: the first that fails is the reason."""
-        if command.instrument >= len(self._instruments):
-            return Reason.UNKNOWN_INSTRUMENT
-        instrument = self._instruments[command.instrument]
-        is_market = command.order_type == OrderType.MARKET
-        if command.side not in (Side.BUY, Side.SELL):
-            return Reason.INVALID_SIDE
-        if command.order_type not in (OrderType.LIMIT, OrderType.MARKET):
-            return Reason.INVALID_ORDER_TYPE
-        if command.time_in_force not in (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK):
-            return Reason.INVALID_TIME_IN_FORCE
+    def _arrive(self, order: Order, command_kind: int, minimum: int = 0) -> list[Report]:
+        """Where an order goes that was accepted or has new terms."""
+        book = self._book(order)
+        if order.is_stop:
+            self._wait(order)
+        elif book.phase != Phase.CONTINUOUS or self._waits_for(order, book.phase):
+            self._collect(order)
+        elif order.is_pegged:
+            return self._place_peg(order, command_kind)
+        else:
+            return self._match(order, command_kind, minimum)
+        return []
 
-        # Post-only is only for an order that can rest.
-        if self._asks_for_more(command):
-            return Reason.INVALID_FLAGS
-        if command.flags and (is_market or command.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)):
-            return Reason.INVALID_FLAGS
+    # ------------------------------------------------------------ CANCEL, REDUCE, REPLACE, REENTER
 
-        # A limit order has a price, a market order has none.
-        if (command.price_ticks == EMPTY_PRICE) != is_market:
-            return Reason.INVALID_PRICE
-        if not is_market and not instrument.price_is_allowed(command.price_ticks):
-            return Reason.PRICE_OUTSIDE_LIMITS
-        if reason := instrument.quantity_refusal(command.quantity_lots):
-            return reason
-
-        # A client_ref names one live order of its owner; it is free again when that order is closed.
-        if (command.owner, command.client_ref) in self._refs:
-            return Reason.DUPLICATE_CLIENT_REF
-
-        # A post-only order that would trade was never in the book.
-        if command.flags and self._would_trade(command.instrument, command.side, command.price_ticks):
-            return Reason.POST_ONLY_WOULD_TRADE
-        return Reason.NONE
-
-    # -- REDUCE
+    def _change_order(self, command: Command) -> list[Report]:
+        order = self._find(command)
+        if order is None:
+            return [self._refuse(command, Reason.UNKNOWN_ORDER)]
+        if reason := self._change_refusal(order, command):
+            return [self._refuse_order(order, command.kind, reason)]
+        book = self._book(order)
+        prices = self._prices(book)
+        if command.kind == CommandKind.CANCEL:
+            reports = [self._close(order, command.kind, Reason.REQUESTED)]
+        elif command.kind == CommandKind.REDUCE:
+            reports = [self._reduce(order, command)]
+        else:
+            reports = self._replace(order, command)
+        return reports + self._aftermath(book, prices, command.kind)
 
     def _reduce(self, order: Order, command: Command) -> Report:
         """A reduce takes an amount off and keeps the place; by at least the leaves it cancels."""
@@ -192,34 +151,27 @@ class Machine:
             return self._refuse_order(order, command.kind, Reason.INVALID_QUANTITY)
         if amount >= order.leaves_lots:
             return self._close(order, command.kind, Reason.REQUESTED)
-        order.quantity_lots -= amount
-        order.leaves_lots -= amount
-        return self._report(ReportKind.REDUCED, order, command.kind, last_lots=amount)
-
-    # -- REPLACE and REENTER
+        return self._take_off(order, command.kind, amount)
 
     def _replace(self, order: Order, command: Command) -> list[Report]:
-        """A replace changes price and total under the same ids.
+        """A replace changes the terms of an order under the same ids.
 
-        It keeps the place only when the price stays and the total goes down; otherwise the order
-        leaves the book and comes in as a new arrival. A reenter names the new leaves instead of the
-        new total and never keeps the place. The report also tells the price and the leaves before.
+        It keeps the place when nothing changes but the total or what is shown, and that goes down, or the time in force;
+        otherwise the order leaves the book and comes in as a new arrival. A reenter names the new leaves instead of the new
+        total and never keeps the place. The report also tells the price and the leaves before.
         """
-        filled = order.cumulative_lots
-        is_reenter = command.kind == CommandKind.REENTER
-        price = order.price_ticks if command.price_ticks == EMPTY_PRICE else command.price_ticks
-        total = filled + command.quantity_lots if is_reenter else command.quantity_lots
-        if reason := self._replace_refusal(order, price, command.quantity_lots, total):
+        terms = self._amended(order, command)
+        if reason := self._replace_refusal(order, terms, command):
             return [self._refuse_order(order, command.kind, reason)]
 
-        keeps = price == order.price_ticks and total < order.quantity_lots and not is_reenter
+        keeps = self._keeps_place(order, terms, command)
         price_before, leaves_before = order.price_ticks, order.leaves_lots
+        filled = order.cumulative_lots
         if not keeps:
             self._leave(order)
-        order.price_ticks = price
-        order.quantity_lots = total
-        order.leaves_lots = total - filled
-        report = self._report(
+        terms.leaves_lots = terms.quantity_lots - filled
+        self._amend(order, terms)
+        report = self._entered(
             ReportKind.REPLACED,
             order,
             command.kind,
@@ -227,401 +179,180 @@ class Machine:
             last_price_ticks=price_before,
             last_lots=leaves_before,
         )
-        return [report] if keeps else [report, *self._arrive(order, command.kind)]
+        if not keeps:
+            return [report, *self._arrive(order, command.kind)]
+        if order.display_lots and self._is_shown(order):
+            return [report, self._displayed(order, command.kind)]
+        return [report]
 
-    def _replace_refusal(self, order: Order, price: int, quantity: int, total: int) -> Reason:
-        """The checks of a replace, in this order. The given quantity is judged, not the sum of a reenter."""
-        instrument = self._instruments[order.instrument]
-        # A replace to a total at or below what has been filled comes too late, whatever else is wrong with it.
-        # (A reenter is never too late: with fills, its total is not the quantity it gives.)
-        if order.cumulative_lots > 0 and total == quantity and total <= order.cumulative_lots:
-            return Reason.TOO_LATE
-        if not instrument.price_is_allowed(price):
-            return Reason.PRICE_OUTSIDE_LIMITS
-        if total > INT64_MAX:
-            return Reason.INVALID_QUANTITY
-        if reason := instrument.quantity_refusal(quantity):
-            return reason
-        # A post-only order that would take keeps its old terms and its place.
-        if order.flags & CommandFlag.POST_ONLY and self._would_trade(order.instrument, order.side, price):
-            return Reason.POST_ONLY_WOULD_TRADE
-        return Reason.NONE
+    # ------------------------------------------------------------ MASS_CANCEL
 
-    # -- matching
-
-    def _would_trade(self, instrument: int, side: int, price: int) -> bool:
-        opposite = self._instruments[instrument].sides[1 - side]
-        best = opposite.best()
-        return best is not None and opposite.is_within(best, price)
-
-    def _arrive(self, order: Order, command_kind: int) -> list[Report]:
-        """An incoming order trades at the resting price: the best price first, within it the oldest."""
-        opposite = self._instruments[order.instrument].sides[1 - order.side]
-        limit = self._limit(order, opposite)
-        if order.time_in_force == TimeInForce.FOK and opposite.lots_within(limit) < order.leaves_lots:
-            return [self._close(order, command_kind, Reason.FOK_UNFILLABLE)]
-
-        reports = []
-        while order.leaves_lots and (best := opposite.best()) is not None and opposite.is_within(best, limit):
-            maker = next(iter(opposite.queues[best].values()))
-            reports.append(self._trade(order, maker, command_kind))
-
-        # What is left of a market or IOC order is cancelled; of any other it rests, last of its price.
-        if order.leaves_lots:
-            if order.order_type == OrderType.MARKET:
-                reports.append(self._close(order, command_kind, Reason.MARKET_REMAINDER))
-            elif order.time_in_force == TimeInForce.IOC:
-                reports.append(self._close(order, command_kind, Reason.IOC_REMAINDER))
-            else:
-                self._rest(order)
-        return reports
-
-    def _limit(self, order: Order, opposite: BookSide) -> int:
-        """A market order takes up to the protection distance from the best price at its arrival."""
-        if order.order_type == OrderType.LIMIT:
-            return order.price_ticks
-        protection = self._instruments[order.instrument].protection
-        unlimited = INT64_MAX if order.side == Side.BUY else INT64_MIN
-        best = opposite.best()
-        if protection is None or best is None:
-            return unlimited
-        return best + protection if order.side == Side.BUY else best - protection
-
-    def _trade(self, taker: Order, maker: Order, command_kind: int) -> Report:
-        lots = min(taker.leaves_lots, maker.leaves_lots)
-        taker.leaves_lots -= lots
-        maker.leaves_lots -= lots
-        if not maker.leaves_lots:
-            self._leave(maker)
-        self._last_trade_id += 1
-        return self._report(
-            ReportKind.TRADE,
-            taker,
-            command_kind,
-            trade_id=self._last_trade_id,
-            last_price_ticks=maker.price_ticks,
-            last_lots=lots,
-            maker_client_ref=maker.client_ref,
-            maker_order_id=maker.order_id,
-            maker_leaves_lots=maker.leaves_lots,
-            maker_owner=maker.owner,
-        )
-
-    # -- the book
-
-    def _rest(self, order: Order) -> None:
-        """An order that rests goes behind all others of its price."""
-        self._instruments[order.instrument].sides[order.side].add(order)
-        self._orders[order.order_id] = order
-        self._refs[order.owner, order.client_ref] = order
-
-    def _leave(self, order: Order) -> None:
-        self._instruments[order.instrument].sides[order.side].remove(order)
-        del self._orders[order.order_id]
-        del self._refs[order.owner, order.client_ref]
-
-    def _close(self, order: Order, command_kind: int, reason: Reason) -> Report:
-        """A cancelled order keeps its total and its fills; its leaves are taken off."""
-        lots = order.leaves_lots
-        if order.order_id in self._orders:
-            self._leave(order)
-        report = self._report(ReportKind.CANCELLED, order, command_kind, reason=reason, last_lots=lots)
-        return replace(report, leaves_lots=0)
-
-    # -- reports
-
-    def _report(
-        self,
-        kind: ReportKind,
-        order: Order,
-        command_kind: int,
-        *,
-        reason: Reason = Reason.NONE,
-        kept_priority: int = 0,
-        **trade: int,
-    ) -> Report:
-        """A report tells the order as it is after what it reports."""
-        return Report(
-            kind=kind,
-            side=order.side,
-            reason=reason,
-            order_type=order.order_type,
-            time_in_force=order.time_in_force,
-            flags=order.flags,
-            command_kind=CommandKind(command_kind),
-            kept_priority=kept_priority,
-            instrument=order.instrument,
-            owner=order.owner,
-            client_ref=order.client_ref,
-            order_id=order.order_id,
-            price_ticks=None if order.price_ticks == EMPTY_PRICE else order.price_ticks,
-            quantity_lots=order.quantity_lots,
-            leaves_lots=order.leaves_lots,
-            cumulative_lots=order.cumulative_lots,
-            command_number=self.commands,
-            **trade,
-        )
-
-    def _refuse_order(self, order: Order, command_kind: int, reason: Reason) -> Report:
-        """A refusal changes nothing; after an order was found it tells that order's own terms."""
-        return self._report(ReportKind.REJECTED, order, command_kind, reason=reason)
-
-    def _refuse(self, command: Command, reason: Reason) -> Report:
-        """Before an order is found or made, a refusal echoes the command."""
-        return Report(
-            kind=ReportKind.REJECTED,
-            side=member(Side, command.side),
-            reason=reason,
-            order_type=member(OrderType, command.order_type),
-            time_in_force=member(TimeInForce, command.time_in_force),
+    def _mass_cancel(self, command: Command) -> list[Report]:
+        """Every order that matches all that is asked for is cancelled, in order of order id."""
+        asked = command.flags
+        if asked & ~sum(CancelFilter) or command.reserved_7 or command.side not in (Side.BUY, Side.SELL):
+            return [self._refuse(command, Reason.INVALID_FILTER)]
+        if asked & CancelFilter.BY_INSTRUMENT and command.instrument >= len(self._instruments):
+            return [self._refuse(command, Reason.UNKNOWN_INSTRUMENT)]
+        found = [order for _, order in sorted(self._orders.items()) if matches(order, command)]
+        touched = sorted({order.instrument for order in found})
+        prices = {number: self._prices(self._instruments[number]) for number in touched}
+        closed = [self._close(order, command.kind, Reason.MASS_REQUESTED) for order in found]
+        outcome = self._told(
+            ReportKind.MASS_CANCELLED,
+            command.kind,
+            command.instrument,
             flags=command.flags,
-            command_kind=member(CommandKind, command.kind),
-            instrument=command.instrument,
             owner=command.owner,
-            client_ref=command.client_ref,
-            order_id=command.order_id,
-            price_ticks=None if command.price_ticks == EMPTY_PRICE else command.price_ticks,
-            quantity_lots=command.quantity_lots,
-            command_number=self.commands,
+            quantity_lots=len(closed),
         )
-
-    # ------------------------------------------------------------ the surface
-
-    def apply(self, commands: Records) -> Records:
-        """Run an array of COMMAND; return a new array of REPORT that the caller owns.
-
-        Raises TypeError for another dtype and ValueError for more than one dimension; nothing has run then.
-        """
-        if not isinstance(commands, np.ndarray) or commands.dtype != COMMAND:
-            raise TypeError("apply takes a NumPy array with dtype quorumbook.COMMAND")
-        if commands.ndim != 1:
-            raise ValueError(f"apply takes an array of one dimension; this one has {commands.ndim}")
-        commands = np.ascontiguousarray(commands)
-        rows = zip(
-            map(Command._make, columns(commands, Command._fields)),
-            map(Definition._make, columns(commands.view(DEFINITION), Definition._fields)),
-            strict=True,
-        )
-        reports = [
-            report.record() for command, definition in rows for report in self._run(command, definition)
+        after = [
+            report
+            for number in touched
+            for report in self._aftermath(self._instruments[number], prices[number], command.kind)
         ]
-        return np.array(reports, REPORT)
+        return [*closed, outcome, *after]
 
-    def define(
-        self,
-        lot: int = 1,
-        min_quantity: int = 1,
-        max_quantity: int = INT64_MAX,
-        low: int | None = None,
-        high: int | None = None,
-        protection: int | None = None,
-    ) -> int:
-        """Define the next instrument and return its number; the units are lots and ticks, None is no limit.
+    # ------------------------------------------------------------ ADVANCE
 
-        Raises ValueError for terms that contradict each other.
-        """
-        number = len(self._instruments)
-        terms: dict[str, Any] = {
-            "instrument": number,
-            "lot_lots": lot,
-            "min_lots": min_quantity,
-            "max_lots": max_quantity,
-            "low_ticks": EMPTY_PRICE if low is None else low,
-            "high_ticks": EMPTY_PRICE if high is None else high,
-            "protection_ticks": -1 if protection is None else protection,
-        }
-        fits(DEFINITION, **terms)
-        self.commands += 1
-        if self._define(Definition(**terms)).reason:
-            raise ValueError(
-                "lot >= 1, 1 <= min_quantity <= max_quantity, low <= high and protection >= 0 do not all hold"
+    def _go_on(self, command: Command) -> list[Report]:
+        """Time never goes back."""
+        if command.expire_ns < self.time_ns:
+            return [self._refuse(command, Reason.TIME_GOES_BACK)]
+        return self._advance(command.expire_ns)
+
+    # ------------------------------------------------------------ instruments
+
+    def _terms_are_valid(self, definition: Definition) -> bool:
+        """What is beyond version 2: an algorithm, a trigger and a tick table that there are."""
+        if self.rules < 3:
+            return definition_is_valid(definition) and not definition.later()
+        return (
+            definition_is_valid(definition)
+            and definition.algorithm in [*Algorithm]
+            and definition.top_order in (0, 1)
+            and definition.trigger in [*Trigger]
+            and definition.phase in [*Phase]
+            and definition.tick_table <= len(self._tables)
+            and definition.pro_rata_minimum_lots >= 0
+            and definition.delist in (0, 1)
+        )
+
+    def _define(self, definition: Definition) -> Report:
+        """An instrument takes the next number."""
+        valid = definition.instrument == len(self._instruments) and self._terms_are_valid(definition)
+        valid = valid and not definition.delist
+        if valid:
+            self._instruments.append(instrument_of(definition))
+        return self._told(
+            ReportKind.DEFINED if valid else ReportKind.REJECTED,
+            CommandKind.DEFINE,
+            definition.instrument,
+            Reason.NONE if valid else Reason.INVALID_DEFINITION,
+        )
+
+    def _change_terms(self, definition: Definition) -> list[Report]:
+        """New terms hold for what comes; orders that rest stay as they are. Delisting ends them all, and trading for good."""
+        kind = CommandKind.CHANGE
+        if definition.instrument >= len(self._instruments):
+            reason = Reason.UNKNOWN_INSTRUMENT
+        elif self._instruments[definition.instrument].is_delisted:
+            reason = Reason.DELISTED
+        elif not self._terms_are_valid(definition) or definition.phase:
+            reason = Reason.INVALID_DEFINITION
+        else:
+            reason = Reason.NONE
+        if reason:
+            return [self._told(ReportKind.REJECTED, kind, definition.instrument, reason)]
+        book = self._instruments[definition.instrument]
+        prices = self._prices(book)
+        book.take_terms(definition)
+        reports = [self._told(ReportKind.CHANGED, kind, definition.instrument)]
+        if not definition.delist:
+            return reports + self._aftermath(book, prices, kind)
+        book.is_delisted = True
+        book.phase = book.next_phase = Phase.CLOSED
+        book.until_ns = 0
+        book.seen = (None, None, None, None)
+        return reports + [self._close(order, kind, Reason.INSTRUMENT_DELISTED) for order in book.all_orders()]
+
+    def _tick(self, row: TickRow) -> Report:
+        """A row from EMPTY_PRICE begins a table, a new one or one that is there, anew; the others follow it, rising."""
+        tables, kind = self._tables, CommandKind.TICK
+        begins = row.from_ticks == EMPTY_PRICE
+        known = 1 <= row.table <= len(tables)
+        valid = row.tick_ticks >= 1 and not row.reserved()
+        if begins:
+            valid = valid and 1 <= row.table <= len(tables) + 1
+        else:
+            valid = valid and known and row.from_ticks % row.tick_ticks == 0
+            valid = valid and row.from_ticks > tables[row.table - 1].rows[-1][0]
+        if not valid:
+            return self._told(ReportKind.REJECTED, kind, row.table, Reason.INVALID_TICK_TABLE)
+        if begins and not known:
+            tables.append(TickTable())
+        if begins:
+            tables[row.table - 1].rows.clear()
+        tables[row.table - 1].rows.append((row.from_ticks, row.tick_ticks))
+        return self._told(ReportKind.CHANGED, kind, row.table)
+
+    def _protect(self, protection: Protection) -> Report:
+        """The protections of an instrument, all anew; the reference only when one is given."""
+        kind = CommandKind.PROTECT
+        if protection.instrument >= len(self._instruments):
+            reason = Reason.UNKNOWN_INSTRUMENT
+        elif not protection.is_valid():
+            reason = Reason.INVALID_PROTECTION
+        else:
+            reason = Reason.NONE
+        if reason:
+            return self._told(ReportKind.REJECTED, kind, protection.instrument, reason)
+        book = self._instruments[protection.instrument]
+        if protection.reference_ticks != EMPTY_PRICE:
+            book.reference_ticks = protection.reference_ticks
+        book.protections = Protections(
+            static_ticks=None if protection.static_ticks == -1 else protection.static_ticks,
+            dynamic_ticks=None if protection.dynamic_ticks == -1 else protection.dynamic_ticks,
+            distance_ticks=None if protection.distance_ticks == -1 else protection.distance_ticks,
+            max_notional=None if protection.max_notional == -1 else protection.max_notional,
+            breaker_bp=protection.breaker_bp,
+            halt_ns=protection.halt_ns,
+            auction_ns=protection.auction_ns,
+        )
+        return self._told(ReportKind.CHANGED, kind, protection.instrument)
+
+    # ------------------------------------------------------------ PHASE
+
+    def _change_phase(self, change: PhaseChange) -> list[Report]:
+        """An instrument enters a phase, which ends at a time, and by a number from outside somewhat later, or when told."""
+        kind = CommandKind.PHASE
+        if change.instrument >= len(self._instruments):
+            return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.UNKNOWN_INSTRUMENT)]
+        book = self._instruments[change.instrument]
+        if book.is_delisted:
+            return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.DELISTED)]
+        if not change.is_valid(self.time_ns) or not self._may_follow(book.phase, Phase(change.phase)):
+            return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.INVALID_PHASE)]
+        if change.until_ns and not self._may_follow(Phase(change.phase), Phase(change.next_phase)):
+            return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.INVALID_PHASE)]
+        until_ns = change.until_ns + change.random % (change.window_ns + 1) if change.until_ns else 0
+        phase, next_phase = Phase(change.phase), Phase(change.next_phase)
+        return self._enter(book, change.instrument, phase, next_phase, until_ns, kind)
+
+
+def matches(order: Order, command: Command) -> bool:
+    """Whether a mass cancel means this order; an order without a price is in no range of prices."""
+    asked = command.flags
+    return (
+        (not asked & CancelFilter.BY_OWNER or order.owner == command.owner)
+        and (not asked & CancelFilter.BY_ACCOUNT or order.account == command.account)
+        and (not asked & CancelFilter.BY_INSTRUMENT or order.instrument == command.instrument)
+        and (not asked & CancelFilter.BY_SIDE or order.side == command.side)
+        and (
+            not asked & CancelFilter.BY_PRICES
+            or (
+                order.price_ticks != EMPTY_PRICE
+                and command.price_ticks <= order.price_ticks <= command.stop_price_ticks
             )
-        return number
-
-    def submit(
-        self,
-        instrument: int,
-        side: int,
-        quantity: int,
-        price: int | None = None,
-        *,
-        owner: int = 0,
-        client_ref: int | None = None,
-        order_type: int | None = None,
-        time_in_force: int = TimeInForce.GTC,
-        post_only: bool = False,
-    ) -> tuple[Report, ...]:
-        """Enter an order and return what came of it.
-
-        Without a price it is a market order. Without a client_ref the next order id is taken for it, or the first
-        number from there on that no live order of the owner has.
-        """
-        if order_type is None:
-            order_type = OrderType.MARKET if price is None else OrderType.LIMIT
-        return self._command(
-            kind=CommandKind.NEW,
-            instrument=instrument,
-            side=side,
-            order_type=order_type,
-            time_in_force=time_in_force,
-            flags=CommandFlag.POST_ONLY if post_only else 0,
-            owner=owner,
-            client_ref=self._unused_ref(index(owner)) if client_ref is None else client_ref,
-            price_ticks=EMPTY_PRICE if price is None else price,
-            quantity_lots=quantity,
         )
-
-    def cancel(
-        self, order_id: int = 0, *, owner: int = 0, client_ref: int | None = None
-    ) -> tuple[Report, ...]:
-        """Cancel an order, named by its order_id or, when that is 0, by owner and client_ref."""
-        return self._command(
-            kind=CommandKind.CANCEL, order_id=order_id, owner=owner, client_ref=client_ref or 0
-        )
-
-    def reduce(
-        self, order_id: int = 0, quantity: int = 0, *, owner: int = 0, client_ref: int | None = None
-    ) -> tuple[Report, ...]:
-        """Take an amount off an order; it keeps its place."""
-        return self._command(
-            kind=CommandKind.REDUCE,
-            order_id=order_id,
-            quantity_lots=quantity,
-            owner=owner,
-            client_ref=client_ref or 0,
-        )
-
-    def replace(
-        self,
-        order_id: int = 0,
-        quantity: int = 0,
-        price: int | None = None,
-        *,
-        owner: int = 0,
-        client_ref: int | None = None,
-    ) -> tuple[Report, ...]:
-        """Give an order a new total (fills included) and, unless None, a new price."""
-        return self._command(
-            kind=CommandKind.REPLACE,
-            order_id=order_id,
-            quantity_lots=quantity,
-            price_ticks=EMPTY_PRICE if price is None else price,
-            owner=owner,
-            client_ref=client_ref or 0,
-        )
-
-    def reenter(
-        self,
-        order_id: int = 0,
-        quantity: int = 0,
-        price: int | None = None,
-        *,
-        owner: int = 0,
-        client_ref: int | None = None,
-    ) -> tuple[Report, ...]:
-        """Cancel an order and enter it again under the same ids with these leaves; None keeps the price."""
-        return self._command(
-            kind=CommandKind.REENTER,
-            order_id=order_id,
-            quantity_lots=quantity,
-            price_ticks=EMPTY_PRICE if price is None else price,
-            owner=owner,
-            client_ref=client_ref or 0,
-        )
-
-    def _unused_ref(self, owner: int) -> int:
-        ref = self._last_order_id + 1
-        while (owner, ref) in self._refs:
-            ref += 1
-        return ref
-
-    def _command(self, **fields: int) -> tuple[Report, ...]:
-        fits(COMMAND, **fields)
-        command = Command._make(index(fields.get(name, 0)) for name in Command._fields)
-        return tuple(self._run(command, Definition(0, 0, 0, 0, 0, 0, 0)))
-
-    def advance(self, time_ns: int) -> None:
-        """Step the simulated clock. Raises ValueError when it would go back."""
-        time_ns = index(time_ns)
-        if time_ns < self.time_ns:
-            raise ValueError(f"time goes forward only: {time_ns} is before {self.time_ns}")
-        if time_ns > INT64_MAX:
-            raise OverflowError(f"{time_ns} does not fit int64 nanoseconds")
-        self.time_ns = time_ns
-
-    @property
-    def trades(self) -> int:
-        return self._last_trade_id
-
-    @property
-    def live_orders(self) -> int:
-        return len(self._orders)
-
-    def best(self, instrument: int) -> tuple[int | None, int | None]:
-        """The best bid and the best ask; None for a side that is empty."""
-        bids, asks = self._instrument(instrument).sides
-        return bids.best(), asks.best()
-
-    def depth(self, instrument: int, n: int) -> tuple[Records, Records]:
-        """Up to n levels of bids and of asks, best first, as new arrays of DEPTH."""
-        if n < 0:
-            raise ValueError(f"a depth of {n} levels; 0 or more is allowed")
-        bids, asks = (
-            np.array(
-                [
-                    (price, min(INT64_MAX, sum(order.leaves_lots for order in queue.values())), len(queue))
-                    for price, queue in islice(side.levels(), n)
-                ],
-                DEPTH,
-            )
-            for side in self._instrument(instrument).sides
-        )
-        return bids, asks
-
-    def queue_ahead(self, order_id: int) -> int:
-        """The lots that trade before this order at its price. Raises ValueError when it is not live."""
-        order = self._orders.get(index(order_id))
-        if order is None:
-            raise ValueError(f"order {order_id} is not live")
-        queue = self._instruments[order.instrument].sides[order.side].queues[order.price_ticks]
-        ahead = 0
-        for other in queue.values():
-            if other is order:
-                break
-            ahead += other.leaves_lots
-        return ahead
-
-    def order(self, order_id: int) -> Order | None:
-        order = self._orders.get(index(order_id))
-        return None if order is None else replace(order)
-
-    def orders(self, owner: int) -> tuple[Order, ...]:
-        """The owner's live orders in order of order_id."""
-        owner = index(owner)
-        return tuple(
-            replace(order) for order_id, order in sorted(self._orders.items()) if order.owner == owner
-        )
-
-    def _instrument(self, number: int) -> Instrument:
-        if not 0 <= index(number) < len(self._instruments):
-            raise ValueError(f"instrument {number} is not defined; there are {len(self._instruments)}")
-        return self._instruments[number]
-
-    def copy(self) -> "Machine":
-        """A machine with the same state that goes its own way from here."""
-        return copy.deepcopy(self)
-
-    def snapshot(self) -> bytes:
-        """The logical state as bytes; `reference_snapshot` states the layout."""
-        return write_snapshot(self)
-
-    def state_hash(self) -> str:
-        """SHA-256 of the snapshot, in hexadecimal."""
-        return hashlib.sha256(self.snapshot()).hexdigest()
-
-    @classmethod
-    def restore(cls, snapshot: bytes) -> "Machine":
-        """The machine a snapshot was taken of. Raises ValueError with the byte offset of what is wrong."""
-        machine = cls()
-        Restorer(bytes(snapshot)).fill(machine)
-        return machine
+    )

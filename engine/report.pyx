@@ -7,8 +7,10 @@ an absent price is None.
 """
 
 cimport cython
+from libc.string cimport memset
 
 from engine.state cimport TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
+from engine.store cimport Extra, SHOWN
 from engine.store cimport Order as OrderRecord
 from engine.types cimport EMPTY_PRICE, LIMIT
 from engine.types cimport Report as ReportRecord
@@ -31,9 +33,16 @@ cdef Report report_object(const ReportRecord* record):
     report.record_ = record[0]
     return report
 
-cdef Order order_object(const OrderRecord* record, unsigned int instrument, long long price_ticks):
+cdef Order order_object(const OrderRecord* record, const Extra* extra, unsigned int instrument, long long price_ticks):
     cdef Order order = Order.__new__(Order)
     order.record_ = record[0]
+    if extra != NULL:
+        order.extra_ = extra[0]
+    else:
+        memset(&order.extra_, 0, sizeof(Extra))
+        order.extra_.account = record.account
+        order.extra_.order_type = LIMIT
+        order.extra_.stop_price_ticks = order.extra_.peg_limit_ticks = EMPTY_PRICE()
     order.instrument_ = instrument
     order.price_ = price_ticks
     return order
@@ -140,6 +149,10 @@ cdef class Report:
     def maker_owner(self):
         return self.record_.maker_owner
 
+    @property
+    def maker_shows(self):
+        return self.record_.maker_shows
+
     def record(self):
         """The fields as plain ints in the order of REPORT."""
         cdef const ReportRecord* r = &self.record_
@@ -147,7 +160,7 @@ cdef class Report:
             r.kind, r.side, r.reason, r.order_type, r.time_in_force, r.flags, r.command_kind, r.kept_priority,
             r.instrument, r.owner, r.client_ref, r.order_id, r.price_ticks, r.quantity_lots, r.leaves_lots,
             r.cumulative_lots, r.command_number, r.trade_id, r.last_price_ticks, r.last_lots,
-            r.maker_client_ref, r.maker_order_id, r.maker_leaves_lots, r.maker_owner, r.reserved_124,
+            r.maker_client_ref, r.maker_order_id, r.maker_leaves_lots, r.maker_owner, r.maker_shows,
         )
 
     def __eq__(self, other):
@@ -198,7 +211,7 @@ cdef class Order:
 
     @property
     def account(self):
-        return self.record_.account
+        return self.extra_.account
 
     @property
     def instrument(self):
@@ -206,11 +219,11 @@ cdef class Order:
 
     @property
     def side(self):
-        return SIDES[self.record_.traits & 255]
+        return SIDES[self.record_.traits & 1]
 
     @property
     def order_type(self):
-        return ORDER_TYPES[<int>LIMIT]
+        return ORDER_TYPES[self.extra_.order_type]
 
     @property
     def time_in_force(self):
@@ -218,7 +231,7 @@ cdef class Order:
 
     @property
     def flags(self):
-        return self.record_.traits >> TRAIT_FLAGS & 255
+        return self.record_.traits >> TRAIT_FLAGS & 127
 
     @property
     def capacity(self):
@@ -234,11 +247,55 @@ cdef class Order:
 
     @property
     def leaves_lots(self):
-        return self.record_.leaves_lots
+        return self.record_.leaves_lots + self.extra_.reserve_lots
 
     @property
     def cumulative_lots(self):
-        return self.record_.total_lots - self.record_.leaves_lots
+        return self.record_.total_lots - self.leaves_lots
+
+    @property
+    def self_match_group(self):
+        return self.extra_.self_match_group
+
+    @property
+    def self_match_mode(self):
+        return self.extra_.self_match_mode
+
+    @property
+    def display_lots(self):
+        return self.extra_.display_lots
+
+    @property
+    def slice_lots(self):
+        return self.record_.leaves_lots if self.extra_.display_lots and self.extra_.place == SHOWN else 0
+
+    @property
+    def feed_id(self):
+        return self.extra_.feed_id
+
+    @property
+    def stop_price_ticks(self):
+        return self.extra_.stop_price_ticks
+
+    @property
+    def offset_ticks(self):
+        return self.extra_.offset_ticks
+
+    @property
+    def peg_kind(self):
+        return self.extra_.peg_kind
+
+    @property
+    def peg_limit_ticks(self):
+        return self.extra_.peg_limit_ticks
+
+    @property
+    def expire_ns(self):
+        return self.extra_.expire_ns
+
+    @property
+    def is_elected(self):
+        return bool(self.extra_.is_elected)
 
     def __repr__(self):
         return (

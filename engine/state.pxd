@@ -2,15 +2,25 @@
 #
 # machine.pyx owns it; book.pyx changes it by commands, snapshot.pyx fills it.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.index cimport Index
 from engine.ladder cimport Ladder, Nodes, level_at, price_of
-from engine.store cimport Order, Pool, pool_take_free
-from engine.types cimport Command, Report
+from engine.store cimport Extra, Order, Pool, pool_take_free
+from engine.types cimport Command, Definition, EXTENDED, Report
 
-cdef struct Instrument:     # 128 bytes, two cache lines: what an instrument with an empty book costs
+cdef struct Instrument:     # 192 bytes, three cache lines; a cancel touches the first, a plain order the first two
     Ladder sides[2]         # BUY, SELL: all that a cancel touches
+    # What a plain limit order may have; nothing, where such an order needs more than these four comparisons.
+    int64_t plain_lowest_ticks
+    int64_t plain_highest_ticks
+    int64_t plain_least_lots
+    int64_t plain_most_lots
+    int64_t last_ticks      # of the last trade; EMPTY_PRICE = none. Part of the state from version 3 of the rules on
+    int64_t protection_ticks    # -1 = no limit
+    uint32_t market         # its Market; 0 = it needs none
+    uint32_t is_special     # its commands need more than the plain rules
+    int64_t reserved_120
     int64_t lot_lots        # round lot
     int64_t min_lots
     int64_t max_lots
@@ -18,7 +28,78 @@ cdef struct Instrument:     # 128 bytes, two cache lines: what an instrument wit
     int64_t high_ticks      # EMPTY_PRICE = none
     int64_t lowest_ticks    # low_ticks, or the least price there is; these two are what prices are compared with,
     int64_t highest_ticks   # high_ticks, or INT64_MAX; EMPTY_PRICE is below all
-    int64_t protection_ticks    # -1 = no limit
+    int64_t reserved_184
+
+cdef struct Market:         # what an instrument has beyond a book of plain orders
+    Ladder hidden[2]
+    Ladder unpriced[2]      # one level each
+    Ladder waiting[2]       # by stop price, the one reached first is best: keys are those of the other side
+    Ladder parked           # one level
+    uint32_t instrument
+    uint32_t extras         # orders with an Extra
+    uint32_t pegs           # first of the list of pegged orders, in no order; 0 = none
+    uint32_t trailing       # the same of trailing stops that wait
+    uint32_t timer          # where the end of its phase is in Books.timers; 0 = nowhere
+    uint32_t tick_table     # 0 = every price is an increment
+    uint32_t breaker_bp     # 0 = none
+    uint8_t phase
+    uint8_t next_phase
+    uint8_t algorithm
+    uint8_t top_order
+    uint8_t trigger
+    uint8_t is_delisted
+    uint8_t is_touched      # by the mass cancel that is under way
+    uint8_t reserved[5]
+    int64_t pro_rata_minimum_lots
+    int64_t until_ns        # end of the phase; 0 = when told
+    int64_t reference_ticks # EMPTY_PRICE = none
+    int64_t static_ticks    # -1 = any, as the next three
+    int64_t dynamic_ticks
+    int64_t distance_ticks
+    int64_t max_notional
+    int64_t halt_ns
+    int64_t auction_ns
+    int64_t seen[4]         # by the last repricing: best bid not pegged, shown and of all; best ask; EMPTY_PRICE = none
+
+cdef struct Prices:         # what stop orders are tested against; EMPTY_PRICE = none
+    int64_t last
+    int64_t best[2]         # BUY, SELL: shown
+
+cdef struct Work:           # what a command that is not done has still to do; all zero = nothing
+    uint8_t command         # MASS_CANCEL or ADVANCE, until it is done; else 0
+    uint8_t phase_step      # PhaseStep of auction.pxd
+    uint8_t after_step      # AfterStep of triggers.pxd
+    uint8_t phase_before
+    uint32_t instrument     # that phase_step and after_step are about
+    uint32_t position       # in Books.list
+    uint32_t touched        # in Books.touched, of a MASS_CANCEL
+    uint32_t moving         # in Books.moving
+    uint32_t elected        # in Books.elected
+    uint32_t has_repriced   # anything was reported by the repricing
+    int64_t auction_ticks   # EMPTY_PRICE: nothing trades
+    Prices before
+    Command mass
+
+cdef struct Listed:         # an order in a list, with what the list is sorted by
+    uint64_t major
+    uint64_t minor
+    uint32_t slot
+    uint32_t rank
+
+cdef struct Touched:
+    Prices before
+    uint32_t instrument
+    uint32_t reserved_28
+
+cdef struct Moving:
+    int64_t price_ticks     # EMPTY_PRICE: to be parked
+    uint32_t slot
+    uint32_t reserved_12
+
+cdef struct Share:
+    uint64_t lots
+    uint32_t slot
+    uint32_t reserved_12
 
 cdef struct Books:
     Pool orders             # Order
@@ -32,15 +113,33 @@ cdef struct Books:
     uint64_t commands       # handed in so far
     uint64_t last_order_id
     uint64_t last_trade_id
+    # Version 3 of the rules. Pools whose slots are given out in turn are lists.
+    uint64_t slices         # of icebergs, shown after the first
+    uint64_t sequence       # given last
+    uint32_t special        # instruments that are
+    uint32_t command_kind   # of the command that is run
+    Pool extras             # Extra
+    Pool markets            # Market
+    Pool increments         # Increment
+    Pool tables             # uint32_t: the first row of each tick-size table
+    Pool timers             # Timer, a binary heap from slot 1
+    Pool list               # Listed: orders that the work goes through
+    Pool touched            # Touched: instruments that a mass cancel touched
+    Pool moving             # Moving: pegs between their old and their new price
+    Pool elected            # Listed: stops that were reached, the nearest first
+    Pool shares             # Share: of a level that is shared out
+    Work work
     Report* reports         # not yet taken
     size_t report_count
     size_t report_capacity
 
-# Order.traits: side, time in force, flags, capacity, a byte each from the lowest. Only limit orders rest.
+# Order.traits: side, time in force, flags, capacity, a byte each from the lowest. Without an Extra it is a limit order.
+# EXTENDED among the flags: the order has an Extra; no report shows that bit.
 cdef enum:
     TRAIT_TIME_IN_FORCE = 8
     TRAIT_FLAGS = 16
     TRAIT_CAPACITY = 24
+    TRAIT_EXTENDED = 128 << 16
 
 cdef inline uint32_t side_of_order(const Order* order) noexcept nogil:
     return order.traits & 1
@@ -74,3 +173,19 @@ cdef int grow_reports(Books* books, size_t more) except -1 nogil
 cdef bint add_instrument(
     Books* books, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
 ) except -1 nogil
+cdef bint terms_are_valid(
+    int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
+) noexcept nogil
+cdef void set_terms(
+    Instrument* book, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
+) noexcept nogil
+# The instrument's Market, made when there is none; NULL: out of memory. Moves the others.
+cdef Market* need_market(Books* books, uint32_t instrument) except NULL nogil
+# After anything that decides whether its commands are plain.
+cdef void classify(Books* books, uint32_t instrument) noexcept nogil
+# Another version of the rules holds from here on.
+cdef void set_rules(Books* books, uint32_t rules) noexcept nogil
+
+cdef inline Market* market_of(const Books* books, uint32_t instrument) noexcept nogil:
+    """Slot 0 is the market of an instrument that has none: nothing in it, and nothing is written there."""
+    return &(<Market*>books.markets.records)[books.instruments[instrument].market]

@@ -6,18 +6,18 @@
 # that no record has touched are not resident. A pool never shrinks; freed slots
 # are used again, the last freed first.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef struct Order:          # a live order; 64 bytes, one cache line
     uint64_t order_id       # 0    while the slot is free: the next free slot (uint32)
     uint64_t client_ref     # 8
-    int64_t leaves_lots     # 16   > 0
-    int64_t total_lots      # 24   >= leaves_lots; the difference has been filled
+    int64_t leaves_lots     # 16   > 0; of an iceberg in the book: its slice
+    int64_t total_lots      # 24   what is more than all its leaves has been filled
     uint32_t owner          # 32
     uint32_t next           # 36   the order behind it at its price, 0 = none
     uint32_t previous       # 40   the order before it, 0 = none
     uint32_t level          # 44   its level; 0 = in no book (the slot is free, or the order is on its way in)
-    uint32_t account        # 48
+    uint32_t account        # 48   with EXTENDED among its flags: the slot of its Extra, which has the account
     uint32_t next_id        # 52   the next order in its chain of the index by order_id, 0 = none
     uint32_t next_ref       # 56   the same in the index by client_ref
     uint32_t traits         # 60   side, time in force, flags, capacity: see state.pxd
@@ -30,7 +30,52 @@ cdef struct Level:          # the orders of one price and side; 40 bytes
     uint32_t tail           # 24
     uint32_t orders         # 28   how many; > 0
     uint32_t instrument     # 32
-    uint32_t reserved_36
+    uint32_t pegged         # 36   how many of the orders are pegged
+
+cdef enum OrderPlace:       # which of an instrument's ladders an order is in
+    SHOWN = 0               # Instrument.sides; every plain order is here
+    HIDDEN_PLACE = 1
+    UNPRICED = 2            # orders without a limit, while they are collected for an auction
+    WAITING = 3             # stop orders, by stop price
+    PARKED = 4              # for a later auction, and pegs without a reference
+    INCOMING = 5            # in none: on its way in, or between two places
+
+cdef struct Extra:          # of an order that is more than a plain limit order; 112 bytes
+    uint32_t account        # 0
+    uint32_t self_match_group   # 4    0 = none
+    int64_t reserve_lots    # 8    of an iceberg in the book: what is left beside the slice; else 0
+    int64_t display_lots    # 16   0 = no iceberg
+    uint64_t feed_id        # 24   under which the slice is shown; 0 = under the order id
+    int64_t stop_price_ticks    # 32   EMPTY_PRICE = none
+    int64_t offset_ticks    # 40
+    int64_t peg_limit_ticks # 48   EMPTY_PRICE = none
+    int64_t expire_ns       # 56   0 = never
+    int64_t price_ticks     # 64   EMPTY_PRICE = none
+    uint64_t sequence       # 72   when it came to its place: a later one has a larger number. Not part of the state
+    uint32_t instrument     # 80
+    uint32_t timer          # 84   where it is in Books.timers; 0 = nowhere
+    uint32_t list_next      # 88   pegs, and trailing stops, of its instrument; 0 = none
+    uint32_t list_previous  # 92
+    uint8_t order_type      # 96
+    uint8_t peg_kind        # 97
+    uint8_t self_match_mode # 98
+    uint8_t place           # 99   OrderPlace
+    uint8_t is_elected      # 100  a stop order whose stop was reached
+    uint8_t is_known        # 101  its names are in the index
+    uint8_t reserved_102[2]
+    uint64_t reserved_104
+
+cdef struct Timer:          # 24 bytes; earliest first: by time, orders before phases, by number
+    int64_t due_ns          # 0
+    uint64_t number         # 8    order id, or instrument
+    uint32_t slot           # 16   of the order; 0 = the end of a phase
+    uint32_t reserved_20
+
+cdef struct Increment:      # a row of a tick-size table
+    int64_t from_ticks      # 0
+    int64_t tick_ticks      # 8    >= 1
+    uint32_t next           # 16   the next row of its table; 0 = none
+    uint32_t reserved_20
 
 cdef struct Branch:         # an inner node of a ladder; 280 bytes
     uint64_t prefix         # 0    the key bits above this branch's six
