@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from engine.index cimport IDS, REFS, bucket_number, bucket_of, hash_id, hash_ref
 from engine.ladder cimport Ladder, Nodes, branch_at, bunch_at, bunch_find, key_of, level_at, node_at
 from engine.state cimport Books, Instrument, order_at
-from engine.store cimport Branch, Level, Order, SLOTS, prefetch
+from engine.store cimport Branch, Extra, Level, Order, SLOTS, prefetch
 from engine.types cimport Command, NEW
 
 cdef enum:
@@ -65,6 +65,8 @@ cdef inline void look_ahead(const Books* books, const Command* commands, Ahead* 
         prefetch(order_at(books, order.next))
         prefetch(order_at(books, order.previous))
         prefetch(bucket_of(&books.index, IDS, hash_id(order.order_id)))
+        # Slot 0 of the Extras for an order that has none.
+        prefetch(books.extras.records + (order.account & (0 - (order.traits >> 23 & 1))) * sizeof(Extra))
 
 # One order's share of look_ahead, a stage at a time: its buckets, its record, its level and neighbours.
 cdef inline void expect_order(

@@ -318,6 +318,8 @@ cdef int list_ladder(Books* books, const Ladder* ladder, bint plain_too) except 
 cdef uint32_t list_orders(Books* books, uint32_t instrument, bint plain_too) except 0 nogil:
     cdef uint32_t begin = books.list.top, side
     cdef const Market* market = market_of(books, instrument)
+    if not plain_too and market.extras == 0:
+        return begin
     for side in range(2):
         list_ladder(books, &books.instruments[instrument].sides[side], plain_too)
         list_ladder(books, &market.hidden[side], plain_too)
@@ -339,7 +341,6 @@ cdef int enter_phase(
     outcome.volume_low = outcome.volume_high = 0
     prices_of(books, instrument, &books.work.before)
     market.next_phase = next_phase
-    market.until_ns = until_ns
     timer_set_phase(books, instrument, until_ns)
     if uncrosses:
         auction(books, instrument, &outcome)

@@ -21,9 +21,10 @@ from engine.entry cimport (
 )
 from engine.matching cimport close_order, cut_list, match_order, sort_listed
 from engine.places cimport (
-    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order, place_of, price_of_order,
+    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order, next_timer, place_of, price_of_order,
     prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set, timer_set_phase,
 )
+from engine.queue cimport find_id
 from engine.state cimport (
     Books, Instrument, Listed, Market, Prices, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, Touched, classify,
     market_of, need_market, order_at, set_terms, side_of_order, reserve_reports,
@@ -47,6 +48,9 @@ cdef enum:
     ALL_FILTERS = 31
     SEVERAL = 66            # reports, reserved where a command of the plain rules would have
 
+cdef inline bint has_work(const Books* books) noexcept nogil:
+    return (books.work.after_step | books.work.phase_step | books.work.command) != 0
+
 # ---------------------------------------------------------------- NEW
 
 cdef int new_special(Books* books, const Command* command, uint64_t hashed) except -1 nogil:
@@ -66,7 +70,7 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
     tell_accepted(books, slot)
     arrive(books, slot, command.min_quantity_lots if command.flags & EXTENDED else 0)
     begin_aftermath(books, instrument, &before)
-    return work_to_the_end(books)
+    return work_to_the_end(books) if has_work(books) else 0
 
 cdef uint32_t enter(Books* books, const Command* command, const Terms* terms) except 0 nogil:
     """The record of an accepted order, in no place."""
@@ -102,7 +106,6 @@ cdef int take_terms(Books* books, uint32_t slot, const Terms* terms) except -1 n
     extra.stop_price_ticks = terms.stop_price_ticks
     extra.offset_ticks = terms.offset_ticks
     extra.peg_limit_ticks = terms.peg_limit_ticks
-    extra.expire_ns = terms.expire_ns
     return timer_set(books, slot, terms.expire_ns)
 
 cdef int arrive(Books* books, uint32_t slot, int64_t minimum) except -1 nogil:
@@ -135,7 +138,7 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
     else:
         replace_special(books, slot, command)
     begin_aftermath(books, instrument, &before)
-    return work_to_the_end(books)
+    return work_to_the_end(books) if has_work(books) else 0
 
 cdef int reduce_special(Books* books, uint32_t slot, int64_t amount) except -1 nogil:
     if amount <= 0:
@@ -293,19 +296,21 @@ cdef int begin_advance(Books* books, const Command* command) except -1 nogil:
 
 cdef int step_advance(Books* books) except -1 nogil:
     """One order that expires, or the end of one phase: by time, orders first, by number."""
+    cdef const Timer* next = next_timer(books)
     cdef Timer timer
     cdef Market* market
     cdef Prices before
-    cdef uint32_t instrument
+    cdef uint32_t instrument, slot
     cdef int64_t lasts_ns, until_ns = 0
-    if books.timers.top == 1 or (<Timer*>books.timers.records)[1].due_ns > books.time_ns:
+    if next == NULL or next.due_ns > books.time_ns:
         books.work.command = 0
         return 0
-    timer = (<Timer*>books.timers.records)[1]
-    if timer.slot:
-        instrument = instrument_of(books, order_at(books, timer.slot))
+    timer = next[0]
+    if not timer.is_phase:
+        slot = find_id(books, timer.number)
+        instrument = instrument_of(books, order_at(books, slot))
         prices_of(books, instrument, &before)
-        close_order(books, timer.slot, EXPIRED)
+        close_order(books, slot, EXPIRED)
         begin_aftermath(books, instrument, &before)
         return 0
     instrument = <uint32_t>timer.number
@@ -368,7 +373,6 @@ cdef int change(Books* books, const Definition* definition) except -1 nogil:
         return 0
     market.is_delisted = 1
     market.phase = market.next_phase = CLOSED
-    market.until_ns = 0
     timer_set_phase(books, instrument, 0)
     for i in range(4):
         market.seen[i] = EMPTY
@@ -506,9 +510,6 @@ cdef int step(Books* books) except -1 nogil:
     if books.work.command == ADVANCE:
         return step_advance(books)
     return step_delisting(books)
-
-cdef inline bint has_work(const Books* books) noexcept nogil:
-    return (books.work.after_step | books.work.phase_step | books.work.command) != 0
 
 cdef bint work_on(Books* books, int64_t steps) except -1 nogil:
     while has_work(books) and steps > 0:

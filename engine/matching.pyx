@@ -298,6 +298,11 @@ cdef int meet(Books* books, uint32_t slot, uint32_t maker, int64_t lots) except 
 
 cdef int after_fill(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* order = order_at(books, slot)
+    if not has_extra(order):
+        if order.leaves_lots == 0:
+            leave_book(books, order)
+            forget_order(books, slot)
+        return 0
     if leaves_of(books, order) == 0:
         take_out(books, slot)
         return forget(books, slot)
@@ -385,8 +390,7 @@ cdef int halt(Books* books, uint32_t instrument) except -1 nogil:
     cdef uint64_t* words
     market.phase = HALT
     market.next_phase = VOLATILITY_AUCTION
-    market.until_ns = qb_plus(books.time_ns, market.halt_ns)
-    timer_set_phase(books, instrument, market.until_ns)
+    timer_set_phase(books, instrument, qb_plus(books.time_ns, market.halt_ns))
     classify(books, instrument)
     words = tell(books, PHASE_CHANGED, 0, instrument)
     words[0] |= <uint64_t>HALT << ORDER_TYPE_BYTE

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.ladder cimport Ladder, key_of, level_at, price_of
 from engine.state cimport Books, Instrument, Market, Prices, TRAIT_EXTENDED, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.state cimport market_of, order_at, side_of_order
-from engine.store cimport Extra, Level, Order, SHOWN
+from engine.store cimport Extra, Level, Order, SHOWN, Timer
 from engine.types cimport HIDDEN, LIMIT, SHOWS_ALL, SHOWS_NOTHING, SHOWS_SLICE
 
 cdef extern from *:
@@ -115,8 +115,11 @@ cdef void settle_terms(Books* books, uint32_t slot) noexcept nogil
 # The next slice of an iceberg, last of its price, under a new id.
 cdef int show_slice(Books* books, uint32_t slot) except -1 nogil
 
-cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil             # of an order; 0 = none
+# When an order expires, and when a phase ends; 0 = never. Both are kept where they belong: expire_ns, until_ns.
+cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil
 cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil
+# The first timer that is still meant, good until the next one is set; NULL = there is none.
+cdef const Timer* next_timer(Books* books) noexcept nogil
 # Increments of price: another row behind `last` (0: the first of its table), and a table that begins with a row.
 cdef uint32_t add_row(Books* books, int64_t from_ticks, int64_t tick_ticks, uint32_t last) except 0 nogil
 cdef int add_table(Books* books, uint32_t row) except -1 nogil

@@ -12,6 +12,7 @@ from engine.index cimport IDS, REFS, hash_id, hash_ref, index_insert, index_remo
 from engine.ladder cimport (
     Ladder, key_of, ladder_find, ladder_insert, ladder_remove, level_add, level_at, level_subtract,
 )
+from engine.queue cimport find_id
 from engine.state cimport (
     Books, Market, TRAIT_EXTENDED, classify, market_of, need_market, order_at, side_of_order, take_order,
 )
@@ -19,6 +20,9 @@ from engine.store cimport (
     Extra, HIDDEN_PLACE, INCOMING, Increment, Level, Order, PARKED, SHOWN, Timer, UNPRICED, WAITING, pool_give, pool_take,
 )
 from engine.types cimport DAY, GTC, HIDDEN, LIMIT, PEGGED, TRAILING_STOP
+
+cdef enum:
+    FEW_TIMERS = 64         # stale ones that are not worth looking for
 
 # ---------------------------------------------------------------- places
 
@@ -64,8 +68,11 @@ cdef int new_extra(Books* books, uint32_t slot, uint32_t instrument) except -1 n
     extra.place = INCOMING
     order.account = number
     order.traits |= TRAIT_EXTENDED
-    need_market(books, instrument).extras += 1
-    classify(books, instrument)
+    if need_market(books, instrument).extras == 0:
+        market_of(books, instrument).extras = 1
+        classify(books, instrument)
+    else:
+        market_of(books, instrument).extras += 1
     return 0
 
 cdef void drop_extra(Books* books, Order* order) noexcept nogil:
@@ -75,7 +82,8 @@ cdef void drop_extra(Books* books, Order* order) noexcept nogil:
     order.account = extra.account
     order.traits &= ~<uint32_t>TRAIT_EXTENDED
     market_of(books, instrument).extras -= 1
-    classify(books, instrument)
+    if market_of(books, instrument).extras == 0:
+        classify(books, instrument)
     pool_give(&books.extras, sizeof(Extra), number)
 
 cdef int give_extra(Books* books, uint32_t slot) except -1 nogil:
@@ -190,7 +198,7 @@ cdef int forget(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* orders = <Order*>books.orders.records
     cdef Order* order = &orders[slot]
     cdef bint known = extra_of(books, order).is_known
-    timer_set(books, slot, 0)
+    books.stale_timers += extra_of(books, order).expire_ns != 0
     drop_extra(books, order)
     if known and (
         not index_remove(&books.index, orders, hash_id(order.order_id), IDS, slot)
@@ -265,6 +273,9 @@ cdef void list_out(Books* books, uint32_t slot) noexcept nogil:
         head[0] = extra.list_next
 
 # ---------------------------------------------------------------- timers
+#
+# A binary heap. What is no longer meant (the order is gone, or has another time) stays in it until it comes up, or until
+# such timers are more than the others: taking one out of the middle would touch the orders of all that move.
 
 cdef inline Timer* timer_at(const Books* books, uint32_t at) noexcept nogil:
     return &(<Timer*>books.timers.records)[at]
@@ -273,82 +284,97 @@ cdef inline bint is_before(const Timer* one, const Timer* other) noexcept nogil:
     """By time; of one time orders before phases, by number."""
     if one.due_ns != other.due_ns:
         return one.due_ns < other.due_ns
-    if (one.slot == 0) != (other.slot == 0):
-        return other.slot == 0
+    if one.is_phase != other.is_phase:
+        return other.is_phase != 0
     return one.number < other.number
 
-cdef inline void timer_lies(Books* books, uint32_t at) noexcept nogil:
-    """Its owner knows where it is."""
-    cdef const Timer* timer = timer_at(books, at)
-    if timer.slot:
-        extra_of(books, order_at(books, timer.slot)).timer = at
-    else:
-        market_of(books, <uint32_t>timer.number).timer = at
+cdef bint is_meant(const Books* books, const Timer* timer) noexcept nogil:
+    """Whether it is the time that its order, or its instrument's phase, has now."""
+    cdef uint32_t slot
+    if timer.is_phase:
+        return market_of(books, <uint32_t>timer.number).until_ns == timer.due_ns
+    slot = find_id(books, timer.number)
+    return slot != 0 and has_extra(order_at(books, slot)) and (
+        extra_of(books, order_at(books, slot)).expire_ns == timer.due_ns
+    )
 
-cdef inline void timer_swap(Books* books, uint32_t one, uint32_t other) noexcept nogil:
-    cdef Timer kept = timer_at(books, one)[0]
-    timer_at(books, one)[0] = timer_at(books, other)[0]
-    timer_at(books, other)[0] = kept
-    timer_lies(books, one)
-    timer_lies(books, other)
-
-cdef void timer_settle(Books* books, uint32_t at) noexcept nogil:
-    """Up or down to its place in the heap. O(log timers)"""
+cdef void sink(Books* books, uint32_t at) noexcept nogil:
+    """Down to its place. O(log timers)"""
+    cdef Timer kept = timer_at(books, at)[0]
     cdef uint32_t child
-    while at > 1 and is_before(timer_at(books, at), timer_at(books, at // 2)):
-        timer_swap(books, at, at // 2)
-        at //= 2
     while True:
         child = 2 * at
         if child >= books.timers.top:
-            return
-        if child + 1 < books.timers.top and is_before(timer_at(books, child + 1), timer_at(books, child)):
-            child += 1
-        if not is_before(timer_at(books, child), timer_at(books, at)):
-            return
-        timer_swap(books, at, child)
+            break
+        child += child + 1 < books.timers.top and is_before(timer_at(books, child + 1), timer_at(books, child))
+        if not is_before(timer_at(books, child), &kept):
+            break
+        timer_at(books, at)[0] = timer_at(books, child)[0]
         at = child
+    timer_at(books, at)[0] = kept
 
-cdef int timer_change(Books* books, uint32_t at, int64_t due_ns, uint64_t number, uint32_t slot) except -1 nogil:
-    """Set, move or (0) take out the timer that is at `at`; 0 = there is none yet."""
-    cdef Timer* timer
-    cdef uint32_t last
-    if at == 0 and due_ns == 0:
-        return 0
-    if due_ns == 0:
-        last = books.timers.top - 1
-        if at != last:
-            timer_swap(books, at, last)
-        books.timers.top -= 1
-        books.timers.live -= 1
-        if at != last:
-            timer_settle(books, at)
-        return 0
+cdef void drop_first(Books* books) noexcept nogil:
+    books.timers.top -= 1
+    books.timers.live -= 1
+    if books.timers.top > 1:
+        timer_at(books, 1)[0] = timer_at(books, books.timers.top)[0]
+        sink(books, 1)
+
+cdef void drop_stale(Books* books) noexcept nogil:
+    """Keep what is meant, and make a heap of it again. O(timers)"""
+    cdef uint32_t at, kept = 1
+    for at in range(1, books.timers.top):
+        if is_meant(books, timer_at(books, at)):
+            timer_at(books, kept)[0] = timer_at(books, at)[0]
+            kept += 1
+    books.timers.top = kept
+    books.timers.live = kept - 1
+    books.stale_timers = 0
+    at = kept // 2
+    while at:
+        sink(books, at)
+        at -= 1
+
+cdef int add_timer(Books* books, int64_t due_ns, uint64_t number, bint is_phase) except -1 nogil:
+    cdef uint32_t at
+    cdef Timer timer
+    if books.stale_timers > FEW_TIMERS and books.stale_timers > books.timers.live // 2:
+        drop_stale(books)
+    at = pool_take(&books.timers, sizeof(Timer))
     if at == 0:
-        at = pool_take(&books.timers, sizeof(Timer))
-        if at == 0:
-            raise MemoryError("no memory for another timer")
-    timer = timer_at(books, at)
+        raise MemoryError("no memory for another timer")
     timer.due_ns = due_ns
     timer.number = number
-    timer.slot = slot
+    timer.is_phase = is_phase
     timer.reserved_20 = 0
-    timer_lies(books, at)
-    timer_settle(books, at)
+    while at > 1 and is_before(&timer, timer_at(books, at // 2)):
+        timer_at(books, at)[0] = timer_at(books, at // 2)[0]
+        at //= 2
+    timer_at(books, at)[0] = timer
     return 0
 
 cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil:
     cdef Order* order = order_at(books, slot)
-    timer_change(books, extra_of(books, order).timer, due_ns, order.order_id, slot)
-    if due_ns == 0:
-        extra_of(books, order).timer = 0
-    return 0
+    cdef Extra* extra = extra_of(books, order)
+    if extra.expire_ns == due_ns:
+        return 0
+    books.stale_timers += extra.expire_ns != 0
+    extra.expire_ns = due_ns
+    return add_timer(books, due_ns, order.order_id, False) if due_ns else 0
 
 cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil:
-    timer_change(books, market_of(books, instrument).timer, due_ns, instrument, 0)
-    if due_ns == 0:
-        market_of(books, instrument).timer = 0
-    return 0
+    cdef Market* market = market_of(books, instrument)
+    if market.until_ns == due_ns:
+        return 0
+    books.stale_timers += market.until_ns != 0
+    market.until_ns = due_ns
+    return add_timer(books, due_ns, instrument, True) if due_ns else 0
+
+cdef const Timer* next_timer(Books* books) noexcept nogil:
+    while books.timers.top > 1 and not is_meant(books, timer_at(books, 1)):
+        drop_first(books)
+        books.stale_timers -= books.stale_timers != 0
+    return timer_at(books, 1) if books.timers.top > 1 else NULL
 
 # ---------------------------------------------------------------- increments of price
 

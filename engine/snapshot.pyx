@@ -526,7 +526,6 @@ cdef size_t read_market(Books* books, uint32_t number, const uint8_t* data, size
     market.tick_table = image.tick_table
     market.breaker_bp = image.breaker_bp
     market.pro_rata_minimum_lots = image.pro_rata_minimum_lots
-    market.until_ns = image.until_ns
     market.reference_ticks = image.reference_ticks
     market.static_ticks = image.static_ticks
     market.dynamic_ticks = image.dynamic_ticks
@@ -684,7 +683,6 @@ cdef int rest_image(
     extra.stop_price_ticks = more.stop_price_ticks
     extra.offset_ticks = more.offset_ticks
     extra.peg_limit_ticks = more.peg_limit_ticks
-    extra.expire_ns = more.expire_ns
     extra.peg_kind = more.peg_kind
     extra.is_elected = more.is_elected
     extra.self_match_mode = more.self_match_mode

@@ -39,7 +39,6 @@ cdef struct Market:         # what an instrument has beyond a book of plain orde
     uint32_t extras         # orders with an Extra
     uint32_t pegs           # first of the list of pegged orders, in no order; 0 = none
     uint32_t trailing       # the same of trailing stops that wait
-    uint32_t timer          # where the end of its phase is in Books.timers; 0 = nowhere
     uint32_t tick_table     # 0 = every price is an increment
     uint32_t breaker_bp     # 0 = none
     uint8_t phase
@@ -118,6 +117,7 @@ cdef struct Books:
     uint64_t sequence       # given last
     uint32_t special        # instruments that are
     uint32_t command_kind   # of the command that is run
+    uint32_t stale_timers   # at most so many are not meant any more
     Pool extras             # Extra
     Pool markets            # Market
     Pool increments         # Increment
@@ -179,8 +179,8 @@ cdef bint terms_are_valid(
 cdef void set_terms(
     Instrument* book, int64_t lot, int64_t least, int64_t most, int64_t low, int64_t high, int64_t protection
 ) noexcept nogil
-# The instrument's Market, made when there is none; NULL: out of memory. Moves the others.
-cdef Market* need_market(Books* books, uint32_t instrument) except NULL nogil
+# The Market of an instrument that has none. Moves the others.
+cdef Market* make_market(Books* books, uint32_t instrument) except NULL nogil
 # After anything that decides whether its commands are plain.
 cdef void classify(Books* books, uint32_t instrument) noexcept nogil
 # Another version of the rules holds from here on.
@@ -189,3 +189,7 @@ cdef void set_rules(Books* books, uint32_t rules) noexcept nogil
 cdef inline Market* market_of(const Books* books, uint32_t instrument) noexcept nogil:
     """Slot 0 is the market of an instrument that has none: nothing in it, and nothing is written there."""
     return &(<Market*>books.markets.records)[books.instruments[instrument].market]
+
+cdef inline Market* need_market(Books* books, uint32_t instrument) except NULL nogil:
+    """The instrument's Market, made when there is none."""
+    return market_of(books, instrument) if books.instruments[instrument].market else make_market(books, instrument)

@@ -80,6 +80,7 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
     books.slices = other.slices
     books.sequence = other.sequence
     books.special = other.special
+    books.stale_timers = other.stale_timers
     if (
         pool_copy(&books.orders, &other.orders) < 0 or nodes_copy(&books.nodes, &other.nodes) < 0
         or index_copy(&books.index, &other.index) < 0 or copy_lists(books, other) < 0
@@ -187,20 +188,19 @@ cdef uint32_t take_market(Books* books) except 0 nogil:
         raise MemoryError("no memory for what an instrument needs beyond a book")
     return slot
 
-cdef Market* need_market(Books* books, uint32_t instrument) except NULL nogil:
-    cdef Instrument* book = &books.instruments[instrument]
+cdef Market* make_market(Books* books, uint32_t instrument) except NULL nogil:
+    cdef uint32_t slot = take_market(books)
     cdef Market* market
     cdef int i
-    if book.market == 0:
-        book.market = take_market(books)
-        market = market_of(books, instrument)
-        memset(market, 0, sizeof(Market))
-        market.instrument = instrument
-        market.reference_ticks = EMPTY_PRICE()
-        market.static_ticks = market.dynamic_ticks = market.distance_ticks = market.max_notional = -1
-        for i in range(4):
-            market.seen[i] = EMPTY_PRICE()
-    return market_of(books, instrument)
+    books.instruments[instrument].market = slot
+    market = market_of(books, instrument)
+    memset(market, 0, sizeof(Market))
+    market.instrument = instrument
+    market.reference_ticks = EMPTY_PRICE()
+    market.static_ticks = market.dynamic_ticks = market.distance_ticks = market.max_notional = -1
+    for i in range(4):
+        market.seen[i] = EMPTY_PRICE()
+    return market
 
 cdef bint is_special(const Market* market) noexcept nogil:
     return (

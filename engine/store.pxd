@@ -40,7 +40,7 @@ cdef enum OrderPlace:       # which of an instrument's ladders an order is in
     PARKED = 4              # for a later auction, and pegs without a reference
     INCOMING = 5            # in none: on its way in, or between two places
 
-cdef struct Extra:          # of an order that is more than a plain limit order; 112 bytes
+cdef struct Extra:          # of an order that is more than a plain limit order; 128 bytes, two cache lines
     uint32_t account        # 0
     uint32_t self_match_group   # 4    0 = none
     int64_t reserve_lots    # 8    of an iceberg in the book: what is left beside the slice; else 0
@@ -53,7 +53,7 @@ cdef struct Extra:          # of an order that is more than a plain limit order;
     int64_t price_ticks     # 64   EMPTY_PRICE = none
     uint64_t sequence       # 72   when it came to its place: a later one has a larger number. Not part of the state
     uint32_t instrument     # 80
-    uint32_t timer          # 84   where it is in Books.timers; 0 = nowhere
+    uint32_t reserved_84
     uint32_t list_next      # 88   pegs, and trailing stops, of its instrument; 0 = none
     uint32_t list_previous  # 92
     uint8_t order_type      # 96
@@ -63,12 +63,12 @@ cdef struct Extra:          # of an order that is more than a plain limit order;
     uint8_t is_elected      # 100  a stop order whose stop was reached
     uint8_t is_known        # 101  its names are in the index
     uint8_t reserved_102[2]
-    uint64_t reserved_104
+    uint64_t reserved_104[3]
 
 cdef struct Timer:          # 24 bytes; earliest first: by time, orders before phases, by number
     int64_t due_ns          # 0
     uint64_t number         # 8    order id, or instrument
-    uint32_t slot           # 16   of the order; 0 = the end of a phase
+    uint32_t is_phase       # 16   the end of a phase, not of an order
     uint32_t reserved_20
 
 cdef struct Increment:      # a row of a tick-size table

@@ -79,23 +79,32 @@ cdef int trail(Books* books, uint32_t instrument, const Prices* now) except -1 n
         slot = following
     return 0
 
+cdef inline bint is_reached(const Books* books, uint32_t instrument, uint32_t side) noexcept nogil:
+    """Whether the first stop of a side is."""
+    cdef const Ladder* waiting = &market_of(books, instrument).waiting[side]
+    cdef Prices now
+    cdef int64_t price, stop
+    if waiting.best == 0:
+        return False
+    prices_of(books, instrument, &now)
+    price = tested(books, instrument, side, &now)
+    stop = price_of(waiting.best_key, side ^ 1)
+    return price != EMPTY and (price >= stop if side == 0 else price <= stop)
+
 cdef int elect(Books* books, uint32_t instrument, const Prices* before) except -1 nogil:
     """Stops that were reached go to the tail of Books.elected: nearest to the price before the move, then by order id."""
     cdef Prices now
     cdef uint32_t begin = books.elected.top, side, slot, i
-    cdef int64_t price, reference, stop
+    cdef int64_t reference, stop
     cdef Ladder* waiting
     cdef Listed* listed
     prices_of(books, instrument, &now)
     trail(books, instrument, &now)
     for side in range(2):
-        price = tested(books, instrument, side, &now)
         reference = tested(books, instrument, side, before)
         waiting = &market_of(books, instrument).waiting[side]
-        while price != EMPTY and waiting.best:
+        while is_reached(books, instrument, side):
             stop = price_of(waiting.best_key, side ^ 1)
-            if price < stop if side == 0 else price > stop:
-                break
             slot = first_of(books, waiting)
             i = pool_take(&books.elected, sizeof(Listed))
             if i == 0:
@@ -282,8 +291,17 @@ cdef int step_pegs(Books* books) except -1 nogil:
 # ---------------------------------------------------------------- after an input
 
 cdef void begin_aftermath(Books* books, uint32_t instrument, const Prices* before) noexcept nogil:
+    cdef Market* market = market_of(books, instrument)
+    cdef int i
     books.work.after_step = NOTHING_AFTER
     if books.instruments[instrument].market == 0:
+        return
+    if market.pegs == 0 and market.phase == CONTINUOUS:
+        for i in range(4):
+            market.seen[i] = EMPTY
+    if market.pegs == 0 and market.trailing == 0 and not is_reached(books, instrument, 0) and (
+        not is_reached(books, instrument, 1)
+    ):
         return
     books.work.after_step = STOPS
     books.work.instrument = instrument
