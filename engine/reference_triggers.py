@@ -55,7 +55,7 @@ class Triggers(Matching):
             order.stop_price_ticks = max(order.stop_price_ticks, price - order.offset_ticks)
 
     def _elected(self, book: Instrument, before: Prices, waiting: set[int]) -> list[Order]:
-        """The stops that were reached since, in the order they run: nearest to the price before the move, then by id."""
+        """The stops that were reached since, as they run: nearest to the price before the move, then by id."""
         now = self._prices(book)
         found = []
         for order in book.stops.values():
@@ -195,11 +195,15 @@ class Triggers(Matching):
         before = self._prices(book)
         repriced = self._reprice(book, command_kind)
         reports += repriced
-        return reports + self._run_stops(book, before, command_kind) if repriced else reports
+        if repriced:
+            reports += self._run_stops(book, before, command_kind)
+        if not self._pegs(book):
+            book.seen = (None, None, None, None)
+        return reports
 
 
 def by_priority(side: BookSide) -> list[Order]:
-    """The orders of a side that have a price: the best first, within it the shown before the hidden, then the oldest."""
+    """The orders of a side that have a price: the best first, the shown before the hidden, then the oldest."""
     prices = sorted({*side.queues, *side.hidden}, reverse=side.side is Side.BUY)
     return [
         order

@@ -290,15 +290,19 @@ cdef int step_pegs(Books* books) except -1 nogil:
 
 # ---------------------------------------------------------------- after an input
 
+cdef inline void see_nothing(Market* market) noexcept nogil:
+    """Without pegs: plain commands, which may come now, look at nothing."""
+    cdef int i
+    if market.pegs == 0:
+        for i in range(4):
+            market.seen[i] = EMPTY
+
 cdef void begin_aftermath(Books* books, uint32_t instrument, const Prices* before) noexcept nogil:
     cdef Market* market = market_of(books, instrument)
-    cdef int i
     books.work.after_step = NOTHING_AFTER
     if books.instruments[instrument].market == 0:
         return
-    if market.pegs == 0 and market.phase == CONTINUOUS:
-        for i in range(4):
-            market.seen[i] = EMPTY
+    see_nothing(market)
     if market.pegs == 0 and market.trailing == 0 and not is_reached(books, instrument, 0) and (
         not is_reached(books, instrument, 1)
     ):
@@ -310,4 +314,10 @@ cdef void begin_aftermath(Books* books, uint32_t instrument, const Prices* befor
     cut_list(&books.elected, 1)
 
 cdef int step_aftermath(Books* books) except -1 nogil:
-    return step_pegs(books) if books.work.after_step == PEGS else step_stops(books)
+    if books.work.after_step == PEGS:
+        step_pegs(books)
+    else:
+        step_stops(books)
+    if books.work.after_step == NOTHING_AFTER:
+        see_nothing(market_of(books, books.work.instrument))
+    return 0
