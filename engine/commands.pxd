@@ -13,7 +13,9 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
 cdef int run_command_3(Books* books, const Command* command) except -1 nogil
 # What a DEFINE of version 3 says beyond the terms of version 2; the instrument was added.
 cdef int define_3(Books* books, const Definition* definition) except -1 nogil
-# After a command of the plain rules on an instrument that is special.
-cdef int work_to_the_end(Books* books) except -1 nogil
-# Go on with what a command has still to do, about so many steps. True: it is done.
+# Go on with what a command has still to do, at most so many steps. True: it is done.
 cdef bint work_on(Books* books, int64_t steps) except -1 nogil
+
+cdef inline bint has_work(const Books* books) noexcept nogil:
+    """Whether a command has something still to do: until it is done, there is no other."""
+    return (books.work.after_step | books.work.phase_step | books.work.command) != 0

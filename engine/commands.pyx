@@ -9,24 +9,24 @@ Holds nothing; raises MemoryError, and AssertionError for a broken invariant, af
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from engine.auction cimport (
     NO_PHASE_STEP, collect, enter_phase, list_order, list_orders, step_phase, waits_for,
 )
-from engine.emit cimport COMMAND_KIND_BYTE, KEPT_PRIORITY_BYTE, emit_refusal
+from engine.emit cimport KEPT_PRIORITY_BYTE, emit_refusal
 from engine.entry cimport (
     Terms, amended, change_refusal, definition_is_valid, has_reserved_bytes, keeps_place, may_follow, new_refusal_3,
     new_terms, phase_is_valid, protection_is_valid, replace_refusal_3, set_trailing, slid,
 )
 from engine.matching cimport close_order, cut_list, match_order, sort_listed
 from engine.places cimport (
-    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order, next_timer, place_of, price_of_order,
-    prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set, timer_set_phase,
+    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order,
+    next_timer, place_of, price_of_order, prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set,
+    timer_set_phase,
 )
 from engine.queue cimport find_id
 from engine.state cimport (
-    Books, Instrument, Listed, Market, Prices, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, Touched, classify,
+    Books, Listed, Market, Prices, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, Touched, classify,
     market_of, need_market, order_at, set_terms, side_of_order, reserve_reports,
 )
 from engine.store cimport Extra, Increment, Order, SHOWN, Timer, WAITING, pool_give, pool_take
@@ -36,10 +36,10 @@ from engine.tell cimport (
 from engine.triggers cimport NOTHING_AFTER, begin_aftermath, place_peg, step_aftermath
 from engine.types cimport (
     ADVANCE, ADVANCED, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CHANGED, CLOSED,
-    CONTINUOUS, Command, DEFINE, DEFINED, DELISTED, Definition, EXPIRED, EXTENDED, INSTRUMENT_DELISTED,
+    CONTINUOUS, Command, DELISTED, Definition, EXPIRED, EXTENDED, INSTRUMENT_DELISTED,
     INVALID_DEFINITION, INVALID_FILTER, INVALID_PHASE, INVALID_PROTECTION, INVALID_QUANTITY, INVALID_TICK_TABLE,
     MASS_CANCEL, MASS_CANCELLED, MASS_REQUESTED, NONE, PEGGED, PHASE, POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection,
-    REDUCE, REENTER, REJECTED, REPLACE, REPLACED, REQUESTED, SELL, SHOWS_SLICE, TICK, TIME_GOES_BACK, TickRow,
+    REDUCE, REJECTED, REPLACED, REQUESTED, SELL, SHOWS_SLICE, TICK, TIME_GOES_BACK, TickRow,
     UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT, VOLATILITY_AUCTION,
 )
 
@@ -47,9 +47,6 @@ cdef enum:
     FLAGS_BYTE = 40
     ALL_FILTERS = 31
     SEVERAL = 66            # reports, reserved where a command of the plain rules would have
-
-cdef inline bint has_work(const Books* books) noexcept nogil:
-    return (books.work.after_step | books.work.phase_step | books.work.command) != 0
 
 # ---------------------------------------------------------------- NEW
 
@@ -70,7 +67,7 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
     tell_accepted(books, slot)
     arrive(books, slot, command.min_quantity_lots if command.flags & EXTENDED else 0)
     begin_aftermath(books, instrument, &before)
-    return work_to_the_end(books) if has_work(books) else 0
+    return leave_work(books) if has_work(books) else 0
 
 cdef uint32_t enter(Books* books, const Command* command, const Terms* terms) except 0 nogil:
     """The record of an accepted order, in no place."""
@@ -138,7 +135,7 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
     else:
         replace_special(books, slot, command)
     begin_aftermath(books, instrument, &before)
-    return work_to_the_end(books) if has_work(books) else 0
+    return leave_work(books) if has_work(books) else 0
 
 cdef int reduce_special(Books* books, uint32_t slot, int64_t amount) except -1 nogil:
     if amount <= 0:
@@ -497,7 +494,7 @@ cdef int run_command_3(Books* books, const Command* command) except -1 nogil:
         protect(books, <const Protection*>command)
     else:
         return refuse(books, command, UNKNOWN_COMMAND)
-    return work_to_the_end(books)
+    return leave_work(books)
 
 cdef int step(Books* books) except -1 nogil:
     """The innermost thing that is begun goes on: what follows an input, a phase, a command."""
@@ -512,14 +509,15 @@ cdef int step(Books* books) except -1 nogil:
     return step_delisting(books)
 
 cdef bint work_on(Books* books, int64_t steps) except -1 nogil:
-    while has_work(books) and steps > 0:
+    while steps > 0 and has_work(books):
         step(books)
         steps -= 1
+    # The commands behind it in a block find the room that was reserved for the block.
     reserve_reports(books, SEVERAL)
     return not has_work(books)
 
-cdef int work_to_the_end(Books* books) except -1 nogil:
-    while has_work(books):
-        step(books)
-    reserve_reports(books, SEVERAL)
+cdef int leave_work(Books* books) except -1 nogil:
+    """The command was begun; the rest is done now, unless the owner wants to do it in pieces."""
+    if not books.leaves_work:
+        work_on(books, INT64_MAX)
     return 0

@@ -2,6 +2,10 @@
 #
 # For C callers: run() appends reports to the machine's buffer, reports() shows
 # them until clear_reports(). The pointer is good until the next run().
+#
+# A command may leave much to do: an auction, a mass cancel, a cascade of stops.
+# run() does all of it; run_step() and work() do it in pieces, the same however it
+# is cut. Until it is done no other command is taken, and no snapshot or copy.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -13,6 +17,10 @@ cdef class Machine:
     cdef bint entered       # a command is being run; stays set when one raised, and then refuses the next
 
     cdef int run(self, const Command* commands, size_t count) except -1 nogil
+    # Begin one command and do at most so many steps of what it leaves; go on with it. True: it is done. Reports may be
+    # taken in between. A step is a trade, an order that is cancelled, a stop, a peg.
+    cdef bint run_step(self, const Command* command, int64_t steps) except -1 nogil
+    cdef bint work(self, int64_t steps) except -1 nogil
     cdef const Report* reports(self) noexcept nogil
     cdef size_t report_count(self) noexcept nogil
     cdef void clear_reports(self) noexcept nogil
@@ -39,4 +47,5 @@ cdef class Machine:
 
     cdef uint64_t unused_ref(self, uint32_t owner) noexcept nogil
     cdef int check(self) except -1
+    cdef int check_done(self) except -1
     cdef tuple run_one(self, const Command* command)

@@ -9,24 +9,30 @@ machine refusing everything: it does not trade on wrongly.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.number cimport PyNumber_Index as index  # Cython alone cuts an id of 1.5 to 1
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from engine.ahead cimport expect_order
+from engine.auction cimport Outcome, auction
 from engine.book cimport run_commands
+from engine.commands cimport has_work, work_on
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
-from engine.places cimport extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order
+from engine.places cimport (
+    EMPTY, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order, time_in_force_of,
+)
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
 from engine.snapshot cimport read_snapshot, write_snapshot
 from engine.state cimport (
-    Books, Instrument, books_bytes, books_close, books_copy, books_open, order_at, set_rules, side_of_order,
+    Books, Instrument, Market, books_bytes, books_close, books_copy, books_open, market_of, order_at, set_rules,
 )
 from engine.store cimport Extra, Level, SHOWN, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
-    ADVANCE, CANCEL, Command, DEFINE, Definition, EMPTY_PRICE, GTC, LIMIT, MARKET, NEW, POST_ONLY, REDUCE, REENTER,
-    REJECTED, REPLACE, RULES_VERSION,
+    ADVANCE, ALL_OR_NONE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command,
+    DEFINE, Definition, EXTENDED, GTC, GTD, HIDDEN, LIMIT, MARKET, MASS_CANCEL, NEW, NO_PEG, PEGGED, PHASE, POST_ONLY,
+    POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection, REDUCE, REENTER, REJECTED, REPLACE, RULES_VERSION, STOP,
+    STOP_LIMIT, TICK, TRAILING_STOP, TickRow,
 )
 from engine.types cimport Report as ReportRecord
 
@@ -35,6 +41,7 @@ import hashlib
 import numpy as np
 
 from engine.records import COMMAND, DEPTH, REPORT
+from engine.records import Phase as PhaseName
 
 cdef object BYTE = np.dtype(np.uint8)
 cdef object frombuffer = np.frombuffer
@@ -92,6 +99,11 @@ cdef ReportBuffer take_reports(Books* books):
     return buffer
 
 
+cdef object taken(Books* books):
+    """The reports since the last time, as an array of their own."""
+    return frombuffer(take_reports(books), REPORT) if books.report_count else np.empty(0, REPORT)
+
+
 cdef void give_spare(Books* books) noexcept:
     """Let the machine write its next reports where the last freed array was: that is still in the cache."""
     global spare_count
@@ -122,12 +134,29 @@ cdef class Machine:
 
     cdef int run(self, const Command* commands, size_t count) except -1 nogil:
         """Run commands in order. Raises MemoryError, or AssertionError for a broken invariant."""
-        if self.entered:
-            raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
+        if self.entered or has_work(&self.books):
+            raise_in_use(self.entered)
         self.entered = True
         run_commands(&self.books, commands, count)
         self.entered = False
         return 0
+
+    cdef bint run_step(self, const Command* command, int64_t steps) except -1 nogil:
+        self.books.leaves_work = True
+        try:
+            self.run(command, 1)
+        finally:
+            self.books.leaves_work = False
+        return self.work(steps)
+
+    cdef bint work(self, int64_t steps) except -1 nogil:
+        cdef bint done
+        if self.entered:
+            raise_in_use(True)
+        self.entered = True
+        done = work_on(&self.books, steps)
+        self.entered = False
+        return done
 
     cdef const ReportRecord* reports(self) noexcept nogil:
         return self.books.reports
@@ -170,7 +199,7 @@ cdef class Machine:
     cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil:
         cdef const Ladder* ladder
         cdef uint32_t number
-        if after == EMPTY_PRICE():
+        if after == EMPTY:
             return self.touch(instrument, side, price)
         if instrument >= self.books.instrument_count:
             return False
@@ -223,7 +252,13 @@ cdef class Machine:
     cdef int check(self) except -1:
         """Another thread may be inside `apply`, or an error may have left the books half changed."""
         if self.entered:
-            raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
+            raise_in_use(True)
+        return 0
+
+    cdef int check_done(self) except -1:
+        """Between commands only there is a state that a snapshot tells, and room for another command."""
+        if self.entered or has_work(&self.books):
+            raise_in_use(self.entered)
         return 0
 
     # ------------------------------------------------------------ commands
@@ -240,7 +275,7 @@ cdef class Machine:
             raise TypeError("apply takes a NumPy array with dtype quorumbook.COMMAND")
         if commands.ndim != 1:
             raise ValueError(f"apply takes an array of one dimension; this one has {commands.ndim}")
-        self.check()
+        self.check_done()
         if self.books.report_count:
             raise RuntimeError("reports of earlier commands have not been taken")
         # As bytes: NumPy would describe all fields of the record to export it. Records are read as 8-byte words.
@@ -253,16 +288,14 @@ cdef class Machine:
         count = <size_t>view.len // sizeof(Command)
         give_spare(&self.books)
         try:
-            self.check()
+            self.check_done()
             self.entered = True     # while the GIL is held: nobody else can have passed check() in between
             with nogil:
                 run_commands(&self.books, <const Command*>view.buf, count)
             self.entered = False
         finally:
             PyBuffer_Release(&view)
-        if self.books.report_count == 0:
-            return np.empty(0, REPORT)
-        return frombuffer(take_reports(&self.books), REPORT)
+        return taken(&self.books)
 
     cdef tuple run_one(self, const Command* command):
         """Run one command and return its reports as objects."""
@@ -279,56 +312,139 @@ cdef class Machine:
         finally:
             self.books.report_count = before
 
+    def begin(self, command, int64_t steps):
+        """Begin a command, an array of one, and do at most so many steps of what it leaves; return its reports so far.
+
+        Until it `is_done` by `go_on`, the machine takes no other command and tells no state. The reports and the state
+        are those of `apply`, however it is cut. A step is a trade, an order that is cancelled, a stop, a peg.
+        """
+        cdef Command one
+        cdef bytes record
+        if not isinstance(command, np.ndarray) or command.dtype != COMMAND or command.size != 1:
+            raise TypeError("begin takes a NumPy array of one command, with dtype quorumbook.COMMAND")
+        record = command.tobytes()
+        memcpy(&one, <const char*>record, sizeof(Command))
+        self.check_done()
+        self.run_step(&one, steps)
+        return taken(&self.books)
+
+    def go_on(self, int64_t steps):
+        """Do at most so many more steps of the command that was begun; return their reports."""
+        self.check()
+        self.work(steps)
+        return taken(&self.books)
+
+    @property
+    def is_done(self):
+        """Whether no command is under way."""
+        return not has_work(&self.books)
+
     def define(
-        self, lot=1, min_quantity=1, max_quantity=INT64_MAX, low=None, high=None,
-        protection=None,
+        self, lot=1, min_quantity=1, max_quantity=INT64_MAX, low=None, high=None, protection=None, *, algorithm=0,
+        bint top_order=False, pro_rata_minimum=0, trigger=0, tick_table=0, phase=CONTINUOUS,
     ):
         """Define the next instrument and return its number; the units are lots and ticks, None is no limit.
 
         Raises ValueError for terms that contradict each other.
         """
         cdef Command command
-        cdef Definition* definition = <Definition*>&command
         cdef uint32_t number = self.books.instrument_count
-        memset(&command, 0, sizeof(Command))
-        definition.kind = DEFINE
-        definition.instrument = number
-        definition.lot_lots = index(lot)
-        definition.min_lots = index(min_quantity)
-        definition.max_lots = index(max_quantity)
-        definition.low_ticks = EMPTY_PRICE() if low is None else index(low)
-        definition.high_ticks = EMPTY_PRICE() if high is None else index(high)
-        definition.protection_ticks = -1 if protection is None else index(protection)
+        take_terms(
+            &command, DEFINE, number, (lot, min_quantity, max_quantity, low, high, protection), algorithm, top_order,
+            pro_rata_minimum, trigger, tick_table,
+        )
+        (<Definition*>&command).phase = index(phase)
         if self.run_one(&command)[0].record()[0] == REJECTED:
             raise ValueError(
-                "an instrument needs lot >= 1, 1 <= min_quantity <= max_quantity, low <= high, protection >= 0"
+                "an instrument needs lot >= 1, 1 <= min_quantity <= max_quantity, low <= high, protection >= 0, and"
+                " an algorithm, a trigger, a tick table and a phase that there are"
             )
         return number
 
+    def change(
+        self, instrument, lot=1, min_quantity=1, max_quantity=INT64_MAX, low=None, high=None, protection=None, *,
+        algorithm=0, bint top_order=False, pro_rata_minimum=0, trigger=0, tick_table=0,
+    ):
+        """Give an instrument the terms that `define` would give it, all of them anew; orders that rest stay."""
+        cdef Command command
+        take_terms(
+            &command, CHANGE, index(instrument), (lot, min_quantity, max_quantity, low, high, protection), algorithm,
+            top_order, pro_rata_minimum, trigger, tick_table,
+        )
+        return self.run_one(&command)
+
+    def delist(self, instrument):
+        """End an instrument for good, its orders with it; its terms stay. Raises ValueError when there is none."""
+        cdef const Instrument* book = instrument_of(self, instrument)
+        cdef const Market* market = market_of(&self.books, index(instrument))
+        cdef Command command
+        cdef Definition* definition = <Definition*>&command
+        memset(&command, 0, sizeof(Command))
+        definition.kind = CHANGE
+        definition.instrument = index(instrument)
+        definition.lot_lots = book.lot_lots
+        definition.min_lots = book.min_lots
+        definition.max_lots = book.max_lots
+        definition.low_ticks = book.low_ticks
+        definition.high_ticks = book.high_ticks
+        definition.protection_ticks = book.protection_ticks
+        definition.algorithm = market.algorithm
+        definition.top_order = market.top_order
+        definition.trigger = market.trigger
+        definition.tick_table = market.tick_table
+        definition.pro_rata_minimum_lots = market.pro_rata_minimum_lots
+        definition.delist = 1
+        return self.run_one(&command)
+
     def submit(
-        self, instrument, side, quantity, price=None, *, owner=0,
-        client_ref=None, order_type=None, time_in_force=GTC, bint post_only=False,
+        self, instrument, side, quantity, price=None, *, owner=0, client_ref=None, order_type=None, time_in_force=GTC,
+        bint post_only=False, bint slide=False, bint hidden=False, bint all_or_none=False, display=0, min_quantity=0,
+        stop=None, trail=0, peg=NO_PEG, offset=0, peg_limit=None, expire_ns=0, account=0, self_match_group=0,
+        self_match_mode=0,
     ):
         """Enter an order and return what came of it.
 
-        Without a price it is a market order. Without a client_ref the next order id is taken for it, or the first
-        number from there on that no live order of the owner has.
+        Without an order type it is what its terms make it: pegged, a trailing stop, a stop, a market or a limit order.
+        Without a client_ref the next order id is taken for it, or the first number from there on that no live order of
+        the owner has.
         """
         cdef Command command
         memset(&command, 0, sizeof(Command))
         command.kind = NEW
         command.side = index(side)
-        if order_type is None:
-            command.order_type = MARKET if price is None else LIMIT
-        else:
-            command.order_type = index(order_type)
         command.time_in_force = index(time_in_force)
-        command.flags = POST_ONLY if post_only else 0
+        command.flags = (
+            post_only * POST_ONLY | slide * POST_ONLY_SLIDE | hidden * HIDDEN | all_or_none * ALL_OR_NONE
+        )
         command.instrument = index(instrument)
         command.owner = index(owner)
         command.client_ref = self.unused_ref(command.owner) if client_ref is None else index(client_ref)
-        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
+        command.price_ticks = EMPTY if price is None else index(price)
         command.quantity_lots = index(quantity)
+        command.account = index(account)
+        command.self_match_group = index(self_match_group)
+        command.self_match_mode = index(self_match_mode)
+        command.order_type = MARKET if price is None else LIMIT
+        if (
+            stop is not None or peg_limit is not None or display != 0 or min_quantity != 0 or trail != 0 or peg != 0
+            or offset != 0 or expire_ns != 0
+        ):
+            if peg:
+                command.order_type = PEGGED
+            elif trail:
+                command.order_type = TRAILING_STOP
+            elif stop is not None:
+                command.order_type = STOP if price is None else STOP_LIMIT
+            command.flags |= EXTENDED
+            command.display_lots = index(display)
+            command.min_quantity_lots = index(min_quantity)
+            command.stop_price_ticks = EMPTY if stop is None else index(stop)
+            command.offset_ticks = index(trail or offset)
+            command.peg_kind = index(peg)
+            command.peg_limit_ticks = EMPTY if peg_limit is None else index(peg_limit)
+            command.expire_ns = index(expire_ns)
+        if order_type is not None:
+            command.order_type = index(order_type)
         return self.run_one(&command)
 
     cdef uint64_t unused_ref(self, uint32_t owner) noexcept nogil:
@@ -351,12 +467,40 @@ cdef class Machine:
         command.quantity_lots = index(quantity)
         return self.run_one(&command)
 
-    def replace(self, order_id=0, quantity=0, price=None, *, owner=0, client_ref=None):
-        """Give an order a new total (fills included) and, unless None, a new price."""
+    def replace(
+        self, order_id=0, quantity=None, price=None, *, owner=0, client_ref=None, time_in_force=None, display=None,
+        stop=None, trail=None, offset=None, peg_limit=None, expire_ns=None,
+    ):
+        """Give an order new terms; quantity is its total, fills included. What is not given stays as it is.
+
+        A stop or a peg_limit of EMPTY_PRICE is none. An order that is not good till a date any more has no expire_ns.
+        """
         cdef Command command
+        cdef bint extended = (
+            time_in_force is not None or display is not None or stop is not None or trail is not None
+            or offset is not None or peg_limit is not None or expire_ns is not None
+        )
         name_order(&command, REPLACE, order_id, owner, client_ref)
-        command.quantity_lots = index(quantity)
-        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
+        if extended or quantity is None:
+            self.check()
+            take_own_terms(&self.books, &command, extended)
+        if quantity is not None:
+            command.quantity_lots = index(quantity)
+        command.price_ticks = EMPTY if price is None else index(price)
+        if time_in_force is not None:
+            command.time_in_force = index(time_in_force)
+            if command.time_in_force != GTD:
+                command.expire_ns = 0
+        if display is not None:
+            command.display_lots = index(display)
+        if stop is not None:
+            command.stop_price_ticks = index(stop)
+        if trail is not None or offset is not None:
+            command.offset_ticks = index(offset if trail is None else trail)
+        if peg_limit is not None:
+            command.peg_limit_ticks = index(peg_limit)
+        if expire_ns is not None:
+            command.expire_ns = index(expire_ns)
         return self.run_one(&command)
 
     def reenter(self, order_id=0, quantity=0, price=None, *, owner=0, client_ref=None):
@@ -364,16 +508,89 @@ cdef class Machine:
         cdef Command command
         name_order(&command, REENTER, order_id, owner, client_ref)
         command.quantity_lots = index(quantity)
-        command.price_ticks = EMPTY_PRICE() if price is None else index(price)
+        command.price_ticks = EMPTY if price is None else index(price)
+        return self.run_one(&command)
+
+    def mass_cancel(self, *, owner=None, account=None, instrument=None, side=None, prices=None):
+        """Cancel every order that matches all that is given; nothing given, every order there is."""
+        cdef Command command
+        memset(&command, 0, sizeof(Command))
+        command.kind = MASS_CANCEL
+        if owner is not None:
+            command.flags |= BY_OWNER
+            command.owner = index(owner)
+        if account is not None:
+            command.flags |= BY_ACCOUNT
+            command.account = index(account)
+        if instrument is not None:
+            command.flags |= BY_INSTRUMENT
+            command.instrument = index(instrument)
+        if side is not None:
+            command.flags |= BY_SIDE
+            command.side = index(side)
+        if prices is not None:
+            command.flags |= BY_PRICES
+            low, high = prices
+            command.price_ticks = index(low)
+            command.stop_price_ticks = index(high)
+        return self.run_one(&command)
+
+    def set_phase(self, instrument, phase, *, until_ns=0, next_phase=CONTINUOUS, random=0, window_ns=0):
+        """Begin a phase; with until_ns it ends then, and by random modulo window_ns + 1 later, and the next begins."""
+        cdef Command command
+        cdef PhaseChange* asked = <PhaseChange*>&command
+        memset(&command, 0, sizeof(Command))
+        asked.kind = PHASE
+        asked.instrument = index(instrument)
+        asked.phase = index(phase)
+        asked.next_phase = index(next_phase)
+        asked.until_ns = index(until_ns)
+        asked.random = index(random)
+        asked.window_ns = index(window_ns)
+        return self.run_one(&command)
+
+    def tick_table(self, table, rows):
+        """Set a table of increments by the price each range begins at; the first begins at None, below all prices."""
+        cdef Command command
+        cdef TickRow* row = <TickRow*>&command
+        cdef tuple reports = ()
+        for begin, increment in rows.items():
+            memset(&command, 0, sizeof(Command))
+            row.kind = TICK
+            row.table = index(table)
+            row.from_ticks = EMPTY if begin is None else index(begin)
+            row.tick_ticks = index(increment)
+            reports += self.run_one(&command)
+        return reports
+
+    def protect(
+        self, instrument, *, reference=None, static=None, dynamic=None, distance=None, max_notional=None, breaker_bp=0,
+        halt_ns=0, auction_ns=0,
+    ):
+        """Set all protections of an instrument; None is none of the kind, but the reference is kept then."""
+        cdef Command command
+        cdef Protection* asked = <Protection*>&command
+        memset(&command, 0, sizeof(Command))
+        asked.kind = PROTECT
+        asked.instrument = index(instrument)
+        asked.reference_ticks = EMPTY if reference is None else index(reference)
+        asked.static_ticks = -1 if static is None else index(static)
+        asked.dynamic_ticks = -1 if dynamic is None else index(dynamic)
+        asked.distance_ticks = -1 if distance is None else index(distance)
+        asked.max_notional = -1 if max_notional is None else index(max_notional)
+        asked.breaker_bp = index(breaker_bp)
+        asked.halt_ns = index(halt_ns)
+        asked.auction_ns = index(auction_ns)
         return self.run_one(&command)
 
     def advance(self, time_ns):
         """Step the simulated clock; what comes due happens. Raises ValueError when it would go back."""
         cdef Command command
-        cdef int64_t time = index(time_ns)
-        self.check()
-        if time < self.books.time_ns:
+        cdef int64_t time
+        self.check_done()
+        if index(time_ns) < self.books.time_ns:
             raise ValueError(f"time goes forward only: {time_ns} is before {self.books.time_ns}")
+        time = index(time_ns)
         if self.books.rules < 3:
             self.books.time_ns = time
             return ()
@@ -421,6 +638,23 @@ cdef class Machine:
             raise ValueError(f"a depth of {n} levels; 0 or more is allowed")
         return side_depth(&self.books, &book.sides[0], 0, n), side_depth(&self.books, &book.sides[1], 1, n)
 
+    def phase(self, instrument):
+        """What an instrument is doing."""
+        instrument_of(self, instrument)
+        return PhaseName(market_of(&self.books, index(instrument)).phase)
+
+    def indicative(self, instrument):
+        """What an auction now would come out as: price, volume, surplus of buyers; None: nothing would trade."""
+        cdef Outcome outcome
+        instrument_of(self, instrument)
+        auction(&self.books, index(instrument), &outcome)
+        if outcome.price_ticks == EMPTY:
+            return None
+        return (
+            outcome.price_ticks, outcome.volume_low + (<object>outcome.volume_high << 64),
+            outcome.surplus_low + (<object><int64_t>outcome.surplus_high << 64),
+        )
+
     def queue_ahead(self, order_id):
         """The shown lots before this order at its price. Raises ValueError when it is not live, or shown in no book."""
         cdef uint32_t slot = live_slot(self, order_id)
@@ -458,7 +692,7 @@ cdef class Machine:
     def copy(self):
         """A machine with the same state that goes its own way from here."""
         cdef Machine other = Machine.__new__(Machine)
-        self.check()
+        self.check_done()
         books_close(&other.books)
         if books_copy(&other.books, &self.books) < 0:
             raise MemoryError("no memory for a copy of the machine")
@@ -475,7 +709,7 @@ cdef class Machine:
 
     def snapshot(self):
         """The logical state as bytes, the same for every history that led to it (snapshot.pyx has the layout)."""
-        self.check()
+        self.check_done()
         return write_snapshot(&self.books)
 
     @staticmethod
@@ -497,6 +731,11 @@ cdef class Machine:
         )
 
 
+cdef int raise_in_use(bint entered) except -1 nogil:
+    if entered:
+        raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
+    raise RuntimeError("a command is under way: the machine takes no other, and tells no state, until it is done")
+
 cdef int name_order(Command* command, uint8_t kind, order_id, owner, client_ref) except -1:
     memset(command, 0, sizeof(Command))
     command.kind = kind
@@ -504,6 +743,59 @@ cdef int name_order(Command* command, uint8_t kind, order_id, owner, client_ref)
     command.owner = index(owner)
     command.client_ref = 0 if client_ref is None else index(client_ref)
     return 0
+
+cdef int take_terms(
+    Command* command, uint8_t kind, object instrument, tuple limits, object algorithm, bint top_order,
+    object pro_rata_minimum, object trigger, object tick_table,
+) except -1:
+    """limits: lot, least and most quantity, lowest and highest price, protection."""
+    cdef Definition* definition = <Definition*>command
+    lot, least, most, low, high, protection = limits
+    memset(command, 0, sizeof(Command))
+    definition.kind = kind
+    definition.instrument = instrument
+    definition.lot_lots = index(lot)
+    definition.min_lots = index(least)
+    definition.max_lots = index(most)
+    definition.low_ticks = EMPTY if low is None else index(low)
+    definition.high_ticks = EMPTY if high is None else index(high)
+    definition.protection_ticks = -1 if protection is None else index(protection)
+    definition.algorithm = index(algorithm)
+    definition.top_order = top_order
+    definition.pro_rata_minimum_lots = index(pro_rata_minimum)
+    definition.trigger = index(trigger)
+    definition.tick_table = index(tick_table)
+    return 0
+
+cdef void take_own_terms(const Books* books, Command* command, bint extended) noexcept:
+    """What the order that a replace names has now; nothing when it is not there."""
+    cdef uint32_t slot = named_slot(books, command)
+    cdef const OrderRecord* order = order_at(books, slot)
+    cdef const Extra* extra
+    if extended:
+        command.flags = EXTENDED
+    if slot == 0:
+        return
+    command.quantity_lots = order.total_lots
+    if not extended:
+        return
+    command.time_in_force = time_in_force_of(order)
+    command.stop_price_ticks = command.peg_limit_ticks = EMPTY
+    if has_extra(order):
+        extra = extra_of(books, order)
+        command.display_lots = extra.display_lots
+        command.stop_price_ticks = extra.stop_price_ticks
+        command.offset_ticks = extra.offset_ticks
+        command.peg_limit_ticks = extra.peg_limit_ticks
+        command.expire_ns = extra.expire_ns
+
+cdef uint32_t named_slot(const Books* books, const Command* command) noexcept:
+    """The live order that a command names, if it is its owner's; 0 = none."""
+    cdef uint32_t slot
+    if command.order_id == 0:
+        return find_ref(books, hash_ref(command.owner, command.client_ref), command.owner, command.client_ref)
+    slot = find_id(books, command.order_id)
+    return slot if slot and order_at(books, slot).owner == command.owner else 0
 
 cdef const Instrument* instrument_of(Machine machine, object number) except NULL:
     machine.check()

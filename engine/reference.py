@@ -41,6 +41,7 @@ from engine.reference_book import (
     TickTable,
     definition_is_valid,
     instrument_of,
+    told_price,
 )
 from engine.reference_calls import Calls
 from engine.reference_entry import Entries, PhaseChange, Protection, Row, TickRow
@@ -97,7 +98,7 @@ class Machine(Entries, Calls):
             side=Side(asked.side),
             order_type=OrderType(asked.order_type),
             time_in_force=TimeInForce(asked.time_in_force),
-            flags=asked.flags & ~CommandFlag.EXTENDED,
+            flags=asked.flags & ~int(CommandFlag.EXTENDED),
             capacity=asked.capacity,
             price_ticks=asked.price_ticks,
             quantity_lots=asked.quantity_lots,
@@ -156,9 +157,9 @@ class Machine(Entries, Calls):
     def _replace(self, order: Order, command: Command) -> list[Report]:
         """A replace changes the terms of an order under the same ids.
 
-        It keeps the place when nothing changes but the total or what is shown, and that goes down, or the time in force;
-        otherwise the order leaves the book and comes in as a new arrival. A reenter names the new leaves instead of the new
-        total and never keeps the place. The report also tells the price and the leaves before.
+        It keeps the place when nothing changes but the total or what is shown, and that goes down, or the time in
+        force; otherwise the order leaves the book and comes in as a new arrival. A reenter names the new leaves instead
+        of the new total and never keeps the place. The report also tells the price and the leaves before.
         """
         terms = self._amended(order, command)
         if reason := self._replace_refusal(order, terms, command):
@@ -176,7 +177,7 @@ class Machine(Entries, Calls):
             order,
             command.kind,
             kept_priority=int(keeps),
-            last_price_ticks=price_before,
+            last_price_ticks=told_price(price_before),
             last_lots=leaves_before,
         )
         if not keeps:
@@ -252,7 +253,7 @@ class Machine(Entries, Calls):
         )
 
     def _change_terms(self, definition: Definition) -> list[Report]:
-        """New terms hold for what comes; orders that rest stay as they are. Delisting ends them all, and trading for good."""
+        """New terms hold for what comes; orders that rest stay as they are. Delisting ends them, and trading."""
         kind = CommandKind.CHANGE
         if definition.instrument >= len(self._instruments):
             reason = Reason.UNKNOWN_INSTRUMENT
@@ -324,7 +325,7 @@ class Machine(Entries, Calls):
     # ------------------------------------------------------------ PHASE
 
     def _change_phase(self, change: PhaseChange) -> list[Report]:
-        """An instrument enters a phase, which ends at a time, and by a number from outside somewhat later, or when told."""
+        """An instrument enters a phase, which ends at a time, by a number from outside somewhat later, or when told."""
         kind = CommandKind.PHASE
         if change.instrument >= len(self._instruments):
             return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.UNKNOWN_INSTRUMENT)]

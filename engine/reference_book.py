@@ -106,10 +106,10 @@ class Report:
     """
 
     kind: ReportKind
-    side: int = 0
+    side: int = Side.BUY
     reason: Reason = Reason.NONE
     order_type: int = 0
-    time_in_force: int = 0
+    time_in_force: int = TimeInForce.DAY
     flags: int = 0
     command_kind: int = 0
     kept_priority: int = 0
@@ -123,13 +123,13 @@ class Report:
     cumulative_lots: int = 0
     command_number: int = 0
     trade_id: int = 0
-    last_price_ticks: int = 0
+    last_price_ticks: int | None = 0
     last_lots: int = 0
     maker_client_ref: int = 0
     maker_order_id: int = 0
     maker_leaves_lots: int = 0
     maker_owner: int = 0
-    maker_shows: int = 0
+    maker_shows: Shows = Shows.SHOWS_ALL
 
     def record(self) -> tuple[int, ...]:
         """The fields in the order of REPORT."""
@@ -404,6 +404,11 @@ def instrument_of(definition: Definition) -> Instrument:
         tick_table=definition.tick_table,
         pro_rata_minimum=definition.pro_rata_minimum_lots,
     )
+
+
+def told_price(price: int) -> int | None:
+    """As people are told it: an absent price is None."""
+    return None if price == EMPTY_PRICE else price
 
 
 def member(enumeration: type[Member], value: int) -> Member | int:

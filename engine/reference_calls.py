@@ -25,9 +25,10 @@ from engine.records import (
     OrderType,
     PegKind,
     Phase,
+    SelfMatchMode,
     TimeInForce,
 )
-from engine.reference_book import Command, Definition, Order, Records, Report, columns, fits
+from engine.reference_book import Command, Definition, Order, Records, Report, columns, fits, told_price
 from engine.reference_entry import PhaseChange, Protection, Row, TickRow
 from engine.reference_snapshot import Restorer, write_snapshot
 from engine.reference_state import State
@@ -38,6 +39,50 @@ VIEWS: Any = (
     (PROTECTION, Protection),
     (PHASE_CHANGE, PhaseChange),
 )
+
+
+def terms_of(
+    lot: int,
+    minimum: int,
+    maximum: int,
+    low: int | None,
+    high: int | None,
+    protection: int | None,
+    *,
+    algorithm: int,
+    top_order: bool,
+    pro_rata_minimum: int,
+    trigger: int,
+    tick_table: int,
+) -> dict[str, int]:
+    """The fields of a definition; None is no limit."""
+    return {
+        "lot_lots": lot,
+        "min_lots": minimum,
+        "max_lots": maximum,
+        "low_ticks": EMPTY_PRICE if low is None else low,
+        "high_ticks": EMPTY_PRICE if high is None else high,
+        "protection_ticks": -1 if protection is None else protection,
+        "algorithm": algorithm,
+        "top_order": bool(top_order),
+        "trigger": trigger,
+        "tick_table": tick_table,
+        "pro_rata_minimum_lots": pro_rata_minimum,
+    }
+
+
+def told(order: Order) -> Order:
+    """A copy for people: an absent price is None, as in reports, and what is one of several kinds has its name."""
+    prices: Any = {
+        name: told_price(getattr(order, name))
+        for name in ("price_ticks", "stop_price_ticks", "peg_limit_ticks")
+    }
+    return replace(
+        order,
+        peg_kind=PegKind(order.peg_kind),
+        self_match_mode=SelfMatchMode(order.self_match_mode),
+        **prices,
+    )
 
 
 class Calls(State):
@@ -94,27 +139,50 @@ class Calls(State):
         Raises ValueError for terms that contradict each other.
         """
         number = len(self._instruments)
-        terms = {
-            "kind": CommandKind.DEFINE,
-            "instrument": number,
-            "lot_lots": lot,
-            "min_lots": min_quantity,
-            "max_lots": max_quantity,
-            "low_ticks": EMPTY_PRICE if low is None else low,
-            "high_ticks": EMPTY_PRICE if high is None else high,
-            "protection_ticks": -1 if protection is None else protection,
-            "algorithm": algorithm,
-            "top_order": top_order,
-            "pro_rata_minimum_lots": pro_rata_minimum,
-            "trigger": trigger,
-            "tick_table": tick_table,
-            "phase": phase,
-        }
-        if self._one(DEFINITION, **terms)[0].reason:
+        terms = terms_of(
+            lot, min_quantity, max_quantity, low, high, protection, algorithm=algorithm, top_order=top_order,
+            pro_rata_minimum=pro_rata_minimum, trigger=trigger, tick_table=tick_table,
+        )  # fmt: skip
+        terms["phase"] = phase
+        if self._one(DEFINITION, kind=CommandKind.DEFINE, instrument=number, **terms)[0].reason:
             raise ValueError(
-                "lot >= 1, 1 <= min_quantity <= max_quantity, low <= high and protection >= 0 do not all hold"
+                "an instrument needs lot >= 1, 1 <= min_quantity <= max_quantity, low <= high, protection >= 0, and"
+                " an algorithm, a trigger, a tick table and a phase that there are"
             )
         return number
+
+    def change(
+        self,
+        instrument: int,
+        lot: int = 1,
+        min_quantity: int = 1,
+        max_quantity: int = INT64_MAX,
+        low: int | None = None,
+        high: int | None = None,
+        protection: int | None = None,
+        *,
+        algorithm: int = 0,
+        top_order: bool = False,
+        pro_rata_minimum: int = 0,
+        trigger: int = 0,
+        tick_table: int = 0,
+    ) -> tuple[Report, ...]:
+        """Give an instrument the terms that `define` would give it, all of them anew; orders that rest stay."""
+        terms = terms_of(
+            lot, min_quantity, max_quantity, low, high, protection, algorithm=algorithm, top_order=top_order,
+            pro_rata_minimum=pro_rata_minimum, trigger=trigger, tick_table=tick_table,
+        )  # fmt: skip
+        return self._one(DEFINITION, kind=CommandKind.CHANGE, instrument=instrument, **terms)
+
+    def delist(self, instrument: int) -> tuple[Report, ...]:
+        """End an instrument for good, its orders with it; its terms stay. Raises ValueError when there is none."""
+        book = self._instrument(instrument)
+        terms = terms_of(
+            book.lot, book.minimum, book.maximum, book.low, book.high, book.protection, algorithm=book.algorithm,
+            top_order=book.top_order, pro_rata_minimum=book.pro_rata_minimum, trigger=book.trigger,
+            tick_table=book.tick_table,
+        )  # fmt: skip
+        return self._one(DEFINITION, kind=CommandKind.CHANGE, instrument=instrument, delist=1, **terms)
 
     def submit(
         self,
@@ -146,8 +214,8 @@ class Calls(State):
         """Enter an order and return what came of it.
 
         Without an order type it is what its terms make it: pegged, a trailing stop, a stop, a market or a limit order.
-        Without a client_ref the next order id is taken for it, or the first number from there on that no live order of the
-        owner has.
+        Without a client_ref the next order id is taken for it, or the first number from there on that no live order of
+        the owner has.
         """
         if order_type is None:
             order_type = (
@@ -218,21 +286,49 @@ class Calls(State):
     def replace(
         self,
         order_id: int = 0,
-        quantity: int = 0,
+        quantity: int | None = None,
         price: int | None = None,
         *,
         owner: int = 0,
         client_ref: int | None = None,
+        time_in_force: int | None = None,
+        display: int | None = None,
+        stop: int | None = None,
+        trail: int | None = None,
+        offset: int | None = None,
+        peg_limit: int | None = None,
+        expire_ns: int | None = None,
     ) -> tuple[Report, ...]:
-        """Give an order a new total (fills included) and, unless None, a new price."""
+        """Give an order new terms; quantity is its total, fills included. What is not given stays as it is.
+
+        A stop or a peg_limit of EMPTY_PRICE is none. An order that is not good till a date any more has no expire_ns.
+        """
+        terms = {
+            "time_in_force": time_in_force,
+            "display_lots": display,
+            "stop_price_ticks": stop,
+            "offset_ticks": offset if trail is None else trail,
+            "peg_limit_ticks": peg_limit,
+            "expire_ns": expire_ns,
+        }
+        given = {name: value for name, value in terms.items() if value is not None}
+        order = self._named(index(order_id), index(owner), index(client_ref or 0))
+        if given and time_in_force not in (None, TimeInForce.GTD):
+            given.setdefault("expire_ns", 0)
+        if given and order is not None:
+            given = {name: getattr(order, name) for name in terms} | given
+        if quantity is None:
+            quantity = 0 if order is None else order.quantity_lots
         return self._one(
             COMMAND,
             kind=CommandKind.REPLACE,
+            flags=CommandFlag.EXTENDED * bool(given),
             order_id=order_id,
             quantity_lots=quantity,
             price_ticks=EMPTY_PRICE if price is None else price,
             owner=owner,
             client_ref=client_ref or 0,
+            **given,
         )
 
     def reenter(
@@ -272,7 +368,7 @@ class Calls(State):
             CancelFilter.BY_SIDE: side,
             CancelFilter.BY_PRICES: prices,
         }
-        low, high = prices or (0, 0)
+        low, high = (0, 0) if prices is None else prices
         return self._one(
             COMMAND,
             kind=CommandKind.MASS_CANCEL,
@@ -346,7 +442,7 @@ class Calls(State):
         halt_ns: int = 0,
         auction_ns: int = 0,
     ) -> tuple[Report, ...]:
-        """Set all protections of an instrument; None is none of the kind, a reference of None keeps the one there is."""
+        """Set all protections of an instrument; None is none of the kind, but the reference is kept then."""
         return self._one(
             PROTECTION,
             kind=CommandKind.PROTECT,
@@ -411,16 +507,17 @@ class Calls(State):
             ahead += other.shown_lots
         return ahead
 
+    def phase(self, instrument: int) -> Phase:
+        return self._instrument(instrument).phase
+
     def order(self, order_id: int) -> Order | None:
         order = self._orders.get(index(order_id))
-        return None if order is None else replace(order)
+        return None if order is None else told(order)
 
     def orders(self, owner: int) -> tuple[Order, ...]:
         """The owner's live orders in order of order_id."""
         owner = index(owner)
-        return tuple(
-            replace(order) for order_id, order in sorted(self._orders.items()) if order.owner == owner
-        )
+        return tuple(told(order) for order_id, order in sorted(self._orders.items()) if order.owner == owner)
 
     def copy(self) -> Self:
         """A machine with the same state that goes its own way from here."""

@@ -5,7 +5,6 @@ from operator import index
 from typing import Any
 
 from engine.records import (
-    EMPTY_PRICE,
     RULES_VERSION,
     CommandKind,
     OrderType,
@@ -15,7 +14,7 @@ from engine.records import (
     Side,
     TimeInForce,
 )
-from engine.reference_book import BookSide, Command, Instrument, Order, Report, TickTable, member
+from engine.reference_book import BookSide, Command, Instrument, Order, Report, TickTable, member, told_price
 
 COLLECTING = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
 """The phases in which orders collect and nothing trades; leaving them for trading is an auction."""
@@ -95,10 +94,13 @@ class State:
 
     def _find(self, command: Command) -> Order | None:
         """An order is found by order_id, or when that is 0 by client_ref; another owner's is unknown."""
-        if command.order_id:
-            order = self._orders.get(command.order_id)
-            return order if order and order.owner == command.owner else None
-        return self._refs.get((command.owner, command.client_ref))
+        return self._named(command.order_id, command.owner, command.client_ref)
+
+    def _named(self, order_id: int, owner: int, client_ref: int) -> Order | None:
+        if order_id:
+            order = self._orders.get(order_id)
+            return order if order and order.owner == owner else None
+        return self._refs.get((owner, client_ref))
 
     # ------------------------------------------------------------ increments of price
 
@@ -130,7 +132,7 @@ class State:
         *,
         reason: Reason = Reason.NONE,
         kept_priority: int = 0,
-        **trade: int,
+        **trade: Any,
     ) -> Report:
         """A report tells the order as it is after what it reports."""
         return Report(
@@ -146,7 +148,7 @@ class State:
             owner=order.owner,
             client_ref=order.client_ref,
             order_id=order.order_id,
-            price_ticks=None if order.price_ticks == EMPTY_PRICE else order.price_ticks,
+            price_ticks=told_price(order.price_ticks),
             quantity_lots=order.quantity_lots,
             leaves_lots=order.leaves_lots,
             cumulative_lots=order.cumulative_lots,
@@ -156,7 +158,7 @@ class State:
 
     def _entered(self, kind: ReportKind, order: Order, command_kind: int, **fields: Any) -> Report:
         """ACCEPTED or REPLACED: it also tells what of the order is shown, and how much at most."""
-        shown = {"maker_leaves_lots": order.display_lots, "maker_shows": order.shows}
+        shown: Any = {"maker_leaves_lots": order.display_lots, "maker_shows": order.shows}
         return self._report(kind, order, command_kind, **fields, **shown)
 
     def _displayed(self, order: Order, command_kind: int) -> Report:
@@ -175,7 +177,7 @@ class State:
             ReportKind.REPRICED,
             order,
             command_kind,
-            last_price_ticks=price_before,
+            last_price_ticks=told_price(price_before),
             last_lots=order.leaves_lots,
             maker_leaves_lots=order.display_lots,
             maker_shows=order.shows,
@@ -222,7 +224,7 @@ class State:
             owner=command.owner,
             client_ref=command.client_ref,
             order_id=command.order_id,
-            price_ticks=None if command.price_ticks == EMPTY_PRICE else command.price_ticks,
+            price_ticks=told_price(command.price_ticks),
             quantity_lots=command.quantity_lots,
             command_number=self.commands,
         )
@@ -239,7 +241,7 @@ class State:
         return Report(
             kind,
             reason=reason,
-            command_kind=command_kind,
+            command_kind=CommandKind(command_kind),
             instrument=instrument,
             command_number=self.commands,
             **fields,

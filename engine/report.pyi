@@ -1,13 +1,25 @@
 from typing import final
 
-from engine.records import CommandKind, OrderType, Reason, ReportKind, Side, TimeInForce
+from engine.records import (
+    CommandKind,
+    OrderType,
+    PegKind,
+    Phase,
+    Reason,
+    ReportKind,
+    SelfMatchMode,
+    Shows,
+    Side,
+    TimeInForce,
+)
 
 @final
 class Report:
     """What happened to an order: one report of one command.
 
     Fields are named as in `types.pxd`. Bytes that a refused command echoes may be no member of their
-    enumeration; they are plain ints then. An absent price is None.
+    enumeration; they are plain ints then. An absent price is None. Of PHASE_CHANGED, order_type is the phase and
+    time_in_force the one before.
     """
 
     @property
@@ -17,9 +29,9 @@ class Report:
     @property
     def reason(self) -> Reason: ...
     @property
-    def order_type(self) -> OrderType | int: ...
+    def order_type(self) -> OrderType | Phase | int: ...
     @property
-    def time_in_force(self) -> TimeInForce | int: ...
+    def time_in_force(self) -> TimeInForce | Phase | int: ...
     @property
     def flags(self) -> int: ...
     @property
@@ -47,7 +59,7 @@ class Report:
     @property
     def trade_id(self) -> int: ...
     @property
-    def last_price_ticks(self) -> int: ...
+    def last_price_ticks(self) -> int | None: ...
     @property
     def last_lots(self) -> int: ...
     @property
@@ -58,12 +70,17 @@ class Report:
     def maker_leaves_lots(self) -> int: ...
     @property
     def maker_owner(self) -> int: ...
+    @property
+    def maker_shows(self) -> Shows: ...
     def record(self) -> tuple[int, ...]:
         """The fields as plain ints in the order of REPORT."""
 
 @final
 class Order:
-    """A live order as it was when it was asked for. quantity_lots is its total, fills included."""
+    """A live order as it was when it was asked for. quantity_lots is its total, fills included.
+
+    An absent price is None; a number that is not given is 0.
+    """
 
     @property
     def order_id(self) -> int: ...
@@ -86,10 +103,39 @@ class Order:
     @property
     def capacity(self) -> int: ...
     @property
-    def price_ticks(self) -> int: ...
+    def price_ticks(self) -> int | None: ...
     @property
     def quantity_lots(self) -> int: ...
     @property
     def leaves_lots(self) -> int: ...
     @property
     def cumulative_lots(self) -> int: ...
+    @property
+    def self_match_group(self) -> int: ...
+    @property
+    def self_match_mode(self) -> SelfMatchMode: ...
+    @property
+    def display_lots(self) -> int:
+        """What an iceberg shows at most; 0: it is none."""
+
+    @property
+    def slice_lots(self) -> int:
+        """What an iceberg shows now."""
+
+    @property
+    def feed_id(self) -> int:
+        """Under which the slice is shown; 0: under the order id."""
+
+    @property
+    def stop_price_ticks(self) -> int | None: ...
+    @property
+    def offset_ticks(self) -> int: ...
+    @property
+    def peg_kind(self) -> PegKind: ...
+    @property
+    def peg_limit_ticks(self) -> int | None: ...
+    @property
+    def expire_ns(self) -> int: ...
+    @property
+    def is_elected(self) -> bool:
+        """Whether it is a stop order whose stop was reached."""

@@ -12,7 +12,7 @@ from libc.string cimport memset
 from engine.state cimport TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.store cimport Extra, SHOWN
 from engine.store cimport Order as OrderRecord
-from engine.types cimport EMPTY_PRICE, LIMIT
+from engine.types cimport EMPTY_PRICE, LIMIT, PHASE_CHANGED
 from engine.types cimport Report as ReportRecord
 
 from engine import records
@@ -27,6 +27,13 @@ cdef list REASONS = members(records.Reason)
 cdef list SIDES = members(records.Side)
 cdef list ORDER_TYPES = members(records.OrderType)
 cdef list TIMES_IN_FORCE = members(records.TimeInForce)
+cdef list PHASES = members(records.Phase)
+cdef list SHOWS = members(records.Shows)
+cdef list PEGS = members(records.PegKind)
+cdef list SELF_MATCH_MODES = members(records.SelfMatchMode)
+
+cdef inline object told_price(long long price):
+    return None if price == EMPTY_PRICE() else price
 
 cdef Report report_object(const ReportRecord* record):
     cdef Report report = Report.__new__(Report)
@@ -67,11 +74,11 @@ cdef class Report:
 
     @property
     def order_type(self):
-        return ORDER_TYPES[self.record_.order_type]
+        return (PHASES if self.record_.kind == PHASE_CHANGED else ORDER_TYPES)[self.record_.order_type]
 
     @property
     def time_in_force(self):
-        return TIMES_IN_FORCE[self.record_.time_in_force]
+        return (PHASES if self.record_.kind == PHASE_CHANGED else TIMES_IN_FORCE)[self.record_.time_in_force]
 
     @property
     def flags(self):
@@ -103,7 +110,7 @@ cdef class Report:
 
     @property
     def price_ticks(self):
-        return None if self.record_.price_ticks == EMPTY_PRICE() else self.record_.price_ticks
+        return told_price(self.record_.price_ticks)
 
     @property
     def quantity_lots(self):
@@ -127,7 +134,7 @@ cdef class Report:
 
     @property
     def last_price_ticks(self):
-        return self.record_.last_price_ticks
+        return told_price(self.record_.last_price_ticks)
 
     @property
     def last_lots(self):
@@ -151,7 +158,7 @@ cdef class Report:
 
     @property
     def maker_shows(self):
-        return self.record_.maker_shows
+        return SHOWS[self.record_.maker_shows & 255]
 
     def record(self):
         """The fields as plain ints in the order of REPORT."""
@@ -182,6 +189,8 @@ cdef class Report:
             f" price_ticks={self.price_ticks} quantity_lots={self.quantity_lots}"
             f" leaves_lots={self.leaves_lots} cumulative_lots={self.cumulative_lots}"
         )
+        if self.record_.kind == PHASE_CHANGED:
+            text += f" phase={self.order_type.name} before={self.time_in_force.name}"
         if self.record_.last_lots:
             text += f" last_lots={self.last_lots}"
         if self.record_.trade_id:
@@ -239,7 +248,7 @@ cdef class Order:
 
     @property
     def price_ticks(self):
-        return self.price_
+        return told_price(self.price_)
 
     @property
     def quantity_lots(self):
@@ -259,7 +268,7 @@ cdef class Order:
 
     @property
     def self_match_mode(self):
-        return self.extra_.self_match_mode
+        return SELF_MATCH_MODES[self.extra_.self_match_mode]
 
     @property
     def display_lots(self):
@@ -275,7 +284,7 @@ cdef class Order:
 
     @property
     def stop_price_ticks(self):
-        return self.extra_.stop_price_ticks
+        return told_price(self.extra_.stop_price_ticks)
 
     @property
     def offset_ticks(self):
@@ -283,11 +292,11 @@ cdef class Order:
 
     @property
     def peg_kind(self):
-        return self.extra_.peg_kind
+        return PEGS[self.extra_.peg_kind]
 
     @property
     def peg_limit_ticks(self):
-        return self.extra_.peg_limit_ticks
+        return told_price(self.extra_.peg_limit_ticks)
 
     @property
     def expire_ns(self):
