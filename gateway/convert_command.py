@@ -8,6 +8,7 @@ from engine.machine import Machine
 from gateway.convert import FlowBuilder
 from gateway.flow import FlowError, play_flow
 from gateway.flow_files import FillsWriter, open_binary, open_text, write_flow
+from gateway.inputs import RULES_VERSION
 from gateway.itch import ItchConverter, messages_of
 from gateway.lobster import LobsterConverter, parse_messages, parse_orderbook
 
@@ -83,7 +84,7 @@ def finish(built: FlowBuilder, tick: int, flow: Path) -> None:
     write_flow(flow, built.rows)
     with FillsWriter(fills) as writer:
         writer.write(built.fills)
-    machine = Machine()
+    machine = Machine(RULES_VERSION)
     machine.define()
     played = [fill for block, _ in play_flow([built.rows] if built.rows else [], machine) for fill in block]
     same = sum(one == other for one, other in zip(played, built.fills, strict=False))

@@ -18,7 +18,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from engine.machine cimport Machine
-from engine.types cimport RULES_VERSION
+from engine.state cimport set_rules
 from gateway.book_updates cimport BookUpdates
 from gateway.canonical cimport write_drop_copies, write_orders, write_sessions, write_subscriptions
 from gateway.drop_copies cimport DropCopies
@@ -41,6 +41,8 @@ from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
 from gateway.timers cimport Timer
+
+from gateway.inputs import RULES_VERSION
 
 cdef enum:
     FAR = 15        # inputs between asking for memory and using it: names, order, engine
@@ -65,7 +67,7 @@ cdef class Exchange:
         self.newest_rules = newest_rules
         self.outbox = Outbox()
         self.machine = Machine()
-        self.machine.books.rules = FIRST_RULES
+        set_rules(&self.machine.books, FIRST_RULES)
         self.state = Sessions(self.outbox)
         self.state.rules = FIRST_RULES
         self.echo = Echo(self.state)
@@ -381,7 +383,7 @@ cdef class Exchange:
     cdef void _activate(self, uint32_t rules) noexcept nogil:
         # From the next input on. Rules never go back: a version that holds, or an older one, changes nothing.
         if rules > self.machine.books.rules:
-            self.machine.books.rules = rules
+            set_rules(&self.machine.books, rules)
             self.state.rules = rules
 
     cdef int _message(self, const Expected* coming) except -1 nogil:

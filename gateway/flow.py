@@ -115,7 +115,7 @@ class MachineLike(Protocol):
     @property
     def time_ns(self) -> int: ...
     def apply(self, commands: Records) -> Records: ...
-    def advance(self, time_ns: int) -> None: ...
+    def advance(self, time_ns: int) -> object: ...
 
 
 # ---------------------------------------------------------------- reading
@@ -321,7 +321,8 @@ def play_flow(
     """Play a flow through one instrument, block by block, and yield each block's fills and reports."""
     player = FlowPlayer(instrument)
     for rows in blocks:
-        machine.advance(max(machine.time_ns, rows[-1].time_ns))
+        if rows[-1].time_ns > machine.time_ns:
+            machine.advance(rows[-1].time_ns)
         reports = machine.apply(player.commands(rows))
         assert reports.dtype == REPORT
         yield player.fills(rows, reports), reports

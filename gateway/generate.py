@@ -19,6 +19,7 @@ from typing import Final
 from engine.machine import Machine
 from engine.records import ReportKind, Side, TimeInForce
 from gateway.flow import Fill, FlowRow
+from gateway.inputs import RULES_VERSION
 
 MASK: Final = 2**64 - 1
 DAY_OPEN_NS: Final = 34_200 * 10**9
@@ -76,7 +77,7 @@ class FlowGenerator:
         self.price_ticks = price_ticks
         self.resting = min(resting, rows // 4)
         self.random = SplitMix64(seed)
-        self.machine = Machine()
+        self.machine = Machine(RULES_VERSION)
         self.instrument = self.machine.define()
         self.seq = 0
         self.entered = 0
@@ -174,7 +175,8 @@ class FlowGenerator:
         )
         for report in reports:
             if report.kind == ReportKind.TRADE:
-                maker = report.maker_client_ref
+                maker, price_ticks = report.maker_client_ref, report.last_price_ticks
+                assert price_ticks is not None  # every trade has one
                 self.fills.append(
                     Fill(
                         len(self.fills) + 1,
@@ -182,7 +184,7 @@ class FlowGenerator:
                         time_ns,
                         self.entered,
                         maker,
-                        report.last_price_ticks,
+                        price_ticks,
                         report.last_lots,
                     )
                 )

@@ -8,10 +8,13 @@ import struct
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
-from engine.records import EMPTY_PRICE, INT64_MAX, RULES_VERSION
+from engine.records import EMPTY_PRICE, INT64_MAX
 from replication.membership import is_membership
+
+RULES_VERSION: Final = 2
+"""The newest rules that the gateway runs, and activates. The engine may have newer ones."""
 
 GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE, DROP_COPY = range(
     1, 10

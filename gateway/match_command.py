@@ -11,6 +11,7 @@ from engine.machine import Machine
 from engine.records import Reason, ReportKind
 from gateway.flow import FlowError, FlowPlayer
 from gateway.flow_files import FillsWriter, read_blocks
+from gateway.inputs import RULES_VERSION
 
 
 @click.command("match")
@@ -21,7 +22,7 @@ from gateway.flow_files import FillsWriter, read_blocks
 @click.option("--symbol", help="The name of the instrument in what is printed.  [default: the file's name]")
 def match(flow: Path, fills: Path | None, symbol: str | None) -> None:
     """Play FLOW through the engine in this process; print counts, rate and state hash."""
-    machine = Machine()
+    machine = Machine(RULES_VERSION)
     player = FlowPlayer(machine.define())
     outcomes = np.zeros(256, np.int64)  # reports by kind
     refusals = np.zeros(256, np.int64)  # REJECTED by reason

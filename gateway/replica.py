@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engine.records import RULES_VERSION
 from gateway import inputs, replica_snapshot
 from gateway.config import Loaded
 from gateway.connections import Connections
@@ -27,6 +26,7 @@ from gateway.genesis import (
     shown_copies,
     whole,
 )  # fmt: skip
+from gateway.inputs import RULES_VERSION
 from gateway.intake import REPEATS, Intake, Links
 from gateway.rules import DROP_COPIES, TEXT_BODIES, Activation
 from replication.files import LogError

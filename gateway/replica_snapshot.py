@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.records import RULES_VERSION
 from gateway import egress_snapshot
 from gateway.egress import EgressStore
 from gateway.exchange import Exchange
+from gateway.inputs import RULES_VERSION
 
 if TYPE_CHECKING:
     from gateway.egress import ResendFile

@@ -7,11 +7,11 @@ before the oldest snapshot meanwhile: nothing of it is read here.
 
 from contextlib import suppress
 
-from engine.records import RULES_VERSION
 from gateway import inputs, replica_snapshot
 from gateway.egress import EgressStore
 from gateway.egress_file import EgressFile
 from gateway.exchange import Exchange
+from gateway.inputs import RULES_VERSION
 from gateway.replica_snapshot import Restored
 from replication import snapshots
 from replication.files import Disk

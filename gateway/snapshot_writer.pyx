@@ -12,7 +12,9 @@ from libc.string cimport memcpy, memset
 
 import google_crc32c
 
-from engine.snapshot cimport SNAPSHOT_HEADER, SnapshotPlace, snapshot_size, write_header, write_records
+from engine.snapshot cimport (
+    SNAPSHOT_HEADER, SNAPSHOT_RECORD, SnapshotPlace, end_place, snapshot_size, write_header, write_records,
+)
 from engine.state cimport Books
 from gateway.book_updates cimport Watched
 from gateway.executions cimport Instrument
@@ -41,6 +43,9 @@ cdef class SnapshotWriter:
         self.feed = feed
         self.drop_copies = drop_copies
         self.text = Outbox()
+
+    def __dealloc__(self) -> None:
+        end_place(&self.place)
 
     cdef int begin(self, int64_t index, int64_t term, uint64_t skipped_inputs) except -1:
         cdef SnapshotHeader* header = <SnapshotHeader*> self.text.reserve(sizeof(SnapshotHeader))
@@ -163,7 +168,7 @@ cdef class SnapshotWriter:
         # One section, though in many pieces: how long it will be is known.
         cdef const Books* books = &self.machine.books
         cdef SectionHead* head
-        self.machine.check()
+        self.machine.check_done()
         memset(&self.place, 0, sizeof(SnapshotPlace))
         head = <SectionHead*> self.text.reserve(sizeof(SectionHead))
         head.kind = self.kind = MACHINE
@@ -174,7 +179,7 @@ cdef class SnapshotWriter:
 
     cdef size_t _write_books(self) except? 0 nogil:
         # More of the machine; 0: all of it was written.
-        cdef size_t room = SECTION_RECORDS * 64
+        cdef size_t room = SECTION_RECORDS * SNAPSHOT_RECORD
         cdef uint8_t* at = self.text.reserve(room)
         cdef size_t written = write_records(&self.machine.books, &self.place, at, SECTION_RECORDS)
         self.text.size -= room - written

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.machine import Machine
 from engine.records import COMMAND, EMPTY_PRICE, CommandFlag, CommandKind, OrderType, TimeInForce
 from gateway.feed import Level
+from gateway.inputs import RULES_VERSION
 from gateway.market_data import MarketData
 
 INT64_MAX = 2**63 - 1
@@ -65,7 +66,7 @@ class World:
     """One replica: what it has published is in `messages`."""
 
     def __init__(self) -> None:
-        self.machine = Machine()
+        self.machine = Machine(RULES_VERSION)
         self.feed = MarketData()
         for symbol in SYMBOLS:
             self.feed.define(self.machine.define(), symbol.encode(), 1, -2, 1, -8)

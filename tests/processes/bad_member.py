@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from exchange_process import PATIENCE_SECONDS
 
-from engine.records import RULES_VERSION
+from gateway.inputs import RULES_VERSION
 from replication import wire
 from replication.acquaintances import Acquaintances
 from replication.clock import Clock

@@ -8,13 +8,13 @@ from exchange_process import ExchangeProcess, wait_until
 from test_bad_peers import addresses_of, wait_for_words
 from traders import Rover, check, trading, wait_for_more
 
-from engine.records import RULES_VERSION
+from gateway.inputs import RULES_VERSION
 
 OLDER = "from gateway.cli import main; main()"
 NEWER = f"""
 from functools import partial
-from engine.records import RULES_VERSION
 from gateway import server
+from gateway.inputs import RULES_VERSION
 server.Replica = partial(server.Replica, newest_rules=RULES_VERSION + 1)
 {OLDER}
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from engine.records import ReportKind, Side, TimeInForce
 from engine.reference import Machine, Report
+from gateway.inputs import RULES_VERSION
 
 SYMBOLS = ("AAPL", "MSFT")
 TICKS = 100  # a unit of price
@@ -32,7 +33,7 @@ class Oracle:
     """requests: by ClOrdID, who sent it and what."""
 
     def __init__(self, requests: dict[str, tuple[str, dict[str, str]]]) -> None:
-        self.machine = Machine()
+        self.machine = Machine(RULES_VERSION)
         for _ in SYMBOLS:
             self.machine.define()
         self.requests = requests

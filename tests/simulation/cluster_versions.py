@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from cluster_client import Violation
 
-from engine.records import RULES_VERSION
-from gateway.inputs import ACTIVATE, split
+from gateway.inputs import ACTIVATE, RULES_VERSION, split
 from gateway.rules import refusal
 from replication.membership import is_membership
 from replication.messages import Entry
