@@ -17,7 +17,7 @@ from engine.emit cimport (
     Incoming, KEPT_PRIORITY_BYTE, COMMAND_KIND_BYTE, REASON_BYTE, echoed_word, emit_accepted, emit_incoming,
     emit_order, emit_refusal, emit_trade, first_word, traits_of, write_report,
 )
-from engine.entry cimport definition_is_valid, has_reserved_bytes
+from engine.entry cimport definition_is_valid, has_reserved_bytes, overflows
 from engine.index cimport IDS, REFS, bucket_of, hash_id, hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, level_at, level_subtract, price_of
 from engine.queue cimport (
@@ -32,7 +32,8 @@ from engine.types cimport (
     CANCEL, CANCELLED, Command, DEFINE, DEFINED, DUPLICATE_CLIENT_REF, Definition, FOK,
     FOK_UNFILLABLE, GTC, INVALID_DEFINITION, INVALID_FLAGS, INVALID_ORDER_TYPE, INVALID_PRICE,
     INVALID_QUANTITY, INVALID_SIDE, INVALID_TIME_IN_FORCE, IOC, IOC_REMAINDER, LIMIT, MARKET,
-    MARKET_REMAINDER, NEW, NONE, POST_ONLY, POST_ONLY_WOULD_TRADE, PRICE_OUTSIDE_LIMITS,
+    MARKET_REMAINDER, NEW, NONE, NOTIONAL_OVERFLOW, POST_ONLY, POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE,
+    PRICE_OUTSIDE_LIMITS,
     QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM, QUANTITY_NOT_ROUND_LOT, REDUCE, REDUCED, REENTER,
     REJECTED, REPLACE, REPLACED, REQUESTED, SELL, TOO_LATE, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
@@ -299,8 +300,15 @@ cdef int reduce_order(Books* books, uint32_t slot, const Command* command) excep
     emit_order(books, order, REDUCED | caused_by(command), price_at(books, order), order.leaves_lots, amount)
     return 0
 
+cdef inline bint is_worth_too_much(
+    const Order* order, int64_t old_price, int64_t price, int64_t quantity, int64_t added
+) noexcept nogil:
+    """Version 3: price times total must fit int64 when either is new and not less."""
+    return (price != old_price or quantity + added > order.total_lots) and overflows(price, quantity + added)
+
 cdef uint64_t replace_refusal(
-    const Instrument* book, const Order* order, int64_t price, int64_t quantity, int64_t filled, bint is_reenter
+    const Books* books, const Instrument* book, const Order* order, int64_t old_price, int64_t price, int64_t quantity,
+    int64_t filled, bint is_reenter,
 ) noexcept nogil:
     """The first check of a REPLACE or REENTER that fails, or NONE."""
     cdef uint64_t reason
@@ -313,6 +321,8 @@ cdef uint64_t replace_refusal(
     reason = quantity_refusal(book, quantity)
     if reason:
         return reason
+    if books.rules >= 3 and is_worth_too_much(order, old_price, price, quantity, filled if is_reenter else 0):
+        return NOTIONAL_OVERFLOW
     if order.traits >> TRAIT_FLAGS & POST_ONLY and would_trade(book, side_of_order(order), price):
         return POST_ONLY_WOULD_TRADE
     return NONE
@@ -324,7 +334,10 @@ cdef int replace_order(Books* books, uint32_t slot, const Command* command) exce
     cdef int64_t price = old_price if command.price_ticks == EMPTY else command.price_ticks
     cdef int64_t filled = order.total_lots - order.leaves_lots, quantity = command.quantity_lots, total
     cdef const Instrument* book = &books.instruments[level_at(&books.nodes, order.level).instrument]
-    cdef uint64_t reason = replace_refusal(book, order, price, quantity, filled, is_reenter)
+    cdef uint64_t reason
+    if order.traits >> TRAIT_FLAGS & POST_ONLY_SLIDE:
+        return change_special(books, slot, command)
+    reason = replace_refusal(books, book, order, old_price, price, quantity, filled, is_reenter)
     if reason:
         return refuse_order(books, slot, command, reason)
     total = quantity + filled if is_reenter else quantity

@@ -18,7 +18,7 @@ from engine.entry cimport (
     Terms, amended, change_refusal, definition_is_valid, has_reserved_bytes, keeps_place, may_follow, new_refusal_3,
     new_terms, phase_is_valid, protection_is_valid, replace_refusal_3, set_trailing, slid,
 )
-from engine.matching cimport close_order, cut_list, match_order, sort_listed
+from engine.matching cimport close_order, cut_list, later, match_order, sort_listed
 from engine.places cimport (
     EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order,
     next_timer, place_of, price_of_order, prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set,
@@ -314,7 +314,7 @@ cdef int step_advance(Books* books) except -1 nogil:
     market = market_of(books, instrument)
     lasts_ns = market.auction_ns if market.next_phase == VOLATILITY_AUCTION else 0
     if lasts_ns:
-        until_ns = INT64_MAX if timer.due_ns > INT64_MAX - lasts_ns else timer.due_ns + lasts_ns
+        until_ns = later(timer.due_ns, lasts_ns)
     return enter_phase(books, instrument, market.next_phase, CONTINUOUS, until_ns)
 
 # ---------------------------------------------------------------- instruments

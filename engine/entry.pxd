@@ -17,6 +17,8 @@ cdef struct Terms:              # of an order, as a command asks for them
 
 # The first check that fails, or NONE. The instrument has a market.
 cdef uint64_t new_refusal_3(const Books* books, const Command* command, uint64_t hashed) noexcept nogil
+# Whether int64 cannot hold price times quantity.
+cdef bint overflows(int64_t price, int64_t quantity) noexcept nogil
 # What a NEW has beyond a plain limit order; the price that it rests at when it slides.
 cdef void new_terms(const Books* books, const Command* command, Terms* terms) noexcept nogil
 cdef void set_trailing(const Books* books, uint32_t instrument, uint32_t side, Terms* terms) noexcept nogil

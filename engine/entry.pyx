@@ -123,6 +123,10 @@ cdef uint64_t quantity_refusal(const Instrument* book, int64_t quantity) noexcep
         return QUANTITY_ABOVE_MAXIMUM
     return QUANTITY_NOT_ROUND_LOT if quantity % book.lot_lots else NONE
 
+cdef bint overflows(int64_t price, int64_t quantity) noexcept nogil:
+    """Whether int64 cannot hold price times quantity."""
+    return qb_worth_more(price, quantity, INT64_MAX)
+
 cdef uint64_t price_refusal(
     const Books* books, uint32_t instrument, uint32_t side, int64_t price, int64_t quantity
 ) noexcept nogil:
@@ -133,7 +137,7 @@ cdef uint64_t price_refusal(
     if price != EMPTY:
         if not is_increment(books, instrument, price):
             return PRICE_OFF_TICK
-        if qb_worth_more(price, quantity, INT64_MAX):
+        if overflows(price, quantity):
             return NOTIONAL_OVERFLOW
         if market.static_ticks >= 0 and static != EMPTY and (
             qb_past(price, static, market.static_ticks) or qb_past(static, price, market.static_ticks)

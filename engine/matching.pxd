@@ -15,6 +15,8 @@ cdef int unpeg(Books* books, uint32_t slot) except -1 nogil
 # The pegs that are in the book, by priority, with those that are parked behind, if wanted: Books.list from the slot that
 # is returned on, for the caller to cut off again.
 cdef uint32_t list_pegs(Books* books, uint32_t instrument, bint with_parked) except 0 nogil
+# When what lasts so long from a time on is over. A time that int64 cannot tell never comes: 0, until told otherwise.
+cdef int64_t later(int64_t time_ns, int64_t lasts_ns) noexcept nogil
 cdef int park_pegs(Books* books, uint32_t instrument) except -1 nogil
 # What is shown of an order in the book after a fill: nothing left, the same slice, or the next.
 cdef int after_fill(Books* books, uint32_t slot) except -1 nogil

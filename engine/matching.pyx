@@ -384,13 +384,16 @@ cdef inline uint64_t share_of(
 
 # ---------------------------------------------------------------- halting
 
+cdef int64_t later(int64_t time_ns, int64_t lasts_ns) noexcept nogil:
+    return 0 if lasts_ns > INT64_MAX - time_ns else time_ns + lasts_ns
+
 cdef int halt(Books* books, uint32_t instrument) except -1 nogil:
     """A breaker halts trading for a time; then a volatility auction of a given length leads back to it."""
     cdef Market* market = market_of(books, instrument)
     cdef uint64_t* words
     market.phase = HALT
     market.next_phase = VOLATILITY_AUCTION
-    timer_set_phase(books, instrument, qb_plus(books.time_ns, market.halt_ns))
+    timer_set_phase(books, instrument, later(books.time_ns, market.halt_ns))
     classify(books, instrument)
     words = tell(books, PHASE_CHANGED, 0, instrument)
     words[0] |= <uint64_t>HALT << ORDER_TYPE_BYTE

@@ -243,7 +243,7 @@ class Auctions(Triggers):
 
     def _halt(self, book: Instrument, number: int, command_kind: int) -> list[Report]:
         """A breaker halts trading for a time; then a volatility auction of a given length leads back to it."""
-        until_ns = min(self.time_ns + book.protections.halt_ns, INT64_MAX)
+        until_ns = in_time(self.time_ns + book.protections.halt_ns)
         phase, next_phase = Phase.HALT, Phase.VOLATILITY_AUCTION
         book.phase, book.next_phase, book.until_ns = phase, next_phase, until_ns
         report = self._told(
@@ -284,6 +284,11 @@ class Auctions(Triggers):
                 end = book.until_ns
                 phase, then = book.next_phase, Phase.CONTINUOUS
                 lasts_ns = book.protections.auction_ns if phase == Phase.VOLATILITY_AUCTION else 0
-                until_ns = min(end + lasts_ns, INT64_MAX) if lasts_ns else 0
+                until_ns = in_time(end + lasts_ns) if lasts_ns else 0
                 reports += self._enter(book, number, phase, then, until_ns, kind)
         return reports
+
+
+def in_time(until_ns: int) -> int:
+    """A time that int64 cannot tell never comes: 0, until it is told otherwise."""
+    return until_ns if until_ns <= INT64_MAX else 0

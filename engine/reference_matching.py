@@ -47,7 +47,7 @@ class Matching(State):
         return best + protection if order.side == Side.BUY else best - protection
 
     def _banded(self, order: Order, limit: int) -> int:
-        """Nothing trades outside the static band around the reference or the dynamic one around the last trade."""
+        """An order takes nothing beyond the static band around the reference, the dynamic one around the last trade."""
         book = self._book(order)
         for centre, width in (
             (book.reference_ticks, book.protections.static_ticks),

@@ -259,8 +259,8 @@ cdef struct Protection:
     uint32_t instrument     # 8
     uint32_t breaker_bp     # 12   a trade that moves so many 1/10000 from the reference halts instead; 0 = none
     int64_t reference_ticks # 16   EMPTY_PRICE = the one that there is
-    int64_t static_ticks    # 24   limits and trades are at most so far from the reference; -1 = any
-    int64_t dynamic_ticks   # 32   trades are at most so far from the last trade before the order; -1 = any
+    int64_t static_ticks    # 24   limits are, and orders take, at most so far from the reference; -1 = any
+    int64_t dynamic_ticks   # 32   an order takes at most so far past the last trade before it; -1 = any
     int64_t distance_ticks  # 40   a limit is at most so far past the last trade (before the first: the reference); -1 = any
     int64_t max_notional    # 48   price times quantity of an order; -1 = any
     int64_t halt_ns         # 56   how long a breaker halts; >= 1 with a breaker, 0 without
