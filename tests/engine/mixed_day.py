@@ -44,11 +44,12 @@ TYPES = {
 
 
 class MixedDay:
-    """Draws commands; `seed` decides all of them."""
+    """Draws commands; `seed` decides all of them. So many of a hundred are `spoiled`: one field is anything."""
 
-    def __init__(self, seed: int, instruments: int = 3) -> None:
+    def __init__(self, seed: int, instruments: int = 3, spoiled: float = 1) -> None:
         self.random = np.random.default_rng(seed)
         self.instruments = instruments
+        self.spoiled = spoiled
         self.time_ns = 0
         self.named: list[tuple[int, int]] = []  # owner and client_ref of the orders entered so far
         self.centre = int(self.random.choice([100, 100, 0, 10_000]))
@@ -95,7 +96,8 @@ class MixedDay:
         terms = command.view(DEFINITION)
         terms["kind"], terms["instrument"] = kind, number
         terms["lot_lots"] = 1 if self.chance(80) else 2
-        terms["min_lots"], terms["max_lots"] = 1, INT64_MAX if self.chance(90) else 40
+        terms["min_lots"] = 1 if self.chance(90) else 2
+        terms["max_lots"] = INT64_MAX if self.chance(90) else 40
         terms["low_ticks"] = EMPTY_PRICE if self.chance(80) else self.centre - 3 * self.width
         terms["high_ticks"] = EMPTY_PRICE if self.chance(80) else self.centre + 3 * self.width
         terms["protection_ticks"] = -1 if self.chance(70) else int(self.random.integers(0, 2 * self.width))
@@ -123,7 +125,7 @@ class MixedDay:
             ),
             CommandKind.PROTECT: self.protect,
         }.get(kind, lambda: self.change(kind))()
-        if self.chance(1):
+        if self.chance(self.spoiled):
             self.spoil(command)
         return command
 
@@ -136,6 +138,9 @@ class MixedDay:
         size = COMMAND[name].itemsize
         bits = int(self.random.integers(0, 2 ** min(8 * size, 63)))
         extremes = [0, 1, -1, EMPTY_PRICE, INT64_MAX] if COMMAND[name].kind == "i" else [0, 1, 255]
+        if name == "quantity_lots" and (command["display_lots"][0] or command["kind"][0] != CommandKind.NEW):
+            # Two orders of 2**62 lots, one of them shown in slices of two, would trade for years.
+            bits, extremes = bits % 2**10, extremes[:4]
         command[name] = bits if self.chance(50) else int(self.random.choice(extremes))
 
     def entered(self, command: Any) -> None:

@@ -1,0 +1,39 @@
+"""Records the golden log of the newest rules: `cd tests/engine && PYTHONPATH=../.. python golden_log.py`.
+
+Only while the rules are not released: afterwards their golden log stays as it is for ever.
+"""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mixed_day import MixedDay
+
+from engine import machine
+from engine.records import RULES_VERSION
+
+GOLDEN = Path(__file__).parent / "golden"
+SEED = 152  # of a day on which everything happens
+CALM, WILD = 1500, 1500
+"""Commands: first a mixed day as it is, then one on which every other command has a field that is anything."""
+
+
+def commands() -> Any:
+    day = MixedDay(SEED)
+    calm = [day.start(), day.batch(CALM)]
+    day.spoiled = 50
+    by_nothing_known = day.mass_cancel()  # which happens on no day so short
+    by_nothing_known["flags"] = 255
+    return np.concatenate([*calm, day.batch(WILD), by_nothing_known])
+
+
+def keep(name: str, data: bytes) -> None:
+    (GOLDEN / f"rules_{RULES_VERSION}.{name}.gz").write_bytes(gzip.compress(data, mtime=0))
+
+
+if __name__ == "__main__":
+    one, log = machine.Machine(), commands()
+    keep("commands", log.tobytes())
+    keep("reports", one.apply(log).tobytes())
+    (GOLDEN / f"rules_{RULES_VERSION}.state_hash").write_text(one.state_hash() + "\n")
