@@ -35,19 +35,31 @@ from engine.records import (  # noqa: E402
     DEPTH,
     EMPTY_PRICE,
     INT64_MAX,
+    PHASE_CHANGE,
+    PROTECTION,
     REPORT,
     RULES_VERSION,
+    TICK_ROW,
+    Algorithm,
+    CancelFilter,
     CommandFlag,
     CommandKind,
     OrderType,
+    PegKind,
+    Phase,
     Reason,
     ReportKind,
+    SelfMatchMode,
+    Shows,
+    Trigger,
 )
 from engine.records import Side as _Side  # noqa: E402
 from engine.records import TimeInForce as _TimeInForce  # noqa: E402
 
 BUY, SELL = _Side.BUY, _Side.SELL
 DAY, GTC, IOC, FOK = _TimeInForce.DAY, _TimeInForce.GTC, _TimeInForce.IOC, _TimeInForce.FOK
+GTD, AT_OPEN, AT_CLOSE = _TimeInForce.GTD, _TimeInForce.AT_OPEN, _TimeInForce.AT_CLOSE
+GOOD_FOR_AUCTION = _TimeInForce.GOOD_FOR_AUCTION
 
 if TYPE_CHECKING:
     __version__: str
@@ -103,6 +115,8 @@ _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "ABSENT",
+    "AT_CLOSE",
+    "AT_OPEN",
     "BUY",
     "COMMAND",
     "DAY",
@@ -110,15 +124,22 @@ __all__ = [
     "DEPTH",
     "EMPTY_PRICE",
     "FOK",
+    "GOOD_FOR_AUCTION",
     "GTC",
+    "GTD",
     "INT64_MAX",
     "IOC",
     "MESSAGE",
+    "PHASE_CHANGE",
+    "PROTECTION",
     "REPORT",
     "REQUEST",
     "RULES_VERSION",
     "SELL",
+    "TICK_ROW",
+    "Algorithm",
     "AsyncClient",
+    "CancelFilter",
     "Client",
     "CommandFlag",
     "CommandKind",
@@ -138,12 +159,17 @@ __all__ = [
     "OrdType",
     "Order",
     "OrderType",
+    "PegKind",
+    "Phase",
     "Reason",
     "Report",
     "ReportKind",
+    "SelfMatchMode",
     "SessionError",
+    "Shows",
     "Side",
     "TimeInForce",
+    "Trigger",
     "UnknownTopic",
     "connect",
     "connect_async",

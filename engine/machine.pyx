@@ -30,7 +30,7 @@ from engine.store cimport Extra, Level, SHOWN, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
     ADVANCE, ALL_OR_NONE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command,
-    DEFINE, Definition, EXTENDED, GTC, GTD, HIDDEN, LIMIT, MARKET, MASS_CANCEL, NEW, NO_PEG, PEGGED, PHASE, POST_ONLY,
+    DEFINE, Definition, EXTENDED, GTC, GTD, HIDDEN, LIMIT, MARKET, MASS_CANCEL, NEW, PEGGED, PHASE, POST_ONLY,
     POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection, REDUCE, REENTER, REJECTED, REPLACE, RULES_VERSION, STOP,
     STOP_LIMIT, TICK, TRAILING_STOP, TickRow,
 )
@@ -45,6 +45,7 @@ from engine.records import Phase as PhaseName
 
 cdef object BYTE = np.dtype(np.uint8)
 cdef object frombuffer = np.frombuffer
+cdef object ZERO = 0            # the default of a term: one object everywhere, which is quickly told from another
 
 cdef struct Depth:              # DEPTH of records.py
     int64_t price_ticks
@@ -399,7 +400,7 @@ cdef class Machine:
     def submit(
         self, instrument, side, quantity, price=None, *, owner=0, client_ref=None, order_type=None, time_in_force=GTC,
         bint post_only=False, bint slide=False, bint hidden=False, bint all_or_none=False, display=0, min_quantity=0,
-        stop=None, trail=0, peg=NO_PEG, offset=0, peg_limit=None, expire_ns=0, account=0, self_match_group=0,
+        stop=None, trail=0, peg=0, offset=0, peg_limit=None, expire_ns=0, account=0, self_match_group=0,
         self_match_mode=0,
     ):
         """Enter an order and return what came of it.
@@ -421,28 +422,16 @@ cdef class Machine:
         command.client_ref = self.unused_ref(command.owner) if client_ref is None else index(client_ref)
         command.price_ticks = EMPTY if price is None else index(price)
         command.quantity_lots = index(quantity)
-        command.account = index(account)
-        command.self_match_group = index(self_match_group)
-        command.self_match_mode = index(self_match_mode)
         command.order_type = MARKET if price is None else LIMIT
+        if account is not ZERO or self_match_group is not ZERO or self_match_mode is not ZERO:
+            command.account = index(account)
+            command.self_match_group = index(self_match_group)
+            command.self_match_mode = index(self_match_mode)
         if (
-            stop is not None or peg_limit is not None or display != 0 or min_quantity != 0 or trail != 0 or peg != 0
-            or offset != 0 or expire_ns != 0
+            stop is not None or peg_limit is not None or display is not ZERO or min_quantity is not ZERO
+            or trail is not ZERO or peg is not ZERO or offset is not ZERO or expire_ns is not ZERO
         ):
-            if peg:
-                command.order_type = PEGGED
-            elif trail:
-                command.order_type = TRAILING_STOP
-            elif stop is not None:
-                command.order_type = STOP if price is None else STOP_LIMIT
-            command.flags |= EXTENDED
-            command.display_lots = index(display)
-            command.min_quantity_lots = index(min_quantity)
-            command.stop_price_ticks = EMPTY if stop is None else index(stop)
-            command.offset_ticks = index(trail or offset)
-            command.peg_kind = index(peg)
-            command.peg_limit_ticks = EMPTY if peg_limit is None else index(peg_limit)
-            command.expire_ns = index(expire_ns)
+            extend(&command, display, min_quantity, stop, trail, peg, offset, peg_limit, expire_ns)
         if order_type is not None:
             command.order_type = index(order_type)
         return self.run_one(&command)
@@ -765,6 +754,31 @@ cdef int take_terms(
     definition.pro_rata_minimum_lots = index(pro_rata_minimum)
     definition.trigger = index(trigger)
     definition.tick_table = index(tick_table)
+    return 0
+
+cdef int extend(
+    Command* command, object display, object min_quantity, object stop, object trail, object peg, object offset,
+    object peg_limit, object expire_ns,
+) except -1:
+    """The second line of an order, when anything of it is asked for; and the type that this makes of it."""
+    if stop is None and peg_limit is None and not (
+        display or min_quantity or trail or peg or offset or expire_ns
+    ):
+        return 0
+    if peg:
+        command.order_type = PEGGED
+    elif trail:
+        command.order_type = TRAILING_STOP
+    elif stop is not None:
+        command.order_type = STOP if command.order_type == MARKET else STOP_LIMIT
+    command.flags |= EXTENDED
+    command.display_lots = index(display)
+    command.min_quantity_lots = index(min_quantity)
+    command.stop_price_ticks = EMPTY if stop is None else index(stop)
+    command.offset_ticks = index(trail or offset)
+    command.peg_kind = index(peg)
+    command.peg_limit_ticks = EMPTY if peg_limit is None else index(peg_limit)
+    command.expire_ns = index(expire_ns)
     return 0
 
 cdef void take_own_terms(const Books* books, Command* command, bint extended) noexcept:

@@ -55,6 +55,14 @@ def machine() -> Machine:
     return machine
 
 
+@pytest.fixture
+def unbounded() -> Machine:
+    """Under rules that do not bound what an order is worth."""
+    machine = Machine(rules=2)
+    machine.define()
+    return machine
+
+
 def test_reports_belong_to_the_caller_and_outlive_the_machine(machine: Machine) -> None:
     first = machine.apply(new_orders(300))
     kept = first.copy()
@@ -133,7 +141,7 @@ def test_the_state_does_not_remember_how_it_came_about(machine: Machine) -> None
     assert machine.depth(0, 10)[0].size == 0
 
 
-def test_prices_anywhere_in_int64_are_levels_in_order(machine: Machine) -> None:
+def test_prices_anywhere_in_int64_are_levels_in_order(unbounded: Machine) -> None:
     rng = np.random.default_rng(11)
     prices = np.unique(
         np.concatenate([
@@ -145,28 +153,28 @@ def test_prices_anywhere_in_int64_are_levels_in_order(machine: Machine) -> None:
     commands = new_orders(len(prices))
     commands["side"] = SELL
     commands["price_ticks"] = rng.permutation(prices)
-    machine.apply(commands)
-    assert np.array_equal(machine.depth(0, len(prices) + 1)[1]["price_ticks"], prices)
+    unbounded.apply(commands)
+    assert np.array_equal(unbounded.depth(0, len(prices) + 1)[1]["price_ticks"], prices)
     for price in rng.permutation(prices)[: len(prices) // 2].tolist():
         ref = int(commands["client_ref"][commands["price_ticks"] == price][0])
-        assert machine.cancel(client_ref=ref)[0].kind == ReportKind.CANCELLED
+        assert unbounded.cancel(client_ref=ref)[0].kind == ReportKind.CANCELLED
         prices = prices[prices != price]
-    assert np.array_equal(machine.depth(0, 10_000)[1]["price_ticks"], prices)
-    assert machine.best(0) == (None, int(prices[0]))
+    assert np.array_equal(unbounded.depth(0, 10_000)[1]["price_ticks"], prices)
+    assert unbounded.best(0) == (None, int(prices[0]))
 
 
-def test_a_level_holds_more_than_64_bits_of_lots(machine: Machine) -> None:
+def test_a_level_holds_more_than_64_bits_of_lots(unbounded: Machine) -> None:
     for _ in range(5):
-        machine.submit(0, SELL, INT64_MAX, 10)
-    assert machine.depth(0, 1)[1]["quantity_lots"].tolist() == [INT64_MAX]
-    assert machine.queue_ahead(5) == 4 * INT64_MAX
+        unbounded.submit(0, SELL, INT64_MAX, 10)
+    assert unbounded.depth(0, 1)[1]["quantity_lots"].tolist() == [INT64_MAX]
+    assert unbounded.queue_ahead(5) == 4 * INT64_MAX
     assert [
-        report.kind for report in machine.submit(0, BUY, INT64_MAX, 10, time_in_force=TimeInForce.FOK)
+        report.kind for report in unbounded.submit(0, BUY, INT64_MAX, 10, time_in_force=TimeInForce.FOK)
     ] == [
         ReportKind.ACCEPTED,
         ReportKind.TRADE,
     ]
-    assert machine.queue_ahead(5) == 3 * INT64_MAX
+    assert unbounded.queue_ahead(5) == 3 * INT64_MAX
 
 
 def test_refs_that_differ_in_few_bits_are_found(machine: Machine) -> None:
@@ -225,7 +233,7 @@ def test_one_thread_at_a_time(machine: Machine) -> None:
     assert all("in use by another thread" in text for text in refused)
 
 
-HEADER, INSTRUMENT, ORDER = 56, 64, 56
+HEADER, INSTRUMENT, ORDER = 56 + 16, 240, 56
 
 
 def test_a_damaged_snapshot_names_the_offset(machine: Machine) -> None:
@@ -243,7 +251,9 @@ def test_a_damaged_snapshot_names_the_offset(machine: Machine) -> None:
         (second + 8, struct.pack("<Q", 1), second, "client_ref 1 twice"),
         (first + 24, struct.pack("<q", 12), second + ORDER, "crossed"),
         (first + 40, struct.pack("<q", 6), first, "leaves"),
-        (first + 48, b"\2", first, "limit orders"),
+        (first + 48, b"\2", first, "a second record that is missing or needless"),
+        (56 + 8, struct.pack("<I", 1), HEADER + 8, "a row of a tick table that cannot follow"),
+        (HEADER + 48 + 8, struct.pack("<I", 1), HEADER + 48, "a tick table that is not there"),
     ]
     for at, bytes_, offset, what in stories:
         bad = good[:at] + bytes_ + good[at + len(bytes_) :]

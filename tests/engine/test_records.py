@@ -9,6 +9,23 @@ import pytest
 from engine import records
 
 TYPES = (Path(__file__).parents[2] / "engine" / "types.pxd").read_text()
+RECORDS = (Path(__file__).parents[2] / "engine" / "records.py").read_text()
+ENUMERATIONS = [
+    "Algorithm",
+    "CancelFilter",
+    "CommandFlag",
+    "CommandKind",
+    "OrderType",
+    "PegKind",
+    "Phase",
+    "Reason",
+    "ReportKind",
+    "SelfMatchMode",
+    "Shows",
+    "Side",
+    "TimeInForce",
+    "Trigger",
+]
 SIZES = {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "uint64_t": 8, "int64_t": 8}
 FIELD = re.compile(r"^    (\w+) (\w+)(?:\[(\d+)\])?\s*#\s*(\d+)\b", re.M)
 MEMBER = re.compile(r"^    (\w+) = (\d+)", re.M)
@@ -21,7 +38,14 @@ def block(header: str) -> str:
 
 @pytest.mark.parametrize(
     ("struct", "dtype"),
-    [("Command", records.COMMAND), ("Definition", records.DEFINITION), ("Report", records.REPORT)],
+    [
+        ("Command", records.COMMAND),
+        ("Definition", records.DEFINITION),
+        ("PhaseChange", records.PHASE_CHANGE),
+        ("TickRow", records.TICK_ROW),
+        ("Protection", records.PROTECTION),
+        ("Report", records.REPORT),
+    ],
 )
 def test_a_dtype_is_its_struct(struct: str, dtype: np.dtype) -> None:
     stated = []
@@ -41,9 +65,13 @@ def test_a_dtype_is_its_struct(struct: str, dtype: np.dtype) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", ["CommandKind", "Side", "OrderType", "TimeInForce", "CommandFlag", "ReportKind", "Reason"]
-)
+def test_every_enumeration_is_compared() -> None:
+    stated = set(re.findall(r"^cdef enum (\w+):", TYPES, re.M))
+    assert stated == set(ENUMERATIONS)
+    assert set(re.findall(r"^class (\w+)\(Int(?:Enum|Flag)\):", RECORDS, re.M)) == stated
+
+
+@pytest.mark.parametrize("name", ENUMERATIONS)
 def test_an_enumeration_has_the_same_numbers(name: str) -> None:
     stated = {member: int(value) for member, value in MEMBER.findall(block(f"cdef enum {name}:"))}
     assert stated
