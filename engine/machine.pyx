@@ -45,7 +45,10 @@ from engine.records import Phase as PhaseName
 
 cdef object BYTE = np.dtype(np.uint8)
 cdef object frombuffer = np.frombuffer
-cdef object ZERO = 0            # the default of a term: one object everywhere, which is quickly told from another
+cdef dict TERMS = {
+    "slide": False, "hidden": False, "all_or_none": False, "display": 0, "min_quantity": 0, "stop": None, "trail": 0,
+    "peg": 0, "offset": 0, "peg_limit": None, "expire_ns": 0, "account": 0, "self_match_group": 0, "self_match_mode": 0,
+}
 
 cdef struct Depth:              # DEPTH of records.py
     int64_t price_ticks
@@ -399,39 +402,31 @@ cdef class Machine:
 
     def submit(
         self, instrument, side, quantity, price=None, *, owner=0, client_ref=None, order_type=None, time_in_force=GTC,
-        bint post_only=False, bint slide=False, bint hidden=False, bint all_or_none=False, display=0, min_quantity=0,
-        stop=None, trail=0, peg=0, offset=0, peg_limit=None, expire_ns=0, account=0, self_match_group=0,
-        self_match_mode=0,
+        bint post_only=False, **terms,
     ):
         """Enter an order and return what came of it.
 
         Without an order type it is what its terms make it: pegged, a trailing stop, a stop, a market or a limit order.
         Without a client_ref the next order id is taken for it, or the first number from there on that no live order of
         the owner has.
+
+        terms: slide, hidden, all_or_none, display, min_quantity, stop, trail, peg, offset, peg_limit, expire_ns,
+        account, self_match_group, self_match_mode.
         """
         cdef Command command
         memset(&command, 0, sizeof(Command))
         command.kind = NEW
         command.side = index(side)
+        command.order_type = MARKET if price is None else LIMIT
         command.time_in_force = index(time_in_force)
-        command.flags = (
-            post_only * POST_ONLY | slide * POST_ONLY_SLIDE | hidden * HIDDEN | all_or_none * ALL_OR_NONE
-        )
+        command.flags = POST_ONLY if post_only else 0
         command.instrument = index(instrument)
         command.owner = index(owner)
         command.client_ref = self.unused_ref(command.owner) if client_ref is None else index(client_ref)
         command.price_ticks = EMPTY if price is None else index(price)
         command.quantity_lots = index(quantity)
-        command.order_type = MARKET if price is None else LIMIT
-        if account is not ZERO or self_match_group is not ZERO or self_match_mode is not ZERO:
-            command.account = index(account)
-            command.self_match_group = index(self_match_group)
-            command.self_match_mode = index(self_match_mode)
-        if (
-            stop is not None or peg_limit is not None or display is not ZERO or min_quantity is not ZERO
-            or trail is not ZERO or peg is not ZERO or offset is not ZERO or expire_ns is not ZERO
-        ):
-            extend(&command, display, min_quantity, stop, trail, peg, offset, peg_limit, expire_ns)
+        if terms:
+            add_terms(&command, terms)
         if order_type is not None:
             command.order_type = index(order_type)
         return self.run_one(&command)
@@ -755,6 +750,25 @@ cdef int take_terms(
     definition.trigger = index(trigger)
     definition.tick_table = index(tick_table)
     return 0
+
+cdef int add_terms(Command* command, dict given) except -1:
+    """Terms of `submit` that a plain order has not: as names of their own they would cost each call a tenth more."""
+    cdef dict terms = TERMS | given
+    if len(terms) > len(TERMS):
+        raise TypeError(f"submit has no term {', '.join(sorted(given.keys() - TERMS.keys()))}; see its help")
+    if terms["slide"]:
+        command.flags |= POST_ONLY_SLIDE
+    if terms["hidden"]:
+        command.flags |= HIDDEN
+    if terms["all_or_none"]:
+        command.flags |= ALL_OR_NONE
+    command.account = index(terms["account"])
+    command.self_match_group = index(terms["self_match_group"])
+    command.self_match_mode = index(terms["self_match_mode"])
+    return extend(
+        command, terms["display"], terms["min_quantity"], terms["stop"], terms["trail"], terms["peg"], terms["offset"],
+        terms["peg_limit"], terms["expire_ns"],
+    )
 
 cdef int extend(
     Command* command, object display, object min_quantity, object stop, object trail, object peg, object offset,

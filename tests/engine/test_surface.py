@@ -162,6 +162,8 @@ MORE_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("submit", (0, Side.BUY, 1, 90), {"trail": 2**63}),
     ("submit", (0, Side.BUY, 1, 90), {"account": 2**32}),
     ("submit", (0, Side.BUY, 1, 90), {"self_match_mode": 256}),
+    ("submit", (0, Side.BUY, 1, 90), {"displayed": 5}),
+    ("submit", (0, Side.BUY, 1, 90), {"display": 0, "stop": None}),
     ("orders", (1,), {}),
     ("orders", (2,), {}),
     ("orders", (3,), {}),
