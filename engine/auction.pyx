@@ -217,13 +217,16 @@ cdef int choose(Books* books, uint32_t instrument, int64_t low, int64_t high, Ch
     cdef uint32_t begin = books.list.top, i
     cdef int128 buys, sells, lots, leaving
     cdef const Listed* listed
-    cdef int64_t price, following, reference = market_of(books, instrument).reference_ticks
+    cdef const Market* market = market_of(books, instrument)
+    cdef int64_t price, following, reference = market.reference_ticks
     choice.least = -1
     choice.near = EMPTY
     buys = list_levels(books, instrument, 0, low, high)
     sells = list_levels(books, instrument, 1, low, high)
     add_point(books, low, 0, 0)
     add_point(books, high, 0, 0)
+    if market.unpriced[0].best and market.unpriced[1].best and low < reference < high:
+        add_point(books, reference, 0, 0)       # they may meet there, an increment or not
     for i in range(begin, books.list.top):
         listed = &(<Listed*>books.list.records)[i]
         if listed.rank == 0:

@@ -142,10 +142,11 @@ class Triggers(Matching):
         if book.phase != Phase.CONTINUOUS:
             return []
         pegs = self._pegs(book)
-        seen = self._seen(book) if pegs else (None, None, None, None)
-        if seen == book.seen:
-            return []
+        nothing = (None, None, None, None)
+        seen, before = (self._seen(book) if pegs else nothing), book.seen
         book.seen = seen
+        if not pegs or (seen == before and seen != nothing):
+            return []
         bid, bid_of_all, ask, ask_of_all = seen
         barriers = [ask_of_all, bid_of_all]
         moving = []
@@ -161,11 +162,16 @@ class Triggers(Matching):
             self._leave(order)
         reports: list[Report] = []
         for order, price in moving:
-            reports += self._settle_peg(order, price, command_kind)
+            reports += self._settle_peg(order, price, command_kind, was_there=True)
         return reports
 
-    def _settle_peg(self, order: Order, price: int | None, command_kind: int) -> list[Report]:
-        """A peg that is in no book goes to its price, behind what market pegs have put there since, or is parked."""
+    def _settle_peg(
+        self, order: Order, price: int | None, command_kind: int, *, was_there: bool = False
+    ) -> list[Report]:
+        """A peg that is in no book goes to its price, behind what market pegs have put there since, or is parked.
+
+        One that was in the book lost its place there, which is told even when it comes back to the same price.
+        """
         book = self._book(order)
         before = order.price_ticks
         if price is not None and order.peg_kind != PegKind.MARKET_PEG:
@@ -173,7 +179,8 @@ class Triggers(Matching):
         if price is None or book.phase != Phase.CONTINUOUS:
             return self._unpeg(order, command_kind)
         order.price_ticks = price
-        reports = [] if price == before else [self._repriced(order, command_kind, before)]
+        told = price != before or was_there
+        reports = [self._repriced(order, command_kind, before)] if told else []
         if order.peg_kind == PegKind.MARKET_PEG:
             return reports + self._match(order, command_kind)
         self._rest(order)

@@ -197,8 +197,11 @@ cdef int64_t peg_price(
     reference = less_aggressive(books, extra.instrument, side, reference)
     return behind_barrier(books, extra.instrument, side, reference, EMPTY if extra.peg_kind == MARKET_PEG else barrier)
 
-cdef int settle_peg(Books* books, uint32_t slot, int64_t price) except -1 nogil:
-    """A peg in no place goes to its price, behind what market pegs have put there since, or is parked."""
+cdef int settle_peg(Books* books, uint32_t slot, int64_t price, bint was_there) except -1 nogil:
+    """A peg in no place goes to its price, behind what market pegs have put there since, or is parked.
+
+    One that was in the book lost its place there, which is told even when it comes back to the same price.
+    """
     cdef Order* order = order_at(books, slot)
     cdef Extra* extra = extra_of(books, order)
     cdef uint32_t side = side_of_order(order)
@@ -210,7 +213,7 @@ cdef int settle_peg(Books* books, uint32_t slot, int64_t price) except -1 nogil:
     if price == EMPTY or market_of(books, extra.instrument).phase != CONTINUOUS:
         return unpeg(books, slot)
     extra.price_ticks = price
-    if price != before:
+    if price != before or was_there:
         tell_repriced(books, slot, before)
     if extra.peg_kind == MARKET_PEG:
         return match_order(books, slot, 0)
@@ -223,7 +226,7 @@ cdef int place_peg(Books* books, uint32_t slot) except -1 nogil:
     see(books, extra.instrument, seen)
     return settle_peg(books, slot, peg_price(
         books, order, extra, seen[0], seen[2], best_of_all(books, extra.instrument, side_of_order(order) ^ 1)
-    ))
+    ), False)
 
 cdef int begin_pegs(Books* books) except -1 nogil:
     """Those whose price changes leave; they come back one by one, in order of priority. O(pegs), when the touch moved."""
@@ -233,7 +236,7 @@ cdef int begin_pegs(Books* books) except -1 nogil:
     cdef int64_t barriers[2]
     cdef int64_t price
     cdef Moving* moving
-    cdef bint moved = False
+    cdef bint moved = False, sees = False
     cdef const Order* order
     cdef const Extra* extra
     cut_list(&books.moving, 1)
@@ -248,8 +251,9 @@ cdef int begin_pegs(Books* books) except -1 nogil:
         see(books, instrument, seen)
     for i in range(4):
         moved |= seen[i] != market.seen[i]
+        sees |= seen[i] != EMPTY
         market.seen[i] = seen[i]
-    if not moved or not market.pegs:
+    if not market.pegs or (sees and not moved):
         return 0
     # By the side of the order that must not go past it.
     barriers[0] = seen[3]
@@ -284,7 +288,7 @@ cdef int step_pegs(Books* books) except -1 nogil:
         return 0
     moving = &(<Moving*>books.moving.records)[books.work.moving]
     books.work.moving += 1
-    settle_peg(books, moving.slot, moving.price_ticks)
+    settle_peg(books, moving.slot, moving.price_ticks, True)
     books.work.has_repriced |= books.report_count != told
     return 0
 

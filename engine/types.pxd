@@ -117,7 +117,8 @@ cdef enum ReportKind:
     CHANGED = 11        # outcome of CHANGE, TICK and PROTECT
     TRIGGERED = 12      # a stop order was elected and comes in
     DISPLAYED = 13      # of an iceberg maker_leaves_lots are shown now, under the id maker_order_id
-    REPRICED = 14       # a peg moved or was parked, a market-to-limit order has a price; before: last_price_ticks
+    REPRICED = 14       # a peg moved or was parked, a market-to-limit order has a price; before: last_price_ticks. The
+                        # same of a peg that came back to it: last in its queue, as all that move
 
 cdef enum Reason:       # Report.reason; docs list them; numbers never change
     NONE = 0
