@@ -45,6 +45,7 @@ cdef extern from *:
     bint qb_past(int64_t a, int64_t b, int64_t most) noexcept nogil
 
 cdef enum:
+    MOST_SLICES = 10000     # of an iceberg: each is a trade with whoever takes it all
     BOTH_POST_ONLY = 1 | 2
     FLAGS = 1 | 2 | 4 | 8 | 128
     RESTING = 1 << 0 | 1 << 1 | 1 << 4          # by TimeInForce: DAY, GTC, GTD
@@ -157,7 +158,8 @@ cdef uint64_t display_refusal(
     const Instrument* book, int64_t display, int64_t quantity, uint32_t order_type, uint32_t time_in_force, uint32_t flags
 ) noexcept nogil:
     if display and (
-        display < 0 or display > quantity or display % book.lot_lots or not has_limit(order_type)
+        display < 0 or display > quantity or (quantity - 1) // MOST_SLICES >= display or display % book.lot_lots
+        or not has_limit(order_type)
         or is_in(time_in_force, AT_ONCE) or flags & HIDDEN
     ):
         return INVALID_DISPLAY

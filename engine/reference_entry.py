@@ -27,6 +27,7 @@ AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 POST_ONLY = CommandFlag.POST_ONLY | CommandFlag.POST_ONLY_SLIDE
+MOST_SLICES = 10_000  # of an iceberg: each is a trade with whoever takes it all
 FLAGS = POST_ONLY | CommandFlag.HIDDEN | CommandFlag.ALL_OR_NONE | CommandFlag.EXTENDED
 
 TIMES_IN_FORCE = {
@@ -281,6 +282,7 @@ class Entries(Auctions):
         display, minimum, quantity = command.display_lots, command.min_quantity_lots, command.quantity_lots
         if display and (
             not 0 < display <= quantity
+            or (quantity - 1) // MOST_SLICES >= display
             or display % book.lot
             or command.order_type not in WITH_LIMIT
             or command.time_in_force in AT_ONCE
