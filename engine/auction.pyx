@@ -12,7 +12,7 @@ from engine.emit cimport ORDER_TYPE_BYTE, TIME_IN_FORCE_BYTE
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.matching cimport after_fill, close_order, cut_list, next_maker, park_pegs, sort_listed
 from engine.places cimport (
-    EMPTY, extra_of, first_of, flags_of, has_extra, is_within, leaves_of, less_aggressive, place_of, prices_of,
+    EMPTY, extra_of, first_of, flags_of, has_extra, less_aggressive, place_of, prices_of,
     put_order, take_out, time_in_force_of, timer_set_phase,
 )
 from engine.state cimport Books, Listed, Market, Prices, classify, market_of, order_at
@@ -123,7 +123,8 @@ cdef int128 volume_of(const Books* books, uint32_t instrument, int64_t* low, int
     return volume
 
 cdef void hull_of(const Books* books, uint32_t instrument, int64_t* low, int64_t* high) noexcept nogil:
-    """The lowest and the highest limit, and the reference when orders without a limit meet; EMPTY_PRICE: none. O(levels)"""
+    """The lowest and the highest limit, and the reference when orders without a limit meet; EMPTY_PRICE: none.
+    O(levels)"""
     cdef const Market* market = market_of(books, instrument)
     cdef Walk walk
     cdef int64_t price
@@ -186,7 +187,7 @@ cdef inline uint64_t rising(int64_t price) noexcept nogil:
 cdef int128 list_levels(
     Books* books, uint32_t instrument, uint32_t side, int64_t low, int64_t high
 ) except? -1 nogil:
-    """The levels of a side from low to high to Books.list, sorted by price later; what is at better prices than those."""
+    """The levels of a side from low to high to Books.list, to be sorted by price; what is at better prices."""
     cdef Walk walk
     cdef int64_t price
     cdef int128 lots, better = unpriced_lots(books, instrument, side)
@@ -262,8 +263,8 @@ cdef void consider_between(
         consider(books, instrument, choice, low, high, surplus)
 
 cdef int auction(Books* books, uint32_t instrument, Outcome* outcome) except -1 nogil:
-    """The largest volume; the least imbalance; all of buyers: the highest price, all of sellers: the lowest; otherwise the
-    nearest to the reference; the higher."""
+    """The largest volume; the least imbalance; all of buyers: the highest price, all of sellers: the lowest; otherwise
+    the nearest to the reference; the higher."""
     cdef const Market* market = market_of(books, instrument)
     cdef int64_t low, high, lowest, highest
     cdef int128 volume = volume_of(books, instrument, &low, &high), surplus

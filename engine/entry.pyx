@@ -8,25 +8,26 @@ Holds nothing, changes nothing, raises nothing. reference_entry.py says the same
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.auction cimport collects
-from engine.index cimport hash_ref
 from engine.places cimport (
     EMPTY, behind, best_of_all, extra_of, filled_of, flags_of, has_extra, instrument_of, is_increment, is_within,
     price_of_order, prices_of, time_in_force_of, type_of,
 )
 from engine.queue cimport find_ref
-from engine.state cimport Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, side_of_order, terms_are_valid
+from engine.state cimport (
+    Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, side_of_order, terms_are_valid,
+)
 from engine.store cimport Extra, Order, WAITING
 from engine.triggers cimport tested, trailing_stop
 from engine.types cimport (
-    ALL_OR_NONE, AT_CLOSE, AT_OPEN, CANCEL, CLOSED, CLOSING_AUCTION, CONTINUOUS, Command, DAY, DECREMENT_BOTH, DELISTED,
-    DUPLICATE_CLIENT_REF, Definition, EXPIRY_IN_THE_PAST, EXTENDED, FOK, GOOD_FOR_AUCTION, GTC, GTD, HALT, HIDDEN,
+    ALL_OR_NONE, AT_OPEN, CANCEL, CLOSED, CONTINUOUS, Command, DECREMENT_BOTH, DELISTED,
+    DUPLICATE_CLIENT_REF, Definition, EXPIRY_IN_THE_PAST, EXTENDED, FOK, GTD, HALT, HIDDEN,
     INVALID_AMEND, INVALID_DISPLAY, INVALID_EXPIRY, INVALID_FLAGS, INVALID_MINIMUM, INVALID_OFFSET, INVALID_ORDER_TYPE,
     INVALID_PEG, INVALID_PRICE, INVALID_QUANTITY, INVALID_SELF_MATCH, INVALID_SIDE, INVALID_STOP_PRICE,
-    INVALID_TIME_IN_FORCE, IOC, LIMIT, MARKET, MARKET_TO_LIMIT, MID_PEG, NONE, NOTIONAL_ABOVE_MAXIMUM, NOTIONAL_OVERFLOW,
-    NOT_IN_THIS_PHASE, NO_REFERENCE_PRICE, OPENING_AUCTION, OPPOSITE_BEST, PEGGED, POST_ONLY, POST_ONLY_SLIDE,
-    POST_ONLY_WOULD_TRADE, PRE_OPEN, PRICE_OFF_TICK, PRICE_OUTSIDE_BAND, PRICE_OUTSIDE_LIMITS, PRICE_TOO_FAR, PRO_RATA,
-    PhaseChange, Protection, QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM, QUANTITY_NOT_ROUND_LOT, REENTER, REPLACE,
-    SELL, STOP, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE, TRAILING_STOP,
+    INVALID_TIME_IN_FORCE, LIMIT, MARKET, MARKET_TO_LIMIT, MID_PEG, NONE, NOTIONAL_ABOVE_MAXIMUM,
+    NOTIONAL_OVERFLOW, NOT_IN_THIS_PHASE, NO_REFERENCE_PRICE, OPENING_AUCTION, OPPOSITE_BEST, PEGGED, POST_ONLY,
+    POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE, PRE_OPEN, PRICE_OFF_TICK, PRICE_OUTSIDE_BAND, PRICE_OUTSIDE_LIMITS,
+    PRICE_TOO_FAR, PRO_RATA, PhaseChange, Protection, QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM,
+    QUANTITY_NOT_ROUND_LOT, REENTER, REPLACE, SELL, STOP, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE, TRAILING_STOP,
 )
 
 cdef extern from *:
@@ -155,7 +156,8 @@ cdef uint64_t price_refusal(
     return NONE
 
 cdef uint64_t display_refusal(
-    const Instrument* book, int64_t display, int64_t quantity, uint32_t order_type, uint32_t time_in_force, uint32_t flags
+    const Instrument* book, int64_t display, int64_t quantity, uint32_t order_type, uint32_t time_in_force, uint32_t
+    flags
 ) noexcept nogil:
     if display and (
         display < 0 or display > quantity or (quantity - 1) // MOST_SLICES >= display or display % book.lot_lots

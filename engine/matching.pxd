@@ -12,8 +12,8 @@ cdef int match_order(Books* books, uint32_t slot, int64_t minimum) except -1 nog
 cdef int close_order(Books* books, uint32_t slot, uint64_t reason) except -1 nogil
 # A pegged order that is in no place is parked.
 cdef int unpeg(Books* books, uint32_t slot) except -1 nogil
-# The pegs that are in the book, by priority, with those that are parked behind, if wanted: Books.list from the slot that
-# is returned on, for the caller to cut off again.
+# The pegs that are in the book, by priority, with those that are parked behind, if wanted: Books.list from the slot
+# that is returned on, for the caller to cut off again.
 cdef uint32_t list_pegs(Books* books, uint32_t instrument, bint with_parked) except 0 nogil
 # When what lasts so long from a time on is over. A time that int64 cannot tell never comes: 0, until told otherwise.
 cdef int64_t later(int64_t time_ns, int64_t lasts_ns) noexcept nogil

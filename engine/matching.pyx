@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # C pointers into pools only: slots come from the pools and the index alone.
-"""Matching where more than the plain rules hold: bands, breakers, self-match prevention, icebergs, hidden orders, pro-rata.
+"""Matching where more than the plain rules hold: bands, breakers, self-match, icebergs, hidden orders, pro-rata.
 
 Holds nothing; raises MemoryError, and AssertionError for a broken invariant, after which the machine stops.
 reference_matching.py says the same slowly.
@@ -11,15 +11,16 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from engine.emit cimport ORDER_TYPE_BYTE
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.places cimport (
-    EMPTY, best_of, best_of_all, behind, extra_of, first_of, flags_of, forget, has_extra, instrument_of, is_within, leaves_of,
-    place_of, price_of_order, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of, timer_set_phase,
+    EMPTY, best_of_all, extra_of, first_of, flags_of, forget, has_extra, is_within,
+    leaves_of, place_of, price_of_order, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of,
+    timer_set_phase,
 )
 from engine.queue cimport forget_order, leave_book
 from engine.state cimport (
     Books, Listed, Market, Share, classify, market_of, order_at, side_of_order,
 )
 from engine.store cimport (
-    Extra, HIDDEN_PLACE, INCOMING, Level, Order, PARKED, SHOWN, UNPRICED, Pool, pool_take,
+    Extra, HIDDEN_PLACE, Level, Order, PARKED, SHOWN, Pool, pool_take,
 )
 from engine.tell cimport (
     tell, tell_cancelled, tell_displayed, tell_reduced, tell_repriced, tell_trade,
@@ -35,7 +36,7 @@ cdef extern from *:
     """
     #include <stdlib.h>
     #include <stdint.h>
-    /* part * whole / total, rounded down; the product has 128 bits, the total 96. The part is of the total, so it is at most `whole`. */
+    /* part * whole / total, rounded down; the product has 128 bits, the total 96. It is at most `whole`. */
     static inline uint64_t qb_share(uint64_t part, uint64_t whole, uint64_t total_low, uint32_t total_high)
     {
         unsigned __int128 total = (unsigned __int128)total_high << 64 | total_low;
@@ -44,9 +45,9 @@ cdef extern from *:
     /* Whether a price is `bp` or more 1/10000 of the reference away from it. */
     static inline int qb_breaks(int64_t price, int64_t reference, uint32_t bp)
     {
-        unsigned __int128 moved = price > reference ? (uint64_t)price - (uint64_t)reference : (uint64_t)reference - (uint64_t)price;
-        unsigned __int128 size = reference < 0 ? 0 - (uint64_t)reference : (uint64_t)reference;
-        return moved * 10000u >= size * bp;
+        unsigned __int128 moved = price > reference ? (uint64_t)price - (uint64_t)reference : (uint64_t)reference -
+        (uint64_t)price; unsigned __int128 size = reference < 0 ? 0 - (uint64_t)reference : (uint64_t)reference; return
+        moved * 10000u >= size * bp;
     }
     static inline int64_t qb_plus(int64_t a, int64_t b)
     {
@@ -127,7 +128,9 @@ cdef void limits_of(Books* books, const Order* order, const Extra* extra, Limits
     else:
         limits.asked = extra.price_ticks
     limits.banded = within_band(limits.asked, market.reference_ticks, market.static_ticks, side)
-    limits.banded = within_band(limits.banded, books.instruments[extra.instrument].last_ticks, market.dynamic_ticks, side)
+    limits.banded = within_band(
+        limits.banded, books.instruments[extra.instrument].last_ticks, market.dynamic_ticks, side
+    )
     limits.breaker_bp = market.breaker_bp
     limits.breaker = market.reference_ticks if market.breaker_bp else EMPTY
 

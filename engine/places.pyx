@@ -17,9 +17,10 @@ from engine.state cimport (
     Books, Market, TRAIT_EXTENDED, classify, market_of, need_market, order_at, side_of_order, take_order,
 )
 from engine.store cimport (
-    Extra, HIDDEN_PLACE, INCOMING, Increment, Level, Order, PARKED, SHOWN, Timer, UNPRICED, WAITING, pool_give, pool_take,
+    Extra, HIDDEN_PLACE, INCOMING, Increment, Level, Order, SHOWN, Timer, UNPRICED, WAITING, pool_give,
+    pool_take,
 )
-from engine.types cimport DAY, GTC, HIDDEN, LIMIT, PEGGED, TRAILING_STOP
+from engine.types cimport DAY, GTC, LIMIT, PEGGED, TRAILING_STOP
 
 cdef enum:
     FEW_TIMERS = 64         # stale ones that are not worth looking for
@@ -274,7 +275,8 @@ cdef void list_out(Books* books, uint32_t slot) noexcept nogil:
 
 # ---------------------------------------------------------------- timers
 #
-# A binary heap. What is no longer meant (the order is gone, or has another time) stays in it until it comes up, or until
+# A binary heap. What is no longer meant (the order is gone, or has another time) stays in it until it comes up, or
+# until
 # such timers are more than the others: taking one out of the middle would touch the orders of all that move.
 
 cdef inline Timer* timer_at(const Books* books, uint32_t at) noexcept nogil:

@@ -40,7 +40,8 @@ class Auctions(Triggers):
         return sum(order.leaves_lots for order in (*orders, *side.market.values()))
 
     def _candidates(self, book: Instrument) -> list[Candidate]:
-        """All prices from the lowest to the highest limit, in pieces; the reference too when orders without a limit meet."""
+        """All prices from the lowest to the highest limit, in pieces; the reference too when orders without a limit
+        meet."""
         bids, asks = book.sides
         points = {order.price_ticks for side in book.sides for order in side.orders()}
         if bids.market and asks.market and book.reference_ticks is not None:
@@ -62,8 +63,8 @@ class Auctions(Triggers):
     def _auction(self, book: Instrument) -> tuple[int, int, int] | None:
         """The price of an auction, its volume and the surplus (above 0: of buyers); None: nothing would trade.
 
-        The largest volume; of those the least imbalance; when it is all on the buy side the highest price, all on the sell
-        side the lowest; otherwise the nearest to the reference; the higher of two.
+        The largest volume; of those the least imbalance; when it is all on the buy side the highest price, all on the
+        sell side the lowest; otherwise the nearest to the reference; the higher of two.
         """
         candidates = self._candidates(book)
         volume = max((one.volume for one in candidates), default=0)

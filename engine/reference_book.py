@@ -26,7 +26,7 @@ Member = TypeVar("Member", CommandKind, OrderType, Side, TimeInForce)
 
 
 class Command(NamedTuple):
-    """The fields of a command, named as in `types.pxd`; the second line is read only when EXTENDED is among the flags."""
+    """The fields of a command, named as in `types.pxd`; the second line is read only with EXTENDED among the flags."""
 
     kind: int
     side: int

@@ -124,7 +124,8 @@ class Entries(Auctions):
     # ------------------------------------------------------------ NEW
 
     def _asks_for_more(self, command: Command) -> bool:
-        """Version 1: post-only is the only flag, and the fields of later versions are zero: nothing asked for is ignored."""
+        """Version 1: post-only is the only flag, and the fields of later versions are zero: nothing asked for is
+        ignored."""
         later = command.reserved_7 or command.self_match_mode or command.self_match_group
         return bool(later or command.flags & ~CommandFlag.POST_ONLY)
 
@@ -261,9 +262,9 @@ class Entries(Auctions):
         if priced and abs(price) * quantity > INT64_MAX:
             return Reason.NOTIONAL_OVERFLOW
         reference = book.reference_ticks if book.last_ticks is None else book.last_ticks
-        if priced and limits.static_ticks is not None and book.reference_ticks is not None:
-            if abs(price - book.reference_ticks) > limits.static_ticks:
-                return Reason.PRICE_OUTSIDE_BAND
+        width, centre = limits.static_ticks, book.reference_ticks
+        if priced and width is not None and centre is not None and abs(price - centre) > width:
+            return Reason.PRICE_OUTSIDE_BAND
         if priced and limits.distance_ticks is not None and reference is not None:
             past = price - reference if side == Side.BUY else reference - price
             if past > limits.distance_ticks:

@@ -239,8 +239,8 @@ class Matching(State):
     def _share(self, order: Order, queue: list[Order], command_kind: int) -> list[Report]:
         """A level is shared out: the top order first where that is a rule, then each by its part of what is shown.
 
-        Shares are of the totals before the first fill, in round lots; one under the minimum becomes 0. What is left goes by
-        time, as everywhere.
+        Shares are of the totals before the first fill, in round lots; one under the minimum becomes 0. What is left
+        goes by time, as everywhere.
         """
         book = self._book(order)
         incoming, total = order.leaves_lots, sum(maker.shown_lots for maker in queue)

@@ -1,10 +1,11 @@
 """The canonical snapshot: the logical state as bytes, written and read back with every doubt.
 
 Little endian, without gaps. Versions 1 and 2 of the rules: a header, then for each instrument its terms and counts, all
-its bids from the best price down and within a price in order of arrival, then its asks. Version 3 has longer headers, and
-tick tables before the instruments; the orders of an instrument are its shown bids and asks, its hidden ones, those without
-a limit (all in that order: bids, asks), then its stops and those that are parked, by order id. An order that is more than
-a plain limit order has EXTENDED in its flags, and a second record. The state hash is the SHA-256 of these bytes.
+its bids from the best price down and within a price in order of arrival, then its asks. Version 3 has longer headers,
+and tick tables before the instruments; the orders of an instrument are its shown bids and asks, its hidden ones, those
+without a limit (all in that order: bids, asks), then its stops and those that are parked, by order id. An order that is
+more than a plain limit order has EXTENDED in its flags, and a second record. The state hash is the SHA-256 of these
+bytes.
 """
 
 import struct
@@ -47,15 +48,15 @@ TICK: Final = struct.Struct("<qq")
 INSTRUMENT: Final = struct.Struct("<qqqqqq")
 """Lot, minimum, maximum, low, high, protection."""
 INSTRUMENT_3: Final = struct.Struct("<BBBBBBHIIqqqqqqqqqqqqqq")
-"""Algorithm, top order, trigger, delisted, phase, next phase, 0, tick table, breaker in basis points, least share, end of the
-phase, last trade, reference, static band, dynamic band, distance, notional, halt, auction; what the last repricing saw:
-best bid that is not pegged, shown and of all, best ask, shown and of all."""
+"""Algorithm, top order, trigger, delisted, phase, next phase, 0, tick table, breaker in basis points, least share, end
+of the phase, last trade, reference, static band, dynamic band, distance, notional, halt, auction; what the last
+repricing saw: best bid that is not pegged, shown and of all, best ask, shown and of all."""
 COUNTS: Final = struct.Struct("<QQ")
 """Orders of the bids, orders of the asks."""
 COUNTS_3: Final = struct.Struct("<QQQQQQ")
 """Hidden bids, hidden asks, bids without a limit, asks without a limit, stops, parked."""
 ORDER: Final = struct.Struct("<QQIIqqqBBBBI")
-"""Order id, client_ref, owner, account, price, total, leaves, type, time in force, flags, capacity, self-match group."""
+"""Order id, client_ref, owner, account, price, total, leaves, type, time in force, flags, capacity, group."""
 ORDER_3: Final = struct.Struct("<qqQqqqqBBBBI")
 """Display, slice, feed id, stop price, offset, peg limit, expiry, peg kind, elected, self-match mode,
 side, 0."""
@@ -306,7 +307,9 @@ class Restorer:
         book.is_delisted, book.phase, book.next_phase = bool(delisted), Phase(phase), Phase(next_phase)
         book.tick_table, book.pro_rata_minimum, book.until_ns = tick_table, pro_rata_minimum, until_ns
         book.last_ticks, book.reference_ticks = given(last, EMPTY_PRICE), given(reference, EMPTY_PRICE)
-        book.protections = Protections(*(given(width, -1) for width in (static, dynamic, distance, notional)))
+        book.protections = Protections(
+            given(static, -1), given(dynamic, -1), given(distance, -1), given(notional, -1)
+        )
         book.protections.breaker_bp = breaker_bp
         book.protections.halt_ns, book.protections.auction_ns = halt_ns, auction_ns
         book.seen = tuple(given(price, EMPTY_PRICE) for price in (seen_0, seen_1, seen_2, seen_3))

@@ -7,9 +7,9 @@
     u64 order_id | u64 client_ref | u32 owner | u32 account | i64 price | i64 total | i64 leaves
     | u8 order type | u8 time in force | u8 flags | u8 capacity | u32 self-match group
 
-From version 3 of the rules on there is more, laid out in reference_snapshot.py: tick tables behind the header, the rest of
-an instrument's terms behind the first six, six more counts, and the orders of those: hidden bids and asks, those without a
-limit, stops and parked orders by order id. An order with EXTENDED among its flags has a second record.
+From version 3 of the rules on there is more, laid out in reference_snapshot.py: tick tables behind the header, the rest
+of an instrument's terms behind the first six, six more counts, and the orders of those: hidden bids and asks, those
+without a limit, stops and parked orders by order id. An order with EXTENDED among its flags has a second record.
 
 All little endian. Reading believes nothing and raises ValueError with the byte
 offset of what is wrong; it holds the GIL.
@@ -117,8 +117,8 @@ cdef struct ExtraImage:         # version 3, of an order with EXTENDED
     uint32_t reserved
 
 cdef enum:
-    GROUPS = 8                  # of an instrument's orders, in this order: bids and asks that are shown, hidden, without
-                                # a limit; stops; parked
+    GROUPS = 8                  # of an instrument's orders, in this order: bids and asks that are shown,
+                                # hidden, without a limit; stops; parked
     STOPS_GROUP = 6
 
 
@@ -295,7 +295,10 @@ cdef extern from *:
         uint64_t y = *(const uint64_t *)((const char *)orders + 64 * (size_t)*(const uint32_t *)b);
         return x < y ? -1 : x > y;
     }
-    static void qb_sort_slots(uint32_t *slots, size_t count, void *orders) { qsort_r(slots, count, 4, qb_slots, orders); }
+    static void qb_sort_slots(uint32_t *slots, size_t count, void *orders)
+    {
+        qsort_r(slots, count, 4, qb_slots, orders);
+    }
     """
     void qb_sort_slots(uint32_t* slots, size_t count, void* orders) noexcept nogil
 
@@ -320,7 +323,8 @@ cdef uint8_t* write_terms(const Books* books, uint32_t instrument, uint8_t* at) 
         counts[group - 1] = ladder.orders if ladder != NULL else 0
     counts[6] = counts[7] = 0
     if book.market:
-        counts[6] = <uint64_t>market_of(books, instrument).waiting[0].orders + market_of(books, instrument).waiting[1].orders
+        counts[6] = <uint64_t>market_of(books, instrument).waiting[0].orders
+        counts[6] += market_of(books, instrument).waiting[1].orders
         counts[7] = market_of(books, instrument).parked.orders
     memcpy(at, counts, 64 if books.rules >= 3 else 16)
     return at + (64 if books.rules >= 3 else 16)
@@ -429,14 +433,14 @@ cdef size_t read_tables(Books* books, const uint8_t* data, size_t size, size_t o
     cdef HeaderMore more
     cdef RowImage image
     cdef Increment* rows
-    cdef uint32_t table, made, last
+    cdef uint32_t _, made, last
     cdef uint64_t count, i
     require(offset + sizeof(HeaderMore) <= size, offset, "it ends in the middle of a record")
     memcpy(&more, data + offset, sizeof(HeaderMore))
     require(more.reserved == 0, offset, "a reserved field that is not 0")
     books.slices = more.slices
     offset += sizeof(HeaderMore)
-    for table in range(more.tables):
+    for _ in range(more.tables):
         require(offset + 8 <= size, offset, "it ends in the middle of a record")
         memcpy(&count, data + offset, 8)
         require(count != 0, offset, "a tick table without rows")

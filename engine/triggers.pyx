@@ -6,12 +6,13 @@ Holds nothing; raises MemoryError, and AssertionError for a broken invariant, af
 reference_triggers.py says the same slowly.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.ladder cimport Ladder, ladder_after, level_at, price_of
 from engine.matching cimport cut_list, list_pegs, match_order, sort_listed, unpeg
 from engine.places cimport (
-    EMPTY, behind, best_of_all, better_of, extra_of, first_of, flags_of, less_aggressive, prices_of, put_order, take_out,
+    EMPTY, behind, best_of_all, better_of, extra_of, first_of, flags_of, less_aggressive, prices_of, put_order,
+    take_out,
 )
 from engine.state cimport Books, Listed, Market, Moving, Prices, market_of, order_at, price_is_allowed, side_of_order
 from engine.store cimport Extra, HIDDEN_PLACE, Level, Order, SHOWN, WAITING, pool_take
@@ -33,7 +34,7 @@ cdef extern from *:
         __int128 sum = (__int128)bid + ask + side;
         return (int64_t)(sum >> 1);
     }
-    /* A price at an offset, no more aggressive than a limit (INT64_MIN: none); INT64_MIN when int64 has no such price. */
+    /* A price at an offset, no more aggressive than a limit (INT64_MIN: none); INT64_MIN: int64 has no such price. */
     static inline int64_t qb_pegged(int64_t reference, int64_t offset, int64_t limit, uint32_t side)
     {
         __int128 price = (__int128)reference + offset;
@@ -92,7 +93,7 @@ cdef inline bint is_reached(const Books* books, uint32_t instrument, uint32_t si
     return price != EMPTY and (price >= stop if side == 0 else price <= stop)
 
 cdef int elect(Books* books, uint32_t instrument, const Prices* before) except -1 nogil:
-    """Stops that were reached go to the tail of Books.elected: nearest to the price before the move, then by order id."""
+    """Stops that were reached go to the tail of Books.elected: nearest to the price before, then by order id."""
     cdef Prices now
     cdef uint32_t begin = books.elected.top, side, slot, i
     cdef int64_t reference, stop
@@ -229,7 +230,7 @@ cdef int place_peg(Books* books, uint32_t slot) except -1 nogil:
     ), False)
 
 cdef int begin_pegs(Books* books) except -1 nogil:
-    """Those whose price changes leave; they come back one by one, in order of priority. O(pegs), when the touch moved."""
+    """Those whose price changes leave; they come back one by one, by priority. O(pegs), when the touch moved."""
     cdef uint32_t instrument = books.work.instrument, begin, i, slot, side
     cdef Market* market = market_of(books, instrument)
     cdef int64_t seen[4]

@@ -112,8 +112,8 @@ cdef enum ReportKind:
     REPLACED = 7        # outcome of REPLACE and REENTER
     MASS_CANCELLED = 8  # outcome of MASS_CANCEL, behind the CANCELLED of each; quantity_lots = how many
     ADVANCED = 9        # outcome of ADVANCE; what came due follows
-    PHASE_CHANGED = 10  # outcome of PHASE, or a breaker or a time has done it: order_type = the phase, time_in_force = the
-                        # one before, price_ticks = the auction's price, quantity_lots = its volume
+    PHASE_CHANGED = 10  # outcome of PHASE, or a breaker or a time has done it: order_type = the phase, time_in_force
+                        # = the one before, price_ticks = the auction's price, quantity_lots = its volume
     CHANGED = 11        # outcome of CHANGE, TICK and PROTECT
     TRIGGERED = 12      # a stop order was elected and comes in
     DISPLAYED = 13      # of an iceberg maker_leaves_lots are shown now, under the id maker_order_id
@@ -250,7 +250,7 @@ cdef struct TickRow:
     uint8_t reserved_1[7]   # 1    zero
     uint32_t table          # 8    1, 2, ... in the order of their first rows
     uint32_t reserved_12    # 12   zero
-    int64_t from_ticks      # 16   EMPTY_PRICE: begins the table, anew if it is there; others rise, each a multiple of its increment
+    int64_t from_ticks      # 16   EMPTY_PRICE: begins the table, anew if it is there; others rise, multiples
     int64_t tick_ticks      # 24   prices from there on are multiples of it; >= 1
     uint8_t reserved_32[96] # 32   zero
 
@@ -262,7 +262,7 @@ cdef struct Protection:
     int64_t reference_ticks # 16   EMPTY_PRICE = the one that there is
     int64_t static_ticks    # 24   limits are, and orders take, at most so far from the reference; -1 = any
     int64_t dynamic_ticks   # 32   an order takes at most so far past the last trade before it; -1 = any
-    int64_t distance_ticks  # 40   a limit is at most so far past the last trade (before the first: the reference); -1 = any
+    int64_t distance_ticks  # 40   a limit is at most so far past the last trade (or the reference); -1 = any
     int64_t max_notional    # 48   price times quantity of an order; -1 = any
     int64_t halt_ns         # 56   how long a breaker halts; >= 1 with a breaker, 0 without
     int64_t auction_ns      # 64   how long the volatility auction then collects; the same
@@ -294,4 +294,4 @@ cdef struct Report:
     uint64_t maker_order_id # 104
     int64_t maker_leaves_lots  # 112  after this trade
     uint32_t maker_owner    # 120
-    uint32_t maker_shows    # 124  Shows of the maker (ACCEPTED, REPLACED, REPRICED: of the order, and maker_leaves_lots its display)
+    uint32_t maker_shows    # 124  Shows of the maker; ACCEPTED, REPLACED, REPRICED: of the order
