@@ -42,7 +42,7 @@ KINDS = {
     CommandKind.PHASE: 2,
     CommandKind.CHANGE: 0.3,
     CommandKind.TICK: 0.2,
-    CommandKind.PROTECT: 0.5,
+    CommandKind.PROTECT: 1,
     CommandKind.DEFINE: 0.1,
 }
 TYPES = {
@@ -150,7 +150,7 @@ class MixedDay:
 
     def lots(self, instrument: int, mean: float = 8) -> int:
         lot = self.floor(instrument).terms.get("lot_lots", 1)
-        lots = min(1 + int(self.random.expovariate(1 / mean)), 400)
+        lots = min(1 + int(self.random.expovariate(1 / mean)), 400) * (30 if self.chance(1) else 1)
         return lots if self.chance(1) else lot * max(1, lots // lot)
 
     # ------------------------------------------------------------ what came of it
@@ -193,7 +193,14 @@ class MixedDay:
 
     def start(self) -> Iterator[Any]:
         """Tick tables and instruments, each with terms of its own."""
-        for row in [(1, EMPTY_PRICE, 1), (1, self.centre + 4, 2), (2, EMPTY_PRICE, 5)]:
+        third = self.centre - self.centre % 15 + 3  # begins in the middle of an increment of the row below
+        for row in [
+            (1, EMPTY_PRICE, 1),
+            (1, self.centre + 4, 2),
+            (2, EMPTY_PRICE, 5),
+            (2, third, 3),
+            (3, EMPTY_PRICE, 2),
+        ]:
             yield self.tick(*row)
         for number in range(self.instruments):
             yield self.definition(number)
@@ -251,7 +258,7 @@ class MixedDay:
     def any_tick(self) -> Any:
         """A table begun anew, or one more row of it."""
         begins = EMPTY_PRICE if self.chance(60) else self.anchor(0) + self.bell()
-        return self.tick(self.from_to(1, 4), begins, self.from_to(0 if self.chance(5) else 1, 4))
+        return self.tick(self.from_to(1, 5), begins, self.from_to(0 if self.chance(5) else 1, 4))
 
     def another(self) -> Any:
         """A new instrument where one was delisted, so that there are always some."""
@@ -301,7 +308,8 @@ class MixedDay:
 
     def protect(self) -> Any:
         """Wide enough that most orders pass; sometimes none at all."""
-        number = self.instrument()
+        collecting = [at for at, floor in enumerate(self.watch.floors) if floor.phase in COLLECTING]
+        number = self.random.choice(collecting) if collecting and self.chance(50) else self.instrument()
         limits = {
             "reference_ticks": EMPTY_PRICE if self.chance(30) else self.anchor(number) + self.bell() // 4,
             "static_ticks": -1 if self.chance(75) else self.from_to(self.width, 5 * self.width),
