@@ -100,6 +100,8 @@ cdef int take_terms(Books* books, uint32_t slot, const Terms* terms) except -1 n
     order.traits = order.traits & ~(<uint32_t>0xFF << TRAIT_TIME_IN_FORCE) | terms.time_in_force << TRAIT_TIME_IN_FORCE
     extra.price_ticks = terms.price_ticks
     extra.display_lots = terms.display_lots
+    if terms.display_lots == 0:
+        extra.feed_id = 0
     extra.stop_price_ticks = terms.stop_price_ticks
     extra.offset_ticks = terms.offset_ticks
     extra.peg_limit_ticks = terms.peg_limit_ticks

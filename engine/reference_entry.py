@@ -518,6 +518,8 @@ class Entries(Auctions):
         order.offset_ticks = terms.offset_ticks
         order.peg_limit_ticks = terms.peg_limit_ticks
         self._set_trailing(order)
+        if not order.display_lots:
+            order.feed_id = 0
         if order.display_lots and self._is_shown(order):
             order.slice_lots = min(
                 order.slice_lots or order.leaves_lots, order.display_lots, order.leaves_lots
