@@ -260,6 +260,29 @@ def test_sides_that_swing_between_one_level_and_a_dozen_come_out_the_same(seed: 
     assert max(most) > 10
 
 
+def test_many_dates_that_change_come_out_the_same() -> None:
+    """Dates that are no longer meant are more than the others, again and again; none is forgotten."""
+    random = np.random.default_rng(5)
+    entries = np.zeros(3000, COMMAND)
+    entries["kind"], entries["order_type"], entries["time_in_force"] = 2, 1, 4
+    entries["flags"], entries["quantity_lots"], entries["client_ref"] = 128, 5, np.arange(3000)
+    amends = entries[random.integers(0, 3000, 9000)]
+    amends["kind"], amends["price_ticks"] = 5, -(2**63)
+    amends["stop_price_ticks"] = amends["peg_limit_ticks"] = -(2**63)
+    cancels = entries[:1000].copy()
+    cancels["kind"], cancels["flags"] = 3, 0
+    for commands in (entries, amends):
+        commands["expire_ns"] = random.integers(1, 400, len(commands))
+    steps = np.zeros(40, COMMAND)
+    steps["kind"], steps["expire_ns"] = 8, np.arange(10, 410, 10)
+    log = np.concatenate([plain_instrument(0), entries, amends, cancels])
+    core, rules = machine.Machine(), reference.Machine()
+    assert_same_reports(core.apply(log), rules.apply(log))
+    assert core.live_orders == 2000
+    assert_same_reports(core.apply(steps), rules.apply(steps))
+    assert core.live_orders == rules.live_orders == 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(100, 160))
