@@ -74,7 +74,7 @@ cdef class Exchange:
 
     cdef bint _advance(self, int64_t budget) except -1 nogil
     cdef int _take(self, const InputHead* head) except -1 nogil
-    cdef void _activate(self, uint32_t rules) noexcept nogil
+    cdef int _activate(self, uint32_t rules) except -1 nogil
     cdef bint _reset_is_due(self) noexcept nogil
     cdef void _look_ahead(self) noexcept nogil
     cdef bint _see_next(self) noexcept nogil

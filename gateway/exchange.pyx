@@ -380,11 +380,13 @@ cdef class Exchange:
             self._activate((<const ActivateBody*> (head + 1)).rules_version)
         return 0
 
-    cdef void _activate(self, uint32_t rules) noexcept nogil:
+    cdef int _activate(self, uint32_t rules) except -1 nogil:
         # From the next input on. Rules never go back: a version that holds, or an older one, changes nothing.
         if rules > self.machine.books.rules:
             set_rules(&self.machine.books, rules)
             self.state.rules = rules
+            self.state.arm_all()
+        return 0
 
     cdef int _message(self, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message

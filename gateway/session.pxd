@@ -156,6 +156,7 @@ cdef class Sessions:
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
     cdef int disconnect(self, Session* s) except -1 nogil
     cdef int lose(self, uint32_t incarnation) except -1 nogil               # 0: every one
+    cdef int arm_all(self) except -1 nogil
     cdef int restart_clocks(self) except -1 nogil                           # a new term began
 
     cdef bint exceeds_rate(self, Session* s, uint8_t msg_type) noexcept nogil  # else it is counted

@@ -327,6 +327,14 @@ cdef class Sessions:
                 s.leaves_ns = self.now_ns + LOGOUT_SECONDS * <int64_t> SECOND
             if s.grace_deadline_ns != EMPTY_TIME:
                 s.grace_deadline_ns = self.now_ns + s.grace_ns
+        return self.arm_all()
+
+    cdef int arm_all(self) except -1 nogil:
+        # After what may have brought a deadline forward, or begun one, in any session.
+        cdef uint32_t i, kind
+        for i in range(self.count):
+            for kind in range(TIMER_HEARTBEAT, TIMER_KINDS):
+                self._arm(self.table[i], <TimerKind> kind)
         return 0
 
     # ------------------------------------------------------------ Logon

@@ -71,6 +71,11 @@ class MemoryEdge:
         strangers = [number for number, member, *_ in self.exchange.gateways() if member != 1]
         self._start_gateway(*map(inputs.gateway_lost, strangers))
 
+    def another_leader(self) -> None:
+        """Elsewhere: connections stay, a new term begins."""
+        self.term += 1
+        self.entry(inputs.timer())
+
     def entry(self, *items: bytes) -> None:
         """One log entry with these inputs; routes what comes out."""
         payload, index = b"".join(items), self.exchange.applied_index + 1

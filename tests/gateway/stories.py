@@ -12,14 +12,15 @@
     wait 30s | wait 5ms                   time passes
     close A                               A's connection breaks
     restart                               the server is killed and starts again
+    another leader                        elsewhere: connections stay
     < ...                                 what came out: checked, or written anew by `python tests/gateway/stories.py`
 
 A `<` line says the connection, what it is (nothing for a message; open, close, refuse; `kept` for a message to a CompID
 that is not connected; `again` for a resend), and the message without 8, 9, 10, 49, 52, 56, 60, 75, 272 and 273.
 
-The runner knows an edge by six methods only (start, connect, send, close, wait, restart) and its list `out`, so that a
-story is told over real sockets, too (tests/processes/socket_edge.py): every one in which no time passes. Those about
-orders are told to a cluster whose replicas are killed meanwhile (tests/processes/replica_edge.py).
+The runner knows an edge by its methods only (see Edge) and its list `out`, so that a story is told over real sockets as
+well (tests/processes/socket_edge.py): every one in which no time passes. Those about orders are told to a cluster whose
+replicas are killed meanwhile (tests/processes/replica_edge.py).
 """
 
 import sys
@@ -51,6 +52,7 @@ class Edge(Protocol):
 
     def start(self, *genesis: bytes) -> None: ...
     def restart(self) -> None: ...
+    def another_leader(self) -> None: ...
     def connect(self, name: str) -> None: ...
     def send(self, name: str, *messages: bytes) -> None: ...
     def close(self, name: str) -> None: ...
@@ -117,6 +119,8 @@ class Storyteller:
                 self.edge.close(rest)
             case "restart":
                 self.edge.restart()
+            case "another":
+                self.edge.another_leader()
             case _:
                 arrow, _, text = rest.partition(" ")
                 if arrow not in {">", ">>"}:

@@ -77,7 +77,7 @@ steps = st.one_of(
     ),
     st.tuples(st.just("close"), st.sampled_from(CLIENTS), st.just(0)),
     st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 10**9, 40 * 10**9])),
-    st.tuples(st.just("restart"), st.just(""), st.just(0)),
+    st.tuples(st.sampled_from(["restart", "another leader"]), st.just(""), st.just(0)),
 )
 
 
@@ -100,6 +100,8 @@ class World:
             self.edge.wait(what)
         elif kind == "restart":
             self.edge.restart()
+        elif kind == "another leader":
+            self.edge.another_leader()
         elif kind == "close":
             if client in self.edge.connections:
                 self.edge.close(client)

@@ -19,6 +19,7 @@ from gateway.feed import KINDS
 from gateway.rules import NewerRules
 
 CLIENTS = ("A", "B", "C", "A client with a long name" + "." * 39)
+NEWEST = inputs.RULES_VERSION
 LONG = "x" * 60  # ClOrdIDs that do not fit into an order's slot
 HEADER = struct.Struct("<8sIIqqq")
 SECTION = struct.Struct("<IIQ")
@@ -59,13 +60,19 @@ more_steps = st.one_of(
     st.tuples(st.just("order"), clients, orders().map(lambda text: text.replace("=n", f"={LONG}n"))),
     st.tuples(st.just("order"), clients, orders().map(lambda text: text + "97=Y|")),
     st.tuples(st.just("admin"), clients, st.sampled_from(["35=2|7=1|16=0|", "35=4|123=Y|36=90|", "35=0|"])),
-    st.tuples(st.just("admin"), clients, st.just("35=A|98=0|108=5|141=Y|20003=Y|20004=100|")),
+    st.tuples(
+        st.just("admin"),
+        clients,
+        st.sampled_from([f"35=A|98=0|108={n}|141=Y|20003=Y|20004=100|" for n in (1, 5)]),
+    ),
     st.tuples(st.just("order"), st.sampled_from("ABC"), requests()),
     st.tuples(st.just("life"), st.sampled_from("ABC"), lives),
     st.tuples(st.just("setting"), st.just(""), st.sampled_from([0, 1, 6, 50])),
+    st.tuples(st.just("activate"), st.just(""), st.integers(2, NEWEST)),
     st.tuples(st.just("instrument"), st.just(""), st.just(0)),
     st.tuples(st.sampled_from(["lost", "move", "repeat"]), st.just(""), st.just(0)),
-    st.tuples(st.just("wait"), st.just(""), st.sampled_from([10**8, 6 * 10**9])),
+    st.tuples(st.just("wait"), st.just(""), st.sampled_from([10**8, 6 * 10**9, 13 * 10**9])),
+    st.tuples(st.just("another leader"), st.just(""), st.just(0)),
     st.tuples(
         st.sampled_from(["listen", "ignore"]),
         st.just(""),
@@ -143,6 +150,8 @@ class History(World):
                         sending_time_seconds=10,
                     )
                 )  # fmt: skip
+            case "activate":
+                edge.entry(inputs.activate(what))
             case "instrument":
                 edge.entry(inputs.instrument(f"NEW{len(edge.exchange.symbols()) - 2}", max_quantity="100"))
             case "lost":
@@ -204,11 +213,11 @@ def goes_on(history: History, index: int) -> None:
 
 
 @settings(max_examples=150)
-@given(st.lists(more_steps, min_size=10, max_size=50), st.data())
+@given(st.lists(more_steps, min_size=10, max_size=50), st.sampled_from([1, NEWEST, NEWEST]), st.data())
 def test_a_restored_exchange_goes_on_as_the_original(
-    story: list[tuple[str, str, Any]], data: st.DataObject
+    story: list[tuple[str, str, Any]], rules: int, data: st.DataObject
 ) -> None:
-    history = History(MemoryEdge())
+    history = History(MemoryEdge(rules=rules))
     history.start()
     for step in story:
         history.play(step)

@@ -6,6 +6,7 @@ from typing import Any
 import golden_log
 import pytest
 from memory_edge import MemoryEdge
+from stories import build, time_text
 
 from gateway import inputs
 from gateway.config import Config, Loaded
@@ -55,6 +56,20 @@ def test_rules_are_a_part_of_the_state() -> None:
     for edge in (raised, MemoryEdge(restored, now_ns=raised.now_ns)):
         edge.entry(inputs.activate(3))
     assert restored.state_hash() == raised.exchange.state_hash()
+
+
+def test_a_deadline_that_newer_rules_bring_forward_is_kept() -> None:
+    """A fifth of the interval is allowed for transmission from rules 2 on; before, at least a second."""
+    edge = started()
+    edge.connect("A")
+    edge.send("A", build([("35", "A"), ("49", "A"), ("56", edge.own), ("34", "1"), ("52", time_text(edge.now_ns)),
+                          ("98", "0"), ("108", "1")]))  # fmt: skip
+    begun = edge.now_ns
+    edge.wait(10**9)
+    assert edge.exchange.next_deadline_ns == begun + 2 * 10**9
+    edge.entry(inputs.activate(2))
+    assert edge.exchange.next_deadline_ns == begun + 12 * 10**8
+    assert Exchange.restore(edge.exchange.snapshot(), NEWER).next_deadline_ns == begun + 12 * 10**8
 
 
 def test_a_program_stops_before_rules_that_it_does_not_have() -> None:

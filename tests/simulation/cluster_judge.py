@@ -18,6 +18,7 @@ from cluster_quantities import judge_quantities
 from cluster_versions import NEXT
 from cluster_world import World
 
+import gateway
 from gateway.exchange import Exchange
 from gateway.fix import encode_records
 from gateway.inputs import split as split_inputs
@@ -152,7 +153,7 @@ class Fence:
 def judge_elsewhere(world: World, entries: list[Entry], digest: str) -> None:
     """All that comes out is the same in another process, byte by byte."""
     plain = [(one.index, one.term, one.timestamp_ns, bytes(one.payload), one.chain_hash) for one in entries]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(gateway.__file__).parents[1]  # a mutant's are applied by that mutant
     found = subprocess.run(
         [sys.executable, Path(__file__).with_name("apply_again.py"), str(world.seed)],
         input=pickle.dumps(plain),

@@ -303,7 +303,7 @@ BROKEN = (
     Broken(writes_before_its_term_is_saved, UNSAVED, 20),
     Broken(the_edge_answers_with_a_number_of_its_own, r"Violation: \w+: message \d+ came twice", 3),
     Broken(time_restarts_with_a_leader, r"Impossible: APPEND of term \d+ goes back in term or time", 3),
-    Broken(commit_index_beyond_what_matches, REPLACED, 8),
+    Broken(commit_index_beyond_what_matches, REPLACED, 12, 5008),
     Broken(commit_counts_old_terms, rf"{REPLACED}|Impossible: .*: committed is one of term", 12, 5006),
     Broken(votes_after_lost_data, REPLACED, 30, 5010),
     Broken(votes_for_less_than_it_had, REPLACED, 25, 5008),
