@@ -12,16 +12,16 @@ from engine.emit cimport ORDER_TYPE_BYTE, TIME_IN_FORCE_BYTE
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.matching cimport after_fill, close_order, cut_list, next_maker, park_pegs, sort_listed
 from engine.places cimport (
-    EMPTY, extra_of, first_of, flags_of, has_extra, less_aggressive, place_of, prices_of,
-    put_order, take_out, time_in_force_of, timer_set_phase,
+    EMPTY, extra_of, first_of, has_extra, less_aggressive, place_of, prices_of, put_in_book, put_order, take_out,
+    time_in_force_of, timer_set_phase,
 )
 from engine.state cimport Books, Listed, Market, Prices, classify, market_of, order_at
-from engine.store cimport Extra, HIDDEN_PLACE, Level, Order, PARKED, SHOWN, UNPRICED, WAITING, pool_take
+from engine.store cimport Extra, Level, Order, PARKED, SHOWN, UNPRICED, WAITING, pool_take
 from engine.tell cimport tell, tell_repriced, tell_trade
 from engine.triggers cimport begin_aftermath
 from engine.types cimport (
     AT_CLOSE, AT_OPEN, AUCTION_REMAINDER, CLOSED, CLOSING_AUCTION, CONTINUOUS, END_OF_DAY, GOOD_FOR_AUCTION, GTC, GTD,
-    HALT, HIDDEN, MARKET, MARKET_REMAINDER, OPENING_AUCTION, PEGGED, PHASE_CHANGED, PRE_OPEN,
+    HALT, MARKET, MARKET_REMAINDER, OPENING_AUCTION, PEGGED, PHASE_CHANGED, PRE_OPEN,
 )
 
 cdef extern from *:
@@ -473,4 +473,4 @@ cdef int collect(Books* books, uint32_t slot) except -1 nogil:
         return put_order(books, slot, PARKED)
     if extra.price_ticks == EMPTY:
         return put_order(books, slot, UNPRICED)
-    return put_order(books, slot, HIDDEN_PLACE if flags_of(order) & HIDDEN else SHOWN)
+    return put_in_book(books, slot)

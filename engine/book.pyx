@@ -24,8 +24,8 @@ from engine.queue cimport (
     enter_index, find_id, find_ref, forget_order, leave_book, rest_order, unlikely,
 )
 from engine.state cimport (
-    Books, Instrument, TRAIT_FLAGS, add_instrument, order_at, price_at, price_is_allowed, reserve_reports,
-    side_of_order, take_order,
+    PLAIN_LOTS, TRAIT_FLAGS, Books, Instrument, add_instrument, order_at, price_at, price_is_allowed, quantity_refusal,
+    reserve_reports, side_of_order, take_order,
 )
 from engine.store cimport Level, Order, prefetch
 from engine.types cimport (
@@ -34,7 +34,7 @@ from engine.types cimport (
     INVALID_QUANTITY, INVALID_SIDE, INVALID_TIME_IN_FORCE, IOC, IOC_REMAINDER, LIMIT, MARKET,
     MARKET_REMAINDER, NEW, NONE, NOTIONAL_OVERFLOW, POST_ONLY, POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE,
     PRICE_OUTSIDE_LIMITS,
-    QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM, QUANTITY_NOT_ROUND_LOT, REDUCE, REDUCED, REENTER,
+    REDUCE, REDUCED, REENTER,
     REJECTED, REPLACE, REPLACED, REQUESTED, SELL, TOO_LATE, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
 )
@@ -44,8 +44,6 @@ cdef enum:
 
 cdef extern from *:
     const int64_t EMPTY "INT64_MIN"         # EMPTY_PRICE
-
-cdef int64_t PLAIN_LOTS = (<int64_t>1 << 32) - 1    # as state.pyx has it
 
 
 # ---------------------------------------------------------------- matching
@@ -146,18 +144,6 @@ cdef inline int rest_new(
 
 
 # ---------------------------------------------------------------- NEW
-
-cdef inline uint64_t quantity_refusal(const Instrument* book, int64_t quantity) noexcept nogil:
-    """The reason against a quantity, or NONE."""
-    if quantity <= 0:
-        return INVALID_QUANTITY
-    if quantity < book.min_lots:
-        return QUANTITY_BELOW_MINIMUM
-    if quantity > book.max_lots:
-        return QUANTITY_ABOVE_MAXIMUM
-    if book.lot_lots != 1 and quantity % book.lot_lots != 0:
-        return QUANTITY_NOT_ROUND_LOT
-    return NONE
 
 cdef inline bint asks_for_more(const Command* command) noexcept nogil:
     """A flag other than POST_ONLY, or a field of a later version."""

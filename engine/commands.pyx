@@ -22,7 +22,7 @@ from engine.matching cimport close_order, cut_list, later, match_order, sort_lis
 from engine.places cimport (
     EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order,
     next_timer, place_of, price_of_order, prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set,
-    timer_set_phase,
+    timer_set_phase, waits_for_price,
 )
 from engine.queue cimport find_id
 from engine.state cimport (
@@ -112,7 +112,7 @@ cdef int arrive(Books* books, uint32_t slot, int64_t minimum) except -1 nogil:
     cdef const Order* order = order_at(books, slot)
     cdef const Extra* extra = extra_of(books, order)
     cdef uint8_t phase = market_of(books, extra.instrument).phase
-    if 4 <= extra.order_type <= 6 and not extra.is_elected:
+    if waits_for_price(extra.order_type, extra.is_elected):
         return put_order(books, slot, WAITING)
     if phase != CONTINUOUS or waits_for(order, phase):
         return collect(books, slot)

@@ -9,12 +9,13 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.auction cimport collects
 from engine.places cimport (
-    EMPTY, behind, best_of_all, extra_of, filled_of, flags_of, has_extra, instrument_of, is_increment, is_within,
-    price_of_order, prices_of, time_in_force_of, type_of,
+    EMPTY, behind, best_of_all, extra_of, filled_of, flags_of, has_extra, instrument_of, is_increment, is_stop_type,
+    is_within, price_of_order, prices_of, time_in_force_of, type_of,
 )
 from engine.queue cimport find_ref
 from engine.state cimport (
-    Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, side_of_order, terms_are_valid,
+    Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, quantity_refusal, side_of_order,
+    terms_are_valid,
 )
 from engine.store cimport Extra, Order, WAITING
 from engine.triggers cimport tested, trailing_stop
@@ -26,8 +27,8 @@ from engine.types cimport (
     INVALID_TIME_IN_FORCE, LIMIT, MARKET, MARKET_TO_LIMIT, MID_PEG, NONE, NOTIONAL_ABOVE_MAXIMUM,
     NOTIONAL_OVERFLOW, NOT_IN_THIS_PHASE, NO_REFERENCE_PRICE, OPENING_AUCTION, OPPOSITE_BEST, PEGGED, POST_ONLY,
     POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE, PRE_OPEN, PRICE_OFF_TICK, PRICE_OUTSIDE_BAND, PRICE_OUTSIDE_LIMITS,
-    PRICE_TOO_FAR, PRO_RATA, PhaseChange, Protection, QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM,
-    QUANTITY_NOT_ROUND_LOT, REENTER, REPLACE, SELL, STOP, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE, TRAILING_STOP,
+    PRICE_TOO_FAR, PRO_RATA, PhaseChange, Protection,
+    REENTER, REPLACE, SELL, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE, TRAILING_STOP,
 )
 
 cdef extern from *:
@@ -66,9 +67,6 @@ cdef inline bint is_in(uint32_t value, uint32_t bits) noexcept nogil:
 
 cdef inline bint has_limit(uint32_t order_type) noexcept nogil:
     return order_type == LIMIT or order_type == STOP_LIMIT
-
-cdef inline bint is_stop_type(uint32_t order_type) noexcept nogil:
-    return STOP <= order_type <= TRAILING_STOP
 
 cdef bint has_reserved_bytes(const void* bytes, size_t begin, size_t end) noexcept nogil:
     """Whether a byte that must be zero is not."""
@@ -115,15 +113,6 @@ cdef uint64_t phase_refusal(const Market* market, const Command* command) noexce
     ):
         return NOT_IN_THIS_PHASE
     return NONE
-
-cdef uint64_t quantity_refusal(const Instrument* book, int64_t quantity) noexcept nogil:
-    if quantity <= 0:
-        return INVALID_QUANTITY
-    if quantity < book.min_lots:
-        return QUANTITY_BELOW_MINIMUM
-    if quantity > book.max_lots:
-        return QUANTITY_ABOVE_MAXIMUM
-    return QUANTITY_NOT_ROUND_LOT if quantity % book.lot_lots else NONE
 
 cdef bint overflows(int64_t price, int64_t quantity) noexcept nogil:
     """Whether int64 cannot hold price times quantity."""

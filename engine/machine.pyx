@@ -22,7 +22,8 @@ from engine.places cimport (
 )
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
-from engine.snapshot cimport read_snapshot, write_snapshot
+from engine.snapshot_reader cimport read_snapshot
+from engine.snapshot_writer cimport write_snapshot
 from engine.state cimport (
     Books, Instrument, Market, books_bytes, books_close, books_copy, books_open, market_of, order_at, set_rules,
 )
@@ -692,7 +693,7 @@ cdef class Machine:
         return Machine.restore, (self.snapshot(),)
 
     def snapshot(self):
-        """The logical state as bytes, the same for every history that led to it (snapshot.pyx has the layout)."""
+        """The logical state as bytes, the same for every history that led to it (snapshot.pxd has the layout)."""
         self.check_done()
         return write_snapshot(&self.books)
 

@@ -11,9 +11,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from engine.emit cimport ORDER_TYPE_BYTE
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.places cimport (
-    EMPTY, best_of_all, extra_of, first_of, flags_of, forget, has_extra, is_within,
-    leaves_of, place_of, price_of_order, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of,
-    timer_set_phase,
+    EMPTY, best_of_all, extra_of, first_of, flags_of, forget, has_extra, is_within, leaves_of, place_of, price_of_order,
+    put_in_book, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of, timer_set_phase,
 )
 from engine.queue cimport forget_order, leave_book
 from engine.state cimport (
@@ -27,7 +26,7 @@ from engine.tell cimport (
 )
 from engine.types cimport (
     ALL_OR_NONE, ALL_OR_NONE_UNFILLABLE, BAND_REMAINDER, CANCEL_BOTH, CANCEL_INCOMING, CANCEL_RESTING, CONTINUOUS,
-    DECREMENT_BOTH, FOK, FOK_UNFILLABLE, HALT, HIDDEN, IOC, IOC_REMAINDER, MARKET, MARKET_REMAINDER, MARKET_TO_LIMIT,
+    DECREMENT_BOTH, FOK, FOK_UNFILLABLE, HALT, IOC, IOC_REMAINDER, MARKET, MARKET_REMAINDER, MARKET_TO_LIMIT,
     MINIMUM_UNFILLABLE, NONE, PEGGED, PHASE_CHANGED, PRO_RATA, SELF_MATCH, SHOWS_SLICE, STOP, TRAILING_STOP,
     VOLATILITY_AUCTION,
 )
@@ -279,7 +278,7 @@ cdef int finish(Books* books, uint32_t slot, const Limits* limits) except -1 nog
     if extra.price_ticks == EMPTY:
         extra.price_ticks = limits.asked
         tell_repriced(books, slot, EMPTY)
-    return put_order(books, slot, HIDDEN_PLACE if flags_of(order) & HIDDEN else SHOWN)
+    return put_in_book(books, slot)
 
 # ---------------------------------------------------------------- one maker
 

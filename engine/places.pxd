@@ -10,11 +10,18 @@ from engine.ladder cimport Ladder, key_of, level_at, price_of
 from engine.state cimport Books, Instrument, Market, Prices, TRAIT_EXTENDED, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.state cimport market_of, order_at, side_of_order
 from engine.store cimport Extra, Level, Order, SHOWN, Timer
-from engine.types cimport HIDDEN, LIMIT, SHOWS_ALL, SHOWS_NOTHING, SHOWS_SLICE
+from engine.types cimport HIDDEN, LIMIT, SHOWS_ALL, SHOWS_NOTHING, SHOWS_SLICE, STOP, TRAILING_STOP
 
 cdef extern from *:
     const int64_t EMPTY "INT64_MIN"         # EMPTY_PRICE
     const uint64_t FIRST_FEED_ID "0x8000000000000000ULL"    # ids of slices begin above it
+
+cdef inline bint waits_for_price(uint32_t order_type, bint is_elected) noexcept nogil:
+    """A stop order whose stop was not reached."""
+    return is_stop_type(order_type) and not is_elected
+
+cdef inline bint is_stop_type(uint32_t order_type) noexcept nogil:
+    return STOP <= order_type <= TRAILING_STOP
 
 cdef inline bint has_extra(const Order* order) noexcept nogil:
     return order.traits & TRAIT_EXTENDED != 0
@@ -102,6 +109,8 @@ cdef uint32_t make_order(Books* books, uint32_t instrument) except 0 nogil
 cdef int give_extra(Books* books, uint32_t slot) except -1 nogil
 # Last of its price in a place; an iceberg that is shown begins its first slice. Its Extra goes if the order is plain.
 cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil
+# The same in the book: shown, or hidden when the order is.
+cdef int put_in_book(Books* books, uint32_t slot) except -1 nogil
 # The same for an order of a snapshot, whose slice is known; 0 = it is no iceberg that is shown.
 cdef int put_slice(Books* books, uint32_t slot, uint32_t place, int64_t slice_lots) except -1 nogil
 # Out of its place, all its leaves in one; it has an Extra then.

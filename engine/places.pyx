@@ -147,6 +147,9 @@ cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil:
         drop_extra(books, order)
     return 0
 
+cdef int put_in_book(Books* books, uint32_t slot) except -1 nogil:
+    return put_order(books, slot, HIDDEN_PLACE if flags_of(order_at(books, slot)) & HIDDEN else SHOWN)
+
 cdef int put_slice(Books* books, uint32_t slot, uint32_t place, int64_t slice_lots) except -1 nogil:
     cdef Order* order = order_at(books, slot)
     if slice_lots:

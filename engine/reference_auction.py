@@ -105,24 +105,7 @@ class Auctions(Triggers):
         reports: list[Report] = []
         while (bid := self._first(bids, price)) is not None and (ask := self._first(asks, price)) is not None:
             lots = min(bid.shown_lots, ask.shown_lots)
-            for order in (bid, ask):
-                self._fill(order, lots)
-            self._last_trade_id += 1
-            reports.append(
-                self._report(
-                    ReportKind.TRADE,
-                    bid,
-                    command_kind,
-                    trade_id=self._last_trade_id,
-                    last_price_ticks=price,
-                    last_lots=lots,
-                    maker_client_ref=ask.client_ref,
-                    maker_order_id=ask.order_id,
-                    maker_leaves_lots=ask.leaves_lots,
-                    maker_owner=ask.owner,
-                    maker_shows=ask.shows,
-                )
-            )
+            reports.append(self._execute(bid, ask, price, lots, command_kind))
             for order in (bid, ask):
                 reports += self._refresh(order, command_kind)
         book.last_ticks = book.reference_ticks = price

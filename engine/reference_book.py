@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -247,6 +248,10 @@ class BookSide:
         prices = [queues.peekitem(0)[0] for queues in (self.queues, self.hidden) if queues]
         return None if not prices else max(prices) if self.side is Side.BUY else min(prices)
 
+    def best_unpegged_of_all(self) -> int | None:
+        """The best price of an order that follows no other, shown or hidden."""
+        return next((order.price_ticks for order in self.by_priority() if not order.is_pegged), None)
+
     def best_unpegged(self) -> int | None:
         """The best shown price of an order that follows no other."""
         for price, queue in self.queues.items():
@@ -262,22 +267,26 @@ class BookSide:
         """What is shown."""
         return iter(self.queues.items())
 
+    def shown_orders(self) -> Iterator[Order]:
+        return (order for queue in self.queues.values() for order in queue.values())
+
+    def hidden_orders(self) -> Iterator[Order]:
+        return (order for queue in self.hidden.values() for order in queue.values())
+
     def orders(self) -> Iterator[Order]:
         """Those with a price, shown ones first."""
-        return (
-            order
-            for queues in (self.queues, self.hidden)
-            for queue in queues.values()
-            for order in queue.values()
-        )
+        yield from self.shown_orders()
+        yield from self.hidden_orders()
+
+    def by_priority(self) -> Iterator[Order]:
+        """Those with a price: the best first, the shown before the hidden, then the oldest."""
+        for price in sorted({*self.queues, *self.hidden}, reverse=self.side is Side.BUY):
+            yield from self.queues.get(price, {}).values()
+            yield from self.hidden.get(price, {}).values()
 
     def makers(self, limit: int) -> Iterator[Order]:
         """Those an incoming order with this limit may meet, in the order it meets them (refreshed slices aside)."""
-        for price in sorted({*self.queues, *self.hidden}, reverse=self.side is Side.BUY):
-            if not self.is_within(price, limit):
-                return
-            yield from self.queues.get(price, {}).values()
-            yield from self.hidden.get(price, {}).values()
+        return takewhile(lambda order: self.is_within(order.price_ticks, limit), self.by_priority())
 
 
 class TickTable:

@@ -177,12 +177,17 @@ class Matching(State):
     def _trade(self, taker: Order, maker: Order, lots: int, command_kind: int) -> list[Report]:
         book = self._book(taker)
         price = maker.price_ticks
+        if self.rules >= 3:
+            book.last_ticks = price
+        report = self._execute(taker, maker, price, lots, command_kind)
+        return [report, *self._refresh(maker, command_kind)]
+
+    def _execute(self, taker: Order, maker: Order, price: int, lots: int, command_kind: int) -> Report:
+        """Fill both, and tell of it."""
         self._fill(taker, lots)
         self._fill(maker, lots)
         self._last_trade_id += 1
-        if self.rules >= 3:
-            book.last_ticks = price
-        report = self._report(
+        return self._report(
             ReportKind.TRADE,
             taker,
             command_kind,
@@ -195,7 +200,6 @@ class Matching(State):
             maker_owner=maker.owner,
             maker_shows=maker.shows,
         )
-        return [report, *self._refresh(maker, command_kind)]
 
     def _fill(self, order: Order, lots: int) -> None:
         order.leaves_lots -= lots

@@ -99,13 +99,8 @@ def write_snapshot(machine: "State") -> bytes:
 
 def groups_of(book: Instrument) -> list[list[Order]]:
     """The orders of an instrument in the order of the snapshot."""
-    shown, hidden = (
-        [
-            [order for queue in queues.values() for order in queue.values()]
-            for queues in (book.sides[0].__dict__[name], book.sides[1].__dict__[name])
-        ]
-        for name in ("queues", "hidden")
-    )
+    shown = [list(side.shown_orders()) for side in book.sides]
+    hidden = [list(side.hidden_orders()) for side in book.sides]
     market = [list(side.market.values()) for side in book.sides]
     waiting = [sorted(queue.values(), key=lambda one: one.order_id) for queue in (book.stops, book.parked)]
     return [*shown, *hidden, *market, *waiting]

@@ -12,7 +12,7 @@ from engine.records import (
     Side,
     Trigger,
 )
-from engine.reference_book import BookSide, Instrument, Order, Report
+from engine.reference_book import Instrument, Order, Report
 from engine.reference_matching import Matching
 
 
@@ -125,12 +125,12 @@ class Triggers(Matching):
     def _seen(self, book: Instrument) -> tuple[int | None, ...]:
         """What pegs depend on: the best that is shown and not pegged, and the best that is not pegged at all."""
         return tuple(
-            best for side in book.sides for best in (side.best_unpegged(), best_unpegged_of_all(side))
+            best for side in book.sides for best in (side.best_unpegged(), side.best_unpegged_of_all())
         )
 
     def _pegs(self, book: Instrument) -> list[Order]:
         """The pegged orders in order of priority: bids, asks, each by price and time; then those that are parked."""
-        resting = [order for side in book.sides for order in by_priority(side) if order.is_pegged]
+        resting = [order for side in book.sides for order in side.by_priority() if order.is_pegged]
         parked = [order for order in book.parked.values() if order.is_pegged]
         return resting + sorted(parked, key=lambda order: order.order_id)
 
@@ -207,22 +207,3 @@ class Triggers(Matching):
         if not self._pegs(book):
             book.seen = (None, None, None, None)
         return reports
-
-
-def by_priority(side: BookSide) -> list[Order]:
-    """The orders of a side that have a price: the best first, the shown before the hidden, then the oldest."""
-    prices = sorted({*side.queues, *side.hidden}, reverse=side.side is Side.BUY)
-    return [
-        order
-        for price in prices
-        for queues in (side.queues, side.hidden)
-        for order in queues.get(price, {}).values()
-    ]
-
-
-def best_unpegged_of_all(side: BookSide) -> int | None:
-    """The best price of an order that follows no other, shown or hidden."""
-    for order in by_priority(side):
-        if not order.is_pegged:
-            return order.price_ticks
-    return None

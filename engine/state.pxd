@@ -1,13 +1,22 @@
 # The whole state of a machine as one struct, and where things are in it.
 #
-# machine.pyx owns it; book.pyx changes it by commands, snapshot.pyx fills it.
+# machine.pyx owns it; book.pyx changes it by commands, snapshot_reader.pyx fills it.
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.index cimport Index
 from engine.ladder cimport Ladder, Nodes, level_at, price_of
 from engine.store cimport Extra, Order, Pool, pool_take_free
-from engine.types cimport Command, Definition, EXTENDED, Report
+from engine.types cimport (
+    Command, Definition, EXTENDED, INVALID_QUANTITY, NONE, QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM,
+    QUANTITY_NOT_ROUND_LOT, Report,
+)
+
+cdef extern from *:
+    # From version 3 on price times quantity fits int64: within these it always does, beyond them it is looked at.
+    const int64_t PLAIN_TICKS "((int64_t)1 << 31)"
+    const int64_t PLAIN_LOTS "(((int64_t)1 << 32) - 1)"
 
 cdef struct Instrument:     # 192 bytes, three cache lines; a cancel touches the first, a plain order the first two
     Ladder sides[2]         # BUY, SELL: all that a cancel touches
@@ -153,6 +162,21 @@ cdef inline int64_t price_at(const Books* books, const Order* order) noexcept no
 
 cdef inline bint price_is_allowed(const Instrument* book, int64_t price) noexcept nogil:
     return book.lowest_ticks <= price <= book.highest_ticks
+
+
+@cython.cdivision(True)     # a round lot is at least 1
+cdef inline uint64_t quantity_refusal(const Instrument* book, int64_t quantity) noexcept nogil:
+    """The reason against a quantity, or NONE."""
+    if quantity <= 0:
+        return INVALID_QUANTITY
+    if quantity < book.min_lots:
+        return QUANTITY_BELOW_MINIMUM
+    if quantity > book.max_lots:
+        return QUANTITY_ABOVE_MAXIMUM
+    if book.lot_lots != 1 and quantity % book.lot_lots != 0:
+        return QUANTITY_NOT_ROUND_LOT
+    return NONE
+
 
 # O(1). A slot for an order, and the buckets that its names need; 0 = out of memory.
 cdef inline uint32_t take_order(Books* books) noexcept nogil:

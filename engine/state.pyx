@@ -18,9 +18,6 @@ cdef enum:
     FIRST_REPORTS = 16
     FIRST_INSTRUMENTS = 1
 
-cdef int64_t PLAIN_TICKS = <int64_t>1 << 31
-cdef int64_t PLAIN_LOTS = (<int64_t>1 << 32) - 1
-
 cdef int books_open(Books* books) noexcept nogil:
     """An empty state. The struct is overwritten."""
     memset(books, 0, sizeof(Books))

@@ -11,13 +11,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from engine.ladder cimport Ladder, ladder_after, level_at, price_of
 from engine.matching cimport cut_list, list_pegs, match_order, sort_listed, unpeg
 from engine.places cimport (
-    EMPTY, behind, best_of_all, better_of, extra_of, first_of, flags_of, less_aggressive, prices_of, put_order,
+    EMPTY, behind, best_of_all, better_of, extra_of, first_of, less_aggressive, prices_of, put_in_book, put_order,
     take_out,
 )
 from engine.state cimport Books, Listed, Market, Moving, Prices, market_of, order_at, price_is_allowed, side_of_order
-from engine.store cimport Extra, HIDDEN_PLACE, Level, Order, SHOWN, WAITING, pool_take
+from engine.store cimport Extra, Level, Order, WAITING, pool_take
 from engine.tell cimport tell_order, tell_repriced
-from engine.types cimport CONTINUOUS, HIDDEN, LAST_TRADE, MARKET_PEG, MID_PEG, PRIMARY_PEG, TRIGGERED
+from engine.types cimport CONTINUOUS, LAST_TRADE, MARKET_PEG, MID_PEG, PRIMARY_PEG, TRIGGERED
 
 cdef extern from *:
     """
@@ -218,7 +218,7 @@ cdef int settle_peg(Books* books, uint32_t slot, int64_t price, bint was_there) 
         tell_repriced(books, slot, before)
     if extra.peg_kind == MARKET_PEG:
         return match_order(books, slot, 0)
-    return put_order(books, slot, HIDDEN_PLACE if flags_of(order) & HIDDEN else SHOWN)
+    return put_in_book(books, slot)
 
 cdef int place_peg(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* order = order_at(books, slot)

@@ -12,7 +12,7 @@ from libc.stdint cimport INT64_MIN, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from engine.machine cimport Machine
-from engine.snapshot cimport read_snapshot
+from engine.snapshot_reader cimport read_snapshot
 from gateway.drop_copies cimport DropCopies
 from gateway.executions cimport Instrument
 from gateway.market_data cimport MarketData

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.machine cimport Machine
-from engine.snapshot cimport SnapshotPlace
+from engine.snapshot_writer cimport SnapshotPlace
 from gateway.drop_copies cimport DropCopies
 from gateway.market_data cimport MarketData
 from gateway.orders cimport Orders

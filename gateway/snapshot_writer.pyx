@@ -12,9 +12,8 @@ from libc.string cimport memcpy, memset
 
 import google_crc32c
 
-from engine.snapshot cimport (
-    SNAPSHOT_HEADER, SNAPSHOT_RECORD, SnapshotPlace, end_place, snapshot_size, write_header, write_records,
-)
+from engine.snapshot cimport SNAPSHOT_HEADER, SNAPSHOT_RECORD
+from engine.snapshot_writer cimport SnapshotPlace, end_place, snapshot_size, write_header, write_records
 from engine.state cimport Books
 from gateway.book_updates cimport Watched
 from gateway.executions cimport Instrument

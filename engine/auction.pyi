@@ -1,0 +1,1 @@
+"""Phases and auctions. For C callers only."""

@@ -1,0 +1,1 @@
+"""The commands where more than the plain rules hold. For C callers only."""

@@ -1,0 +1,1 @@
+"""The checks of version 3. For C callers only."""

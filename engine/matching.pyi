@@ -1,0 +1,1 @@
+"""Matching where more than the plain rules hold. For C callers only."""

@@ -1,0 +1,1 @@
+"""Where an order is; timers; increments of price. For C callers only."""

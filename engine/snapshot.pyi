@@ -1,1 +1,0 @@
-"""The canonical snapshot. For C callers only."""

@@ -1,0 +1,1 @@
+"""The canonical snapshot, read back. For C callers only."""

@@ -1,0 +1,1 @@
+"""The canonical snapshot, written. For C callers only."""

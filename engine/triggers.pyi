@@ -1,0 +1,1 @@
+"""Stops and pegs. For C callers only."""
