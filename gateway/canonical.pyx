@@ -10,6 +10,7 @@ from libc.string cimport memcpy
 
 from gateway.book_updates cimport BookUpdates
 from gateway.drop_copies cimport DropCopies
+from gateway.operations cimport Operations
 from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
@@ -45,6 +46,9 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
         number(text, sessions.settings.messages_per_second)
         number(text, sessions.settings.reset_minute)
         number(text, sessions.next_reset_ns)
+    if sessions.rules >= 3:
+        number(text, sessions.settings.max_open_orders)
+        number(text, sessions.settings.is_killed)
     string(text, sessions.settings.comp_id, sessions.settings.comp_id_length)
     number(text, sessions.count)
     for i in range(sessions.count):
@@ -75,6 +79,10 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil:
             number(text, s.early.count)
             string(text, s.early.records, s.early.size)
             string(text, s.trade_request, s.trade_request_length)
+        if sessions.rules >= 3:
+            number(text, s.is_operator)
+            number(text, s.is_killed)
+            number(text, s.max_open_orders)
     return 0
 
 
@@ -84,6 +92,15 @@ cdef int write_drop_copies(Outbox text, DropCopies drop_copies) except -1 nogil:
     for i in range(drop_copies.count):
         number(text, drop_copies.pairs[i].session)
         number(text, drop_copies.pairs[i].of)
+    return 0
+
+
+cdef int write_schedules(Outbox text, Operations operations) except -1 nogil:
+    cdef uint32_t i
+    number(text, operations.schedule_count)
+    for i in range(operations.schedule_count):
+        string(text, operations.schedules[i].name, operations.schedules[i].name_length)
+        number(text, <uint64_t> operations.schedules[i].step_ns)
     return 0
 
 
@@ -132,6 +149,8 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         number(text, <uint64_t> <int64_t> orders.instruments[i].quantity_exponent)
         if sessions.rules >= 2:
             write_last_trade(text, orders.updates, i)
+        if sessions.rules >= 3:
+            number(text, orders.instruments[i].schedule)
     for i in range(sessions.count):
         s = sessions.table[i]
         number(text, s.open_count)

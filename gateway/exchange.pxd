@@ -9,6 +9,7 @@ from gateway.drop_copies cimport DropCopies
 from gateway.echo cimport Echo
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
+from gateway.operations cimport Operations
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
@@ -48,6 +49,7 @@ cdef class Exchange:
     cdef Echo echo
     cdef ReferenceRequests reference_requests
     cdef DropCopies drop_copies
+    cdef Operations operations
     cdef bint discards          # egress is not wanted
     cdef Outbox outbox
     cdef Gateway* table         # the gateways, by incarnation

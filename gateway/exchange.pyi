@@ -117,6 +117,8 @@ class Exchange:
     def logon_fault(self, logon: bytes) -> str: ...
     def open_orders(self, comp_id: str) -> int:
         """How many a client's session has."""
+    def operators(self) -> list[str]:
+        """The CompIDs of the sessions whose OperatorRequests are acted on, in order of session id."""
     def watches(self) -> list[tuple[str, str]]:
         """Who sees whose reports: pairs of CompIDs, "*" for every other session, in the order of the log."""
     def sessions(self, most: int | None = None) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from libc.string cimport memcpy, memset
 from engine.machine cimport Machine
 from engine.state cimport set_rules
 from gateway.book_updates cimport BookUpdates
-from gateway.canonical cimport write_drop_copies, write_orders, write_sessions, write_subscriptions
+from gateway.canonical cimport write_drop_copies, write_orders, write_schedules, write_sessions, write_subscriptions
 from gateway.drop_copies cimport DropCopies
 from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
@@ -28,12 +28,13 @@ from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
 from gateway.mass_requests cimport NO_JOB
+from gateway.operations cimport Operations
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
-    INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, InputHead, InstrumentBody,
-    MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, SettingBody,
+    INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATOR, INPUT_SETTING, InputHead,
+    InstrumentBody, MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, OperatorBody, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
@@ -77,6 +78,7 @@ cdef class Exchange:
         self.market_requests = MarketRequests(self.state, self.orders, self.updates)
         self.reference_requests = ReferenceRequests(self.state, self.orders)
         self.drop_copies = DropCopies(self.state)
+        self.operations = Operations(self.state)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -376,6 +378,8 @@ cdef class Exchange:
         if head.kind == INPUT_DROP_COPY and self.state.rules >= 2:
             self.drop_copies.enter(<const DropCopyBody*> (head + 1))
             self.outbox.discards = False
+        if head.kind == INPUT_OPERATOR and self.state.rules >= 3:
+            self.operations.enter_operator(<const OperatorBody*> (head + 1))
         if head.kind == INPUT_ACTIVATE:
             self._activate((<const ActivateBody*> (head + 1)).rules_version)
         return 0
@@ -561,7 +565,8 @@ cdef class Exchange:
 
         RuntimeError: an entry is half applied, or one was begun since the first piece.
         """
-        cdef SnapshotWriter writer = SnapshotWriter(self.machine, self.state, self.orders, self.feed, self.drop_copies)
+        cdef SnapshotWriter writer = SnapshotWriter(self.machine, self.state, self.orders, self.feed, self.drop_copies,
+                                                    self.operations)
         cdef int64_t index = self.applied_index
         if not self.between_entries:
             raise RuntimeError("snapshot: an entry is half applied")
@@ -586,11 +591,11 @@ cdef class Exchange:
         cdef Exchange exchange = Exchange(newest_rules)
         exchange.applied_index = reader.header.index
         exchange.applied_term = reader.header.term
-        reader.read_state(exchange.state, exchange.orders, exchange.feed, &exchange.skipped_inputs)
+        reader.read_state(exchange.state, exchange.orders, exchange.feed, exchange.operations, &exchange.skipped_inputs)
         exchange.state.rules = reader.header.rules_version
         exchange._read_gateways(reader)
         reader.read_machine(exchange.machine)
-        reader.read_instruments(exchange.machine, exchange.orders, exchange.feed)
+        reader.read_instruments(exchange.machine, exchange.orders, exchange.feed, exchange.operations)
         with nogil:
             reader.read_sessions(exchange.state)
             reader.read_drop_copies(exchange.drop_copies)
@@ -765,6 +770,11 @@ cdef class Exchange:
         cdef Session* s = self.state.by_id(self.session_id(comp_id))
         return 0 if s == NULL else s.open_count
 
+    def operators(self) -> list:
+        """The CompIDs of the sessions whose OperatorRequests are acted on, in order of session id."""
+        cdef uint32_t i
+        return [self._comp_id(i + 1) for i in range(self.state.count) if self.state.table[i].is_operator]
+
     def watches(self) -> list:
         """Who sees whose reports: pairs of CompIDs, "*" for every other session, in the order of the log."""
         cdef uint32_t i
@@ -861,6 +871,8 @@ cdef class Exchange:
         write_sessions(text, self.state)
         if self.state.rules >= 2:
             write_drop_copies(text, self.drop_copies)
+        if self.state.rules >= 3:
+            write_schedules(text, self.operations)
         write_orders(text, self.state, self.orders)
         if self.state.rules >= 2:
             write_subscriptions(text, self.state.subscriptions)

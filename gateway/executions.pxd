@@ -19,6 +19,7 @@ cdef struct Instrument:
     int8_t quantity_exponent
     uint8_t symbol_length
     uint8_t symbol[32]
+    uint32_t schedule           # that it follows, in the order of Operations.schedules from 1 on; 0 = none
 
 cdef class Executions(OrderPool):
     cdef Machine machine

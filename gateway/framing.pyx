@@ -12,10 +12,11 @@ from libc.string cimport memset
 from gateway.names cimport quorumbook_prefetch
 from gateway.records cimport (
     ActivateBody, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY, INPUT_GATEWAY_LOST,
-    INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody,
-    MAX_COMP_ID, MAX_PARTIES, MAX_SYMBOL, MessageHead, MSG_CANCEL_REQUEST, MSG_LOGON, MSG_MASS_CANCEL_REQUEST,
-    MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_REPLACE_REQUEST, MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET,
-    MSG_STATUS_REQUEST, OrderBody, SessionBody, SettingBody,
+    INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATION, INPUT_OPERATOR, INPUT_SETTING, INPUT_TIMER,
+    InputHead, InstrumentBody, MAX_BODY, MAX_COMP_ID, MAX_PARTIES, MAX_SYMBOL, MessageHead, MSG_CANCEL_REQUEST,
+    MSG_LOGON, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_REPLACE_REQUEST,
+    MSG_RESEND_REQUEST, MSG_SEQUENCE_RESET, MSG_STATUS_REQUEST, OperationBody, OperatorBody, OrderBody, SessionBody,
+    SettingBody,
 )
 from gateway.session cimport Message
 
@@ -58,6 +59,12 @@ cdef size_t exact_size(const InputHead* head, size_t left) noexcept nogil:
         if size > left:
             return 0
         return size + (<const DropCopyBody*> body).comp_id_length + (<const DropCopyBody*> body).of_length
+    if head.kind == INPUT_OPERATOR:
+        size += sizeof(OperatorBody)
+        return size + (<const OperatorBody*> body).comp_id_length if size <= left else 0
+    if head.kind == INPUT_OPERATION:
+        size += sizeof(OperationBody)
+        return size + (<const OperationBody*> body).text_length if size <= left else 0
     if head.kind != INPUT_MESSAGE:
         return 0
     size += sizeof(MessageHead)
@@ -94,6 +101,10 @@ cdef const char* wrong_body(const InputHead* head) noexcept nogil:
     if head.kind == INPUT_DROP_COPY and (not 1 <= (<const DropCopyBody*> body).comp_id_length <= MAX_COMP_ID
                                          or (<const DropCopyBody*> body).of_length > MAX_COMP_ID):
         return b"a CompID has 1 to 64 bytes"
+    if head.kind == INPUT_OPERATOR and not 1 <= (<const OperatorBody*> body).comp_id_length <= MAX_COMP_ID:
+        return b"a CompID has 1 to 64 bytes"
+    if head.kind == INPUT_OPERATION and not 1 <= (<const OperationBody*> body).text_length <= MAX_BODY:
+        return b"an operation has 1 to 65536 bytes"
     return NULL
 
 
@@ -154,7 +165,7 @@ cdef str what_is_wrong(const InputHead* head, size_t at, size_t left):
         return f"{left} bytes left at offset {at}, an input has at least {sizeof(InputHead)}"
     if head.size > left or head.size < sizeof(InputHead) or head.size % 8:
         return f"input at offset {at} says size {head.size}, of {left} bytes left"
-    if not INPUT_GATEWAY_START <= head.kind <= INPUT_DROP_COPY:
+    if not INPUT_GATEWAY_START <= head.kind <= INPUT_OPERATION:
         return f"input at offset {at} has kind {head.kind}, which this version does not know"
     exact = exact_size(head, head.size)
     if exact == 0 or (exact + 7) // 8 * 8 != head.size:

@@ -5,7 +5,7 @@ Every function returns the bytes of one Input; a log entry's payload is Inputs e
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -16,10 +16,9 @@ from replication.membership import is_membership
 RULES_VERSION: Final = 2
 """The newest rules that the gateway runs, and activates. The engine may have newer ones."""
 
-GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE, DROP_COPY = range(
-    1, 10
-)
-BEHIND = {INSTRUMENT, DROP_COPY}  # the setting, in genesis
+GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)
+DROP_COPY, OPERATOR, OPERATION = range(9, 12)
+BEHIND = {INSTRUMENT, DROP_COPY, OPERATOR, OPERATION}  # the setting, in genesis
 MAX_COMP_ID = 64
 MAX_SYMBOL = 32
 NOT_REJECTED = 255
@@ -32,6 +31,8 @@ _INSTRUMENT = struct.Struct("<8qbbB13x")
 _SETTING = struct.Struct("<IBBBBIIBxHIII")
 _PAIR = struct.Struct("<II")
 _DROP_COPY = struct.Struct("<BB6x")
+_OPERATOR = struct.Struct("<B7x")
+_OPERATION = struct.Struct("<I4x")
 
 Number = Decimal | int | str
 
@@ -173,6 +174,19 @@ def drop_copy(comp_id: str, of: str) -> bytes:
     return _input(DROP_COPY, _DROP_COPY.pack(len(name), len(whose)) + name + whose)
 
 
+def operator(comp_id: str) -> bytes:
+    """A session may send OperatorRequests; it exists from then on. ValueError as from setting."""
+    name = _name("operators", comp_id, MAX_COMP_ID)
+    return _input(OPERATOR, _OPERATOR.pack(len(name)) + name)
+
+
+def operation(fields: Iterable[tuple[int, str]]) -> bytes:
+    """What an OperatorRequest may ask for, asked by the exchange itself: its fields by tag, in the order of the
+    message (docs/operations.md)."""
+    text = b"".join(b"%d=%b\x01" % (tag, value.encode()) for tag, value in fields)
+    return _input(OPERATION, _OPERATION.pack(len(text)) + text)
+
+
 def _minute(time: str) -> int:
     """Of the day, counted from 1; 0 for no time."""
     if not time:
@@ -246,8 +260,8 @@ def split(payload: bytes) -> Iterator[bytes]:
 
 
 def genesis_of(payload: bytes) -> bytes:
-    """The Inputs that an empty log is begun with, if this payload holds them: the setting, and the instruments and drop
-    copies behind it."""
+    """The Inputs that an empty log is begun with, if this payload holds them: the setting, and the instruments, drop
+    copies, operators and operations behind it."""
     if is_membership(payload):
         return b""
     records = list(split(payload))
@@ -300,3 +314,18 @@ def read_drop_copy(record: bytes) -> tuple[str, str]:
     begin = _HEAD.size + _DROP_COPY.size
     name, whose = record[begin : begin + length], record[begin + length : begin + length + of_length]
     return name.decode(), whose.decode() or "*"
+
+
+def read_operator(record: bytes) -> str:
+    """The argument of operator()."""
+    (length,) = _OPERATOR.unpack_from(record, _HEAD.size)
+    begin = _HEAD.size + _OPERATOR.size
+    return record[begin : begin + length].decode()
+
+
+def read_operation(record: bytes) -> list[tuple[int, str]]:
+    """The argument of operation()."""
+    (length,) = _OPERATION.unpack_from(record, _HEAD.size)
+    begin = _HEAD.size + _OPERATION.size
+    pairs = (field.partition("=") for field in record[begin : begin + length].decode().split("\x01")[:-1])
+    return [(int(tag), value) for tag, _, value in pairs]

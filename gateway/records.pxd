@@ -37,6 +37,8 @@ cdef enum InputKind:
     INPUT_SETTING = 7           # genesis: defaults of sessions, limits
     INPUT_ACTIVATE = 8          # rules version
     INPUT_DROP_COPY = 9         # genesis: a session sees the reports of another; from rules 2 on
+    INPUT_OPERATOR = 10         # genesis: a session may send OperatorRequests; from rules 3 on
+    INPUT_OPERATION = 11        # what such a request may ask for, asked by the exchange itself; from rules 3 on
 
 cdef struct InputHead:  # 40 bytes
     uint32_t size
@@ -172,6 +174,14 @@ cdef struct DropCopyBody:  # 8 bytes, INPUT_DROP_COPY
     uint8_t comp_id_length      # tail: of the session that sees
     uint8_t of_length           # then of the one whose reports they are; 0 = every one
     uint8_t reserved[6]
+
+cdef struct OperatorBody:       # 8 bytes, INPUT_OPERATOR
+    uint8_t comp_id_length      # tail: of the session
+    uint8_t reserved[7]
+
+cdef struct OperationBody:      # 8 bytes, INPUT_OPERATION
+    uint32_t text_length        # tail: the fields of an OperatorRequest (U1), each with its separator
+    uint32_t reserved
 
 cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST
     uint32_t incarnation        # whose sessions count as disconnected; 0 = of every incarnation so far

@@ -71,6 +71,10 @@ cdef struct Session:
     uint8_t comp_id_length
     uint8_t comp_id[64]
     uint8_t sees_others         # a drop copy session: it enters no orders
+    uint8_t is_operator         # its OperatorRequests are acted on
+    uint8_t is_killed           # by the kill switch: it enters no orders until it is restored
+    uint32_t max_open_orders    # 0 = as Settings say
+    uint32_t most_open          # what follows of these two, and of the kill switch for all: its open orders are fewer
     uint8_t trade_request_length    # 0: it has not asked for TradeCaptureReports
     uint8_t trade_request[64]   # TradeRequestID (568)
     # what the order layer keeps here: slots of its pool, 0 = none
@@ -90,11 +94,13 @@ cdef struct Settings:
     uint32_t max_heartbeat_seconds
     uint32_t max_sessions
     uint32_t messages_per_second    # 0 = no bound
+    uint32_t max_open_orders    # of each session; 0 = no bound
     uint16_t reset_minute       # of the day, + 1; 0 = never
     uint8_t cancel_on_disconnect
     uint8_t open_to_any
     uint8_t application         # Application
     uint8_t reset_on_logon      # both numbers are 1 whenever a Logon opens a connection
+    uint8_t is_killed           # by the kill switch: nobody enters orders until it is restored
     uint8_t comp_id_length      # of the exchange
     uint8_t comp_id[64]
 
@@ -132,6 +138,9 @@ cdef class Sessions:
     # The same, made when there is none.
     cdef Session* named(self, const uint8_t* comp_id, size_t length) except NULL nogil
     cdef Session* on_connection(self, uint32_t incarnation, uint32_t connection) noexcept nogil
+
+    # After a change of what its number of open orders is bounded by.
+    cdef void bound_orders(self, Session* s) noexcept nogil
 
     # A session of a snapshot; but for its id, its deadlines in the heap and its orders it is what is given.
     cdef Session* resume(self, const Session* given) except NULL nogil

@@ -7,7 +7,7 @@ Holds the table of sessions, which it owns, their subscriptions, and the heap of
 outbox. Runs without the GIL; raises MemoryError, and AssertionError when an invariant is broken.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN, UINT32_MAX
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
@@ -135,6 +135,7 @@ cdef class Sessions:
             s.armed_ns[kind] = EMPTY_TIME
         s.comp_id_length = <uint8_t> length
         memcpy(s.comp_id, comp_id, length)
+        self.bound_orders(s)
         self.table[self.count] = s
         self.count += 1
         names_insert(&self.by_comp_id, name_hash(comp_id, length), s.id)
@@ -145,6 +146,7 @@ cdef class Sessions:
         cdef uint32_t id = s.id, kind
         s[0] = given[0]
         s.id = id
+        self.bound_orders(s)
         for kind in range(TIMER_KINDS):
             s.armed_ns[kind] = EMPTY_TIME
         if s.connected:
@@ -152,6 +154,13 @@ cdef class Sessions:
         for kind in range(TIMER_HEARTBEAT, TIMER_KINDS):
             self._arm(s, <TimerKind> kind)
         return s
+
+    cdef void bound_orders(self, Session* s) noexcept nogil:
+        s.most_open = s.max_open_orders if s.max_open_orders else self.settings.max_open_orders
+        if s.most_open == 0:
+            s.most_open = UINT32_MAX
+        if s.is_killed or self.settings.is_killed:
+            s.most_open = 0
 
     # ------------------------------------------------------------ what goes out
 

@@ -55,6 +55,18 @@ cdef struct StateMore:          # 24 bytes, behind it from rules 2 on; then the 
     uint8_t reserved[2]
     uint64_t drop_copy_count
 
+cdef struct OperationsImage:    # 16 bytes, behind these from rules 3 on; then the schedules
+    uint32_t max_open_orders
+    uint8_t is_killed
+    uint8_t reserved[3]
+    uint64_t schedule_count
+
+cdef struct ScheduleImage:      # 48 bytes
+    int64_t step_ns             # of its last step; INT64_MIN = none so far
+    uint8_t name_length
+    uint8_t reserved[7]
+    uint8_t name[32]
+
 cdef struct DropCopyImage:      # 8 bytes
     uint32_t session
     uint32_t of                 # 0 = every one
@@ -79,6 +91,10 @@ cdef struct InstrumentMore:     # 24 bytes, behind it from rules 2 on: its last 
     int64_t price_ticks
     int64_t lots                # 0: there was none
     int64_t time_ns
+
+cdef struct InstrumentSchedule: # 8 bytes, behind it from rules 3 on
+    uint32_t schedule           # 1, 2, 3, ... in the order of the state's; 0 = none
+    uint32_t reserved
 
 cdef struct SessionImage:       # 168 bytes
     uint32_t epoch
@@ -110,6 +126,12 @@ cdef struct SessionMore:        # 40 bytes, behind it from rules 2 on; then the 
     uint8_t leaving             # Leaving
     uint8_t reserved[2]
     uint32_t early_size         # bytes: Inputs, end to end
+
+cdef struct SessionPowers:      # 8 bytes, behind all that from rules 3 on
+    uint32_t max_open_orders
+    uint8_t is_operator
+    uint8_t is_killed
+    uint8_t reserved[2]
 
 cdef struct SlotImage:          # 16 bytes, at the start of an order and of an alias; at the end their strings, padded
     uint32_t slot

@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from engine.machine cimport Machine
 from gateway.drop_copies cimport DropCopies
 from gateway.market_data cimport MarketData
+from gateway.operations cimport Operations
 from gateway.order_pool cimport Order
 from gateway.orders cimport Orders
 from gateway.session cimport Session, Sessions
@@ -31,10 +32,12 @@ cdef class SnapshotReader:
     cdef int wrong(self, const char* what) except -1 nogil      # raises
 
     # In this order; the gateways, which are the exchange's own, after the state.
-    cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, uint64_t* skipped_inputs) except -1
+    cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, Operations operations,
+                        uint64_t* skipped_inputs) except -1
     cdef int _read_more_state(self, Sessions sessions) except -1
+    cdef int _read_operations(self, Sessions sessions, Operations operations) except -1
     cdef int read_machine(self, Machine machine) except -1
-    cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1
+    cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed, Operations operations) except -1
     cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1
     cdef int read_sessions(self, Sessions sessions) except -1 nogil
     cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil
@@ -45,6 +48,7 @@ cdef class SnapshotReader:
     cdef int _check(self) except -1 nogil
     cdef Session* _read_session(self, Sessions sessions) except NULL nogil
     cdef int _read_more_session(self, Session* s) except -1 nogil
+    cdef int _read_powers(self, Session* s) except -1 nogil
     cdef int _read_early(self, Session* s, uint32_t size) except -1 nogil
     cdef int _read_order(self, Machine machine, Orders orders, Session* s, bint is_open) except -1 nogil
     cdef uint64_t _read_parties_length(self) except 0 nogil

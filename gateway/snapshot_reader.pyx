@@ -19,6 +19,7 @@ from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash
 from gateway.early cimport MAX_EARLY_BYTES, early_keep
 from gateway.framing cimport is_whole
+from gateway.operations cimport Operations
 from gateway.order_pool cimport (
     ALIAS, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
 )
@@ -27,9 +28,9 @@ from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead,
-    SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
-    place_of,
+    InstrumentSchedule, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION,
+    STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore, SessionPowers, SlotImage,
+    SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
 )
 from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
 from replication.checksum cimport crc32c
@@ -146,7 +147,8 @@ cdef class SnapshotReader:
 
     # ------------------------------------------------------------ one of each
 
-    cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, uint64_t* skipped_inputs) except -1:
+    cdef int read_state(self, Sessions sessions, Orders orders, MarketData feed, Operations operations,
+                        uint64_t* skipped_inputs) except -1:
         cdef StateImage image
         self.enter(STATE)
         memcpy(&image, self.record(STATE, sizeof(StateImage)), sizeof(StateImage))
@@ -170,6 +172,8 @@ cdef class SnapshotReader:
         memcpy(sessions.settings.comp_id, image.comp_id, sizeof(image.comp_id))
         if self.header.rules_version >= 2:
             self._read_more_state(sessions)
+        if self.header.rules_version >= 3:
+            self._read_operations(sessions, operations)
         orders.exec_id = image.exec_id
         feed.input_number = image.feed_input_number
         feed.time_ns = image.feed_time_ns
@@ -192,6 +196,26 @@ cdef class SnapshotReader:
         sessions.settings.reset_minute = more.reset_minute
         return 0
 
+    cdef int _read_operations(self, Sessions sessions, Operations operations) except -1:
+        cdef OperationsImage image
+        cdef ScheduleImage schedule
+        cdef uint64_t i
+        memcpy(&image, self.more(sizeof(OperationsImage)), sizeof(OperationsImage))
+        if image.is_killed > 1 or not is_zero(image.reserved, sizeof(image.reserved)):
+            self.wrong(b"settings that cannot be")
+        sessions.settings.max_open_orders = image.max_open_orders
+        sessions.settings.is_killed = image.is_killed
+        for i in range(image.schedule_count):
+            memcpy(&schedule, self.more(sizeof(ScheduleImage)), sizeof(ScheduleImage))
+            if (not 0 < schedule.name_length <= sizeof(schedule.name) or not is_zero(schedule.reserved, 7)
+                    or not is_zero(schedule.name + schedule.name_length,
+                                   sizeof(schedule.name) - schedule.name_length)
+                    or operations.schedule_of(schedule.name, schedule.name_length)):
+                self.wrong(b"a schedule that cannot be")
+            operations.add_schedule(schedule.name, schedule.name_length)
+            operations.schedules[i].step_ns = schedule.step_ns
+        return 0
+
     cdef int read_machine(self, Machine machine) except -1:
         cdef size_t size
         cdef const uint8_t* data
@@ -206,8 +230,9 @@ cdef class SnapshotReader:
             self.wrong(b"the engine's part is of other rules")
         return 0
 
-    cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed) except -1:
+    cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed, Operations operations) except -1:
         cdef InstrumentImage image
+        cdef InstrumentSchedule more
         cdef Instrument instrument
         cdef uint32_t number
         self.enter(INSTRUMENTS)
@@ -233,6 +258,11 @@ cdef class SnapshotReader:
             feed.resume(machine, number, image.sequences)
             if self.header.rules_version >= 2:
                 self._read_last_trade(orders, number)
+            if self.header.rules_version >= 3:
+                memcpy(&more, self.more(sizeof(InstrumentSchedule)), sizeof(InstrumentSchedule))
+                if more.schedule > operations.schedule_count or more.reserved:
+                    self.wrong(b"an instrument of a schedule that there is not")
+                orders.instruments[number].schedule = more.schedule
         return 0
 
     cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1:
@@ -289,6 +319,8 @@ cdef class SnapshotReader:
         s.closed_count = image.closed_count
         if self.header.rules_version >= 2:
             self._read_more_session(&s)
+        if self.header.rules_version >= 3:
+            self._read_powers(&s)
         if sessions.by_name(s.comp_id, s.comp_id_length) != NULL:
             self.wrong(b"a CompID twice")
         if s.connected and sessions.on_connection(s.incarnation, s.connection) != NULL:
@@ -313,6 +345,16 @@ cdef class SnapshotReader:
         s.leaves_ns = more.leaves_ns
         s.trade_request_length = more.trade_request_length
         memcpy(s.trade_request, request, more.trade_request_length)
+        return 0
+
+    cdef int _read_powers(self, Session* s) except -1 nogil:
+        cdef SessionPowers powers
+        memcpy(&powers, self.more(sizeof(SessionPowers)), sizeof(SessionPowers))
+        if powers.is_operator > 1 or powers.is_killed > 1 or not is_zero(powers.reserved, sizeof(powers.reserved)):
+            self.wrong(b"a session that cannot be")
+        s.max_open_orders = powers.max_open_orders
+        s.is_operator = powers.is_operator
+        s.is_killed = powers.is_killed
         return 0
 
     cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil:

@@ -6,6 +6,7 @@ from engine.machine cimport Machine
 from engine.snapshot_writer cimport SnapshotPlace
 from gateway.drop_copies cimport DropCopies
 from gateway.market_data cimport MarketData
+from gateway.operations cimport Operations
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Session, Sessions
@@ -17,6 +18,7 @@ cdef class SnapshotWriter:
     cdef Orders orders
     cdef MarketData feed
     cdef DropCopies drop_copies
+    cdef Operations operations
     cdef Outbox text            # of the piece that is being written
     cdef size_t section         # where its section begins
     cdef SectionKind kind       # of the section written last
@@ -37,6 +39,7 @@ cdef class SnapshotWriter:
     cdef void _start(self, SectionKind kind) noexcept
     cdef int _write_state(self, uint64_t skipped_inputs) except -1
     cdef int _write_more_state(self) except -1
+    cdef int _write_operations(self) except -1
     cdef int _write_machine(self) except -1
     cdef size_t _write_books(self) except? 0 nogil
     cdef int _write_instruments(self) except -1

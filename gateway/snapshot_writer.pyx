@@ -18,13 +18,14 @@ from engine.state cimport Books
 from gateway.book_updates cimport Watched
 from gateway.executions cimport Instrument
 from gateway.feed_topics cimport KINDS
+from gateway.operations cimport Schedule
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    MACHINE, ORDERS, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, SectionHead,
-    SectionKind, SessionImage, SessionMore, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
-    kind_after,
+    InstrumentSchedule, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION,
+    STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore, SessionPowers, SlotImage,
+    SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
 )
 from gateway.subscriptions cimport ALL, Subscription
 
@@ -35,12 +36,13 @@ cdef enum:
 cdef class SnapshotWriter:
     """begin and the gateways; take and go_on until nothing is left; end."""
 
-    def __cinit__(self, machine, sessions, orders, feed, drop_copies) -> None:
+    def __cinit__(self, machine, sessions, orders, feed, drop_copies, operations) -> None:
         self.machine = machine
         self.sessions = sessions
         self.orders = orders
         self.feed = feed
         self.drop_copies = drop_copies
+        self.operations = operations
         self.text = Outbox()
 
     def __dealloc__(self) -> None:
@@ -148,6 +150,8 @@ cdef class SnapshotWriter:
         memcpy(image.comp_id, settings.comp_id, settings.comp_id_length)
         if self.sessions.rules >= 2:
             self._write_more_state()
+        if self.sessions.rules >= 3:
+            self._write_operations()
         return self.close_section(1)
 
     cdef int _write_more_state(self) except -1:
@@ -161,6 +165,23 @@ cdef class SnapshotWriter:
         for i in range(count):
             image[i].session = self.drop_copies.pairs[i].session
             image[i].of = self.drop_copies.pairs[i].of
+        return 0
+
+    cdef int _write_operations(self) except -1:
+        cdef uint32_t i, count = self.operations.schedule_count
+        cdef OperationsImage* image = <OperationsImage*> self.text.reserve(
+            sizeof(OperationsImage) + count * sizeof(ScheduleImage)
+        )
+        cdef ScheduleImage* schedule = <ScheduleImage*> (image + 1)
+        cdef const Schedule* known
+        image.max_open_orders = self.sessions.settings.max_open_orders
+        image.is_killed = self.sessions.settings.is_killed
+        image.schedule_count = count
+        for i in range(count):
+            known = &self.operations.schedules[i]
+            schedule[i].step_ns = known.step_ns
+            schedule[i].name_length = known.name_length
+            memcpy(schedule[i].name, known.name, known.name_length)
         return 0
 
     cdef int _write_machine(self) except -1:
@@ -203,6 +224,8 @@ cdef class SnapshotWriter:
                 image.sequences[kind] = self.feed.instruments[i].topics[kind].sequence
             if self.sessions.rules >= 2:
                 self._write_last_trade(<InstrumentMore*> self.text.reserve(sizeof(InstrumentMore)), i)
+            if self.sessions.rules >= 3:
+                (<InstrumentSchedule*> self.text.reserve(sizeof(InstrumentSchedule))).schedule = instrument.schedule
         return self.close_section(self.orders.instrument_count)
 
     cdef void _write_last_trade(self, InstrumentMore* more, uint32_t instrument) noexcept nogil:
@@ -236,6 +259,7 @@ cdef class SnapshotWriter:
     cdef int _write_session(self, const Session* s) except -1 nogil:
         cdef SessionImage* image = <SessionImage*> self.text.reserve(sizeof(SessionImage))
         cdef SessionMore* more
+        cdef SessionPowers* powers
         image.epoch = s.epoch
         image.incarnation = s.incarnation
         image.connection = s.connection
@@ -267,6 +291,11 @@ cdef class SnapshotWriter:
             more.early_size = s.early.size
             if s.early.size:    # or there is no memory of them
                 memcpy(self.text.reserve(s.early.size), s.early.records, s.early.size)
+        if self.sessions.rules >= 3:
+            powers = <SessionPowers*> self.text.reserve(sizeof(SessionPowers))
+            powers.max_open_orders = s.max_open_orders
+            powers.is_operator = s.is_operator
+            powers.is_killed = s.is_killed
         return 0
 
     cdef uint32_t _write_orders(self) except? 0 nogil:

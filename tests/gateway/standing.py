@@ -8,19 +8,22 @@ from gateway.exchange import Exchange
 
 HEADER, SECTION = 40, struct.Struct("<IIQ")
 INSTRUMENTS, SESSIONS, ORDERS = 4, 5, 6
-SESSION, MORE = 168, 40
+SESSION, MORE, POWERS = 168, 40, 8
 TERMS = (slice(12, 20), slice(22, 24), slice(80, 96), slice(104, 168))
 """Of a session: how many orders and ClOrdIDs it has, cancel-on-disconnect, HeartBtInt, grace, CompID."""
 
 
 def sessions(records: bytes, rules: int) -> Iterator[bytes]:
-    """The records of a section of sessions; from rules 2 on each has a TradeRequestID and early messages behind it."""
+    """The records of a section of sessions; from rules 2 on each has a TradeRequestID and early messages behind it,
+    from rules 3 on what operators have said of it."""
     at = 0
     while at < len(records):
         begin, at = at, at + SESSION
         if rules >= 2:
             request, early = struct.unpack_from("<B3xI", records, at + MORE - 8)
             at += MORE + (request + 7) // 8 * 8 + early
+        if rules >= 3:
+            at += POWERS
         yield records[begin:at]
 
 
