@@ -9,6 +9,7 @@ reference_auction.py says the same slowly.
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.emit cimport ORDER_TYPE_BYTE, TIME_IN_FORCE_BYTE
+from engine.events cimport EVENT_EXECUTE, note
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.matching cimport after_fill, close_order, cut_list, next_maker, park_pegs, sort_listed
 from engine.places cimport (
@@ -420,6 +421,8 @@ cdef bint uncross(Books* books) except -1 nogil:
     level_subtract(level_at(&books.nodes, buyer.level), lots)
     level_subtract(level_at(&books.nodes, seller.level), lots)
     tell_trade(books, bid, ask, price, lots)
+    note(books, bid, EVENT_EXECUTE, lots, books.last_trade_id)
+    note(books, ask, EVENT_EXECUTE, lots, books.last_trade_id)
     after_fill(books, bid)
     after_fill(books, ask)
     return True

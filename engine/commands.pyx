@@ -18,6 +18,7 @@ from engine.entry cimport (
     Terms, amended, change_refusal, definition_is_valid, has_reserved_bytes, keeps_place, may_follow, new_refusal_3,
     new_terms, phase_is_valid, protection_is_valid, replace_refusal_3, set_trailing, slid,
 )
+from engine.events cimport EVENT_AMEND, EVENT_REDUCE, note_command, note_less, note_moving
 from engine.matching cimport close_order, cut_list, later, match_order, sort_listed
 from engine.places cimport (
     EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order,
@@ -57,6 +58,7 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
     cdef Prices before
     cdef uint32_t instrument = command.instrument
     books.command_kind = command.kind
+    note_command(books)
     need_market(books, instrument)
     reason = new_refusal_3(books, command, hashed)
     if reason:
@@ -125,6 +127,7 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
     cdef Prices before
     cdef uint64_t reason
     books.command_kind = command.kind
+    note_command(books)
     need_market(books, instrument)
     reason = change_refusal(books, slot, command)
     if reason:
@@ -140,12 +143,14 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
     return leave_work(books) if has_work(books) else 0
 
 cdef int reduce_special(Books* books, uint32_t slot, int64_t amount) except -1 nogil:
+    cdef int64_t shown = order_at(books, slot).leaves_lots
     if amount <= 0:
         return tell_refused(books, slot, INVALID_QUANTITY)
     if amount >= leaves_of(books, order_at(books, slot)):
         return close_order(books, slot, REQUESTED)
     take_off(books, slot, amount)
-    return tell_reduced(books, slot, amount, NONE)
+    tell_reduced(books, slot, amount, NONE)
+    return note_less(books, slot, EVENT_REDUCE, shown)
 
 cdef int replace_special(Books* books, uint32_t slot, const Command* command) except -1 nogil:
     cdef Terms terms
@@ -167,6 +172,7 @@ cdef int replace_special(Books* books, uint32_t slot, const Command* command) ex
             books, instrument_of(books, order_at(books, slot)), side_of_order(order_at(books, slot)), &terms
         )
     take_out(books, slot)
+    note_moving(books)
     if order_at(books, slot).traits >> TRAIT_FLAGS & POST_ONLY_SLIDE:
         terms.price_ticks = slid(
             books, extra_of(books, order_at(books, slot)).instrument, side_of_order(order_at(books, slot)),
@@ -192,12 +198,14 @@ cdef int amend_in_place(
     Books* books, uint32_t slot, const Terms* terms, int64_t price_before, int64_t leaves_before
 ) except -1 nogil:
     """Less of it, or of it shown, or another time in force: it shows at most what it showed."""
+    cdef int64_t shown = order_at(books, slot).leaves_lots
     if order_at(books, slot).total_lots > terms.total_lots:
         take_off(books, slot, order_at(books, slot).total_lots - terms.total_lots)
     give_extra(books, slot)
     take_terms(books, slot, terms)
     settle_terms(books, slot)
     tell_replaced(books, slot, price_before, leaves_before, True)
+    note_less(books, slot, EVENT_AMEND, shown)
     if place_of(books, order_at(books, slot)) == SHOWN and shows_of(books, order_at(books, slot)) == SHOWS_SLICE:
         return tell_displayed(books, slot)
     return 0
@@ -482,6 +490,7 @@ cdef int refuse(Books* books, const Command* command, uint64_t reason) except -1
 
 cdef int run_command_3(Books* books, const Command* command) except -1 nogil:
     books.command_kind = command.kind
+    note_command(books)
     if command.kind == MASS_CANCEL:
         begin_mass_cancel(books, command)
     elif command.kind == ADVANCE:

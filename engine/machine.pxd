@@ -9,6 +9,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from engine.events cimport BookEvent
 from engine.state cimport Books
 from engine.types cimport Command, Report
 
@@ -23,7 +24,11 @@ cdef class Machine:
     cdef bint work(self, int64_t steps) except -1 nogil
     cdef const Report* reports(self) noexcept nogil
     cdef size_t report_count(self) noexcept nogil
-    cdef void clear_reports(self) noexcept nogil
+    cdef void clear_reports(self) noexcept nogil       # and the events
+    # What others see of the commands whose reports these are; no bytes of it change until the next command or work.
+    cdef const BookEvent* events(self) noexcept nogil
+    cdef size_t event_count(self) noexcept nogil
+    cdef void clear_events(self) noexcept nogil
     # The best price of a side (0 bids, 1 asks). False: it is empty, or there is no such instrument.
     cdef bint touch(self, uint32_t instrument, int side, int64_t* price) noexcept nogil
     # How many orders a level has, and their leaves in 128 bits; 0 = no such level.
@@ -32,10 +37,11 @@ cdef class Machine:
     ) noexcept nogil
     # The best level strictly worse than `after` (EMPTY_PRICE: the best of all). False: no more.
     cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil
-    # The level's orders behind the order `after` (0: all), first in the queue first; returns how many it wrote, at most
-    # `room`; -1: `after` is not in this level. O(what it writes)
+    # The level's orders as others see them, behind the one with the feed id `after` (0: all), first in the queue first:
+    # feed ids and what is shown. Returns how many it wrote, at most `room`; -1: `after` is not in this level.
+    # O(what it writes); behind a slice of an iceberg after the first, O(the orders before it) more
     cdef Py_ssize_t queue(
-        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* order_ids, int64_t* leaves,
+        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* feed_ids, int64_t* shown_lots,
         Py_ssize_t room
     ) noexcept nogil
     # Whose order it is and what its owner calls it. False: no live order has this id.
@@ -45,6 +51,7 @@ cdef class Machine:
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil
     cdef void set_time(self, int64_t time_ns) noexcept nogil
 
+    cdef uint32_t in_level(self, uint32_t level, uint64_t feed_id) noexcept nogil
     cdef uint64_t unused_ref(self, uint32_t owner) noexcept nogil
     cdef int check(self) except -1
     cdef int check_done(self) except -1

@@ -15,10 +15,12 @@ from engine.ahead cimport expect_order
 from engine.auction cimport Outcome, auction
 from engine.book cimport run_commands
 from engine.commands cimport has_work, work_on
+from engine.events cimport BookEvent, drop_events, feed_id_of
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
 from engine.places cimport (
-    EMPTY, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order, time_in_force_of,
+    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order,
+    time_in_force_of,
 )
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
@@ -106,6 +108,7 @@ cdef ReportBuffer take_reports(Books* books):
 
 cdef object taken(Books* books):
     """The reports since the last time, as an array of their own."""
+    drop_events(books)
     return frombuffer(take_reports(books), REPORT) if books.report_count else np.empty(0, REPORT)
 
 
@@ -171,6 +174,16 @@ cdef class Machine:
 
     cdef void clear_reports(self) noexcept nogil:
         self.books.report_count = 0
+        drop_events(&self.books)
+
+    cdef const BookEvent* events(self) noexcept nogil:
+        return &(<const BookEvent*>self.books.events.records)[1]
+
+    cdef size_t event_count(self) noexcept nogil:
+        return self.books.events.live
+
+    cdef void clear_events(self) noexcept nogil:
+        drop_events(&self.books)
 
     cdef bint touch(self, uint32_t instrument, int side, int64_t* price) noexcept nogil:
         cdef const Ladder* ladder
@@ -216,7 +229,7 @@ cdef class Machine:
         return True
 
     cdef Py_ssize_t queue(
-        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* order_ids, int64_t* leaves,
+        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* feed_ids, int64_t* shown_lots,
         Py_ssize_t room
     ) noexcept nogil:
         cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
@@ -228,18 +241,33 @@ cdef class Machine:
                 &self.books.instruments[instrument].sides[side], &self.books.nodes, key_of(price, side)
             )
         if after:
-            number = find_id(&self.books, after)
-            if number == 0 or level == 0 or orders[number].level != level:
+            number = self.in_level(level, after)
+            if number == 0:
                 return -1
             number = orders[number].next
         else:
             number = level_at(&self.books.nodes, level).head if level else 0
         while number and position < room:
-            order_ids[position] = orders[number].order_id
-            leaves[position] = orders[number].leaves_lots
+            feed_ids[position] = feed_id_of(&self.books, &orders[number])
+            shown_lots[position] = orders[number].leaves_lots
             position += 1
             number = orders[number].next
         return position
+
+    cdef uint32_t in_level(self, uint32_t level, uint64_t feed_id) noexcept nogil:
+        """The order that a level, 0 = none, shows under an id; 0: it does not. Slices have no index."""
+        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
+        cdef uint32_t number = 0
+        cdef bint shown
+        if level and feed_id < FIRST_FEED_ID:
+            number = find_id(&self.books, feed_id)
+            shown = number and orders[number].level == level and feed_id_of(&self.books, &orders[number]) == feed_id
+            return number if shown else 0
+        if level:
+            number = level_at(&self.books.nodes, level).head
+        while number and feed_id_of(&self.books, &orders[number]) != feed_id:
+            number = orders[number].next
+        return number
 
     cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil:
         cdef uint32_t slot = find_id(&self.books, order_id) if order_id else 0
@@ -316,6 +344,7 @@ cdef class Machine:
             return tuple(reports)
         finally:
             self.books.report_count = before
+            drop_events(&self.books)
 
     def begin(self, command, int64_t steps):
         """Begin a command, an array of one, and do at most so many steps of what it leaves; return its reports so far.

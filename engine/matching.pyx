@@ -9,6 +9,7 @@ reference_matching.py says the same slowly.
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.emit cimport ORDER_TYPE_BYTE
+from engine.events cimport EVENT_EXECUTE, EVENT_REDUCE, note, note_leaving, note_less
 from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
 from engine.places cimport (
     EMPTY, best_of_all, extra_of, first_of, flags_of, forget, has_extra, is_within, leaves_of, place_of, price_of_order,
@@ -85,6 +86,7 @@ cdef void cut_list(Pool* list, uint32_t top) noexcept nogil:
 cdef int close_order(Books* books, uint32_t slot, uint64_t reason) except -1 nogil:
     tell_cancelled(books, slot, reason)
     if not has_extra(order_at(books, slot)):
+        note_leaving(books, slot)
         leave_book(books, order_at(books, slot))
         return forget_order(books, slot)
     if order_at(books, slot).level:
@@ -296,6 +298,7 @@ cdef int meet(Books* books, uint32_t slot, uint32_t maker, int64_t lots) except 
     level_subtract(level_at(&books.nodes, other.level), lots)
     books.instruments[extra_of(books, order).instrument].last_ticks = price
     tell_trade(books, slot, maker, price, lots)
+    note(books, maker, EVENT_EXECUTE, lots, books.last_trade_id)
     return after_fill(books, maker)
 
 cdef int after_fill(Books* books, uint32_t slot) except -1 nogil:
@@ -317,7 +320,7 @@ cdef int after_fill(Books* books, uint32_t slot) except -1 nogil:
 cdef int collide(Books* books, uint32_t slot, uint32_t maker) except -1 nogil:
     """Two of one group do not trade; what was traded before stands."""
     cdef uint8_t mode = extra_of(books, order_at(books, slot)).self_match_mode
-    cdef int64_t ours, theirs
+    cdef int64_t ours, theirs, shown = order_at(books, maker).leaves_lots
     if mode == DECREMENT_BOTH:
         ours = order_at(books, slot).leaves_lots
         theirs = leaves_of(books, order_at(books, maker))
@@ -326,6 +329,7 @@ cdef int collide(Books* books, uint32_t slot, uint32_t maker) except -1 nogil:
         else:
             take_off(books, maker, ours)
             tell_reduced(books, maker, ours, SELF_MATCH)
+            note_less(books, maker, EVENT_REDUCE, shown)
         if ours <= theirs:
             return end_incoming(books, slot)
         take_off(books, slot, theirs)

@@ -8,6 +8,7 @@ Holds nothing; raises MemoryError, and AssertionError for a broken invariant, af
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from engine.events cimport EVENT_ADD, note, note_leaving
 from engine.index cimport IDS, REFS, hash_id, hash_ref, index_insert, index_remove
 from engine.ladder cimport (
     Ladder, key_of, ladder_find, ladder_insert, ladder_remove, level_add, level_at, level_subtract,
@@ -143,6 +144,7 @@ cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil:
     if not extra.is_known:
         know(books, slot)
     list_in(books, slot)
+    note(books, slot, EVENT_ADD, order.leaves_lots, 0)
     if is_plain_order(books, order):
         drop_extra(books, order)
     return 0
@@ -167,6 +169,7 @@ cdef int take_out(Books* books, uint32_t slot) except -1 nogil:
     extra = extra_of(books, order)
     ladder = ladder_of(books, extra.instrument, side_of_order(order), extra.place)
     level = level_at(&books.nodes, order.level)
+    note_leaving(books, slot)
     list_out(books, slot)
     level_subtract(level, order.leaves_lots)
     if order.next:

@@ -6,6 +6,7 @@ Raises ValueError with the byte offset of what is wrong, and MemoryError. Holds 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from engine.events cimport drop_events
 from engine.index cimport hash_ref
 from engine.ladder cimport key_of
 from engine.places cimport (
@@ -318,4 +319,6 @@ cdef int rest_image(
     extra.is_elected = more.is_elected
     extra.self_match_mode = more.self_match_mode
     timer_set(books, slot, more.expire_ns)
-    return put_slice(books, slot, place, more.slice_lots)
+    put_slice(books, slot, place, more.slice_lots)
+    drop_events(books)          # it has been there before
+    return 0

@@ -138,6 +138,7 @@ cdef struct Books:
     Pool moving             # Moving: pegs between their old and their new price
     Pool elected            # Listed: stops that were reached, the nearest first
     Pool shares             # Share: of a level that is shared out
+    Pool events             # BookEvent: what others see of the commands, not yet taken
     Work work
     Report* reports         # not yet taken
     size_t report_count

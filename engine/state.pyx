@@ -7,6 +7,7 @@ MemoryError; where there is no `except`, out of memory is a return value.
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from engine.events cimport BookEvent
 from engine.index cimport Bucket, index_close, index_copy, index_open, index_widen
 from engine.ladder cimport nodes_bytes, nodes_close, nodes_copy, nodes_open
 from engine.store cimport (
@@ -43,7 +44,7 @@ cdef int open_work(Books* books) noexcept nogil:
     return -1 if (
         pool_open(&books.list, sizeof(Listed)) < 0 or pool_open(&books.touched, sizeof(Touched)) < 0
         or pool_open(&books.moving, sizeof(Moving)) < 0 or pool_open(&books.elected, sizeof(Listed)) < 0
-        or pool_open(&books.shares, sizeof(Share)) < 0
+        or pool_open(&books.shares, sizeof(Share)) < 0 or pool_open(&books.events, sizeof(BookEvent)) < 0
     ) else 0
 
 cdef void books_close(Books* books) noexcept nogil:
@@ -60,6 +61,7 @@ cdef void books_close(Books* books) noexcept nogil:
     pool_close(&books.moving)
     pool_close(&books.elected)
     pool_close(&books.shares)
+    pool_close(&books.events)
     if books.instruments != NULL:
         block_resize(books.instruments, books.instrument_capacity * sizeof(Instrument), 0)
     if books.reports != NULL:

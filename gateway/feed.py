@@ -23,6 +23,7 @@ BUY, SELL = 0, 1
 HEARTBEAT, SNAPSHOT, MORE, UNKNOWN = 1, 2, 4, 8  # flags of a message
 LAST_OF_INPUT = 1  # flag of a record
 ADD, EXECUTE, REDUCE, DELETE, REPLACE = 1, 2, 3, 4, 5  # actions of an order record
+AUCTION_TRADE, BUST = 1, 2  # actions of a trade record; 0: an incoming order made it
 
 Kind = Literal["trades", "top", "levels", "orders"]
 KINDS: tuple[Kind, ...] = ("trades", "top", "levels", "orders")  # kind number - 1
@@ -47,7 +48,10 @@ DTYPES: dict[Kind, np.dtype[np.void]] = {"trades": TRADE, "top": TOP, "levels": 
 
 HEADER = struct.Struct("<BBBBIIIQQQq")
 SCALE = struct.Struct("<qqbbB5x32s")
-CURSOR = struct.Struct("<Qq")  # side + 256 * order id, price
+CURSOR = struct.Struct(
+    "<Qq"
+)  # side, and 2 for an id of SLICES or more, + 256 * (feed id modulo SLICES); price
+SLICES = 1 << 63  # feed ids from here on: slices of icebergs, behind their first
 START = CURSOR.pack(BUY, EMPTY_PRICE)  # the cursor before the first level
 SNAPSHOT_HEAD = HEADER.size + SCALE.size + 2 * CURSOR.size
 RECORDS = {
@@ -132,8 +136,10 @@ def decode_message(payload: bytes) -> Message:
         scale = _scale(payload)
         after = payload[SNAPSHOT_HEAD - 32 : SNAPSHOT_HEAD - 16]
         until = payload[SNAPSHOT_HEAD - 16 : SNAPSHOT_HEAD] if flags & MORE else None
-        if until is not None and level_of(until)[0] > SELL:
-            raise ValueError(f"snapshot that goes on at side {level_of(until)[0]}: 0 and 1 are allowed")
+        if until is not None and until[0] > 3:
+            raise ValueError(
+                f"snapshot that goes on at a cursor whose first byte is {until[0]}: 0 to 3 are allowed"
+            )
     return Message(
         kind, flags, instrument, sequence, first, last, time_ns, records, payload, scale, after, until
     )
@@ -153,10 +159,11 @@ class Trade(NamedTuple):
     trade_id: int
     price_ticks: int
     quantity_lots: int
-    aggressor: int  # BUY or SELL
+    aggressor: int | None  # BUY or SELL; None: the trade was made in an auction
     time_ns: int
     input_number: int
     sequence: int
+    is_busted: bool = False  # it is void: both sides were told so
 
 
 class Level(NamedTuple):
@@ -187,7 +194,13 @@ class State(Protocol):
 def level_of(cursor: bytes) -> tuple[int, int]:
     """Side and price of a cursor."""
     place, price_ticks = CURSOR.unpack(cursor)
-    return place & 0xFF, price_ticks
+    return place & 1, price_ticks
+
+
+def cursor_behind(side: int, price_ticks: int, order_id: int) -> bytes:
+    """Behind an order of a level; 0: before its first."""
+    slice_bit = 2 if order_id >= SLICES else 0
+    return CURSOR.pack(order_id % SLICES << 8 | slice_bit | side, price_ticks)
 
 
 def covered(side: int, price_ticks: int, until: bytes | None) -> bool:
@@ -201,10 +214,14 @@ def covered(side: int, price_ticks: int, until: bytes | None) -> bool:
 
 
 class TradeTape:
-    """The latest trades, oldest first."""
+    """The latest trades, oldest first, those that were busted since marked so; and the busts, in their order.
+
+    A bust is the trade as it was, with the time, the input number and the sequence of its end.
+    """
 
     def __init__(self, length: int = 1000) -> None:
         self.trades: deque[Trade] = deque(maxlen=length)
+        self.busts: deque[Trade] = deque(maxlen=length)
 
     def clear(self) -> None:
         """Trades have happened: a join keeps them."""
@@ -213,9 +230,18 @@ class TradeTape:
         return until
 
     def apply(self, record: tuple[Any, ...], _: bytes | None) -> None:
-        sequence, input_number, _, side = record[:4]
+        sequence, input_number, _, side, action = record[:5]
         time_ns, trade_id, price, quantity = record[7:]
-        self.trades.append(Trade(trade_id, price, quantity, side, time_ns, input_number, sequence))
+        aggressor = None if action == AUCTION_TRADE else side
+        trade = Trade(trade_id, price, quantity, aggressor, time_ns, input_number, sequence, action == BUST)
+        if not trade.is_busted:
+            self.trades.append(trade)
+            return
+        self.busts.append(trade)
+        for place in range(len(self.trades) - 1, -1, -1):
+            if self.trades[place].trade_id == trade_id:
+                self.trades[place] = self.trades[place]._replace(is_busted=True)
+                return
 
 
 class TopOfBook:
@@ -285,7 +311,7 @@ class OrderBook:
         """Behind the last known order of the cursor's level, which need not be the one it named."""
         side, price = level_of(until)
         last = next(reversed(self.sides[side].get(price, {})), 0)
-        return CURSOR.pack(last << 8 | side, price)
+        return cursor_behind(side, price, last)
 
     def apply(self, record: tuple[Any, ...], until: bytes | None) -> None:
         _, _, _, side, action, kept_priority, _, order_id, _, price, quantity, _ = record
@@ -554,6 +580,11 @@ class FeedReader:
     @property
     def trades(self) -> deque[Trade]:
         return self.tape.trades
+
+    @property
+    def busts(self) -> deque[Trade]:
+        """Trades that were made void: each as it was, at the time of its end."""
+        return self.tape.busts
 
     @property
     def lost_trades(self) -> int:

@@ -36,6 +36,10 @@ cdef enum OrderAction:      # Prefix.action of an order record
     DELETE = 4
     REPLACE_ORDER = 5
 
+cdef enum TradeAction:      # Prefix.action of a trade record; 0: one that an incoming order made
+    AUCTION_TRADE = 1       # of an auction: nobody was the aggressor
+    BUST = 2                # the trade with this id is void
+
 cdef struct MessageHeader:  # 48 bytes
     uint8_t version         # 0    FORMAT_VERSION
     uint8_t kind            # 1    FeedKind
@@ -59,8 +63,8 @@ cdef struct Scale:          # 56 bytes, follows the header of a snapshot: what a
     uint8_t symbol[MAX_SYMBOL]  # 24
 
 cdef struct Cursor:         # 16 bytes: a place in the book; bids first, best first
-    uint64_t place          # side + 256 * order id. orders: behind this order of the level, 0: before its first;
-                            # levels: id 0, behind this level
+    uint64_t place          # side, and 2 for an id of 2**63 or more, + 256 * (feed id modulo 2**63).
+                            # orders: behind this order of the level, id 0: before its first; levels: id 0, behind it
     int64_t price_ticks     # EMPTY_PRICE: before the side's best
 
 cdef struct Extent:         # 32 bytes, follows the scale: which part of the book this chunk holds
@@ -71,8 +75,8 @@ cdef struct Prefix:         # 24 bytes, at the start of every record
     uint64_t sequence       # 0    1, 2, 3, ... within the topic
     uint64_t input_number   # 8
     uint8_t flags           # 16   RecordFlag
-    uint8_t side            # 17   0 buy, 1 sell; trade: the aggressor's
-    uint8_t action          # 18   OrderAction; zero in other topics
+    uint8_t side            # 17   0 buy, 1 sell; trade: the aggressor's, 0 when there was none
+    uint8_t action          # 18   OrderAction, TradeAction; zero in other topics
     uint8_t kept_priority   # 19   REPLACE_ORDER: 1 = kept its place in the queue
     uint32_t orders         # 20   level: orders at the price; zero in other topics
 
@@ -154,8 +158,8 @@ cdef class FeedTopics:
     cdef bytes _snapshot(self, Py_ssize_t topic, const Cursor* after, Machine machine)
     cdef bint _levels_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
     cdef bint _orders_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
-    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* order_ids,
-                     const int64_t* leaves, Py_ssize_t count) except -1
+    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* feed_ids,
+                     const int64_t* shown, Py_ssize_t count) except -1
 
 
 cdef inline int64_t saturated(uint64_t low, int64_t high) noexcept nogil:
@@ -164,7 +168,19 @@ cdef inline int64_t saturated(uint64_t low, int64_t high) noexcept nogil:
 
 
 cdef inline int side_of(const Cursor* at) noexcept nogil:
-    return <int>(at.place & 0xFF)
+    return <int>(at.place & 1)
+
+
+cdef inline bint is_place(const Cursor* at) noexcept nogil:
+    return at.place & 0xFF <= 3
+
+
+cdef inline uint64_t feed_id_of(const Cursor* at) noexcept nogil:
+    return at.place >> 8 | (at.place & 2) << 62
+
+
+cdef inline uint64_t place_of(uint64_t side, uint64_t feed_id) noexcept nogil:
+    return feed_id << 8 | feed_id >> 62 & 2 | side
 
 
 cdef inline void* grown(void* memory, size_t size) except NULL nogil:

@@ -321,7 +321,7 @@ cdef class FeedTopics:
         if topic < 0 and named > 0:
             topic = self._topic(request[:named])
             memcpy(&cursor, PyBytes_AS_STRING(request) + named, sizeof(cursor))
-        if topic < 0 or side_of(&cursor) > SELL:
+        if topic < 0 or not is_place(&cursor):
             memset(&head, 0, sizeof(head))
             head.version, head.flags = FORMAT_VERSION, SNAPSHOT | UNKNOWN
             return (<char*>&head)[:sizeof(head)] + request[:64]
@@ -380,29 +380,29 @@ cdef class FeedTopics:
         """
         cdef Py_ssize_t room = self.chunk_records
         cdef Py_ssize_t count
-        cdef uint64_t* order_ids = <uint64_t*>malloc(room * sizeof(uint64_t))
-        cdef int64_t* leaves = <int64_t*>malloc(room * sizeof(int64_t))
+        cdef uint64_t* feed_ids = <uint64_t*>malloc(room * sizeof(uint64_t))
+        cdef int64_t* shown = <int64_t*>malloc(room * sizeof(int64_t))
         try:
-            if order_ids == NULL or leaves == NULL:
+            if feed_ids == NULL or shown == NULL:
                 raise MemoryError(f"no memory for a chunk of {room} orders")
             if at.price_ticks == EMPTY_PRICE() and not next_place(machine, head.instrument, at):
                 return False
             while True:
                 count = machine.queue(
-                    head.instrument, side_of(at), at.price_ticks, at.place >> 8, order_ids, leaves, room)
+                    head.instrument, side_of(at), at.price_ticks, feed_id_of(at), feed_ids, shown, room)
                 if count > 0:
-                    self._queued(records, head, at, order_ids, leaves, count)
+                    self._queued(records, head, at, feed_ids, shown, count)
                     room -= count
                 if count < 0 or room == 0:
                     return True
                 if not next_place(machine, head.instrument, at):
                     return False
         finally:
-            free(order_ids)
-            free(leaves)
+            free(feed_ids)
+            free(shown)
 
-    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* order_ids,
-                     const int64_t* leaves, Py_ssize_t count) except -1:
+    cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* feed_ids,
+                     const int64_t* shown, Py_ssize_t count) except -1:
         """Orders of one level as records; the place is behind the last of them then."""
         cdef OrderRecord record
         cdef Py_ssize_t position
@@ -411,10 +411,10 @@ cdef class FeedTopics:
         record.prefix.side, record.prefix.action = <uint8_t>side_of(at), ADD
         record.price_ticks = at.price_ticks
         for position in range(count):
-            record.order_id = order_ids[position]
-            record.quantity_lots = record.change_lots = leaves[position]
+            record.order_id = feed_ids[position]
+            record.quantity_lots = record.change_lots = shown[position]
             records += (<char*>&record)[:sizeof(record)]
-        at.place = order_ids[count - 1] << 8 | <uint64_t>side_of(at)
+        at.place = place_of(side_of(at), feed_ids[count - 1])
         return 0
 
 

@@ -3,11 +3,12 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from engine.events cimport BookEvent
 from engine.machine cimport Machine
 from engine.types cimport Report
 from gateway.feed_topics cimport FeedTopics, Instrument, OrderAction
 
-cdef struct Touched:        # a level that the current input changed
+cdef struct Touched:        # a level that the current command changed
     uint32_t instrument
     uint32_t side
     int64_t price_ticks
@@ -26,15 +27,18 @@ cdef struct Incoming:       # an order that may come to rest when its command is
 
 @cython.final
 cdef class MarketData(FeedTopics):
-    cdef uint64_t serial            # counts calls of record
+    cdef uint64_t serial            # counts calls of record that ended with whole commands
     cdef Incoming incoming
-    cdef Touched* touched           # levels that the current input touched, in order, each once
+    cdef uint64_t seen_command      # the last one of which the engine notes what others see
+    cdef bint is_amid_command       # the last one has still something to do
+    cdef bint is_uncrossing         # an auction's trades are being reported
+    cdef Touched* touched           # levels that the current commands touched, in order, each once
     cdef size_t touched_count
     cdef size_t touched_room
     cdef uint64_t* places           # hash table over `touched`: low half of serial, then position
     cdef size_t places_room         # a power of two, or 0
 
-    # What the engine has just done with one taken input. Docs in the .pyx.
+    # What the engine has just done of one taken input. Docs in the .pyx.
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil
@@ -43,7 +47,11 @@ cdef class MarketData(FeedTopics):
     cdef bint _unheard(self, const Report* report) noexcept nogil
     cdef void _count(self, Machine machine, const Report* report) noexcept nogil
     cdef int _report(self, const Report* report) except -1 nogil
-    cdef int _trade(self, const Report* report) except -1 nogil
+    cdef void _trade(self, const Report* report) noexcept nogil
+    cdef int _plain_trade(self, const Report* report) except -1 nogil
+    cdef int _plain(self, const Report* report) except -1 nogil
+    cdef int _event(self, const BookEvent* event) except -1 nogil
+    cdef int _known(self, uint32_t instrument) except -1 nogil
     cdef int _settle(self) except -1 nogil
     cdef int _touch(self, uint32_t instrument, uint8_t side, int64_t price_ticks) except -1 nogil
     cdef void _activate(self, uint32_t instrument, uint8_t side, int64_t price_ticks) noexcept nogil

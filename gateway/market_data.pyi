@@ -12,4 +12,5 @@ class MarketData(FeedTopics):
         input_number: int,
         time_ns: int,
         commands_an_input: int = 1,
+        steps: int = ...,
     ) -> None: ...

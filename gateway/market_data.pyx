@@ -3,9 +3,12 @@
 # number defined once a report, and room is reserved before it is written.
 """Market data: what each input changed, as numbered records of four topics an instrument.
 
-Holds the levels that the current input touched and the order that is coming in; nothing else of the book
-is kept: totals and best prices are asked of the machine. `feed_topics` numbers the records and makes
-messages of them.
+Of commands that need no more than the plain rules the reports say what others see; of the others the machine's events
+do (engine/events.pxd), so that hidden orders show nowhere, and in no difference between records either.
+
+Holds the levels that the current command touched and the order that is coming in; nothing else of the book
+is kept: totals and best prices are asked of the machine when the command is done. `feed_topics` numbers the records and
+makes messages of them.
 
 Memory: arrays owned by the object, grown by doubling, freed with it.
 GIL: `record` runs without it (O(1) a report and a touched level).
@@ -15,22 +18,26 @@ Everything is computed from the recorded inputs alone, so every replica gives th
 listened to only decides which records are built, never how they are numbered.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from engine.commands cimport has_work
+from engine.events cimport BookEvent, EVENT_ADD, EVENT_AMEND, EVENT_COMMAND, EVENT_DELETE, EVENT_MOVE
 from engine.machine cimport Machine
 from engine.types cimport (
-    ACCEPTED, BUY, CANCELLED, Command, DEFINED, EMPTY_PRICE, REDUCED, REJECTED, REPLACED, SELL, TRADE, Report,
+    ACCEPTED, ADVANCED, BUY, CANCELLED, CHANGED, Command, DEFINED, DISPLAYED, EMPTY_PRICE, MASS_CANCELLED,
+    PHASE_CHANGED, REDUCED, REJECTED, REPLACED, SELL, TRADE, Report,
 )
 from gateway.feed_topics cimport (
-    ADD, DELETE, EXECUTE, FeedTopics, Instrument, KINDS, LEVELS, LevelRecord, ORDERS, OrderAction, OrderRecord, Prefix,
-    REDUCE_ORDER, REPLACE_ORDER, TOP, TRADES, TopRecord, TradeRecord, grown, saturated,
+    ADD, AUCTION_TRADE, DELETE, EXECUTE, FeedTopics, Instrument, KINDS, LEVELS, LevelRecord, ORDERS, OrderAction,
+    OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, TOP, TRADES, TopRecord, TradeRecord, grown, saturated,
 )
 
 cdef enum:
     SCANNED = 8             # touched levels compared one by one; more are hashed
     REPORT_WORDS = 27       # most that one report writes: two order records, one trade, their links
+    EVENT_WORDS = 18        # that one event writes: two order records, their links
 
 cdef uint64_t SCATTER = 0x9E3779B97F4A7C15    # 2**64 / the golden ratio (Knuth's multiplicative hashing)
 
@@ -68,24 +75,39 @@ cdef class MarketData(FeedTopics):
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil:
-        """Reports of one input, which `machine` has just performed: all of it, or whole commands of it.
+        """Reports of one input, which `machine` has just performed: all of it, or some of it, in the order of it.
 
-        A deadline has a number of its own. Raises RuntimeError when the number falls.
+        Levels and tops are those at the end of each call whose last command is done; where a command is cut shows
+        nowhere. A deadline has a number of its own. Takes the machine's events, which go with these reports: all that
+        it has. Raises RuntimeError when the number falls.
         """
-        cdef size_t position
+        cdef size_t position, event_count = machine.event_count()
+        cdef const BookEvent* event = machine.events()
+        cdef const BookEvent* end = event + event_count
         if input_number < self.input_number:
             with gil:
                 raise RuntimeError(f"feed: input {input_number} cannot follow input {self.input_number}")
         self.input_number = input_number
         self.time_ns = time_ns
-        self.serial += 1
-        if count == 1 and self._unheard(reports):
-            self._count(machine, reports)
-            return 0
-        self.touched_count = self.active_count = 0
-        self._reserve(count * REPORT_WORDS)
+        if not self.is_amid_command:
+            self.serial += 1
+            if count == 1 and event_count == 0 and self._unheard(reports):
+                self._count(machine, reports)
+                return 0
+            self.touched_count = self.active_count = 0
+        self._reserve(count * REPORT_WORDS + event_count * EVENT_WORDS)
         for position in range(count):
+            while event < end and event.reports <= position:
+                self._event(event)
+                event += 1
             self._report(&reports[position])
+        while event < end:
+            self._event(event)
+            event += 1
+        machine.clear_events()
+        self.is_amid_command = has_work(&machine.books)
+        if self.is_amid_command:
+            return 0
         self._settle()
         self._reserve(self.touched_count * (1 + sizeof(LevelRecord) // 8))
         self._levels(machine)
@@ -115,16 +137,31 @@ cdef class MarketData(FeedTopics):
 
     cdef int _report(self, const Report* report) except -1 nogil:
         """One report -> trade and order records, and the levels it touches. O(1)."""
-        cdef Incoming* incoming = &self.incoming
-        if report.kind == REJECTED or report.kind == DEFINED:
+        if (report.kind == REJECTED or report.kind == DEFINED or report.kind == ADVANCED or report.kind == CHANGED
+                or report.kind == MASS_CANCELLED):
             return 0
-        if report.instrument >= self.instrument_count:
-            with gil:
-                raise RuntimeError(f"the feed knows no instrument {report.instrument}: define it first")
-        if incoming.order_id and incoming.command_number != report.command_number:
+        self._known(report.instrument)
+        if self.incoming.order_id and self.incoming.command_number != report.command_number:
             self._settle()
+        if report.kind == PHASE_CHANGED:
+            self.is_uncrossing = report.price_ticks != EMPTY_PRICE()
+        elif report.kind != TRADE and report.kind != DISPLAYED:
+            self.is_uncrossing = False
         if report.kind == TRADE:
-            return self._trade(report)
+            self._trade(report)
+        return 0 if report.command_number == self.seen_command else self._plain(report)
+
+    cdef int _known(self, uint32_t instrument) except -1 nogil:
+        if instrument >= self.instrument_count:
+            with gil:
+                raise RuntimeError(f"the feed knows no instrument {instrument}: define it first")
+        return 0
+
+    cdef int _plain(self, const Report* report) except -1 nogil:
+        """A report of a command of the plain rules -> what others see of it. O(1)."""
+        cdef Incoming* incoming = &self.incoming
+        if report.kind == TRADE:
+            return self._plain_trade(report)
         if report.kind == ACCEPTED or (report.kind == REPLACED and not report.kept_priority):
             incoming.order_id = report.order_id
             incoming.command_number = report.command_number
@@ -156,16 +193,50 @@ cdef class MarketData(FeedTopics):
                 raise RuntimeError(f"the feed knows no report of kind {report.kind}")
         return 0
 
-    cdef int _trade(self, const Report* report) except -1 nogil:
-        cdef TradeRecord* trade
-        cdef uint8_t maker_side = SELL if report.side == BUY else BUY
-        self._touch(report.instrument, maker_side, report.last_price_ticks)
-        trade = <TradeRecord*>self._next(report.instrument, TRADES, report.side, sizeof(TradeRecord))
+    cdef int _event(self, const BookEvent* event) except -1 nogil:
+        """What others see happen to an order -> its record, and the level it touches. O(1)."""
+        cdef Incoming* incoming = &self.incoming
+        if incoming.order_id and incoming.command_number != event.command_number:
+            self._settle()
+        if event.action == EVENT_COMMAND:
+            self.seen_command = event.command_number
+            return 0
+        self._known(event.instrument)
+        self._touch(event.instrument, event.side, event.price_ticks)
+        if event.action == EVENT_MOVE:
+            incoming.order_id = event.feed_id
+            incoming.command_number = event.command_number
+            incoming.instrument = event.instrument
+            incoming.side = event.side
+            incoming.old_price_ticks = event.price_ticks
+            incoming.old_leaves_lots = event.change_lots
+            incoming.leaves_lots = 0
+            incoming.replaces = True
+        elif event.action == EVENT_ADD and incoming.order_id == event.feed_id:
+            incoming.price_ticks = event.price_ticks
+            incoming.leaves_lots = event.shown_lots
+            self._settle()
+        elif event.action == EVENT_AMEND:
+            self._order(REPLACE_ORDER, event.instrument, event.side, event.feed_id, event.price_ticks,
+                        event.shown_lots, 0, 0, 1)
+        else:
+            self._order(<OrderAction>event.action, event.instrument, event.side, event.feed_id, event.price_ticks,
+                        0 if event.action == EVENT_DELETE else event.shown_lots, event.change_lots, event.trade_id, 0)
+        return 0
+
+    cdef void _trade(self, const Report* report) noexcept nogil:
+        cdef uint8_t side = BUY if self.is_uncrossing else report.side
+        cdef TradeRecord* trade = <TradeRecord*>self._next(report.instrument, TRADES, side, sizeof(TradeRecord))
         if trade != NULL:
+            trade.prefix.action = AUCTION_TRADE if self.is_uncrossing else 0
             trade.time_ns = self.time_ns
             trade.trade_id = report.trade_id
             trade.price_ticks = report.last_price_ticks
             trade.quantity_lots = report.last_lots
+
+    cdef int _plain_trade(self, const Report* report) except -1 nogil:
+        cdef uint8_t maker_side = SELL if report.side == BUY else BUY
+        self._touch(report.instrument, maker_side, report.last_price_ticks)
         self._order(EXECUTE, report.instrument, maker_side, report.maker_order_id, report.last_price_ticks,
                     report.maker_leaves_lots, report.last_lots, report.trade_id, 0)
         if self.incoming.order_id != report.order_id:
@@ -200,10 +271,11 @@ cdef class MarketData(FeedTopics):
         self._top_changed(machine, instrument, resumed)
 
     def perform(self, Machine machine not None, const Command[::1] commands not None, uint64_t input_number,
-                int64_t time_ns, size_t commands_an_input=1):
+                int64_t time_ns, size_t commands_an_input=1, int64_t steps=INT64_MAX):
         """Run engine commands (an array of COMMAND) on the machine, so many an input, and record them.
 
         An exchange without sessions: for research, tests and the bench. The first input is `input_number`.
+        steps: at most so many of a command's are recorded together, when each is an input.
         The GIL is released. Reports that the machine still held are dropped.
         """
         cdef size_t left = commands.shape[0]
@@ -216,8 +288,15 @@ cdef class MarketData(FeedTopics):
             while left:
                 count = min(left, commands_an_input)
                 machine.clear_reports()
-                machine.run(command, count)
+                if commands_an_input == 1:
+                    machine.run_step(command, steps)
+                else:
+                    machine.run(command, count)
                 self.record(machine, machine.reports(), machine.report_count(), input_number, time_ns)
+                while has_work(&machine.books):
+                    machine.clear_reports()
+                    machine.work(steps)
+                    self.record(machine, machine.reports(), machine.report_count(), input_number, time_ns)
                 command += count
                 left -= count
                 input_number += 1

@@ -10,12 +10,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gateway.feed import BUY, FeedReader, Level, Scale, Trade
+from gateway.feed import BUY, SELL, FeedReader, Level, Scale, Trade
 
 BAR = 16
 """Characters of the longest bar: the largest level that is shown."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 BID, ASK, QUIET = "green", "red", "dim"
+TAKEN = {BUY: "bought", SELL: "sold", None: "in an auction"}
 
 
 AWAY = "the exchange is away: waiting for it"
@@ -51,8 +52,8 @@ def touch(reader: FeedReader, scale: Scale) -> Text:
     line.append(price(scale, asks[0].price_ticks) if asks else "no asks", style=ASK)
     if bids and asks:
         line.append(f"   spread {price(scale, asks[0].price_ticks - bids[0].price_ticks)}", style=QUIET)
-    if reader.trades:
-        last = reader.trades[-1]
+    last = next((trade for trade in reversed(reader.trades) if not trade.is_busted), None)
+    if last is not None:
         line.append("   last ")
         line.append(
             f"{quantity(scale, last.quantity_lots)} at {price(scale, last.price_ticks)}", style=side(last)
@@ -90,14 +91,16 @@ def bar(level: Level, largest: int) -> str:
 
 
 def trades(reader: FeedReader, scale: Scale, rows: int) -> Table:
-    """The latest trades, newest first, in the colour of the side that took."""
+    """The latest trades, newest first, in the colour of the side that took; those that are void struck out."""
     table = Table(box=None, pad_edge=False)
     table.add_column("time (UTC)", no_wrap=True)
     table.add_column("price", justify="right", no_wrap=True)
     table.add_column("quantity", justify="right", no_wrap=True)
     for trade in list(reader.trades)[: -rows - 1 : -1]:
         cells = (price(scale, trade.price_ticks), quantity(scale, trade.quantity_lots))
-        table.add_row(clock(trade.time_ns), *cells, style=side(trade))
+        table.add_row(
+            clock(trade.time_ns), *cells, style=side(trade) + (" strike" if trade.is_busted else "")
+        )
     if not reader.trades:
         table.add_row("none yet", "", "", style=QUIET)
     return table
@@ -111,11 +114,12 @@ class Told:
         self._touch = ("", "")
         self._connected = self._led = True
         self._last_trade = reader.trades[-1].sequence if reader.trades else -1
+        self._last_bust = reader.busts[-1].sequence if reader.busts else -1
         self._lost = 0
 
     def lines(self, *, connected: bool = True, led: bool = True) -> list[str]:
-        """Trades first, oldest first, then the touch if it is another; and that the exchange, or who leads it, went or
-        came back."""
+        """Trades first, oldest first, then those that are void, then the touch if it is another; and that the exchange,
+        or who leads it, went or came back."""
         reader, scale = self._reader, self._reader.scale
         if connected != self._connected:
             self._connected = connected
@@ -128,11 +132,17 @@ class Told:
         fresh = [trade for trade in reader.trades if trade.sequence > self._last_trade]
         found = [
             f"{clock(trade.time_ns)} trade {quantity(scale, trade.quantity_lots)} at {price(scale, trade.price_ticks)}"
-            f" {'bought' if trade.aggressor == BUY else 'sold'}"
+            f" {TAKEN[trade.aggressor]}"
             for trade in fresh
         ]
         if fresh:
             self._last_trade = fresh[-1].sequence
+        for bust in (bust for bust in reader.busts if bust.sequence > self._last_bust):
+            self._last_bust = bust.sequence
+            found.append(
+                f"{clock(bust.time_ns)} trade {bust.trade_id} is void: {quantity(scale, bust.quantity_lots)} at"
+                f" {price(scale, bust.price_ticks)}"
+            )
         if reader.lost_trades > self._lost:
             found.insert(0, f"trades not seen: {reader.lost_trades - self._lost:,}")
             self._lost = reader.lost_trades
@@ -171,7 +181,7 @@ def clock(time_ns: int) -> str:
 
 
 def side(trade: Trade) -> str:
-    return BID if trade.aggressor == BUY else ASK
+    return QUIET if trade.aggressor is None else BID if trade.aggressor == BUY else ASK
 
 
 def price(scale: Scale, ticks: int) -> str:

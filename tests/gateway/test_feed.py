@@ -261,6 +261,48 @@ def test_a_chunk_behind_an_order_that_has_moved_is_not_loaded() -> None:
     assert [order.order_id for order in reader.orders.queue(0, 100)] == [1, 2, 4, 5, 6, 3]
 
 
+def bust_of(payload: bytes) -> bytes:
+    """The message that makes the last trade of one void, a second later."""
+    head, record = payload[: feed.HEADER.size], bytearray(payload[-feed.RECORDS["trades"].size :])
+    fields = list(feed.HEADER.unpack(head))
+    sequence = struct.unpack_from("<Q", record)[0] + 1
+    fields[5], fields[7] = 1, sequence
+    struct.pack_into("<Q", record, 0, sequence)
+    struct.pack_into("<B", record, 18, feed.BUST)
+    struct.pack_into("<q", record, 24, fields[-1] + 10**9)
+    return feed.HEADER.pack(*fields) + record
+
+
+def test_a_bust_makes_a_trade_void() -> None:
+    world = World()
+    reader = joined(world, "trades")
+    world.entry([("new", 0, 0, 100, 9)])
+    published = dict(world.entry([("ioc", 0, 1, 100, 2), ("ioc", 0, 1, 100, 3)]))
+    trades = published[b"trades|AAPL|"]
+    reader.receive(b"trades|AAPL|", trades)
+    reader.receive(b"trades|AAPL|", bust_of(trades))
+    assert [(trade.trade_id, trade.is_busted) for trade in reader.trades] == [(1, False), (2, True)]
+    (bust,) = reader.busts
+    assert bust == reader.trades[-1]._replace(time_ns=bust.time_ns, sequence=3)
+    assert bust.time_ns == reader.trades[-1].time_ns + 10**9
+
+
+def test_a_bust_of_a_trade_that_was_not_seen_is_told_alone() -> None:
+    world = World()
+    reader = FeedReader("AAPL", ("trades",), trades=1)
+    reader.receive_snapshot(world.feed.snapshot(reader.requests()[0], world.machine))
+    world.entry([("new", 0, 0, 100, 9)])
+    first = dict(world.entry([("ioc", 0, 1, 100, 2)]))[b"trades|AAPL|"]
+    second = dict(world.entry([("ioc", 0, 1, 100, 3)]))[b"trades|AAPL|"]
+    for payload in (first, second):
+        reader.receive(b"trades|AAPL|", payload)
+    gone = bytearray(bust_of(second))
+    struct.pack_into("<Q", gone, feed.HEADER.size + 32, 1)
+    reader.receive(b"trades|AAPL|", bytes(gone))
+    assert [(trade.trade_id, trade.is_busted) for trade in reader.trades] == [(2, False)]
+    assert [bust.trade_id for bust in reader.busts] == [1]
+
+
 def test_waiting_for_a_snapshot_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "MOST_WAITING_BYTES", 10_000)
     world = World()
@@ -316,8 +358,8 @@ def test_a_snapshot_that_goes_on_nowhere_is_refused() -> None:
     world.feed.chunk_records = 1
     world.entry([NEW, NEW])
     reply = bytearray(world.feed.snapshot(b"orders|AAPL|", world.machine))
-    reply[feed.SNAPSHOT_HEAD - feed.CURSOR.size] = 2
-    with pytest.raises(ValueError, match="side 2"):
+    reply[feed.SNAPSHOT_HEAD - feed.CURSOR.size] = 4
+    with pytest.raises(ValueError, match="first byte is 4"):
         decode_message(bytes(reply))
 
 

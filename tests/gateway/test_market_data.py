@@ -257,7 +257,7 @@ def test_a_topic_that_is_silent_for_a_round_gives_a_heartbeat() -> None:
 @pytest.mark.parametrize(
     "request_bytes",
     [b"", b"levels", b"levels|", b"levels|XYZ|", b"books|AAPL|", b"levels|AAPL", b"levels|AAPL|x" * 20,
-     b"levels|AAPL|" + bytes([2]) + bytes(15), bytes(100)],
+     b"levels|AAPL|" + bytes([4]) + bytes(15), bytes(100)],
 )  # fmt: skip
 def test_a_request_that_names_no_topic_is_answered_so(request_bytes: bytes) -> None:
     world = World()

@@ -115,3 +115,18 @@ def test_the_clock_is_that_of_the_day_in_utc() -> None:
     assert clock(1_767_607_200_000_000_000) == "10:00:00.000"
     assert clock(1_767_657_599_999_999_999) == "23:59:59.999"
     assert clock(61_005_000_000) == "00:01:01.005"
+
+
+def test_a_trade_of_an_auction_has_no_side_and_one_that_is_void_is_struck_out() -> None:
+    reader = reader_of([("new", 0, 0, 100, 9)], [("ioc", 0, 1, 100, 2)])
+    told = Told(reader)
+    last = reader.trades[-1]
+    reader.tape.trades.append(last._replace(trade_id=2, sequence=2, aggressor=None, price_ticks=101))
+    assert told.lines() == [
+        "00:00:01.000 trade 0.00000002 at 1.01 in an auction",
+        "AAPL bid 0.00000007 at 1.00, no asks",
+    ]
+    reader.tape.trades[-1] = reader.trades[-1]._replace(is_busted=True)
+    reader.tape.busts.append(reader.trades[-1]._replace(sequence=3))
+    assert told.lines() == ["00:00:01.000 trade 2 is void: 0.00000002 at 1.01"]
+    assert "last 0.00000002 at 1.00" in picture(reader)

@@ -1,0 +1,1 @@
+"""What others see happen in the books. For C callers only."""
