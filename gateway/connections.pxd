@@ -8,7 +8,7 @@ from gateway.records cimport InputHead, MessageHead
 
 cdef class Connections(Entrance):
     cdef uint64_t turn
-    cdef public bint carries    # the rules that hold have bodies as text
+    cdef public uint32_t rules  # that hold
     cdef public uint32_t most_messages  # of a connection in a second, beyond which it is cut off; 0 = no bound
 
     cdef bint full(self) noexcept

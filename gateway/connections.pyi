@@ -18,7 +18,7 @@ class TcpTransport(Protocol):
     def abort(self) -> None: ...
 
 class Connections(Entrance):
-    carries: bool
+    rules: int
     most_messages: int
     explains: bool
     own_tags: bool

@@ -16,7 +16,9 @@ from gateway.connection_table cimport (
     ASKED, CURVE_KEY, FREE, FRESH, LOGGED_ON, PROVING, SECOND, SLOTS, TCP, ZEROMQ, Connection, append, reserve,
 )
 from gateway.entrance cimport EARLY
-from gateway.fix cimport FRAME_INCOMPLETE, FRAME_OK, FRAME_TOO_LONG, MAX_INPUT, FrameResult, frame, scan, skip
+from gateway.fix cimport (
+    FRAME_INCOMPLETE, FRAME_OK, FRAME_TOO_LONG, MAX_INPUT, TEXT_BODIES, FrameResult, frame, scan, skip,
+)
 from gateway.records cimport (
     FLAG_POSS_DUP, FLAG_RESET_SEQ_NUM, FLAG_WRONG_COMP_ID, INPUT_MESSAGE, MAX_COMP_ID, MSG_LOGON, MSG_OTHER,
     NOT_REJECTED, TOO_LONG, InputHead, MessageHead, SessionBody,
@@ -214,7 +216,7 @@ cdef class Connections(Entrance):
                     self.event("refused", c, "its first bytes are not a FIX message")
                     self.end(c, False)
                     break
-                if result == FRAME_TOO_LONG and self.carries and c.asked:
+                if result == FRAME_TOO_LONG and self.rules >= TEXT_BODIES and c.asked:
                     self.too_long(c)
             elif not self.message(c, data + at, length):
                 used[0] = at
@@ -239,10 +241,10 @@ cdef class Connections(Entrance):
         cdef bytes comp_id
         cdef InputHead* head
         cdef MessageHead* message
-        cdef size_t room = MAX_INPUT + (length if self.carries else 0)
+        cdef size_t room = MAX_INPUT + (length if self.rules >= TEXT_BODIES else 0)
         reserve(&self.payload, room)
         head = <InputHead*>(self.payload.data + self.payload.end)
-        size = scan(data, length, &c.identity, self.carries, <uint8_t*>head, room)
+        size = scan(data, length, &c.identity, self.rules, <uint8_t*>head, room)
         if size < 0:
             raise AssertionError("an Input is larger than the room for it")
         if size == 0:

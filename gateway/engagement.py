@@ -14,6 +14,9 @@ from gateway.reasons import GatewayReason, reason_text
 FIRST_PRIVATE = 5000
 REASON_CODE = 20002
 
+ORDER_TERMS = frozenset([99, 110, 111, 126, 211, 432, 20012, 20013, 20014])
+"""What an order may say besides its side, price and quantity; from rules 3 on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -40,13 +43,13 @@ TAKEN = {
     "5": Taken("is answered with a Logout, or confirms one", frozenset([58])),
     "D": Taken(
         "an order: traded and booked, or refused; ExecutionReports",
-        frozenset([11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60]),
+        frozenset([11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60]) | ORDER_TERMS,
         frozenset([38]),
     ),
     "F": Taken("cancels an order: ExecutionReport or OrderCancelReject", frozenset([41, 11, 55, 54, 60, 37])),
     "G": Taken(
-        "changes price, quantity or parties of an order: ExecutionReport or OrderCancelReject",
-        frozenset([41, 11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60, 37]),
+        "changes price, quantity, terms or parties of an order: ExecutionReport or OrderCancelReject",
+        frozenset([41, 11, 55, 54, 38, 40, 44, 59, 18, 1, 453, 60, 37]) | ORDER_TERMS,
         frozenset([38]),
     ),
     "H": Taken("ExecutionReport of the order as it stands", frozenset([11, 55, 54, 37, 790])),
@@ -142,6 +145,7 @@ SERVED = {
 }  # fmt: skip
 """Of what the exchange reads: the values that are served, where that is not all."""
 TERMS = "see [instruments](fix.md#instruments-and-trading-sessions)"
+ORDER_TYPES = "see [order types](fix.md#order-types)"
 OWN = {
     20001: "input number: puts the histories of all clients in one order",
     20002: "why: see [reason codes](#reason-codes-20002)",
@@ -154,6 +158,9 @@ OWN = {
     20009: f"the lowest price; {TERMS}",
     20010: f"the highest price; {TERMS}",
     20011: f"how far a market order may go; {TERMS}",
+    20012: f"orders of one group do not trade with each other; {ORDER_TYPES}",
+    20013: f"what is done instead; {ORDER_TYPES}",
+    20014: f"what is done with a post-only order that would trade; {ORDER_TYPES}",
 }
 UNREACHED = frozenset([2, 4, 5, 6, 7, 8, 64, 118])
 """Reasons of the engine that the gateway finds before, and others that no message bears."""

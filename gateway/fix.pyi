@@ -16,11 +16,11 @@ def frame_message(data: bytes) -> tuple[int, int]:
 def checksum_of(data: bytes) -> int:
     """The sum of the bytes modulo 256, of a copy: what reading a message costs at least."""
 
-def scan_message(message: bytes, own: str = "", peer: str = "", carry: bool = False) -> bytes:
+def scan_message(message: bytes, own: str = "", peer: str = "", version: int = 1) -> bytes:
     """The Input record of one framed message (gateway/records.pxd); empty when it is not a framed message.
 
-    own, peer: CompIDs to check TargetCompID and SenderCompID against; empty = not checked. carry: bodies that are acted
-    on as text go along.
+    own, peer: CompIDs to check TargetCompID and SenderCompID against; empty = not checked. version: of the rules that
+    hold.
     """
 
 def scan_stream(data: bytes, own: str = "", peer: str = "") -> tuple[bytes, int]:

@@ -6,7 +6,7 @@ sanitizer sees each byte read past the end. The GIL is released while a stream i
 built. boundscheck and wraparound are off: only C memory of known size is indexed.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -79,13 +79,13 @@ def checksum_of(bytes data not None) -> int:
     return total
 
 
-def scan_message(bytes message not None, own: str = "", peer: str = "", bint carry = False) -> bytes:
+def scan_message(bytes message not None, own: str = "", peer: str = "", uint32_t version = 1) -> bytes:
     cdef Identity identity = _identity(own, peer)
     cdef _Output output = _Output()
     cdef size_t room = MAX_INPUT + len(message)
     cdef uint8_t* copy = _exact_copy(message)
     try:
-        output.used = scan(copy, len(message), &identity, carry, output.room(room), room)
+        output.used = scan(copy, len(message), &identity, version, output.room(room), room)
     finally:
         free(copy)
     return output.taken()
@@ -106,7 +106,7 @@ def scan_stream(bytes data not None, own: str = "", peer: str = "") -> tuple[byt
                     break
                 if result == FRAME_OK:
                     room = output.room(MAX_INPUT)
-                    output.used += scan(copy + at, length, &identity, False, room, MAX_INPUT)
+                    output.used += scan(copy + at, length, &identity, 1, room, MAX_INPUT)
                 at += length
     finally:
         free(copy)

@@ -21,8 +21,8 @@ MESSAGE_TYPES = frozenset(
 )
 
 # Other ways to say how much, at what price and when an order works: an order that has one is refused by name.
-UNSERVED = {99, 110, 111, 126, 168, 192, 193, 210, 432, 640, 847, 848, 849, 152, 516, 468, 469}
-UNSERVED_COMPONENTS = ("SpreadOrBenchmarkCurveData", "PegInstructions", "DiscretionInstructions")
+UNSERVED = {168, 192, 193, 210, 640, 835, 836, 837, 838, 840, 847, 848, 849, 152, 516, 468, 469}
+UNSERVED_COMPONENTS = ("SpreadOrBenchmarkCurveData", "DiscretionInstructions")
 
 
 def _build() -> Dictionary:

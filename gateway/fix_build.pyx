@@ -7,7 +7,7 @@ lengths and the room once, before anything is written. cdivision: divisors are n
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t, INT64_MIN
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcmp, memcpy, memmove
 
 from gateway.fix_values cimport (EMPTY_TIME, SOH, write_bytes, write_checksum, write_decimal,
                                  write_timestamp, write_uint)
@@ -21,6 +21,9 @@ from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_POSS_RESEND, F
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
     OWN_DIGITS = 5              # our own tags are 20000 and above, all others shorter
+    TRIGGERED = 76              # 'L', of FIX 5.0: to who wants FIX 4.4 alone the order is restated,
+    RESTATED = 68               # 'D',
+    OTHER_RESTATEMENT = 99      # for a reason that FIX 4.4 does not name
     LENGTH_AT = 12              # where the digits of BodyLength begin, after 8=FIX.4.4|9=
     PREFIX = 16                 # 8=FIX.4.4|9=nnn|
 
@@ -143,13 +146,12 @@ cdef ssize_t close_message(uint8_t* message, uint8_t* end) noexcept nogil:
     return write_checksum(end, message, <size_t>(end - message)) - message
 
 
-cdef uint8_t* put_body(uint8_t* out, const uint8_t* fields, size_t length, bint standard) noexcept nogil:
-    """Fields, each with its separator; without those of our own tags where only standard ones are wanted. None of ours
-    that is carried as text has data with separators in it."""
+cdef uint8_t* put_fields(uint8_t* out, const uint8_t* fields, size_t length, bint standard) noexcept nogil:
+    """Fields that have separators between them, each with one in front; without those of our own tags where only
+    standard ones are wanted. None of ours that is carried as text has data with separators in it."""
     cdef size_t at = 0, digits, size
-    if not standard:
-        memcpy(out, fields, length)
-        return out + length
+    if length == 0 or not standard:
+        return put_text(out, b"\x01", 1, fields, length)
     while at < length:
         digits = at
         while digits < length and fields[digits] != c'=':
@@ -157,12 +159,19 @@ cdef uint8_t* put_body(uint8_t* out, const uint8_t* fields, size_t length, bint 
         size = digits
         while size < length and fields[size] != SOH:
             size += 1
-        size += size < length
         if digits - at < OWN_DIGITS:
-            memcpy(out, fields + at, size - at)
-            out += size - at
-        at = size
+            out = put_text(out, b"\x01", 1, fields + at, size - at)
+        at = size + 1
     return out
+
+
+cdef bint has_exec_inst(const uint8_t* fields, size_t length) noexcept nogil:
+    """Whether ExecInst (18) is among fields that have separators between them."""
+    cdef size_t i
+    for i in range(length):
+        if (i == 0 or fields[i - 1] == SOH) and length - i > 3 and memcmp(fields + i, b"18=", 3) == 0:
+            return True
+    return False
 
 
 cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const uint8_t* tail,
@@ -175,6 +184,9 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
     cdef const uint8_t* symbol = parties + fields.parties_length
     cdef const uint8_t* text = symbol + fields.symbol_length
     cdef const uint8_t* request_id = text + fields.text_length
+    cdef uint8_t exec_type = fields.exec_type, restatement = fields.restatement
+    if standard and exec_type == TRIGGERED:
+        exec_type, restatement = RESTATED, OTHER_RESTATEMENT
     out = put_order_id(out, fields.order_id)
     out = put_text(out, b"\x0111=", 4, cl_ord_id, fields.cl_ord_id_length)
     out = put_text(out, b"\x0141=", 4, orig_cl_ord_id, fields.orig_cl_ord_id_length)
@@ -185,13 +197,13 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
         out = put_uint(out, b"\x01911=", 5, fields.mass_total)
     out = put_char(out, b"\x01912=", 5, fields.last_fragment)
     out = put_uint(out, b"\x0117=", 4, fields.exec_id)
-    out = put_char(out, b"\x01150=", 5, fields.exec_type)
+    out = put_char(out, b"\x01150=", 5, exec_type)
     out = put_char(out, b"\x0139=", 4, fields.ord_status)
     if fields.fix_reason != NO_REASON:
         out = put_uint(out, b"\x01103=", 5, fields.fix_reason)
-    if fields.restatement:
-        out = put_uint(out, b"\x01378=", 5, fields.restatement)
-    out = put_text(out, b"\x01", 1, parties, fields.parties_length)
+    if restatement:
+        out = put_uint(out, b"\x01378=", 5, restatement)
+    out = put_fields(out, parties, fields.parties_length, standard)
     out = put_text(out, b"\x011=", 3, account, fields.account_length)
     out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)
     out = put_char(out, b"\x0154=", 4, fields.side)
@@ -199,7 +211,7 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
     out = put_char(out, b"\x0140=", 4, fields.ord_type)
     out = put_decimal(out, b"\x0144=", 4, fields.price, fields.price_exponent)
     out = put_char(out, b"\x0159=", 4, fields.time_in_force if fields.time_in_force else 48)
-    if fields.post_only:
+    if fields.post_only and not has_exec_inst(parties, fields.parties_length):
         out = write_bytes(out, b"\x0118=6", 5)
     if fields.last_quantity:
         out = put_decimal(out, b"\x0132=", 4, fields.last_quantity, fields.quantity_exponent)
@@ -316,10 +328,9 @@ cdef ssize_t build(const EgressHead* head, const Identity* identity, int64_t res
     cdef uint8_t* end = put_start(out, head, identity, resend_time_ns)
     cdef uint16_t reason_code
     if head.msg_type == MSG_OTHER:
-        if text.body_length:
-            end[0] = SOH
-            end = put_body(end + 1, <const uint8_t*>(text + 1) + text.type_length, text.body_length, identity.standard)
-            end -= 1                    # its last separator is the message's
+        if text.body_length:            # its last separator is the message's
+            end = put_fields(end, <const uint8_t*>(text + 1) + text.type_length, text.body_length - 1,
+                             identity.standard)
         return close_message(out, end)
     if executes(head.msg_type):
         if head.msg_type == MSG_EXECUTION_REPORT:

@@ -92,6 +92,8 @@ cdef enum Action:           # the lower six bits of a rule
     TAKE_START_INPUT = 38
     TAKE_MAX_SIZE = 39
     NO_TESTS = 40           # TestMessageIndicator: N
+    TAKE_TERM = 41          # carried as text, where terms are
+    TAKE_SELF_MATCH_GROUP = 42
 
 cdef struct ValueSet:
     uint64_t characters[2]  # one bit an ASCII character

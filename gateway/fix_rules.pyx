@@ -76,12 +76,16 @@ cdef dict ORDER_ACTIONS = {
     423: ONLY_UNITS, 854: ONLY_UNITS,
 }
 
+cdef dict TERM_ACTIONS = ORDER_ACTIONS | {      # of D and G
+    99: TAKE_TERM, 110: TAKE_TERM, 111: TAKE_TERM, 126: TAKE_TERM, 211: TAKE_TERM, 432: TAKE_TERM,
+    20012: TAKE_SELF_MATCH_GROUP, 20013: TAKE_TERM, 20014: TAKE_TERM,
+}
 
 # Messages that an exchange acts on and whose bodies it reads as text.
 cdef frozenset REQUESTS = frozenset({"AD", "V", "e", "g", "x"})
 
 # Tags whose values the exchange acts on: it reads them as FIX 4.4 has them, whatever a dictionary says.
-cdef frozenset READ = frozenset(HEADER_ACTIONS).union(ORDER_ACTIONS, *SESSION_ACTIONS.values())
+cdef frozenset READ = frozenset(HEADER_ACTIONS).union(TERM_ACTIONS, *SESSION_ACTIONS.values())
 
 
 def load(dictionary, bint echo = False):
@@ -116,7 +120,9 @@ def load(dictionary, bint echo = False):
             served = (MSG_OTHER, 0, False)
         rules.served[slot].msg_type, rules.served[slot].body_size, rules.served[slot].orders = served
         rules.served[slot].carried = kind in REQUESTS or (echo and kind not in SESSION_ACTIONS)
-        actions = SESSION_ACTIONS.get(kind, ORDER_ACTIONS if rules.served[slot].orders else {})
+        actions = SESSION_ACTIONS.get(kind, {})
+        if rules.served[slot].orders:
+            actions = TERM_ACTIONS if kind in ("D", "G") else ORDER_ACTIONS
         _load_part(slot, message.body, BODY, dictionary, actions, places)
         _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
         _load_part(slot, dictionary.trailer, TRAILER, dictionary, {}, places)

@@ -21,15 +21,21 @@ from gateway.records cimport *
 
 cdef enum:
     NO_TAG = -1 << 31
-    PARTIES = 5             # the fifth string of an order's body
-    STRINGS = 7             # text, then up to five of the body, then MsgType
+    MSG_TYPE = 5            # the last string
+    STRINGS = 6             # text, then up to four of the body, then MsgType
+    PIECES = 11             # the parties, and each term once
     USER_TAGS = 64          # so many different ones of a message are remembered
+
+cdef struct Piece:          # fields that are carried as they came, without the last separator
+    const uint8_t* text
+    size_t length
 
 cdef struct Scan:           # one pass over one message
     const uint8_t* strings[STRINGS]
     size_t lengths[STRINGS]
     const char* detail      # what a person should read instead of the verdict's own words; or NULL
     const Identity* identity
+    uint32_t version        # of the rules that hold
     MessageHead* message
     SessionBody* session
     OrderBody* order
@@ -38,6 +44,10 @@ cdef struct Scan:           # one pass over one message
     bint stated             # the dictionary says what may stand in the body
     bint in_groups          # of a body that it does not state: a counter was there, the fields behind it may repeat
     bint xml                # MsgType n, the one that has XmlData
+    bint parties            # they are there, as the piece of this number
+    uint32_t parties_piece
+    uint32_t piece_count    # in the order of the message
+    Piece pieces[PIECES]
     uint32_t last_tag       # of the field before this one
     int64_t stated_tag      # the number of a field that has no valid tag; NO_TAG: none that can be said
     uint32_t route_length   # of what is in `route`
@@ -93,7 +103,7 @@ cdef inline void seek(Separators* separators, const uint8_t* p) noexcept nogil:
     separators.mask = mask_at(separators, p)
 
 
-cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, bint carry, uint8_t* input,
+cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identity, uint32_t version, uint8_t* input,
                   size_t room) noexcept nogil:
     cdef Scan scanned
     cdef Separators separators
@@ -101,7 +111,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     cdef const uint8_t* p
     cdef const uint8_t* type_end
     cdef int slot
-    if room < MAX_INPUT + (length if carry else 0):
+    if room < MAX_INPUT + (length if version >= TEXT_BODIES else 0):
         return -1
     # 8=FIX|9=5|35=?|10=nnn| : the shortest that frame() lets through
     if length < 22 or memcmp(message, b"8=FIX", 5) != 0 or not ends_in_trailer(message, length):
@@ -131,6 +141,9 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     scanned.stated_tag = NO_TAG
     scanned.route_length = 0
     scanned.identity = identity
+    scanned.version = version
+    scanned.parties = False
+    scanned.piece_count = 0
     scanned.message = <MessageHead*>(input + sizeof(InputHead))
     scanned.session = <SessionBody*>(input + sizeof(InputHead) + sizeof(MessageHead))
     scanned.order = <OrderBody*>scanned.session
@@ -148,7 +161,7 @@ cdef ssize_t scan(const uint8_t* message, size_t length, const Identity* identit
     scan_fields(&scanned, &separators, type_end + 1, end, slot)
     if scanned.body_end == NULL:
         scanned.body_end = end
-    judge_whole(&scanned, slot, carry)
+    judge_whole(&scanned, slot)
     return write_input(&scanned, slot, input)
 
 
@@ -164,8 +177,8 @@ cdef int slot_of_type(Scan* scanned, const uint8_t* text, size_t length) noexcep
         problem(scanned, INVALID_MSG_TYPE, 35, NULL)
     slot = max(slot, 0)
     if rules.served[slot].msg_type == MSG_OTHER and printable:
-        scanned.strings[STRINGS - 1] = text
-        scanned.lengths[STRINGS - 1] = length if length <= 32 else 32
+        scanned.strings[MSG_TYPE] = text
+        scanned.lengths[MSG_TYPE] = length if length <= 32 else 32
     return slot
 
 
@@ -268,8 +281,7 @@ cdef void scan_fields(Scan* scanned, Separators* separators, const uint8_t* p, c
         elif action == GROUP:
             p = scan_group(scanned, group_of(slot, tag), value, length, p, end)
             if tag == 453 and p != field_end + 1:
-                scanned.strings[PARTIES] = begin
-                scanned.lengths[PARTIES] = <size_t>(p - 1 - begin)
+                take_parties(scanned, begin, p - 1)
             if p < end:
                 seek(separators, p)
         elif action == LENGTH and data_tag == 0:
@@ -465,6 +477,14 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
             order.order_id = number
     elif action == TAKE_EXEC_INST:
         take_exec_inst(scanned, tag, value, length)
+    elif action == TAKE_TERM:
+        if judge(scanned, tag, value, length):
+            take_term(scanned, tag, value, length)
+    elif action == TAKE_SELF_MATCH_GROUP:
+        if judge(scanned, tag, value, length):
+            if not parse_uint(value, length, &number) or number - 1 >= <uint64_t>0xFFFFFFFF:
+                problem(scanned, INCORRECT_VALUE, tag, b"A group is a number from 1 to 4294967295")
+            take_term(scanned, tag, value, length)
     elif action == UNSERVED:
         if judge(scanned, tag, value, length):
             unserved(order, tag)
@@ -592,17 +612,57 @@ cdef inline uint8_t judged_character(Scan* scanned, uint32_t tag, const uint8_t*
 
 
 cdef void take_exec_inst(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
-    """'6' is post-only. 1, 2, 4 and 5 tell a broker how to work an order and mean nothing here; others are
-    unserved.
+    """'6' is post-only; with all-or-none (G), a peg (R, P, M) or a trail (a) among them they are terms. 1, 2, 4 and 5
+    tell a broker how to work an order and mean nothing here; others are unserved.
     """
+    cdef bint post_only = False, terms = False
     cdef size_t i
     if not judge(scanned, tag, value, length):
         return
     for i in range(0, length, 2):
-        if value[i] == 54:
-            scanned.order.post_only = 1
-        elif value[i] != 49 and value[i] != 50 and value[i] != 52 and value[i] != 53:
+        if value[i] == c'6':
+            post_only = True
+        elif value[i] == c'G' or value[i] == c'R' or value[i] == c'P' or value[i] == c'M' or value[i] == c'a':
+            terms = True
+        elif value[i] != c'1' and value[i] != c'2' and value[i] != c'4' and value[i] != c'5':
             unserved(scanned.order, tag)
+    if terms:
+        take_term(scanned, tag, value, length)
+    else:
+        scanned.order.post_only = post_only
+
+
+cdef void take_term(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
+    """A field that says more of an order than its body has room for. Numbers could be of any length."""
+    cdef const uint8_t* begin = value
+    if not carries_terms(scanned):
+        unserved(scanned.order, tag)
+        return
+    if length > MAX_TERM:
+        problem(scanned, INCORRECT_VALUE, tag, b"At most 32 bytes are served")
+    while begin[-1] != SOH:     # a separator stands before every field
+        begin -= 1
+    scanned.order.present |= HAS_TERMS
+    add_piece(scanned, begin, value + length)
+
+
+cdef inline bint carries_terms(const Scan* scanned) noexcept nogil:
+    return scanned.version >= ORDER_TERMS and (scanned.message.msg_type == MSG_NEW_ORDER
+                                               or scanned.message.msg_type == MSG_REPLACE_REQUEST)
+
+
+cdef inline void add_piece(Scan* scanned, const uint8_t* begin, const uint8_t* end) noexcept nogil:
+    scanned.pieces[scanned.piece_count].text = begin
+    scanned.pieces[scanned.piece_count].length = <size_t>(end - begin)
+    scanned.piece_count += 1
+
+
+cdef inline void take_parties(Scan* scanned, const uint8_t* begin, const uint8_t* end) noexcept nogil:
+    """They are there more than once in a message that is refused, whose pieces nobody takes."""
+    if not scanned.parties:
+        scanned.parties = True
+        scanned.parties_piece = scanned.piece_count
+        add_piece(scanned, begin, end)
 
 
 cdef bint judge(Scan* scanned, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil:
@@ -728,9 +788,10 @@ cdef const uint8_t* scan_group_data(Scan* scanned, uint32_t length_tag, const ui
 
 # ---------------------------------------------------------------- the whole message
 
-cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
+cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
     """What only the whole message shows: what is missing, and how long its body is."""
     cdef const Served* rule = &rules.served[slot]
+    cdef bint carry = scanned.version >= TEXT_BODIES
     cdef MessageHead* message = scanned.message
     cdef uint64_t missing
     cdef uint32_t i
@@ -745,12 +806,12 @@ cdef void judge_whole(Scan* scanned, int slot, bint carry) noexcept nogil:
     if ((message.msg_type == MSG_NEW_ORDER or message.msg_type == MSG_REPLACE_REQUEST)
             and not scanned.order.present & (HAS_QUANTITY | HAS_UNSUPPORTED)):
         problem(scanned, MISSING_TAG, 38, NULL)
-    if message.msg_type == MSG_MASS_STATUS_REQUEST and scanned.lengths[PARTIES]:
+    if message.msg_type == MSG_MASS_STATUS_REQUEST and scanned.parties:
         unserved(scanned.order, 453)    # to report orders of others, too, would be wrong
     if not carry or (message.msg_type != MSG_NEW_ORDER and message.msg_type != MSG_REPLACE_REQUEST):
-        scanned.lengths[PARTIES] = 0
-    elif scanned.lengths[PARTIES]:
-        judge_parties(scanned)
+        scanned.piece_count = 0
+    elif scanned.piece_count:
+        judge_pieces(scanned)
     if not carry:       # rules 1 have none of it
         if message.msg_type == MSG_LOGON:
             scanned.session.begin_seq_no = scanned.session.end_seq_no = 0
@@ -774,17 +835,35 @@ cdef void judge_route(Scan* scanned) noexcept nogil:
         problem(scanned, FOR_SOMEBODY_ELSE, tag, b"Each firm has its own session")
 
 
-cdef void judge_parties(Scan* scanned) noexcept nogil:
-    """They are echoed, as text that keeps its separators."""
-    cdef const uint8_t* text = scanned.strings[PARTIES]
-    cdef size_t i, length = scanned.lengths[PARTIES]
-    if length > MAX_PARTIES:
-        problem(scanned, INCORRECT_VALUE, 453, b"At most 512 bytes of parties are served")
-    for i in range(length):
-        if text[i] != SOH and (text[i] < 32 or text[i] > 126):
-            problem(scanned, INCORRECT_FORMAT, 453, b"Only printable ASCII is served")
+cdef void judge_pieces(Scan* scanned) noexcept nogil:
+    """They are echoed, as text that keeps its separators. Terms alone are never too long."""
+    if scanned.parties:
+        judge_parties(scanned, &scanned.pieces[scanned.parties_piece])
+    if pieces_length(scanned) > MAX_PARTIES:
+        problem(scanned, INCORRECT_VALUE, 453, b"At most 512 bytes of parties and terms are served")
     if scanned.verdict != NOT_REJECTED:
-        scanned.lengths[PARTIES] = 0
+        scanned.piece_count = 0
+        scanned.order.present &= ~HAS_TERMS
+
+
+cdef void judge_parties(Scan* scanned, const Piece* parties) noexcept nogil:
+    cdef uint8_t byte
+    cdef size_t i
+    if parties.length > MAX_PARTIES:
+        problem(scanned, INCORRECT_VALUE, 453, b"At most 512 bytes of parties are served")
+    for i in range(parties.length):
+        byte = parties.text[i]
+        if byte != SOH and (byte < 32 or byte > 126):
+            problem(scanned, INCORRECT_FORMAT, 453, b"Only printable ASCII is served")
+
+
+cdef inline size_t pieces_length(const Scan* scanned) noexcept nogil:
+    """Of all of them, with separators between them."""
+    cdef size_t length = 0
+    cdef uint32_t i
+    for i in range(scanned.piece_count):
+        length += scanned.pieces[i].length + (1 if i else 0)
+    return length
 
 
 cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil:
@@ -804,19 +883,26 @@ cdef ssize_t write_input(Scan* scanned, int slot, uint8_t* input) noexcept nogil
         message.stated_tag = <int32_t>scanned.stated_tag
     message.route_length = <uint8_t>scanned.route_length
     message.text_length = <uint8_t>scanned.lengths[0]
-    message.msg_type_length = <uint8_t>scanned.lengths[STRINGS - 1]
+    message.msg_type_length = <uint8_t>scanned.lengths[MSG_TYPE]
     if rules.served[slot].orders:
         scanned.order.cl_ord_id_length = <uint8_t>scanned.lengths[1]
         scanned.order.orig_cl_ord_id_length = <uint8_t>scanned.lengths[2]
         scanned.order.account_length = <uint8_t>scanned.lengths[3]
         scanned.order.symbol_length = <uint8_t>scanned.lengths[4]
-        scanned.order.parties_length = <uint16_t>scanned.lengths[PARTIES]
+        scanned.order.parties_length = <uint16_t>pieces_length(scanned)
     elif message.msg_type == MSG_LOGON:
         scanned.session.sender_length = <uint8_t>scanned.lengths[1]
         scanned.session.target_length = <uint8_t>scanned.lengths[2]
-    for i in range(STRINGS):
+    for i in range(MSG_TYPE):
         if scanned.lengths[i]:
             out = write_words(out, scanned.strings[i], scanned.lengths[i])
+    for i in range(scanned.piece_count):
+        if i:
+            out[0] = SOH
+            out += 1
+        out = write_words(out, scanned.pieces[i].text, scanned.pieces[i].length)
+    if scanned.lengths[MSG_TYPE]:
+        out = write_words(out, scanned.strings[MSG_TYPE], scanned.lengths[MSG_TYPE])
     if message.route_length:
         memcpy(out, scanned.route, message.route_length)
         out += message.route_length

@@ -17,7 +17,8 @@ from libc.stdint cimport (int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 cdef enum:
     MAX_CL_ORD_ID = 64      # bytes; a longer one is refused, never cut
     MAX_ACCOUNT = 64
-    MAX_PARTIES = 512       # bytes of the parties of an order, as text
+    MAX_PARTIES = 512       # bytes of what is carried of an order as text: its parties and terms
+    MAX_TERM = 32           # bytes of the value of one of these terms
     MAX_SYMBOL = 32
     MAX_COMP_ID = 64
     MAX_TEXT = 128          # bytes of Text (58) that we build; also TestReqID echoed
@@ -114,8 +115,11 @@ cdef struct SessionBody:  # 32 bytes: Logon, ResendRequest, SequenceReset
 cdef enum OrderPresent:         # bits of OrderBody.present
     HAS_PRICE = 1               # 44
     HAS_QUANTITY = 2            # 38
-    HAS_UNSUPPORTED = 4         # a field whose meaning we do not serve (stop price, max floor, ...):
+    HAS_UNSUPPORTED = 4         # a field whose meaning we do not serve (max show, discretion, ...):
                                 # unsupported_tag says which
+    HAS_TERMS = 8               # D, G, from rules 3 on: some of 18, 99, 110, 111, 126, 211, 432, 20012, 20013, 20014
+                                # among the text behind the symbol. 18 has one of G, R, P, M, a there, and perhaps 6
+                                # and what means nothing: 1, 2, 4, 5
 
 cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     int64_t price_mantissa      # 44
@@ -126,7 +130,7 @@ cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     uint8_t side                # 54, the FIX character; 0 = absent
     uint8_t ord_type            # 40
     uint8_t time_in_force       # 59; 0 = absent (Day)
-    uint8_t post_only           # 18 holds '6'
+    uint8_t post_only           # 18 holds '6', and nothing that is among the terms
     uint8_t request_type        # 530 or 585, the FIX character
     uint8_t present             # OrderPresent
     uint8_t cl_ord_id_length    # tail, after text: 11 (AF: MassStatusReqID 584)
@@ -134,7 +138,8 @@ cdef struct OrderBody:  # 48 bytes: D, F, G, H, q, AF
     uint8_t account_length      # 1
     uint8_t symbol_length       # 55
     uint16_t unsupported_tag
-    uint16_t parties_length     # D, G: the fields of NoPartyIDs (453), without the last separator; zero before rules 2
+    uint16_t parties_length     # D, G: the fields of NoPartyIDs (453) and the terms as they came, in the order of the
+                                # message, without the last separator; zero before rules 2
     uint8_t reserved[8]
 
 cdef struct InstrumentBody:  # 80 bytes, INPUT_INSTRUMENT
@@ -279,7 +284,7 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     uint8_t symbol_length   # 55
     uint8_t text_length     # 58
     uint8_t request_id_length  # 584 (MassStatusReqID); STATUS_OF_ONE: 790 (OrdStatusReqID)
-    uint16_t parties_length    # 453 and the fields of its group, without the last separator
+    uint16_t parties_length    # as in OrderBody: 453 and the fields of its group, and the terms
     uint8_t on_behalf_length    # of a drop copy: OnBehalfOfCompID (115), behind the other strings
     uint8_t restatement     # 378; 0 = none
     uint8_t reserved_122[6]

@@ -28,7 +28,7 @@ from gateway.genesis import (
 )  # fmt: skip
 from gateway.inputs import RULES_VERSION
 from gateway.intake import REPEATS, Intake, Links
-from gateway.rules import DROP_COPIES, TEXT_BODIES, Activation
+from gateway.rules import DROP_COPIES, Activation
 from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -432,7 +432,7 @@ class Replica:
     def _applied(self, entry: Entry) -> None:
         """Looks at what an entry means for this gateway."""
         connections = self.connections
-        connections.carries = self.exchange.rules >= TEXT_BODIES
+        connections.rules = self.exchange.rules
         connections.most_messages = FLOOD * self.exchange.messages_per_second
         if not self._genesis:
             self._look_for_genesis([entry])

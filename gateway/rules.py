@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from replication.node import Node
 
 DROP_COPIES = 2  # from this version on sessions see the reports of others
-TEXT_BODIES = 2  # from this version on bodies of messages travel through the log as text
 
 
 class NewerRules(LogError):

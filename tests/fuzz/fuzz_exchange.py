@@ -33,7 +33,7 @@ class World:
         if CLIENT not in edge.connections:
             self.log_on()
         connection = edge.connections[CLIENT]
-        record = bytearray(fix.scan_message(message, OWN, CLIENT, self.rules > 1))
+        record = bytearray(fix.scan_message(message, OWN, CLIENT, self.rules))
         if int.from_bytes(record[SEQ], "little") and chance.randrange(16):
             record[SEQ] = edge.exchange.sessions()[0]["inbound"].to_bytes(8, "little")
         if chance.randrange(16):

@@ -9,13 +9,13 @@ takes a way through the scanner that none took before is changed in later ones (
 
 import mmap
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from gateway.fix_build cimport Identity
 from gateway.fix_frame cimport FRAME_INCOMPLETE, FRAME_OK, FrameResult, frame
-from gateway.fix_scan cimport MAX_INPUT, scan
+from gateway.fix_scan cimport MAX_INPUT, TEXT_BODIES, scan
 from gateway.framing cimport check_payload
 from gateway.records cimport INPUT_MESSAGE, InputHead, NOT_REJECTED
 
@@ -26,7 +26,7 @@ cdef extern from *:
     uint64_t coverage_ways() noexcept nogil
 
 cdef enum:
-    NEWEST_RULES = 2
+    NEWEST_RULES = 3
     LONGEST = 4000      # bytes of a message of the corpus: fields are taken from anywhere, mostly from the longest
 
 
@@ -141,18 +141,18 @@ cdef class Fuzzer:
             self.tally.garbled += 1
             return NULL
         self.tally.whole += 1
-        if self.same_record(message, length, &self._unknown, False, &wrong):
+        if self.same_record(message, length, &self._unknown, 1, &wrong):
             self.tally.accepted += 1
         if wrong == NULL:
-            self.same_record(message, length, &self._known, False, &wrong)
+            self.same_record(message, length, &self._known, 1, &wrong)
         if wrong == NULL:
-            self.same_record(message, length, &self._known, True, &wrong)
+            self.same_record(message, length, &self._known, NEWEST_RULES, &wrong)
         return wrong
 
-    cdef bint same_record(self, const uint8_t* message, size_t length, const Identity* identity, bint carry,
+    cdef bint same_record(self, const uint8_t* message, size_t length, const Identity* identity, uint32_t version,
                           const char** wrong) except -1:
         """Scans twice, over memory that held other things. Whether the verdict is that nothing is wrong."""
-        cdef size_t room = MAX_INPUT + (length if carry else 0)
+        cdef size_t room = MAX_INPUT + (length if version >= TEXT_BODIES else 0)
         cdef uint8_t* first = <uint8_t*>malloc(room)
         cdef uint8_t* second = <uint8_t*>malloc(room)
         cdef ssize_t size
@@ -162,12 +162,12 @@ cdef class Fuzzer:
         memset(first, 0x55, room)
         memset(second, 0xAA, room)
         try:
-            size = scan(message, length, identity, carry, first, room)
+            size = scan(message, length, identity, version, first, room)
             if size <= 0 or <size_t>size > room or size % 8 != 0 or (<InputHead*>first).size != <size_t>size:
                 wrong[0] = b"the record's size is wrong"
             elif (<InputHead*>first).kind != INPUT_MESSAGE:
                 wrong[0] = b"the record is no message"
-            elif scan(message, length, identity, carry, second, room) != size or memcmp(first, second, size) != 0:
+            elif scan(message, length, identity, version, second, room) != size or memcmp(first, second, size) != 0:
                 wrong[0] = b"scanned again it is another record"
             else:
                 check_payload(1, first, size, NEWEST_RULES)     # raises what would stop every replica

@@ -13,8 +13,9 @@ INPUT_HEAD = (
     "size kind verdict reserved incarnation session gateway_number epoch connection received_ns",
 )
 MESSAGE_HEAD = (
-    "<QqqHBBBB10x",
-    "msg_seq_num sending_time_ns orig_sending_time_ns ref_tag msg_type flags text_length msg_type_length",
+    "<QqqHBBBBBBIi",
+    "msg_seq_num sending_time_ns orig_sending_time_ns ref_tag msg_type flags text_length msg_type_length "
+    "more route_length body_length stated_tag",
 )
 SESSION_BODY = (
     "<QQIBBBBI4x",
@@ -22,11 +23,11 @@ SESSION_BODY = (
     "cancel_on_disconnect grace_ms",
 )
 ORDER_BODY = (
-    "<qqQbbBBBBBBBBBBH10x",
+    "<qqQbbBBBBBBBBBBHH8x",
     "price_mantissa quantity_mantissa order_id price_exponent quantity_exponent side ord_type "
     "time_in_force post_only "
     "request_type present cl_ord_id_length orig_cl_ord_id_length account_length symbol_length "
-    "unsupported_tag",
+    "unsupported_tag parties_length",
 )
 EGRESS_HEAD = (
     "<IBBBxIIQqQQIIQ",
@@ -41,15 +42,16 @@ SESSION_FIELDS = (
     "ref_type_length ref_id_length",
 )
 EXECUTION_FIELDS = (
-    "<QQQqqqqqqqqQbbBBBBBBBBHBBBBBBBBBB10xQ",
+    "<QQQqqqqqqqqQbbBBBBBBBBHBBBBBBBBBBHBB6xQ",
     "order_id exec_id trade_id transact_time_ns price quantity leaves cumulative last_price last_quantity "
     "average_price affected price_exponent quantity_exponent exec_type ord_status side ord_type "
     "time_in_force "
     "post_only maker_taker fix_reason reason_code response_to mass_response last_fragment status_request "
     "cl_ord_id_length orig_cl_ord_id_length account_length symbol_length text_length request_id_length "
-    "mass_total",
+    "parties_length on_behalf_length restatement mass_total",
 )
 SESSION_TYPES = {ord(c) for c in "24A"}
+ORDER_STRINGS = ("cl_ord_id", "orig_cl_ord_id", "account", "symbol", "parties")
 ORDER_TYPES = {ord(c) for c in "DFGHq"} | {1}
 
 
@@ -85,8 +87,8 @@ def read_input(record: bytes) -> dict[str, Any]:
     elif message["msg_type"] in ORDER_TYPES:
         body, offset = read(ORDER_BODY, record, offset)
         fields |= body
-        strings |= {name: f"{name}_length" for name in ("cl_ord_id", "orig_cl_ord_id", "account", "symbol")}
-    strings |= {"msg_type_text": "msg_type_length"}
+        strings |= {name: f"{name}_length" for name in ORDER_STRINGS}
+    strings |= {"msg_type_text": "msg_type_length", "route": "route_length", "body": "body_length"}
     for name, length in strings.items():
         fields[name] = record[offset : offset + fields[length]].decode("latin-1")
         offset += fields[length]

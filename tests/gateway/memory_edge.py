@@ -6,7 +6,6 @@ from fix_records import EGRESS_HEAD, SESSION_FIELDS, read
 
 from gateway import fix, inputs
 from gateway.exchange import Exchange
-from gateway.rules import TEXT_BODIES
 from replication.messages import Entry
 
 OWN = "QUORUMBOOK"
@@ -103,8 +102,7 @@ class MemoryEdge:
         if kind != 0 or length != len(message):
             return b""
         own = self.own if connection.session else ""
-        carry = self.exchange.rules >= TEXT_BODIES
-        record = bytes(fix.scan_message(message, own, connection.comp_id, carry))
+        record = bytes(fix.scan_message(message, own, connection.comp_id, self.exchange.rules))
         epoch = connection.epoch
         if not connection.session:
             epoch = self.exchange.epoch(self.exchange.session_id(sender_of(message)))

@@ -58,7 +58,8 @@ class World:
             self.apply(inputs.gateway_start(member=member, nonce=member))
             gateway.connections.incarnation = member
             gateway.connections.now_ns = START_NS
-            gateway.connections.accepting = gateway.connections.carries = True
+            gateway.connections.accepting = True
+            gateway.connections.rules = 2
 
     def session(self, comp_id: bytes) -> tuple[int, int]:
         session = self.exchange.session_id(comp_id.decode("ascii", "replace"))

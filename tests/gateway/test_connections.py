@@ -857,14 +857,14 @@ def test_copies_that_were_asked_for_are_not_counted_and_once_each(gateway: Gatew
 def test_what_is_too_long_is_told_where_something_was_asked_for(gateway: Gateway) -> None:
     number, transport = gateway.logged_on()
     long = fix("B", 2, "58=" + "x" * 65_536)
-    gateway.connections.carries = True
+    gateway.connections.rules = 2
     gateway.connections.received(number, long + heartbeat(3))
     assert [one["msg_seq_num"] for one in gateway.inputs()] == [3]
     gateway.dispatch(egress(MESSAGE, RESEND_REQUEST, 2, epoch=5, begin=2))
     gateway.connections.received(number, long + heartbeat(4))
     told, after = gateway.inputs()
     assert (told["session"], told["epoch"], told["msg_seq_num"], after["msg_seq_num"]) == (7, 5, 0, 4)
-    gateway.connections.carries = False  # the rules that hold know no such input
+    gateway.connections.rules = 1  # the rules that hold know no such input
     gateway.connections.received(number, long + heartbeat(5))
     assert [one["msg_seq_num"] for one in gateway.inputs()] == [5]
     assert transport.ended == ""

@@ -76,6 +76,70 @@ def test_a_fill_adds_what_happened() -> None:
     assert built("8", fill, strings) == ALWAYS | expected
 
 
+TERMS = "99=101|453=1|448=DESK|447=D|452=24|126=20260105-10:00:00|20012=7|211=-0.5"
+
+
+def reported(terms: str, standard: bool = False, **changes: int) -> list[tuple[int, str]]:
+    """The fields behind the header of a report that carries them."""
+    strings = {
+        "cl_ord_id": b"1.1", "account": b"desk 7", "parties": terms.replace("|", "\x01").encode(), "symbol": b"AAPL",
+    }  # fmt: skip
+    record = make_egress("8", execution(**changes), strings, **HEAD)
+    return parsed(fix.encode_record(record, "QUORUMBOOK", "CLIENT", standard=standard))[5:]
+
+
+def test_what_was_carried_comes_back_as_it_came() -> None:
+    carried = [(int(tag), value) for tag, _, value in (field.partition("=") for field in TERMS.split("|"))]
+    fields = reported(TERMS)
+    at = fields.index(carried[0])
+    assert fields[at : at + len(carried)] == carried
+    assert dict(fields[:at] + fields[at + len(carried) :]) == ALWAYS | {1: "desk 7"}
+
+
+@pytest.mark.parametrize("terms", ["18=6 G", "99=1|18=6", "18=a|211=1"])
+def test_instructions_are_written_once(terms: str) -> None:
+    stated = [value for tag, value in reported(terms, post_only=1) if tag == 18]
+    assert stated == [terms.partition("18=")[2].partition("|")[0]]
+
+
+@pytest.mark.parametrize("terms", ["", "118=6|99=18", "99=18=6"])
+def test_what_only_looks_like_instructions_is_none(terms: str) -> None:
+    assert (18, "6") in reported(terms, post_only=1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "left"),
+    [
+        (TERMS, TERMS.replace("|20012=7", "")),
+        ("20012=7|20013=1", ""),
+        ("20014=S|18=6", "18=6"),
+        ("110=5|20014=S", "110=5"),
+    ],
+)
+def test_who_wants_standard_fields_gets_no_terms_of_ours(terms: str, left: str) -> None:
+    carried = [
+        (int(tag), value) for tag, _, value in (field.partition("=") for field in left.split("|") if field)
+    ]
+    fields = reported(terms, standard=True)
+    kept = {tag: value for tag, value in ALWAYS.items() if tag != 20001} | {1: "desk 7"}
+    assert dict(fields) == kept | dict(carried)
+    assert [field for field in fields if field in carried] == carried
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "ord_status", "restatement"), [("L", "0", 0), ("C", "C", 0), ("D", "0", 3), ("D", "1", 8)]
+)
+def test_what_happens_to_an_order_by_itself(exec_type: str, ord_status: str, restatement: int) -> None:
+    changes = {"exec_type": ord(exec_type), "ord_status": ord(ord_status), "restatement": restatement}
+    expected = {150: exec_type, 39: ord_status} | ({378: str(restatement)} if restatement else {})
+    assert dict(reported("", **changes)) == ALWAYS | expected | {1: "desk 7"}
+
+
+def test_a_triggered_order_is_restated_to_who_wants_fix_4_4_alone() -> None:
+    fields = dict(reported("99=101", standard=True, exec_type=ord("L")))
+    assert (fields[150], fields[378], fields[99]) == ("D", "99", "101")
+
+
 def test_who_wants_standard_fields_gets_no_others() -> None:
     fill = execution(exec_type=ord("F"), trade_id=5, reason_code=11)
     record = make_egress("8", fill, STRINGS, **HEAD)

@@ -21,9 +21,9 @@ NOT_REJECTED = 255
 ORDER = "11=a|55=AAPL|54=1|38=1|40=1|60=20260102-03:04:05|"
 
 
-def scanned(data: bytes) -> dict[str, object]:
+def scanned(data: bytes, version: int = 1) -> dict[str, object]:
     assert fix.frame_message(data) == (OK, len(data))
-    return read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT"))
+    return read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT", version))
 
 
 # ---------------------------------------------------------------- stories
@@ -46,10 +46,11 @@ def stories() -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "expected"), [story[1:] for story in stories()], ids=[s[0] for s in stories()]
+    ("title", "sent", "expected"), list(stories()), ids=[story[0] for story in stories()]
 )
-def test_story(sent: str, expected: dict[str, str]) -> None:
-    record = scanned(message(sent))
+def test_story(title: str, sent: str, expected: dict[str, str]) -> None:
+    record = scanned(message(sent), 3 if title.startswith("rules 3: ") else 1)
+    record["parties"] = str(record.get("parties", "")).replace("\x01", "|")
     record["verdict"] = "none" if record["verdict"] == NOT_REJECTED else record["verdict"]
     assert {name: str(record[name]) for name in expected} == expected
     if record["verdict"] == "none":
@@ -81,6 +82,9 @@ def test_of_private_fields_the_first_64_are_found_again(number: int, verdict: in
 # ---------------------------------------------------------------- framing
 
 LOGON = message(header("A") + "98=0|108=30|95=8|96=|10=000||")
+HAS_TERMS = 8
+TERMS = "18=6 G|99=1.5|110=1|111=0|126=20260102-03:04:05.678|211=-2|432=20260102|20012=7|20013=3|20014=S|"
+TERM_TAGS = {field.partition("=")[0] for field in TERMS.split("|")[:-1]}
 SAMPLES = [
     LOGON,
     message(header("0")),
@@ -90,8 +94,10 @@ SAMPLES = [
     message(header("4") + "123=Y|36=9|"),
     message(header("5") + "58=bye|"),
     message(header("D") + "44=1.5|453=1|448=X|802=1|523=y|803=4|" + ORDER + "354=3|355=a|b|"),
+    message(header("D") + ORDER + TERMS),
     message(header("F") + "41=b|37=12|11=a|55=AAPL|54=1|60=20260102-03:04:05|"),
     message(header("G") + "41=b|44=12.25|" + ORDER),
+    message(header("G") + "41=b|453=1|448=X|447=D|452=1|" + TERMS + ORDER),
     message(header("H") + "11=a|55=AAPL|54=1|"),
     message(header("j") + "45=1|372=8|380=0|"),
     message(header("q") + "11=a|530=7|60=20260102-03:04:05|"),
@@ -302,7 +308,7 @@ def test_a_route_that_cannot_be_printed_is_refused_and_not_kept(tag: int) -> Non
     data = message(header("0") + f"{tag}=FUND\x1b|")
     record = scanned(data)
     assert (record["verdict"], record["ref_tag"]) == (6, tag)
-    assert b"FUND" not in fix.scan_message(data, "QUORUMBOOK", "CLIENT", True)
+    assert b"FUND" not in fix.scan_message(data, "QUORUMBOOK", "CLIENT", 2)
 
 
 def plain_fields() -> Iterator[tuple[str, int]]:
@@ -320,7 +326,9 @@ def text_of(msg_type: str, fields: dict[int, str]) -> bytes:
 @pytest.mark.parametrize(("msg_type", "tag"), list(plain_fields()))
 def test_every_field_is_known_and_typed(msg_type: str, tag: int) -> None:
     field = FIX44.fields[tag]
-    sample = "3" if tag in (108, 20004, 20006) else SAMPLE_VALUES[field.type]  # these are not below zero
+    sample = (
+        "3" if tag in (108, 20004, 20006, 20012) else SAMPLE_VALUES[field.type]
+    )  # these are not below zero
     sample = "N" if tag == 464 else sample  # a session is not for tests
     for value in field.values or [sample]:
         record = scanned(text_of(msg_type, REQUIRED[msg_type] | {tag: value}))
@@ -353,22 +361,36 @@ def body_of(data: bytes) -> bytes:
     return data[data.index(b"35=") : -7]
 
 
+def carries(data: bytes, version: int) -> None:
+    """What is carried of a message are fields of it, in their order, and nothing of one that is refused."""
+    record = read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT", version))
+    carried = str(record.get("parties", ""))
+    terms = {field.partition("=")[0] for field in carried.split("\x01")} & TERM_TAGS
+    assert bool(record.get("present", 0) & HAS_TERMS) == bool(terms)
+    if carried:
+        assert record["verdict"] == NOT_REJECTED
+        rest = iter(data.decode("latin-1").split("\x01"))
+        assert all(field in rest for field in carried.split("\x01"))
+        assert version == 3 or not terms
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("data", SAMPLES)
-def test_every_single_wrong_byte(data: bytes) -> None:
+def test_every_single_wrong_byte(data: bytes, version: int) -> None:
     for at in range(len(data)):
         for value in (0, 1, ord("="), ord("8"), ord("9"), ord("A"), 255, data[at] ^ 1, data[at] ^ 128):
             wrong = data[:at] + bytes([value]) + data[at + 1 :]
             result, length = fix.frame_message(wrong)
             assert result != OK or wrong == data
             assert length <= len(data)
-            if record := fix.scan_message(wrong):
-                read_input(record)
+            if fix.scan_message(wrong):
+                carries(wrong, version)
     body = body_of(data)
     for at in range(3, len(body) - 1):
         for value in (0, 1, ord("="), ord("-"), ord("."), ord("0"), 255):
             wrong = reframed(body[:at] + bytes([value]) + body[at + 1 :])
             assert fix.frame_message(wrong) == (OK, len(wrong))
-            read_input(fix.scan_message(wrong, "QUORUMBOOK", "CLIENT"))
+            carries(wrong, version)
 
 
 @pytest.mark.parametrize("data", SAMPLES)
@@ -387,11 +409,26 @@ FIELD = st.tuples(
 )
 
 
+@given(
+    st.permutations([*TERMS.split("|")[:-1], "453=2|448=X|448=Y|452=1", "1=desk", "44=1", "9001=x"]),
+    st.integers(0, 14),
+)
+def test_any_terms_are_carried_in_their_order(fields: list[str], count: int) -> None:
+    sent = fields[:count]
+    data = message(header("G") + ORDER + "41=b|" + "".join(field + "|" for field in sent))
+    record = scanned(data, 3)
+    kept = [field for field in sent if field.partition("=")[0] in TERM_TAGS | {"453"}]
+    assert (record["verdict"], record["unsupported_tag"]) == (NOT_REJECTED, 0)
+    assert str(record["parties"]).replace("\x01", "|") == "|".join(kept)
+    assert bool(record["present"] & HAS_TERMS) == any(not field.startswith("453") for field in kept)
+    assert record["post_only"] == 0
+
+
 @settings(max_examples=200)
 @given(st.sampled_from([*FIX44.messages, "C", "ZZ", ""]), st.lists(FIELD, max_size=30))
 def test_any_fields(msg_type: str, fields: list[tuple[str, str]]) -> None:
     data = message(header(msg_type) + "".join(f"{tag}={value}|" for tag, value in fields))
-    record = read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT"))
+    record = read_input(fix.scan_message(data, "QUORUMBOOK", "CLIENT", 3))
     assert record["msg_seq_num"] == 7  # whatever comes behind it
 
 

@@ -21,7 +21,7 @@ def as_text(fields: list[tuple[str, str]]) -> bytes:
 
 def carried(message: bytes) -> bytes:
     """The body that goes along with a scanned message."""
-    record = fix.scan_message(message, carry=True)
+    record = fix.scan_message(message, version=2)
     text, type_length, _, route, size = struct.unpack_from("<BBBBI", record, 68)
     begin = TAIL + text + type_length + route
     assert len(record) == (begin + size + 7) // 8 * 8
@@ -58,7 +58,7 @@ def test_an_echo_gets_the_body_as_it_came(fields: list[tuple[str, str]], body: l
 def test_no_body_is_carried_of_what_is_rejected_or_too_long() -> None:
     assert carried(build([*HEAD, *ORDER, ("11", "again")])) == b""
     assert carried(build([*HEAD, *ORDER, ("58", "x" * 65_000)])) != b""
-    long = fix.scan_message(build([*HEAD, *ORDER, ("58", "x" * 66_000)]), carry=True)
+    long = fix.scan_message(build([*HEAD, *ORDER, ("58", "x" * 66_000)]), version=2)
     assert long[5] == 99
     assert b"A body has at most 65536 bytes" in long
 
@@ -66,7 +66,7 @@ def test_no_body_is_carried_of_what_is_rejected_or_too_long() -> None:
 @pytest.mark.usefixtures("echo")
 @pytest.mark.parametrize("tag", ["999", "0", "-1", "5000", "007", "70000"])
 def test_an_echo_names_the_tag_that_is_none(tag: str) -> None:
-    record = fix.scan_message(build([("35", "0"), *HEAD[1:], (tag, "x")]), carry=True)
+    record = fix.scan_message(build([("35", "0"), *HEAD[1:], (tag, "x")]), version=2)
     assert record[5] == 0
     stated = (
         struct.unpack_from("<i", record, 76)[0] if record[70] & 1 else struct.unpack_from("<H", record, 64)[0]
@@ -75,12 +75,12 @@ def test_an_echo_names_the_tag_that_is_none(tag: str) -> None:
 
 
 def test_an_exchange_carries_nothing_of_an_order() -> None:
-    assert fix.scan_message(build(HEAD + ORDER), carry=True) == fix.scan_message(build(HEAD + ORDER))
+    assert fix.scan_message(build(HEAD + ORDER), version=2) == fix.scan_message(build(HEAD + ORDER))
 
 
 def test_the_way_back_goes_along_when_bodies_may() -> None:
     message = build([*HEAD, ("115", "FUND"), ("144", "LDN"), ("128", ""), *ORDER])
-    record = fix.scan_message(message, carry=True)
+    record = fix.scan_message(message, version=2)
     assert b"128=FUND\x01145=LDN\x01" in record
     assert b"128=" not in fix.scan_message(message)
 
@@ -121,17 +121,30 @@ def parties(count: int) -> list[tuple[str, str]]:
 
 def test_parties_go_along_as_long_as_they_are_served() -> None:
     most, more = (build([*HEAD, *ORDER, ("38", "1"), *parties(count), ("1", "ACC")]) for count in (512, 513))
-    assert as_text(parties(512))[:-1] in fix.scan_message(most, carry=True)
-    assert fix.scan_message(most, carry=True)[5] == 255
-    refused = fix.scan_message(more, carry=True)
+    assert as_text(parties(512))[:-1] in fix.scan_message(most, version=2)
+    assert fix.scan_message(most, version=2)[5] == 255
+    refused = fix.scan_message(more, version=2)
     assert refused[5] == 5
     assert b"At most 512 bytes of parties are served: NoPartyIDs (453)" in refused
     assert b"xxx" not in refused
     assert fix.scan_message(more) == fix.scan_message(build([*HEAD, *ORDER, ("38", "1"), ("1", "ACC")]))
 
 
+def test_terms_take_of_the_room_of_parties() -> None:
+    order = [*HEAD, *ORDER, ("38", "1"), ("99", "10.5")]  # 7 bytes of it, and a separator
+    most = fix.scan_message(build([*order, *parties(504)]), version=3)
+    assert b"99=10.5\x01" + as_text(parties(504))[:-1] in most
+    refused = fix.scan_message(build([*order, *parties(505)]), version=3)
+    assert refused[5] == 5
+    assert b"At most 512 bytes of parties and terms are served: NoPartyIDs (453)" in refused
+    assert b"99=" not in refused
+    without = fix.scan_message(build([*order, *parties(512)]), version=2)
+    assert as_text(parties(512))[:-1] in without
+    assert b"99=" not in without
+
+
 @pytest.mark.parametrize("kind", ["F", "H"])
 def test_parties_of_a_message_that_is_no_terms_of_an_order_stay_behind(kind: str) -> None:
     fields = [("35", kind), *HEAD[1:], ("41", "b"), ("790", "c"), *ORDER, *parties(60)]
     fields = [field for field in fields if field[0] != ("790" if kind == "F" else "41")]
-    assert b"448=" not in fix.scan_message(build(fields), carry=True)
+    assert b"448=" not in fix.scan_message(build(fields), version=2)
