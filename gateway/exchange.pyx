@@ -33,8 +33,9 @@ from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
-    INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATOR, INPUT_SETTING, InputHead,
-    InstrumentBody, MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, OperatorBody, SettingBody,
+    INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATION, INPUT_OPERATOR,
+    INPUT_SETTING, InputHead, InstrumentBody, MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, OperationBody,
+    OperatorBody, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
@@ -78,7 +79,7 @@ cdef class Exchange:
         self.market_requests = MarketRequests(self.state, self.orders, self.updates)
         self.reference_requests = ReferenceRequests(self.state, self.orders)
         self.drop_copies = DropCopies(self.state)
-        self.operations = Operations(self.state)
+        self.operations = Operations(self.state, self.orders)
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -250,6 +251,9 @@ cdef class Exchange:
             if self.orders.job.kind != NO_JOB:
                 self.orders.work()
                 budget -= 256
+            elif self.operations.running.kind:
+                self.operations.work()
+                budget -= 16
             elif self.filled != NULL:
                 self._take_early()
                 budget -= 1
@@ -380,6 +384,8 @@ cdef class Exchange:
             self.outbox.discards = False
         if head.kind == INPUT_OPERATOR and self.state.rules >= 3:
             self.operations.enter_operator(<const OperatorBody*> (head + 1))
+        if head.kind == INPUT_OPERATION and self.state.rules >= 3:
+            self.operations.enter(<const OperationBody*> (head + 1))
         if head.kind == INPUT_ACTIVATE:
             self._activate((<const ActivateBody*> (head + 1)).rules_version)
         return 0
@@ -472,8 +478,11 @@ cdef class Exchange:
                 return self.reference_requests.act(s, m)
             if m.msg_type[0] == c'V':
                 return self.market_requests.act(s, m)
-        elif m.fields.msg_type_length == 2 and m.msg_type[0] == c'A' and m.msg_type[1] == c'D':
-            return self.orders.capture.act(s, m)
+        elif m.fields.msg_type_length == 2:
+            if m.msg_type[0] == c'A' and m.msg_type[1] == c'D':
+                return self.orders.capture.act(s, m)
+            if m.msg_type[0] == c'U' and m.msg_type[1] == c'1' and self.state.rules >= 3:
+                return self.operations.act(s, m)
         return self.orders.act(s, coming)
 
     cdef int _disconnect(self, const InputHead* head) except -1 nogil:

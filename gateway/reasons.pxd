@@ -27,9 +27,19 @@ cpdef enum GatewayReason:
     TOO_MANY_MESSAGES = 120         # in a second of log time
     WATCHES_ONLY = 121              # a drop copy session enters no orders
     NOT_ITS_NAME = 122            # OrderID names an order, OrigClOrdID does not
+    # of operators
+    NOT_AN_OPERATOR = 130           # an OperatorRequest of a session that is none
+    UNKNOWN_OPERATION = 131
+    INVALID_OPERATION = 132         # a field whose value is none that is allowed: the text says which
+    UNKNOWN_SESSION = 133
+    UNKNOWN_SCHEDULE = 134
+    INSTRUMENT_EXISTS = 135
+    SESSION_KILLED = 136            # an order, while the kill switch holds
+    TOO_MANY_OPEN_ORDERS = 137
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect
+    KILLED = 152                    # the kill switch
 
 cdef const char* text_of(int code) noexcept nogil
 cdef uint8_t ord_rej_reason(int code) noexcept nogil    # 103

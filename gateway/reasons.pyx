@@ -81,8 +81,26 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"a drop copy session has no orders"
     if code == NOT_ITS_NAME:
         return b"OrigClOrdID (41) is no ClOrdID of the order that OrderID (37) names"
+    if code == NOT_AN_OPERATOR:
+        return b"only an operator's session may ask for this"
+    if code == UNKNOWN_OPERATION:
+        return b"Operation (20021) is none that there is"
+    if code == INVALID_OPERATION:
+        return b"a field of the operation is wrong"
+    if code == UNKNOWN_SESSION:
+        return b"no session has this SessionCompID (20048)"
+    if code == UNKNOWN_SCHEDULE:
+        return b"there is no schedule of this ScheduleName (20028)"
+    if code == INSTRUMENT_EXISTS:
+        return b"Symbol (55) is an instrument's already"
+    if code == SESSION_KILLED:
+        return b"an operator has stopped the session, or all: only cancels are taken"
+    if code == TOO_MANY_OPEN_ORDERS:
+        return b"the session has as many open orders as it may have"
     if code == MASS_CANCELLED:
         return b"cancelled by mass cancel"
+    if code == KILLED:
+        return b"cancelled by the kill switch"
     if code == DISCONNECTED:
         return b"cancelled on disconnect"
     return b"refused"

@@ -4,6 +4,7 @@
     instrument AAPL 0.01 1 [key=value]    before anything else: symbol, price and quantity increment
     setting key=value ...                 gateway.inputs.setting
     drop_copy COMPID OTHER ...            a session that sees the reports of others; * for all
+    operator COMPID ...                   sessions that may send OperatorRequests
     connect A [COMPID]                    a client connects as A; its CompID is the name unless given
     logon A [tag=value|...]               sends 35=A|98=0|108=30 and what is given
     A > 35=D|11=a|...                     a message on A; 34 counts by itself unless given, 52 and 60 are added
@@ -96,7 +97,7 @@ class Storyteller:
         if not line.strip() or line.startswith("#"):
             return
         word, _, rest = line.strip().partition(" ")
-        if word in {"instrument", "setting", "drop_copy"}:
+        if word in {"instrument", "setting", "drop_copy", "operator"}:
             self.genesis += self.define(word, rest.split())
             return
         if not self.started:
@@ -132,7 +133,9 @@ class Storyteller:
         self.edge.out.clear()
 
     def define(self, word: str, words: list[str]) -> list[bytes]:
-        """An `instrument`, `setting` or `drop_copy` line as inputs."""
+        """An `instrument`, `setting`, `drop_copy` or `operator` line as inputs."""
+        if word == "operator":
+            return [inputs.operator(name) for name in words]
         if word == "drop_copy":
             return [inputs.drop_copy(words[0], other) for other in words[1:]]
         if word == "instrument":

@@ -159,11 +159,11 @@ WRONG_PART = {
     "an unknown section": ("<enums/>", "line 2: <enums>: not known in <fix>; allowed there: header, trailer"),
     "a section twice": ("<fields/>\n<fields/>", "line 3: <fields>: it is there twice, first in line 2"),
     "an unknown field in a message": (
-        messages('M U1 <field name="No" required="N"/>'),
+        messages('M U7 <field name="No" required="N"/>'),
         'line 2: <field name="No">: there is no such field; allowed: the names in <fields>',
     ),
     "an unknown component": (
-        messages('M U1 <component name="No" required="N"/>'),
+        messages('M U7 <component name="No" required="N"/>'),
         '<component name="No">: there is no such component',
     ),
     "a field number twice": (
@@ -203,15 +203,15 @@ WRONG_PART = {
     ),
     "required unsaid": ('<header><field name="Text"/></header>', "no attribute required; allowed: Y, N"),
     "a category that is none": (
-        '<messages><message name="M" msgtype="U1" msgcat="application"/></messages>',
+        '<messages><message name="M" msgtype="U7" msgcat="application"/></messages>',
         '<message name="M">: msgcat="application"; allowed: admin, app',
     ),
     "a message type twice": (
-        messages("M U1", "N U1"),
-        '<message name="N">: msgtype U1 is M already',
+        messages("M U7", "N U7"),
+        '<message name="N">: msgtype U7 is M already',
     ),
     "a message name twice": (
-        messages("M U1", "M U2"),
+        messages("M U7", "M U2"),
         '<message name="M">: the name is taken by the message in line 2',
     ),
     "a long message type": (
@@ -384,8 +384,8 @@ def test_every_type_has_values_that_are_judged() -> None:
     names = sorted(TYPES)
     stated = fields(*(f"F{name} {name}" for name in names))
     body = "".join(f'<field name="F{name}" required="N"/>' for name in names)
-    fix.use(user(messages(f"M U1 {body}") + stated))
-    wrong = {name for tag, name in enumerate(names, 6001) if judged("U1", f"{tag}=?  ?|") != (255, 0)}
+    fix.use(user(messages(f"M U7 {body}") + stated))
+    wrong = {name for tag, name in enumerate(names, 6001) if judged("U7", f"{tag}=?  ?|") != (255, 0)}
     free = [
         "STRING",
         "EXCHANGE",
@@ -402,9 +402,9 @@ def test_every_type_has_values_that_are_judged() -> None:
 
 
 def test_data_of_a_users_own() -> None:
-    own = messages('M U1 <field name="BlobLen" required="N"/><field name="Blob" required="N"/>')
+    own = messages('M U7 <field name="BlobLen" required="N"/><field name="Blob" required="N"/>')
     fix.use(user(own + fields("BlobLen LENGTH", "Blob DATA")))
-    verdicts = [judged("U1", body) for body in ("6001=3|6002=a|b|", "6002=ab|", "6001=3|")]
+    verdicts = [judged("U7", body) for body in ("6001=3|6002=a|b|", "6002=ab|", "6001=3|")]
     assert verdicts == [(NOT_REJECTED, 0), (1, 6001), (1, 6002)]
 
 
@@ -438,7 +438,7 @@ def test_values_of_what_the_exchange_reads_may_be_fewer_but_not_open() -> None:
 def test_as_many_tags_and_types_as_the_tables_hold() -> None:
     tags = Random(1).sample(range(1024, 10_000_000), 1024 - OURS)
     stated = "".join(f'<field number="{tag}" name="F{tag}" type="INT"/>' for tag in tags)
-    kinds = [f"U{n:x}" for n in range(255 - len(FIX44.messages))]
+    kinds = [f"U{n:x}" for n in range(16, 16 + 255 - len(FIX44.messages))]
     bodies = (
         "".join(f'<field name="F{tag}" required="N"/>' for tag in tags[n :: len(kinds)])
         for n in range(len(kinds))

@@ -46,7 +46,7 @@ def test_its_links_lead_to_its_headings() -> None:
 
 def test_a_dictionary_of_ones_own_is_in_it(tmp_path: Path) -> None:
     own = b"""<fix type="FIX" major="4" minor="4"><messages><message name="NewOrderSingle" msgtype="D" msgcat="app">
-        <field name="Desk" required="Y"/></message><message name="Ping" msgtype="U1" msgcat="app">
+        <field name="Desk" required="Y"/></message><message name="Ping" msgtype="U7" msgcat="app">
         <field name="Text" required="Y"/></message></messages><fields><field number="6001" name="Desk" type="STRING">
         <value enum="F|X" description="CURRENCIES"/></field></fields></fix>"""
     (tmp_path / "own.xml").write_bytes(own)
@@ -55,8 +55,8 @@ def test_a_dictionary_of_ones_own_is_in_it(tmp_path: Path) -> None:
     assert "| 6001 | Desk | STRING | required |" in text
     assert "| 6001 | Desk | `F\\|X` CURRENCIES |" in text
     assert "| 6001 | Desk | STRING | D |  |" in text
-    assert "| U1 | [Ping](#ping-u1) |" in text
-    assert "\n| 58 | Text | STRING | required |\n" in text.split("### Ping (U1)")[1].split("#")[0]
+    assert "| U7 | [Ping](#ping-u7) |" in text
+    assert "\n| 58 | Text | STRING | required |\n" in text.split("### Ping (U7)")[1].split("#")[0]
 
 
 # ---------------------------------------------------------------- what it says, and what the exchange does

@@ -39,13 +39,13 @@ def test_what_the_dictionary_does_not_have_is_marked() -> None:
 
 def test_a_dictionary_of_ones_own_names_its_fields() -> None:
     own = read(
-        b"""<fix type="FIX" major="4" minor="4"><messages><message name="Quick" msgtype="U1" msgcat="app">
+        b"""<fix type="FIX" major="4" minor="4"><messages><message name="Quick" msgtype="U7" msgcat="app">
         <field name="Desk" required="Y"/></message></messages><fields><field number="6001" name="Desk" type="STRING">
         <value enum="FX" description="CURRENCIES"/></field></fields></fix>""",
         "own",
         FIX44,
     )
-    shown = message("U1", ("6001", "FX"), dictionary=own)
+    shown = message("U7", ("6001", "FX"), dictionary=own)
     assert (shown.name, field(shown, 6001).name, field(shown, 6001).meaning) == (
         "Quick",
         "Desk",
