@@ -16,6 +16,7 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.client_arguments import Number
 from gateway.client_core import (
     BACKLOG_REPORTS,
     UNREAD_REPORTS,
@@ -28,8 +29,9 @@ from gateway.client_core import (
 )
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
-from gateway.client_orders import Number, Order, Pending, Terms
+from gateway.client_orders import Order, Pending
 from gateway.client_session import LoggedOut, LogonRefused, Reports, State
+from gateway.client_terms import Changes, Terms
 from gateway.client_types import Side
 
 
@@ -65,7 +67,7 @@ class Client:
         price: Number | None = None,
         **terms: Unpack[Terms],
     ) -> Order:
-        """Enter a buy order; without a price it is a market order. Waits for the exchange's answer.
+        """Enter a buy order; without a price, and terms that say otherwise, it is a market order. Waits for the answer.
 
         A refusal is no exception: `order.status` is REJECTED and `order.text` says why. TimeoutError when no
         answer comes in time: the order may still have been taken, and its reports update it later.
@@ -96,10 +98,18 @@ class Client:
         return self._answer(self._core.orders.cancel(order))
 
     def replace(
-        self, order: Order, *, quantity: Number | None = None, price: Number | None = None
+        self,
+        order: Order,
+        *,
+        quantity: Number | None = None,
+        price: Number | None = None,
+        **changes: Unpack[Changes],
     ) -> Report | None:
-        """Change an order's total quantity (fills included), its price, or both. Answered as `cancel` is."""
-        return self._answer(self._core.orders.replace(order, quantity, price))
+        """Change an order's total quantity (fills included), its price or its terms; what is not given stays.
+
+        Answered as `cancel` is.
+        """
+        return self._answer(self._core.orders.replace(order, quantity, price, **changes))
 
     def status(self, order: Order) -> Report | None:
         """Ask the exchange about one order."""

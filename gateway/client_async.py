@@ -10,6 +10,7 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.client_arguments import Number
 from gateway.client_core import (
     UNREAD_REPORTS,
     Core,
@@ -21,8 +22,9 @@ from gateway.client_core import (
 )
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
-from gateway.client_orders import Number, Order, Pending, Terms
+from gateway.client_orders import Order, Pending
 from gateway.client_session import LoggedOut, LogonRefused, SessionError, State
+from gateway.client_terms import Changes, Terms
 from gateway.client_types import Side
 
 PUMPS_PER_TURN = 64
@@ -63,7 +65,7 @@ class AsyncClient:
         price: Number | None = None,
         **terms: Unpack[Terms],
     ) -> Order:
-        """Enter a buy order; without a price it is a market order. As `Client.buy`."""
+        """Enter a buy order; without a price, and terms that say otherwise, it is a market order. As `Client.buy`."""
         return await self._enter(Side.BUY, symbol, quantity, price, **terms)
 
     async def sell(
@@ -90,10 +92,15 @@ class AsyncClient:
         return await self._answer(self._core.orders.cancel(order))
 
     async def replace(
-        self, order: Order, *, quantity: Number | None = None, price: Number | None = None
+        self,
+        order: Order,
+        *,
+        quantity: Number | None = None,
+        price: Number | None = None,
+        **changes: Unpack[Changes],
     ) -> Report | None:
-        """Change an order's total quantity (fills included), its price, or both."""
-        return await self._answer(self._core.orders.replace(order, quantity, price))
+        """Change an order's total quantity (fills included), its price or its terms; what is not given stays."""
+        return await self._answer(self._core.orders.replace(order, quantity, price, **changes))
 
     async def status(self, order: Order) -> Report | None:
         """Ask the exchange about one order."""

@@ -13,9 +13,10 @@ from typing import TypedDict
 
 import numpy as np
 
+from gateway.client_arguments import identifier, known, whole
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, Link, address
-from gateway.client_orders import Order, Orders, Pending, identifier, known
+from gateway.client_orders import Order, Orders, Pending
 from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
 from gateway.fix_recorder import FixRecorder
@@ -257,12 +258,14 @@ class Core:
 
     @property
     def asks(self) -> bool:
-        """Whether it is time to ask what became of requests whose answers a reset came before."""
-        return bool(self._cut_off) and not self.backlog and self.session.state is State.ACTIVE
+        """Whether it is time to ask what became of requests: a reset came before their answers, or there is no telling
+        whether more is to come."""
+        asks = self._cut_off or self.orders.unsettled
+        return bool(asks) and not self.backlog and self.session.state is State.ACTIVE
 
     def ask(self) -> None:
         """Ask that."""
-        names, self._cut_off = self._cut_off, []
+        names, self._cut_off, self.orders.unsettled = self._cut_off + self.orders.unsettled, [], []
         self.orders.ask_again(names)
         self.flush()
 
@@ -336,15 +339,6 @@ def checked_timeout(timeout: float) -> float:
     if not 0 < timeout <= threading.TIMEOUT_MAX:
         raise ValueError(f"timeout is {timeout!r}; it is a number of seconds above 0")
     return timeout
-
-
-def whole(name: str, value: int, least: int, most: int) -> int:
-    """An int in its range. TypeError, ValueError say what is allowed."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; it is an int, {least} to {most}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} is {value}; allowed: {least} to {most}")
-    return value
 
 
 def shown(name: str, value: str, most: int) -> str:

@@ -3,6 +3,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gateway.client_terms import Terms
 from gateway.client_types import ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
 class Batch:
@@ -74,6 +75,10 @@ class Report:
     def time_in_force(self) -> TimeInForce | None: ...
     @property
     def post_only(self) -> bool: ...
+    @property
+    def terms(self) -> Terms: ...
+    @property
+    def restatement(self) -> int | None: ...
     @property
     def maker(self) -> bool | None: ...
     @property

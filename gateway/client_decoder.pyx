@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from gateway.client_terms import read_terms
 from gateway.client_types import MESSAGE, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
@@ -21,9 +22,9 @@ from libc.string cimport memchr, memcmp, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from gateway.client_records cimport (
-    ABSENT, NOTE_GAP_FILL, NOTE_POSS_DUP, NOTE_RESET, NOTE_WRONG_COMP_ID, TEXT_ACCOUNT, TEXT_CL_ORD_ID,
-    TEXT_EXEC_ID, TEXT_ORIG_CL_ORD_ID, TEXT_REF_ID, TEXT_REF_MSG_TYPE, TEXT_REQUEST_ID, TEXT_SYMBOL,
-    TEXT_TEST_REQ_ID, TEXT_TEXT, Message,
+    ABSENT, NOTE_GAP_FILL, NOTE_POSS_DUP, NOTE_RESET, NOTE_TERMS, NOTE_WRONG_COMP_ID, TEXT_ACCOUNT,
+    TEXT_CL_ORD_ID, TEXT_EXEC_ID, TEXT_ORIG_CL_ORD_ID, TEXT_REF_ID, TEXT_REF_MSG_TYPE, TEXT_REQUEST_ID,
+    TEXT_SYMBOL, TEXT_TEST_REQ_ID, TEXT_TEXT, Message,
 )
 from gateway.fix cimport (
     FRAME_INCOMPLETE, FRAME_OK, SOH, FrameResult, frame, parse_decimal, parse_timestamp,
@@ -171,6 +172,12 @@ cdef void parse(const uint8_t* origin, size_t at, size_t size, const uint8_t* se
             keep(m, TEXT_TEXT, value, n, origin)
         elif tag == 18:
             m.post_only = memchr(value, 54, n) != NULL
+            m.flags |= NOTE_TERMS
+        elif (tag == 99 or tag == 110 or tag == 111 or tag == 126 or tag == 211 or tag == 432
+              or 20012 <= tag <= 20014):
+            m.flags |= NOTE_TERMS
+        elif tag == 378:
+            m.restatement = <uint8_t>read_uint(value, n)
         elif tag == 102 or tag == 103 or tag == 373 or tag == 380 or tag == 532:
             m.fix_reason = <uint16_t>read_uint(value, n)
         elif tag == 43:
@@ -458,6 +465,14 @@ cdef class Report:
     @property
     def post_only(self):
         return self.message.post_only != 0
+
+    @property
+    def terms(self):
+        return read_terms(self.raw) if self.message.flags & NOTE_TERMS else {}
+
+    @property
+    def restatement(self):
+        return self.message.restatement or None
 
     @property
     def maker(self):

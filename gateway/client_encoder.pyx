@@ -25,7 +25,7 @@ from gateway.records cimport (
 )
 
 cdef enum:
-    MAX_REQUEST = 1024          # bytes of one encoded request: CompIDs, ids and account at their longest fit
+    MAX_REQUEST = 1024          # bytes of one encoded request: CompIDs, ids, account and terms at their longest fit
     HEAD_ROOM = 16              # "8=FIX.4.4|9=ddd|", written last
     FRAME_BYTES = 65536         # messages of one ZeroMQ frame or one write to a socket
     TIME_BYTES = 21             # of a UTCTimestamp with milliseconds
@@ -65,6 +65,22 @@ cdef int put_text(uint8_t** out, const char* tag, const uint8_t* text, size_t ro
     at = put(at, tag)
     while i < room and text[i] != 0:
         if text[i] < 32 or text[i] == 127:
+            return 1
+        at[i] = text[i]
+        i += 1
+    at[i] = SOH
+    out[0] = at + i + 1
+    return 0
+
+
+cdef int put_fields(uint8_t** out, const uint8_t* text, size_t room) noexcept nogil:
+    """Fields that have separators between them. 1: they hold another control character."""
+    cdef uint8_t* at = out[0]
+    cdef size_t i = 0
+    if text[0] == 0:
+        return 0
+    while i < room and text[i] != 0:
+        if text[i] != SOH and (text[i] < 32 or text[i] == 127):
             return 1
         at[i] = text[i]
         i += 1
@@ -219,7 +235,7 @@ def parts(bytes message):
 WRONG = [
     "",
     "kind must be D, F, G, H, q or AF (1)",
-    "an id, symbol or account holds a control character",
+    "an id, symbol, account or term holds a control character",
     "ClOrdID is empty",
     "an exponent is outside -18..18",
 ]
@@ -264,6 +280,7 @@ cdef uint8_t* encode_request(const Request* r, uint64_t seq, const uint8_t* stam
     at = put_char(at, b"59=", r.time_in_force)
     if kind != MSG_STATUS_REQUEST and kind != MSG_MASS_STATUS_REQUEST:
         at = put_time(at, b"60=", stamp)
+    bad |= put_fields(&at, r.terms, sizeof(r.terms))
     if kind == MSG_MASS_STATUS_REQUEST:
         at = put_char(at, b"585=", r.request_type)
     elif kind == MSG_MASS_CANCEL_REQUEST:

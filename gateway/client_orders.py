@@ -2,32 +2,21 @@
 
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.records import TimeInForce as EngineTimeInForce
+from gateway.client_arguments import Number, exact, identifier, parts
 from gateway.client_decoder import Report
+from gateway.client_terms import Changes, Stated, Terms, of_order, of_replace
 from gateway.client_types import ABSENT, REQUEST, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
-ROW = struct.Struct("<qqQbb6B32s64s64s64s")  # one REQUEST
+ROW = struct.Struct("<qqQbb6B32s64s64s64s128s")  # one REQUEST
 CLOSED_ORDERS = 10_000
 """How many closed orders are remembered by their ClOrdIDs."""
-INT64_MAX = 2**63 - 1
-
-Number = Decimal | int | str | np.integer[Any]
-
-
-class Terms(TypedDict, total=False):
-    """What an order may have besides symbol, quantity and price."""
-
-    time_in_force: TimeInForce | EngineTimeInForce | str  # or "day", "gtc", "ioc", "fok"; GTC when not given
-    post_only: bool  # refused when it would trade on entry
-    account: str
-    cl_ord_id: str  # unique in the session; made when not given
 
 
 class Order:
@@ -41,6 +30,8 @@ class Order:
         self.order_id: int | None = None
         self.ord_type: OrdType | None = None
         self.time_in_force: TimeInForce | None = None
+        self.terms: Terms = {}
+        """What else it is: stop_price, display_quantity, ... as the keywords of `buy` have them."""
         self.quantity: Decimal | None = None
         self.price: Decimal | None = None
         self.leaves: Decimal | None = None
@@ -58,11 +49,13 @@ class Order:
 
     @property
     def immediate(self) -> bool:
-        """Whether it never rests."""
-        return self.ord_type is OrdType.MARKET or self.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        """Whether it never rests in continuous trading."""
+        lasts = self.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        return lasts or self.ord_type is OrdType.MARKET or self.terms.get("all_or_none", False)
 
     def __repr__(self) -> str:
         price = "" if self.price is None else f" at {self.price}"
+        price += "".join(f" {name}={value}" for name, value in self.terms.items())
         text = f": {self.text}" if self.text else ""
         return (
             f"<Order {self.cl_ord_id} {self.side.name.lower()} {self.quantity} {self.symbol}{price} "
@@ -86,60 +79,6 @@ class Pending:
             self.notify()
 
 
-def exact(name: str, value: Number) -> Decimal:
-    """The number as a Decimal. TypeError for a float: 0.1 is not what it says. ValueError for what is no number."""
-    if isinstance(value, float | np.floating):
-        raise TypeError(
-            f'{name} is a float; give it as text ("{value}"), int or Decimal, so that it is exact'
-        )
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str | np.integer):
-        raise TypeError(f'{name} is {value!r}; allowed: text such as "101.25", int or Decimal')
-    try:
-        number = Decimal(int(value) if isinstance(value, np.integer) else value)
-    except InvalidOperation:
-        raise ValueError(f'{name} is {value!r}, which is not a number; allowed: such as "101.25"') from None
-    if not number.is_finite():
-        raise ValueError(f"{name} is {value}; it must be finite")
-    return number
-
-
-def parts(name: str, value: Number) -> tuple[int, int]:
-    """Mantissa and exponent, as a REQUEST holds them. Raises as `exact` does."""
-    sign, digits, exponent = exact(name, value).as_tuple()
-    assert isinstance(exponent, int), "a finite number has one"
-    mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
-    if not -INT64_MAX <= mantissa <= INT64_MAX or not -18 <= exponent <= 18:
-        raise ValueError(f"{name} is {value}: at most 18 digits")
-    return mantissa, exponent
-
-
-def identifier(name: str, value: str, limit: int) -> bytes:
-    """An id as it goes on the wire. TypeError and ValueError say what is wrong with it."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {value!r}; it is text of 1 to {limit} printable characters")
-    data = value.encode()
-    if not 1 <= len(data) <= limit or not (value.isascii() and value.isprintable()):
-        raise ValueError(f"{name} is {value!r}; it has 1 to {limit} printable ASCII characters")
-    return data
-
-
-def time_in_force(value: TimeInForce | EngineTimeInForce | str) -> TimeInForce:
-    """FIX's member of it, given as that, as the engine's (quorumbook.IOC) or by name."""
-    name = value.name if isinstance(value, TimeInForce | EngineTimeInForce) else value
-    found = TimeInForce.__members__.get(name.upper()) if isinstance(name, str) else None
-    if found is None:
-        allowed = ", ".join(f'TimeInForce.{one} or "{one.lower()}"' for one in TimeInForce.__members__)
-        raise ValueError(f"time_in_force is {value!r}; allowed: {allowed}")
-    return found
-
-
-def known(given: Mapping[str, object], allowed: type, what: str) -> None:
-    """TypeError for a keyword that the TypedDict `allowed` does not have: it would have no effect."""
-    for name in given:
-        if name not in allowed.__annotations__:
-            raise TypeError(f"unknown {what} {name!r}; allowed: {', '.join(allowed.__annotations__)}")
-
-
 def an_order(value: object) -> Order:
     """TypeError for anything else."""
     if not isinstance(value, Order):
@@ -154,6 +93,8 @@ class Orders:
         self.token = token
         self.by_id: dict[str, Order] = {}
         self.pending: dict[str, Pending] = {}
+        self.unsettled: list[str] = []
+        """Requests for market orders that were accepted: these trade at once, or wait for an auction."""
         self._by_number: dict[int, str] = {}  # the message number of a pending request
         self._rows: list[tuple[bytes, str]] = []
         self._closed: deque[Order] = deque()
@@ -169,20 +110,16 @@ class Orders:
         price: Number | None,
         **terms: Unpack[Terms],
     ) -> Pending:
-        """NewOrderSingle; a market order when price is None."""
-        known(terms, Terms, "order term")
+        """NewOrderSingle; a market order when neither price nor terms say otherwise."""
+        stated = of_order(price, terms)
         chosen = terms.get("cl_ord_id")
         cl_ord_id = self._next_id() if chosen is None else chosen
-        post_only = terms.get("post_only", False)
-        if not isinstance(post_only, bool):
-            raise TypeError(f"post_only is {post_only!r}; allowed: True, False")
         identifier("symbol", symbol, 32)
         identifier("ClOrdID", cl_ord_id, 64)
         if cl_ord_id in self.pending:
             raise ValueError(f"ClOrdID {cl_ord_id!r} is on its way already")
         order = Order(cl_ord_id, symbol, side)
-        order.ord_type = OrdType.MARKET if price is None else OrdType.LIMIT
-        order.time_in_force = time_in_force(terms.get("time_in_force", TimeInForce.GTC))
+        order.ord_type, order.time_in_force, order.terms = stated.ord_type, stated.time_in_force, stated.terms
         order.quantity = order.leaves = exact("quantity", quantity)
         order.price = None if price is None else exact("price", price)
         pending = self._request(
@@ -191,9 +128,7 @@ class Orders:
             order,
             quantity=quantity,
             price=price,
-            ord_type=ord(order.ord_type.value),
-            time_in_force=ord(order.time_in_force.value),
-            post_only=int(post_only),
+            stated=stated,
             account=terms.get("account", ""),
         )
         self.by_id[cl_ord_id] = order
@@ -204,11 +139,17 @@ class Orders:
         an_order(order)
         return self._request("F", self._next_id(), order, orig=order.cl_ord_id, quantity=order.quantity)
 
-    def replace(self, order: Order, quantity: Number | None, price: Number | None) -> Pending:
-        """OrderCancelReplaceRequest; quantity is the new total, fills included; None keeps what is."""
+    def replace(
+        self, order: Order, quantity: Number | None, price: Number | None, **changes: Unpack[Changes]
+    ) -> Pending:
+        """OrderCancelReplaceRequest; quantity is the new total, fills included; what is not given stays."""
         an_order(order)
-        if quantity is None and price is None:
-            raise ValueError("a replace changes something: give quantity, price or both")
+        if quantity is None and price is None and not changes:
+            raise ValueError("a replace changes something: give quantity, price or a term")
+        kind = order.ord_type or OrdType.LIMIT
+        stated = of_replace(kind, order.time_in_force, order.terms, changes)
+        if price is None and kind in (OrdType.LIMIT, OrdType.STOP_LIMIT):
+            price = order.price  # which they have to say
         cl_ord_id = self._next_id()
         pending = self._request(
             "G",
@@ -216,9 +157,8 @@ class Orders:
             order,
             orig=order.cl_ord_id,
             quantity=order.quantity if quantity is None else quantity,
-            price=order.price if price is None else price,
-            ord_type=ord((order.ord_type or OrdType.LIMIT).value),
-            time_in_force=ord(order.time_in_force.value) if order.time_in_force else 0,
+            price=price,
+            stated=stated,
         )
         self.by_id[cl_ord_id] = order
         return pending
@@ -296,9 +236,7 @@ class Orders:
         orig: str = "",
         quantity: Number | None = None,
         price: Number | None = None,
-        ord_type: int = 0,
-        time_in_force: int = 0,
-        post_only: int = 0,
+        stated: Stated | None = None,
         request_type: int = 0,
         account: str = "",
         symbol: str = "",
@@ -314,14 +252,15 @@ class Orders:
             lots_exponent,
             1 if kind == "AF" else ord(kind),
             0 if order is None else ord(order.side.value),
-            ord_type,
-            time_in_force,
-            post_only,
+            ord(stated.ord_type.value) if stated else 0,
+            ord(stated.time_in_force.value) if stated and stated.time_in_force else 0,
+            stated.post_only if stated else 0,
             request_type,
             identifier("symbol", symbol, 32) if symbol else b"",
             identifier("ClOrdID", cl_ord_id, 64),
             identifier("OrigClOrdID", orig, 64) if orig else b"",
             identifier("account", account, 64) if account else b"",
+            stated.text if stated else b"",
         )
         self._rows.append((row, cl_ord_id))
         pending = self.pending[cl_ord_id] = Pending(order)
@@ -356,6 +295,7 @@ class Orders:
         order.order_id = report.order_id or order.order_id
         order.ord_type = report.ord_type or order.ord_type
         order.time_in_force = report.time_in_force or order.time_in_force
+        order.terms = report.terms
         order.quantity = order.quantity if report.quantity is None else report.quantity
         order.price = order.price if report.price is None else report.price
         order.leaves = order.leaves if report.leaves is None else report.leaves
@@ -384,7 +324,10 @@ class Orders:
         pending.reports.append(report)
         if report.request_id is not None and not report.last_fragment and report.affected:
             return  # one of several answers to a mass status request
-        if pending.order is not None and pending.order.immediate and pending.order.open:
+        order = pending.order
+        if order is not None and order.immediate and order.open and report.exec_type is not ExecType.STATUS:
+            if order.ord_type is OrdType.MARKET and report.exec_type is not ExecType.TRADE:
+                self.unsettled.append(name)
             return  # its fills, and the cancel of what is left, follow at once
         del self.pending[name]
         self._by_number.pop(pending.number, None)

@@ -9,7 +9,7 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 cdef inline int64_t ABSENT() noexcept nogil:
     return INT64_MIN
 
-cdef struct Request:            # 256 bytes; strings end at their first zero byte or fill their field
+cdef struct Request:            # 384 bytes; strings end at their first zero byte or fill their field
     int64_t price               # 44; ABSENT = none (a market order; a mass request)
     int64_t quantity            # 38; ABSENT = none
     uint64_t order_id           # 37; 0 = none
@@ -25,6 +25,7 @@ cdef struct Request:            # 256 bytes; strings end at their first zero byt
     uint8_t cl_ord_id[64]       # 11; AF: 584
     uint8_t orig_cl_ord_id[64]  # 41
     uint8_t account[64]         # 1
+    uint8_t terms[128]          # D, G: other fields, with separators between them
 
 cdef enum Text:                 # which of Message.at / Message.length
     TEXT_CL_ORD_ID = 0          # 11
@@ -41,6 +42,7 @@ cdef enum Text:                 # which of Message.at / Message.length
 
 cdef enum MessageNote:          # bits of Message.flags
     NOTE_POSS_DUP = 1           # 43=Y
+    NOTE_TERMS = 2              # it has some of the fields that client_terms.py reads
     NOTE_GAP_FILL = 4           # 123=Y
     NOTE_RESET = 8              # 141=Y
     NOTE_WRONG_COMP_ID = 16     # 49 or 56 is not what this session is about
@@ -83,7 +85,7 @@ cdef struct Message:            # 240 bytes: one message from the exchange
     uint8_t response_to         # 434 or 530
     uint8_t mass_response       # 531
     uint8_t last_fragment       # 912
-    uint8_t reserved_163
+    uint8_t restatement         # 378
     uint16_t reason_code        # 20002; 0 = none
     uint16_t fix_reason         # 103, 102, 532, 373 or 380; 65535 = none
     uint16_t ref_tag            # 371

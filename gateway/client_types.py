@@ -21,6 +21,11 @@ class OrdType(Enum):
 
     MARKET = "1"
     LIMIT = "2"
+    STOP = "3"
+    STOP_LIMIT = "4"
+    MARKET_TO_LIMIT = "K"
+    PEGGED = "P"
+    """A trailing stop, too."""
 
 
 class TimeInForce(Enum):
@@ -28,8 +33,12 @@ class TimeInForce(Enum):
 
     DAY = "0"
     GTC = "1"
+    AT_OPEN = "2"
     IOC = "3"
     FOK = "4"
+    GTD = "6"
+    AT_CLOSE = "7"
+    GOOD_FOR_AUCTION = "B"
 
 
 class ExecType(Enum):
@@ -40,8 +49,12 @@ class ExecType(Enum):
     REPLACED = "5"
     REJECTED = "8"
     EXPIRED = "C"
+    RESTATED = "D"
+    """Changed by the exchange; `Report.restatement` says why."""
     TRADE = "F"
     STATUS = "I"
+    TRIGGERED = "L"
+    """A stop order has come in."""
 
 
 class OrdStatus(Enum):
@@ -87,13 +100,14 @@ REQUEST = np.dtype(
     [
         *_fields("price:<i8 quantity:<i8 order_id:<u8 price_exponent:i1 quantity_exponent:i1 kind side"),
         *_fields("ord_type time_in_force post_only request_type"),
-        *_fields("symbol:S32 cl_ord_id:S64 orig_cl_ord_id:S64 account:S64"),
+        *_fields("symbol:S32 cl_ord_id:S64 orig_cl_ord_id:S64 account:S64 terms:S128"),
     ]
 )
-"""One request, as `Client.send` takes them by the array: `Request` in client_records.pxd, 256 bytes.
+"""One request, as `Client.send` takes them by the array: `Request` in client_records.pxd, 384 bytes.
 
 `kind`, `side`, `ord_type`, `time_in_force` are the FIX characters as numbers (`ord("D")`, `ord("1")`);
-`price` and `quantity` are mantissas of the exponents beside them, `ABSENT` for none.
+`price` and `quantity` are mantissas of the exponents beside them, `ABSENT` for none. `terms` is what else a new order
+or a replace says, as fields of FIX with the separator between them: `b"99=101.25\\x01111=10"`.
 """
 
 MESSAGE = np.dtype(
@@ -105,7 +119,7 @@ MESSAGE = np.dtype(
         *_fields("leaves_exponent:i1 cumulative_exponent:i1 last_price_exponent:i1"),
         *_fields("last_quantity_exponent:i1 average_price_exponent:i1 msg_type flags exec_type ord_status"),
         *_fields("side ord_type time_in_force post_only maker_taker response_to mass_response"),
-        *_fields("last_fragment reserved_163 reason_code:<u2 fix_reason:<u2 ref_tag:<u2"),
+        *_fields("last_fragment restatement reason_code:<u2 fix_reason:<u2 ref_tag:<u2"),
         *_fields("heartbeat_seconds:<u2"),
         ("at", "<u4", (10,)),
         ("length", "<u2", (10,)),

@@ -19,9 +19,18 @@ from gateway.client import Client, connect
 from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
-from gateway.client_types import ExecType, MsgType, OrdStatus, Side, TimeInForce
+from gateway.client_types import ExecType, MsgType, OrdStatus, Side
 from gateway.impatience import impatient
 from gateway.locate import Place, explained, where_to_log_on
+from gateway.order_options import (
+    change_options,
+    changes_of,
+    in_options,
+    one_of,
+    shown,
+    term_options,
+    terms_of,
+)
 
 Command = Callable[..., None]
 COLUMNS = {
@@ -35,6 +44,12 @@ COLUMNS = {
     "status": "status",
 }
 """Headings of the table and what stands under them; --json has more."""
+HAPPENED: dict[ExecType | None, str] = {
+    ExecType.TRADE: "filled",
+    ExecType.TRIGGERED: "triggered",
+    ExecType.EXPIRED: "expired",
+}
+"""What an order goes through between two commands."""
 
 
 def session_options(command: Command) -> Command:
@@ -61,7 +76,7 @@ def session(
         mine: set[str] = set()
 
         def remember(report: Report) -> None:
-            if report.poss_dup and report.exec_type is ExecType.TRADE and report.cl_ord_id not in mine:
+            if report.poss_dup and report.exec_type in HAPPENED and report.cl_ord_id not in mine:
                 missed.append(report)
 
         def log_on() -> Client:
@@ -111,17 +126,10 @@ def close(client: Client) -> None:
 @click.option(
     "--type",
     "ord_type",
-    type=click.Choice(["limit", "market"]),
+    type=click.Choice(["limit", "market", "market-to-limit"]),
     help="Default: limit with a PRICE, else market.",
 )
-@click.option(
-    "--tif",
-    type=click.Choice(["day", "gtc", "ioc", "fok"]),
-    default="gtc",
-    show_default=True,
-    help="Time in force.",
-)
-@click.option("--post-only", is_flag=True, help="Refuse it rather than let it trade on entry.")
+@term_options
 @click.option("--account", default="", help="Account (1), echoed in reports.")
 @click.option("--cl-ord-id", help="ClOrdID (11). Default: a new one.")
 @session_options
@@ -131,33 +139,29 @@ def order(
     quantity: str,
     price: str | None,
     ord_type: str | None,
-    tif: str,
-    post_only: bool,
     account: str,
     cl_ord_id: str | None,
     comp_id: str,
     endpoints: tuple[str, ...],
     data: tuple[Path, ...],
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Enter an order: quorumbook order buy AAPL 100 101.25."""
     if ord_type == "limit" and price is None:
         raise click.UsageError("a limit order needs a PRICE")
     if ord_type == "market" and price is not None:
         raise click.UsageError("a market order has no PRICE")
+    terms = terms_of(price, ord_type, options)
+    if account:
+        terms["account"] = account
+    if cl_ord_id:
+        terms["cl_ord_id"] = cl_ord_id
     with session(comp_id, endpoints, data) as (client, place, missed):
         if not place.connect:
             place.instrument(symbol)
         enter = client.buy if side == "buy" else client.sell
-        made = enter(
-            symbol,
-            quantity,
-            price,
-            time_in_force=TimeInForce[tif.upper()],
-            post_only=post_only,
-            account=account,
-            **({"cl_ord_id": cl_ord_id} if cl_ord_id else {}),
-        )
+        made = enter(symbol, quantity, price, **terms)
         show([made], missed, as_json)
     if made.status is OrdStatus.REJECTED:
         raise click.ClickException(f"rejected: {made.text or 'no reason given'}")
@@ -190,10 +194,11 @@ def cancel(
     refused(answer)
 
 
-@click.command("replace")
+@click.command("replace", context_settings={"ignore_unknown_options": True})  # -5 is an offset, not an option
 @click.argument("cl_ord_id", metavar="CLORDID")
 @click.option("--qty", "quantity", help="The new total quantity, fills included.")
 @click.option("--price", help="The new price.")
+@change_options
 @session_options
 def replace(
     cl_ord_id: str,
@@ -203,13 +208,18 @@ def replace(
     endpoints: tuple[str, ...],
     data: tuple[Path, ...],
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Change the total quantity or the price of the open order CLORDID of this session."""
-    if quantity is None and price is None:
-        raise click.UsageError("give --qty, --price or both")
+    """Change the total quantity, the price or the terms of the open order CLORDID of this session."""
+    changes = changes_of(options)
+    if quantity is None and price is None and not changes:
+        raise click.UsageError("give --qty, --price or what else is to change")
     with session(comp_id, endpoints, data) as (client, _, missed):
         found = find(client, cl_ord_id)
-        answer = client.replace(found, quantity=quantity, price=price)
+        try:
+            answer = client.replace(found, quantity=quantity, price=price, **changes)
+        except ValueError as error:
+            raise click.UsageError(in_options(str(error))) from None
         show([found], missed, as_json)
     refused(answer)
 
@@ -239,7 +249,7 @@ def refused(answer: Report | None) -> None:
 
 
 def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
-    """The orders, and fills that nobody was told of yet."""
+    """The orders, and what nobody was told of yet."""
     tell(missed, as_json)
     if as_json:
         for one in found:
@@ -248,25 +258,27 @@ def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
     if not found:
         click.echo("no open orders")
         return
-    table = Table(*COLUMNS, box=SIMPLE_HEAD)
+    columns = COLUMNS | ({"terms": "terms"} if any(one.terms for one in found) else {})
+    table = Table(*columns, box=SIMPLE_HEAD)
     for column in table.columns:
         column.no_wrap = True  # a number that is cut short is worse than a long line
     for one in found:
-        row = facts(one) | {"status": one.status.name.lower().replace("_", " ")}
-        row["price"] = row["price"] or row["type"]
+        row = facts(one) | {"status": one.status.name.lower().replace("_", " "), "terms": shown(one.terms)}
+        row["price"] = row["price"] or row["type"].replace("_", " ")
         table.add_row(
-            *(row[name] for name in COLUMNS.values()), style="green" if one.side is Side.BUY else "red"
+            *(row[name] for name in columns.values()), style="green" if one.side is Side.BUY else "red"
         )
     needed = Console(width=1000).measure(table).maximum
     Console(width=max(Console().width, needed)).print(table)
 
 
 def tell(missed: list[Report], as_json: bool) -> None:
-    """Fills that nobody was told of yet; they are no objects of --json."""
-    for fill in missed if not as_json else ():
-        click.echo(
-            f"since the last command: {fill.cl_ord_id} filled {fill.last_quantity} at {fill.last_price}"
-        )
+    """Fills and ends that nobody was told of yet; they are no objects of --json."""
+    for report in missed if not as_json else ():
+        what = HAPPENED[report.exec_type]
+        if report.exec_type is ExecType.TRADE:
+            what += f" {report.last_quantity} at {report.last_price}"
+        click.echo(f"since the last command: {report.cl_ord_id} {what}")
 
 
 def facts(one: Order) -> dict[str, Any]:
@@ -280,7 +292,11 @@ def facts(one: Order) -> dict[str, Any]:
         "order_id": one.order_id,
         "symbol": one.symbol,
         "side": one.side.name.lower(),
-        "type": one.ord_type.name.lower() if one.ord_type else None,
+        "type": "trailing_stop"
+        if "trail" in one.terms
+        else one.ord_type.name.lower()
+        if one.ord_type
+        else None,
         "time_in_force": one.time_in_force.name.lower() if one.time_in_force else None,
         "quantity": number(one.quantity),
         "price": number(one.price),
@@ -289,4 +305,5 @@ def facts(one: Order) -> dict[str, Any]:
         "average_price": number(one.average_price),
         "status": one.status.name.lower(),
         "text": one.text,
+        "terms": {name: value if value is True else one_of(value) for name, value in one.terms.items()},
     }

@@ -69,6 +69,9 @@ EDGE = {
     "gateway/client_async.py",
     "gateway/client_link.py",
     "gateway/client_feed.py",
+    # dates that a program gives its orders; they ask no clock
+    "gateway/client_terms.py",
+    "gateway/order_options.py",
     # commands of their own (cli.py registers them), and the flow files they read and write
     "gateway/flow_files.py",
     "gateway/match_command.py",

@@ -1,4 +1,4 @@
-"""A small scripted exchange for tests of the client: FIX sessions over TCP and ZeroMQ, orders that only rest.
+"""A small scripted exchange for tests of the client: FIX sessions over TCP and ZeroMQ, orders that never trade.
 
 It keeps sessions across connections and restarts of its threads, answers resend requests, and does what
 a test tells it to: lose messages, close connections, refuse.
@@ -17,6 +17,8 @@ import zmq
 SOH = b"\x01"
 REJECTS = {"REJECT": "3", "BUSINESS": "j"}
 """Symbols whose orders are answered so."""
+TERMS = (18, 99, 110, 111, 126, 211, 432, 20012, 20013, 20014)
+"""Fields of an order that reports have as they came."""
 Fields = dict[int, str]
 Pairs = list[tuple[int, str]]
 ANEW = "the sequence numbers begin anew: log on with MsgSeqNum (34) 1"
@@ -117,6 +119,8 @@ class Exchange:
         elif kind == "D":
             account.orders[f[11]] = f
             self._report(name, out, f, f[11], "00", f[38], [at])
+            if f.get(59) in ("3", "4") or "G" in f.get(18, ""):
+                self._report(name, out, account.orders.pop(f[11]), f[11], "44", "0", [at])
         elif kind in "FG" and f[41] not in account.orders:
             self._send(
                 name, out, "9", [(11, f[11]), (41, f[41]), (39, "8"), (434, "1"), (58, "unknown order"), at]
@@ -125,7 +129,8 @@ class Exchange:
             order = account.orders.pop(f[41])
             self._report(name, out, order, f[11], "44", "0", [(41, f[41]), at])
         elif kind == "G":
-            order = account.orders[f[11]] = account.orders.pop(f[41]) | {38: f[38], 44: f[44]}
+            changed = {tag: f[tag] for tag in (38, 44, 59, *TERMS) if tag in f}
+            order = account.orders[f[11]] = account.orders.pop(f[41]) | changed
             self._report(name, out, order, f[11], "50", f[38], [(41, f[41]), at])
         elif kind == "H" and f[11] in account.orders:
             self._report(name, out, account.orders[f[11]], f[11], "I0", account.orders[f[11]][38], [at])
@@ -161,7 +166,7 @@ class Exchange:
         body += [
             (38, f[38]),
             (40, f[40]),
-            (44, f.get(44, "0")),
+            *((tag, f[tag]) for tag in (44, *TERMS) if tag in f),
             (59, f[59]),
             (151, leaves),
             (14, "0"),

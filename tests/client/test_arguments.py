@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import quorumbook as qb
-from gateway.client_orders import time_in_force
+from gateway.client_terms import time_in_force
 from tests.client.acceptor import Acceptor
 
 
@@ -45,7 +45,8 @@ def test_a_time_in_force_has_three_spellings(exchange: Acceptor, client: qb.Clie
 
 
 def test_the_engine_and_fix_call_each_time_in_force_the_same() -> None:
-    for engine, fix in ((qb.DAY, "0"), (qb.GTC, "1"), (qb.IOC, "3"), (qb.FOK, "4")):
+    auctions = ((qb.AT_OPEN, "2"), (qb.AT_CLOSE, "7"), (qb.GOOD_FOR_AUCTION, "B"))
+    for engine, fix in ((qb.DAY, "0"), (qb.GTC, "1"), (qb.IOC, "3"), (qb.FOK, "4"), (qb.GTD, "6"), *auctions):
         assert time_in_force(engine) is qb.TimeInForce(fix) is time_in_force(engine.name.lower())
 
 
@@ -64,7 +65,7 @@ WRONG: dict[str, tuple[Callable[[qb.Client], object], str]] = {
     "an account": (lambda c: c.buy("AAPL", 1, 1, account=7), "account is 7; it is text"),
     "a ClOrdID": (lambda c: c.buy("AAPL", 1, 1, cl_ord_id=7), "ClOrdID is 7; it is text"),
     "an empty ClOrdID": (lambda c: c.buy("AAPL", 1, 1, cl_ord_id=""), "ClOrdID is ''"),
-    "post-only": (lambda c: c.buy("AAPL", 1, 1, post_only="no"), "post_only is 'no'; allowed: True, False"),
+    "post-only": (lambda c: c.buy("AAPL", 1, 1, post_only="no"), "post_only is 'no'; allowed: True, False, "),
     "a time in force": (lambda c: c.buy("AAPL", 1, 1, time_in_force="now"), 'allowed: .*TimeInForce.IOC or "ioc"'),
     "a bare number": (lambda c: c.buy("AAPL", 1, 1, time_in_force=3), "time_in_force is 3; allowed"),
     "one it has not": (lambda c: c.buy("AAPL", 1, 1, time_in_force=qb.Machine), "time_in_force is .*allowed"),
@@ -72,7 +73,7 @@ WRONG: dict[str, tuple[Callable[[qb.Client], object], str]] = {
     "no order": (lambda c: c.cancel("id-1"), "'id-1' is no Order; allowed: what buy and sell return"),
     "no order to replace": (lambda c: c.replace(None, quantity=1), "None is no Order"),
     "no order to ask for": (lambda c: c.status(7), "7 is no Order"),
-    "no change": (lambda c: c.replace(c.buy("AAPL", 1, 1)), "give quantity, price or both"),
+    "no change": (lambda c: c.replace(c.buy("AAPL", 1, 1)), "give quantity, price or a term"),
     "a symbol to cancel": (lambda c: c.mass_cancel(7), "symbol is 7"),
     "no array": (lambda c: c.send([1, 2]), "requests is of list; allowed: a NumPy array of dtype"),
     "another array": (lambda c: c.send(np.zeros(3)), "requests is of float64; allowed"),

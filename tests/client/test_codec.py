@@ -27,7 +27,7 @@ def request(**fields: object) -> np.ndarray:
 
 
 def test_the_dtypes_are_the_structs() -> None:
-    assert (REQUEST.itemsize, MESSAGE.itemsize) == (256, 240)
+    assert (REQUEST.itemsize, MESSAGE.itemsize) == (384, 240)
     assert MESSAGE.itemsize % 8 == REQUEST.itemsize % 8 == 0
 
 
@@ -73,12 +73,21 @@ def test_a_piece_holds_at_most_so_many_messages_and_64_kib() -> None:
         ({"kind": ord("Z")}, "request 0: kind must be"),
         ({"cl_ord_id": b""}, "ClOrdID is empty"),
         ({"cl_ord_id": b"a\x01b"}, "control character"),
+        ({"terms": b"99=1\x02"}, "control character"),
         ({"price": 1, "price_exponent": 19}, "exponent"),
     ],
 )
 def test_a_request_that_cannot_be_written_is_named(fields: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Encoder("ME", "X").requests(request(**fields), 1, NOW)
+
+
+def test_terms_are_fields_of_the_message() -> None:
+    rows = np.repeat(request(kind=ord("D")), 3)
+    rows["terms"] = [b"99=101.25\x01111=10", b"", b"9" * 125 + b"=1"]
+    messages, _ = split(Encoder("ME", "X").requests(rows, 1, NOW)[0][0])
+    assert [(one.get(99), one.get(111)) for one in messages] == [("101.25", "10"), (None, None), (None, None)]
+    assert messages[2][int("9" * 125)] == "1"
 
 
 HEAD = [(35, "8"), (49, "QUORUMBOOK"), (56, "ME"), (34, "7"), (52, "20261123-07:00:00.123")]
