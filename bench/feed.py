@@ -1,7 +1,7 @@
 """What market data and the egress store cost: `python -m bench.feed [--workload W1.bin]`.
 
 A mixed flow (W1 when its file is given, else a seeded one like it) is run one command an input, in log entries of 64
-inputs. "quiet" counts sequences and builds nothing (replay); "all" builds and takes every message of the four kinds.
+inputs. "quiet" counts sequences and builds nothing (replay); "all" builds and takes every message of the kinds.
 The egress store takes ExecutionReports of 1,000 sessions; its file swallows what is written.
 
 The floors, in the same run: under the feed the engine alone, which takes 64 commands in one call; under the reader
@@ -72,7 +72,7 @@ def play(commands: Records, prefixes: list[bytes], messages: list[tuple[bytes, b
     began = time.thread_time_ns()
     for position in range(0, len(commands), ENTRY):
         feed.perform(machine, commands[position : position + ENTRY], position + 1, 0)
-        feed.end_entry()
+        feed.end_entry(machine)
         taken = feed.take()
         if messages is not None:
             messages += taken

@@ -24,9 +24,10 @@ cdef bint collects(uint8_t phase) noexcept nogil
 cdef bint waits_for(const Order* order, uint8_t phase) noexcept nogil
 # What an auction now would come out as. O(levels that could trade)
 cdef int auction(Books* books, uint32_t instrument, Outcome* outcome) except -1 nogil
-# Begin a phase; what it brings is done when Work.phase_step is NO_PHASE_STEP and Work.after_step NOTHING_AFTER.
+# Begin a phase; what it brings is done when Work.phase_step is NO_PHASE_STEP and Work.after_step NOTHING_AFTER. It ends
+# at until_ns, and told_ns is said of that.
 cdef int enter_phase(
-    Books* books, uint32_t instrument, uint8_t phase, uint8_t next_phase, int64_t until_ns
+    Books* books, uint32_t instrument, uint8_t phase, uint8_t next_phase, int64_t until_ns, int64_t told_ns
 ) except -1 nogil
 cdef int step_phase(Books* books) except -1 nogil
 # Outside continuous trading an order waits without trading: in the auction's book, or apart from it.

@@ -335,7 +335,7 @@ cdef uint32_t list_orders(Books* books, uint32_t instrument, bint plain_too) exc
     return begin
 
 cdef int enter_phase(
-    Books* books, uint32_t instrument, uint8_t phase, uint8_t next_phase, int64_t until_ns
+    Books* books, uint32_t instrument, uint8_t phase, uint8_t next_phase, int64_t until_ns, int64_t told_ns
 ) except -1 nogil:
     cdef Market* market = market_of(books, instrument)
     cdef uint8_t before = market.phase
@@ -354,6 +354,7 @@ cdef int enter_phase(
     words = tell(books, PHASE_CHANGED, 0, instrument)
     words[0] |= <uint64_t>phase << ORDER_TYPE_BYTE | <uint64_t>before << TIME_IN_FORCE_BYTE
     words[4] = <uint64_t>outcome.price_ticks
+    words[11] = <uint64_t>told_ns
     if outcome.price_ticks != EMPTY:
         words[5] = min(outcome.volume_low, <uint64_t>INT64_MAX) if outcome.volume_high == 0 else <uint64_t>INT64_MAX
     books.work.phase_step = NO_PHASE_STEP

@@ -325,7 +325,7 @@ cdef int step_advance(Books* books) except -1 nogil:
     lasts_ns = market.auction_ns if market.next_phase == VOLATILITY_AUCTION else 0
     if lasts_ns:
         until_ns = later(timer.due_ns, lasts_ns)
-    return enter_phase(books, instrument, market.next_phase, CONTINUOUS, until_ns)
+    return enter_phase(books, instrument, market.next_phase, CONTINUOUS, until_ns, until_ns)
 
 # ---------------------------------------------------------------- instruments
 
@@ -479,7 +479,7 @@ cdef int change_phase(Books* books, const PhaseChange* asked) except -1 nogil:
         return 0
     if asked.until_ns:
         until_ns = asked.until_ns + <int64_t>(asked.random % (<uint64_t>asked.window_ns + 1))
-    return enter_phase(books, asked.instrument, asked.phase, asked.next_phase, until_ns)
+    return enter_phase(books, asked.instrument, asked.phase, asked.next_phase, until_ns, asked.until_ns)
 
 # ---------------------------------------------------------------- the way through a command
 

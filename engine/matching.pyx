@@ -404,6 +404,7 @@ cdef int halt(Books* books, uint32_t instrument) except -1 nogil:
     words = tell(books, PHASE_CHANGED, 0, instrument)
     words[0] |= <uint64_t>HALT << ORDER_TYPE_BYTE
     words[4] = <uint64_t>EMPTY
+    words[11] = <uint64_t>market.until_ns
     return park_pegs(books, instrument)
 
 cdef uint32_t list_pegs(Books* books, uint32_t instrument, bint with_parked) except 0 nogil:

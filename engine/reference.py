@@ -338,7 +338,7 @@ class Machine(Entries, Calls):
             return [self._told(ReportKind.REJECTED, kind, change.instrument, Reason.INVALID_PHASE)]
         until_ns = change.until_ns + change.random % (change.window_ns + 1) if change.until_ns else 0
         phase, next_phase = Phase(change.phase), Phase(change.next_phase)
-        return self._enter(book, change.instrument, phase, next_phase, until_ns, kind)
+        return self._enter(book, change.instrument, phase, next_phase, until_ns, change.until_ns, kind)
 
 
 def matches(order: Order, command: Command) -> bool:

@@ -143,9 +143,19 @@ class Auctions(Triggers):
         return phase != Phase.CONTINUOUS or before not in (Phase.HALT, Phase.CLOSED)
 
     def _enter(
-        self, book: Instrument, number: int, phase: Phase, next_phase: Phase, until_ns: int, command_kind: int
+        self,
+        book: Instrument,
+        number: int,
+        phase: Phase,
+        next_phase: Phase,
+        until_ns: int,
+        told_ns: int,
+        command_kind: int,
     ) -> list[Report]:
-        """An instrument enters a phase, which lasts until a time, or with 0 until it is told otherwise."""
+        """An instrument enters a phase, which lasts until a time, or with 0 until it is told otherwise.
+
+        What is told of that time has nothing random in it.
+        """
         before, prices = book.phase, self._prices(book)
         book.next_phase, book.until_ns = next_phase, until_ns
         uncrosses = before in COLLECTING and phase in (Phase.CONTINUOUS, Phase.CLOSED)
@@ -161,6 +171,7 @@ class Auctions(Triggers):
                 time_in_force=before,
                 price_ticks=price,
                 quantity_lots=min(outcome[1], INT64_MAX) if outcome else 0,
+                last_lots=told_ns,
             )
         ]
         if phase == before:
@@ -237,6 +248,7 @@ class Auctions(Triggers):
             order_type=phase,
             time_in_force=Phase.CONTINUOUS,
             price_ticks=None,
+            last_lots=until_ns,
         )
         return [report, *self._park_pegs(book, command_kind)]
 
@@ -269,7 +281,7 @@ class Auctions(Triggers):
                 phase, then = book.next_phase, Phase.CONTINUOUS
                 lasts_ns = book.protections.auction_ns if phase == Phase.VOLATILITY_AUCTION else 0
                 until_ns = in_time(end + lasts_ns) if lasts_ns else 0
-                reports += self._enter(book, number, phase, then, until_ns, kind)
+                reports += self._enter(book, number, phase, then, until_ns, until_ns, kind)
         return reports
 
 

@@ -113,7 +113,8 @@ cdef enum ReportKind:
     MASS_CANCELLED = 8  # outcome of MASS_CANCEL, behind the CANCELLED of each; quantity_lots = how many
     ADVANCED = 9        # outcome of ADVANCE; what came due follows
     PHASE_CHANGED = 10  # outcome of PHASE, or a breaker or a time has done it: order_type = the phase, time_in_force
-                        # = the one before, price_ticks = the auction's price, quantity_lots = its volume
+                        # = the one before, price_ticks = the auction's price, quantity_lots = its volume, last_lots
+                        # = when it ends, what a random number adds to that not counted; 0 = when told
     CHANGED = 11        # outcome of CHANGE, TICK and PROTECT
     TRIGGERED = 12      # a stop order was elected and comes in
     DISPLAYED = 13      # of an iceberg maker_leaves_lots are shown now, under the id maker_order_id
@@ -289,7 +290,8 @@ cdef struct Report:
     # TRADE only, otherwise zero, but for what last_price_ticks and last_lots say
     uint64_t trade_id       # 72   1, 2, 3, ... over the machine's life
     int64_t last_price_ticks   # 80   TRADE: the maker's price; REPLACED: the price before the command
-    int64_t last_lots       # 88   TRADE: executed; CANCELLED, REDUCED: taken off the leaves; REPLACED: leaves before
+    int64_t last_lots       # 88   TRADE: executed; CANCELLED, REDUCED: taken off the leaves; REPLACED: leaves before;
+                            #      PHASE_CHANGED: see there
     uint64_t maker_client_ref  # 96
     uint64_t maker_order_id # 104
     int64_t maker_leaves_lots  # 112  after this trade

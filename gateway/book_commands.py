@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from gateway.client_feed import Feed, feed
-from gateway.feed import FeedReader
+from gateway.feed import FeedReader, Kind
 from gateway.locate import Place, explained
 from gateway.proofs import with_keys
 from gateway.replicas import by_directory
@@ -20,8 +20,9 @@ from gateway.watch import Told, ladder, render
 
 REDRAW_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between two questions whether anybody leads
-PICTURE_ROWS = 6
-"""Rows of the picture that are no levels: borders, touch, headings, the line between the sides."""
+PICTURE_ROWS = 7
+"""Rows of the picture that are no levels: borders, touch, phase, headings, the line between the sides."""
+WATCHED: tuple[Kind, ...] = ("levels", "trades", "status")
 
 LEVELS = click.option(
     "--levels", type=click.IntRange(1, 1000), default=10, show_default=True, help="Levels of each side."
@@ -36,7 +37,7 @@ LEVELS = click.option(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> None:
     """Show SYMBOL's order book: price, quantity and number of orders of each level."""
-    with explained(), joined(symbol, place := Place((), data)) as market:
+    with explained(), joined(symbol, place := Place((), data), "levels") as market:
         reader = market.wait()[symbol]
         bids, asks = reader.depth(levels)
         scale = reader.scale
@@ -63,12 +64,13 @@ def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> Non
 @with_keys
 @LEVELS
 def watch(symbol: str, data: tuple[Path, ...], levels: int) -> None:
-    """Watch SYMBOL's book and trades live; Ctrl-C ends it.
+    """Watch SYMBOL's book, trades and phase live; Ctrl-C ends it.
 
-    Where the output is no terminal that can redraw (a pipe, a file), each trade and each change of the touch
-    is one line.
+    Where the output is no terminal that can redraw (a pipe, a file), each trade and each change of the touch or the
+    phase is one line.
     """
-    with explained(), joined(symbol, place := Place((), data)) as market, Leadership(place) as leadership:
+    place = Place((), data)
+    with explained(), joined(symbol, place, *WATCHED) as market, Leadership(place) as leadership:
         reader = market.wait()[symbol]
         console = Console()
         ended = Event()  # rather than an exception, which may come when the terminal is half set up
@@ -135,7 +137,7 @@ def tell(market: Feed, reader: FeedReader, ended: Event, leadership: Leadership)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain of it once more at its end
 
 
-def joined(symbol: str, place: Place) -> Feed:
+def joined(symbol: str, place: Place, *kinds: Kind) -> Feed:
     """The feed of one symbol. ConfigError when no exchange runs or it does not have the symbol."""
     place.instrument(symbol)
-    return feed(place.others("feed"), place.others("snapshot"), symbol, curve=place.curve())
+    return feed(place.others("feed"), place.others("snapshot"), symbol, kinds, curve=place.curve())

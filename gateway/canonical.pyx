@@ -10,6 +10,7 @@ from libc.string cimport memcpy
 
 from gateway.book_updates cimport BookUpdates
 from gateway.drop_copies cimport DropCopies
+from gateway.feed_topics cimport Auctions
 from gateway.operations cimport Operations
 from gateway.order_pool cimport ALIAS, Order, order_at, strings_of
 from gateway.orders cimport Orders
@@ -136,6 +137,16 @@ cdef int write_last_trade(Outbox text, BookUpdates updates, uint32_t instrument)
     return number(text, <uint64_t> updates.watched[instrument].last_ns if known else 0)
 
 
+cdef int write_auctions(Outbox text, const Auctions* auctions) except -1 nogil:
+    cdef int i
+    number(text, <uint64_t> auctions.until_ns)
+    for i in range(2):
+        number(text, <uint64_t> auctions.prices[i].price_ticks)
+        number(text, <uint64_t> auctions.prices[i].lots)
+        number(text, <uint64_t> auctions.prices[i].time_ns)
+    return number(text, auctions.last)
+
+
 cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil:
     cdef uint32_t i, slot
     cdef const Session* s
@@ -150,6 +161,7 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         if sessions.rules >= 2:
             write_last_trade(text, orders.updates, i)
         if sessions.rules >= 3:
+            write_auctions(text, &orders.feed.instruments[i].auctions)
             number(text, orders.instruments[i].schedule)
     for i in range(sessions.count):
         s = sessions.table[i]

@@ -207,7 +207,8 @@ def feed(
     *,
     curve: tuple[str, str, str] | None = None,
 ) -> Feed:
-    """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels" and "orders".
+    """Subscribe to the market data of one or more symbols; kinds are "trades", "top", "levels", "orders" and
+    "status".
 
     Endpoints are tcp://host:port or ipc://path, as `quorumbook serve` prints them. ValueError for another.
     Give those of several replicas, and all are read at once: what one has said is dropped when another says it, so

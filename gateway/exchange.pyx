@@ -206,9 +206,9 @@ cdef class Exchange:
     cdef int _close_entry(self) except -1 nogil:
         if self.updates.touched_count:
             self.updates.end_entry()
-        if self.feed.open_count:
+        if self.feed.open_count or self.feed.collecting_count:
             with gil:
-                self.feed.end_entry()
+                self.feed.end_entry(self.machine)
         self.applied_index = self.index
         self.current += 1
         return 0

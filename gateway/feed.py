@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from sortedcontainers import SortedDict
 
-from engine.records import EMPTY_PRICE, INT64_MAX
+from engine.records import EMPTY_PRICE, INT64_MAX, Phase
 
 FORMAT_VERSION = 1
 BUY, SELL = 0, 1
@@ -25,8 +25,8 @@ LAST_OF_INPUT = 1  # flag of a record
 ADD, EXECUTE, REDUCE, DELETE, REPLACE = 1, 2, 3, 4, 5  # actions of an order record
 AUCTION_TRADE, BUST = 1, 2  # actions of a trade record; 0: an incoming order made it
 
-Kind = Literal["trades", "top", "levels", "orders"]
-KINDS: tuple[Kind, ...] = ("trades", "top", "levels", "orders")  # kind number - 1
+Kind = Literal["trades", "top", "levels", "orders", "status"]
+KINDS: tuple[Kind, ...] = ("trades", "top", "levels", "orders", "status")  # kind number - 1
 
 PREFIX: list[tuple[str, str]] = [
     ("sequence", "<u8"), ("input_number", "<u8"), ("flags", "u1"), ("side", "u1"), ("action", "u1"),
@@ -44,13 +44,18 @@ ORDER = np.dtype([
     *PREFIX, ("order_id", "<u8"), ("trade_id", "<u8"), ("price_ticks", "<i8"), ("quantity_lots", "<i8"),
     ("change_lots", "<i8"),
 ])  # fmt: skip
-DTYPES: dict[Kind, np.dtype[np.void]] = {"trades": TRADE, "top": TOP, "levels": LEVEL, "orders": ORDER}
+STATUS = np.dtype([
+    *PREFIX, ("time_ns", "<i8"), ("until_ns", "<i8"), ("auction_price_ticks", "<i8"), ("auction_lots", "<i8"),
+    ("indicative_price_ticks", "<i8"), ("indicative_lots", "<i8"), ("surplus_lots", "<i8"), ("phase", "<u4"),
+    ("is_delisted", "<u4"),
+])  # fmt: skip
+DTYPES: dict[Kind, np.dtype[np.void]] = {
+    "trades": TRADE, "top": TOP, "levels": LEVEL, "orders": ORDER, "status": STATUS
+}  # fmt: skip
 
 HEADER = struct.Struct("<BBBBIIIQQQq")
 SCALE = struct.Struct("<qqbbB5x32s")
-CURSOR = struct.Struct(
-    "<Qq"
-)  # side, and 2 for an id of SLICES or more, + 256 * (feed id modulo SLICES); price
+CURSOR = struct.Struct("<Qq")  # side + 256 * feed id, price; `cursor_behind` says how ids of slices are put
 SLICES = 1 << 63  # feed ids from here on: slices of icebergs, behind their first
 START = CURSOR.pack(BUY, EMPTY_PRICE)  # the cursor before the first level
 SNAPSHOT_HEAD = HEADER.size + SCALE.size + 2 * CURSOR.size
@@ -59,6 +64,7 @@ RECORDS = {
     "top": struct.Struct("<QQBBBBIqqqqII"),
     "levels": struct.Struct("<QQBBBBIqq"),
     "orders": struct.Struct("<QQBBBBIQQqqq"),
+    "status": struct.Struct("<QQBBBBIqqqqqqqII"),
 }
 MOST_WAITING_BYTES = 64 << 20  # of a topic, until its snapshot comes; beyond it the join starts again
 
@@ -179,6 +185,29 @@ class BookOrder(NamedTuple):
     quantity_lots: int
 
 
+class Auction(NamedTuple):
+    """What an auction came to, or would come to now."""
+
+    price_ticks: int
+    quantity_lots: int
+    surplus_lots: int = (
+        0  # what buyers want more at that price; below 0: sellers. Only of one that is to come
+    )
+
+
+class Status(NamedTuple):
+    """What an instrument is doing."""
+
+    phase: Phase
+    until_ns: int | None  # when that ends, a random end later; None: when it is told to
+    auction: Auction | None  # the last one in which something traded
+    indicative: (
+        Auction | None
+    )  # while orders are collected: the one that there would be now; None: nothing would trade
+    is_delisted: bool
+    time_ns: int
+
+
 class State(Protocol):
     """What a topic's records add up to."""
 
@@ -198,7 +227,7 @@ def level_of(cursor: bytes) -> tuple[int, int]:
 
 
 def cursor_behind(side: int, price_ticks: int, order_id: int) -> bytes:
-    """Behind an order of a level; 0: before its first."""
+    """Behind an order of a level; 0: before its first. A slice has 2 beside its side, and its id counts from SLICES."""
     slice_bit = 2 if order_id >= SLICES else 0
     return CURSOR.pack(order_id % SLICES << 8 | slice_bit | side, price_ticks)
 
@@ -261,6 +290,30 @@ class TopOfBook:
         bid, bid_lots, ask, ask_lots, bid_orders, ask_orders = record[7:]
         self.bid = Level(bid, bid_lots, bid_orders) if bid_orders else None
         self.ask = Level(ask, ask_lots, ask_orders) if ask_orders else None
+
+
+class InstrumentStatus:
+    """What the instrument is doing now; None before anything is known."""
+
+    def __init__(self) -> None:
+        self.now: Status | None = None
+
+    def clear(self) -> None:
+        self.now = None
+
+    def resumed(self, until: bytes) -> bytes:
+        return until
+
+    def apply(self, record: tuple[Any, ...], _: bytes | None) -> None:
+        time_ns, until_ns, price, lots, indicative, indicative_lots, surplus, phase, is_delisted = record[7:]
+        self.now = Status(
+            Phase(phase),
+            until_ns or None,
+            Auction(price, lots) if lots else None,
+            Auction(indicative, indicative_lots, surplus) if indicative_lots else None,
+            bool(is_delisted),
+            time_ns,
+        )
 
 
 def _best_first(side: int) -> SortedDict:
@@ -503,7 +556,7 @@ class TopicReader:
 
 
 class FeedReader:
-    """One symbol's feed: some of the kinds "trades", "top", "levels", "orders".
+    """One symbol's feed: some of the kinds "trades", "top", "levels", "orders", "status".
 
     Subscribe to `topics`, pass on what comes (`receive`, `receive_snapshot`), send what `requests` returns
     to the snapshot socket, `ask_again` when no reply came in time, `rejoin` after the link was made anew.
@@ -517,8 +570,10 @@ class FeedReader:
         self.top = TopOfBook()
         self.levels = LevelBook()
         self.orders = OrderBook()
+        self.instrument = InstrumentStatus()
         states: dict[Kind, State] = {
-            "trades": self.tape, "top": self.top, "levels": self.levels, "orders": self.orders
+            "trades": self.tape, "top": self.top, "levels": self.levels, "orders": self.orders,
+            "status": self.instrument,
         }  # fmt: skip
         self.readers: dict[Kind, TopicReader] = {}
         for kind in kinds:
@@ -580,6 +635,11 @@ class FeedReader:
     @property
     def trades(self) -> deque[Trade]:
         return self.tape.trades
+
+    @property
+    def status(self) -> Status | None:
+        """The instrument's phase and its auctions; None: unknown, or this kind is not read."""
+        return self.instrument.now
 
     @property
     def busts(self) -> deque[Trade]:

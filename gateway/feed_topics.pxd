@@ -10,7 +10,7 @@ from gateway.records cimport MAX_SYMBOL
 
 cdef enum:
     FORMAT_VERSION = 1
-    KINDS = 4
+    KINDS = 5
     MAX_RECORDS = 128       # in one message of increments: at most 8,240 bytes
     MAX_TOPIC = 8 + MAX_SYMBOL  # bytes of the longest name
 
@@ -19,6 +19,7 @@ cdef enum FeedKind:
     TOP = 2
     LEVELS = 3
     ORDERS = 4
+    STATUS = 5
 
 cdef enum MessageFlag:      # bits of MessageHeader.flags
     HEARTBEAT = 1           # no records: the topic is idle
@@ -109,6 +110,34 @@ cdef struct OrderRecord:    # 64 bytes
     int64_t quantity_lots   # 48   resting after this record; 0 = gone
     int64_t change_lots     # 56   entered (ADD), executed, or taken off (REDUCE, DELETE); REPLACE: 0
 
+cdef struct StatusRecord:   # 88 bytes
+    Prefix prefix
+    int64_t time_ns         # 24   log time
+    int64_t until_ns        # 32   when the phase ends, at the earliest; 0: when it is told to
+    int64_t auction_price_ticks     # 40  of the last auction in which something traded; EMPTY_PRICE, 0: there was none
+    int64_t auction_lots    # 48
+    int64_t indicative_price_ticks  # 56  what an auction now would come to; EMPTY_PRICE, 0, 0: nothing would trade
+    int64_t indicative_lots # 64   saturated
+    int64_t surplus_lots    # 72   of buyers at that price, below 0 of sellers; saturated
+    uint32_t phase          # 80   Phase of engine/types.pxd
+    uint32_t is_delisted    # 84   1: for good
+
+cdef struct AuctionPrice:
+    int64_t price_ticks
+    int64_t lots            # 0: there was none
+    int64_t time_ns
+
+cdef struct Auctions:       # of an instrument. State, from rules 3 on; 64 bytes
+    int64_t until_ns        # when the phase ends, as its beginning told it
+    AuctionPrice prices[2]  # the last auction of any phase but the closing auction; the last closing auction
+    uint64_t last           # which of the two was the last one
+
+cdef struct Indication:     # what an auction would come to
+    bint is_known           # nothing has happened since
+    int64_t price_ticks     # EMPTY_PRICE: nothing would trade
+    int64_t lots
+    int64_t surplus_lots
+
 cdef struct Topic:
     uint64_t sequence       # last given out
     uint32_t listeners      # subscriptions that match it; 0: records are counted, not built
@@ -124,6 +153,9 @@ cdef struct Instrument:
     uint64_t serial         # of the input that touched it last
     uint32_t listeners      # sum over its topics
     uint8_t stale           # bit Side: that input may have changed the side's touch
+    Auctions auctions
+    Indication indication
+    bint is_collecting      # among `collecting`
 
 cdef class FeedTopics:
     cdef public uint32_t chunk_records  # in one chunk of a snapshot, at most
@@ -143,8 +175,10 @@ cdef class FeedTopics:
     cdef size_t open_count
     cdef uint32_t* active           # instruments that the current input touched, in order; room for all
     cdef size_t active_count
+    cdef uint32_t* collecting       # instruments that the current entry touched while they collect; room for all
+    cdef size_t collecting_count
 
-    cpdef int end_entry(self) except -1
+    cpdef int end_entry(self, Machine machine) except -1
     cpdef list take(self)
     cdef Py_ssize_t _count_listener(self, bytes prefix, int change) except -1
     cdef void _add_listeners(self, Py_ssize_t topic, int change) noexcept
@@ -156,6 +190,9 @@ cdef class FeedTopics:
     cdef Py_ssize_t _topic(self, bytes name) except -2
     cdef void _head(self, MessageHeader* head, Py_ssize_t topic, uint8_t flags) noexcept
     cdef bytes _snapshot(self, Py_ssize_t topic, const Cursor* after, Machine machine)
+    cdef const Indication* indication(self, Machine machine, uint32_t instrument) except NULL nogil
+    cdef void _write_status(self, Machine machine, uint32_t instrument, StatusRecord* record) noexcept nogil
+    cdef int _end_statuses(self, Machine machine) except -1
     cdef bint _levels_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
     cdef bint _orders_part(self, bytearray records, MessageHeader* head, Cursor* at, Machine machine) except -1
     cdef int _queued(self, bytearray records, MessageHeader* head, Cursor* at, const uint64_t* feed_ids,

@@ -2,7 +2,7 @@
 # No index here comes from outside: topics are looked up by name, and room is reserved before it is written.
 """The feed's topics: numbering records, making messages of them, heartbeats and snapshots.
 
-Holds per instrument the last sequence of its topics and its last published top, and the records of the
+Holds per instrument the last sequence of its topics, its last published top and auctions, and the records of the
 current log entry in one arena, each linked to the next of its topic, until `end_entry` makes messages of
 them. `market_data` decides what is recorded.
 
@@ -11,26 +11,36 @@ GIL: `_next` and `_reserve` run without it; the rest holds it. Raises: MemoryErr
 definition that cannot be.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
+from engine.auction cimport Outcome, auction, collects
 from engine.machine cimport Machine
+from engine.state cimport market_of
 from engine.types cimport EMPTY_PRICE, SELL
 from gateway.records cimport MAX_SYMBOL
 
-KIND_NAMES = (b"trades", b"top", b"levels", b"orders")
+KIND_NAMES = (b"trades", b"top", b"levels", b"orders", b"status")
 cdef const char* KIND_TEXTS[KINDS]
 KIND_TEXTS[0], KIND_TEXTS[1], KIND_TEXTS[2], KIND_TEXTS[3] = b"trades|", b"top|", b"levels|", b"orders|"
+KIND_TEXTS[4] = b"status|"
 
 
 cdef enum:
     KEPT_WORDS = 1 << 23    # an arena above 64 MiB is given back after its entry
 
 cdef size_t[KINDS + 1] SIZES = [
-    0, sizeof(TradeRecord), sizeof(TopRecord), sizeof(LevelRecord), sizeof(OrderRecord)]
+    0, sizeof(TradeRecord), sizeof(TopRecord), sizeof(LevelRecord), sizeof(OrderRecord), sizeof(StatusRecord)]
+
+
+cdef inline int64_t signed(uint64_t low, int64_t high) noexcept nogil:
+    """A 128-bit number as int64, the nearest where it does not fit."""
+    if high == <int64_t>low >> 63:
+        return <int64_t>low
+    return INT64_MAX if high >= 0 else -INT64_MAX
 
 
 cdef class FeedTopics:
@@ -49,6 +59,7 @@ cdef class FeedTopics:
         free(self.instruments)
         free(self.open_topics)
         free(self.active)
+        free(self.collecting)
         free(self.slots)
 
     # ------------------------------------------------------------ instruments and listeners
@@ -74,6 +85,7 @@ cdef class FeedTopics:
             self.instruments = <Instrument*>grown(self.instruments, room * sizeof(Instrument))
             self.open_topics = <uint32_t*>grown(self.open_topics, room * KINDS * sizeof(uint32_t))
             self.active = <uint32_t*>grown(self.active, room * sizeof(uint32_t))
+            self.collecting = <uint32_t*>grown(self.collecting, room * sizeof(uint32_t))
             self.instrument_room = room
         made = &self.instruments[instrument]
         memset(made, 0, sizeof(Instrument))
@@ -220,11 +232,15 @@ cdef class FeedTopics:
 
     # ------------------------------------------------------------ messages
 
-    cpdef int end_entry(self) except -1:
-        """Close the messages of this log entry: one a topic, more when it has over MAX_RECORDS records."""
+    cpdef int end_entry(self, Machine machine) except -1:
+        """Close the messages of this log entry: one a topic, more when it has over MAX_RECORDS records.
+
+        Instruments that collect orders and were touched have one more record of their status.
+        """
         cdef size_t position
         cdef Topic* topic
         cdef uint32_t number, slot, left
+        self._end_statuses(machine)
         for position in range(self.open_count):
             number = self.open_topics[position]
             topic = &self.instruments[number // KINDS].topics[number % KINDS]
@@ -300,9 +316,59 @@ cdef class FeedTopics:
                 state.silent = True
 
     def sequences(self, bytes symbol not None):
-        """Last sequence of trades, top, levels and orders. Raises KeyError for an unknown symbol."""
+        """Last sequence of trades, top, levels, orders and status. Raises KeyError for an unknown symbol."""
         cdef Instrument* instrument = &self.instruments[<size_t>self.numbers[symbol]]
         return tuple(instrument.topics[kind].sequence for kind in range(KINDS))
+
+    # ------------------------------------------------------------ the status of instruments
+
+    cdef const Indication* indication(self, Machine machine, uint32_t instrument) except NULL nogil:
+        """What an auction now would come to. O(levels), once after anything has happened; O(1) where none will come."""
+        cdef Indication* known = &self.instruments[instrument].indication
+        cdef Outcome outcome
+        if not collects(market_of(&machine.books, instrument).phase):
+            known.price_ticks = EMPTY_PRICE()
+        elif not known.is_known:
+            auction(&machine.books, instrument, &outcome)
+            known.price_ticks = outcome.price_ticks
+            if outcome.price_ticks != EMPTY_PRICE():
+                known.lots = saturated(outcome.volume_low, <int64_t>outcome.volume_high)
+                known.surplus_lots = signed(outcome.surplus_low, <int64_t>outcome.surplus_high)
+            known.is_known = True
+        if known.price_ticks == EMPTY_PRICE():
+            known.lots = known.surplus_lots = 0
+        return known
+
+    cdef void _write_status(self, Machine machine, uint32_t instrument, StatusRecord* record) noexcept nogil:
+        """All but the prefix; the indication was made sure of."""
+        cdef const Instrument* owner = &self.instruments[instrument]
+        cdef const AuctionPrice* last = &owner.auctions.prices[owner.auctions.last]
+        memset(<char*>record + sizeof(Prefix), 0, sizeof(StatusRecord) - sizeof(Prefix))
+        record.time_ns = self.time_ns
+        record.until_ns = owner.auctions.until_ns
+        record.auction_price_ticks = last.price_ticks if last.lots else EMPTY_PRICE()
+        record.auction_lots = last.lots
+        record.indicative_price_ticks = owner.indication.price_ticks
+        record.indicative_lots = owner.indication.lots
+        record.surplus_lots = owner.indication.surplus_lots
+        record.phase = market_of(&machine.books, instrument).phase
+        record.is_delisted = market_of(&machine.books, instrument).is_delisted
+
+    cdef int _end_statuses(self, Machine machine) except -1:
+        cdef size_t position
+        cdef uint32_t number
+        cdef StatusRecord* record
+        self._reserve(self.collecting_count * (1 + sizeof(StatusRecord) // 8))
+        for position in range(self.collecting_count):
+            number = self.collecting[position]
+            self.instruments[number].is_collecting = False
+            if collects(market_of(&machine.books, number).phase):
+                record = <StatusRecord*>self._next(number, STATUS, 0, sizeof(StatusRecord))
+                if record != NULL:
+                    self.indication(machine, number)
+                    self._write_status(machine, number, record)
+        self.collecting_count = 0
+        return 0
 
     # ------------------------------------------------------------ snapshots
 
@@ -336,6 +402,7 @@ cdef class FeedTopics:
         cdef Cursor cursor = after[0]
         cdef bytearray records = bytearray()
         cdef TopRecord top
+        cdef StatusRecord status
         cdef bint more = False
         self._head(&head, topic, SNAPSHOT)
         memset(&extent, 0, sizeof(extent))
@@ -345,6 +412,12 @@ cdef class FeedTopics:
             memset(&top.prefix, 0, sizeof(Prefix))
             top.prefix.sequence, top.prefix.input_number = head.first_sequence - 1, self.input_number
             records += (<char*>&top)[:sizeof(top)]
+        elif kind == STATUS:
+            memset(&status.prefix, 0, sizeof(Prefix))
+            self.indication(machine, head.instrument)
+            self._write_status(machine, head.instrument, &status)
+            status.prefix.sequence, status.prefix.input_number = head.first_sequence - 1, self.input_number
+            records += (<char*>&status)[:sizeof(status)]
         elif kind == LEVELS:
             more = self._levels_part(records, &head, &cursor, machine)
         elif kind == ORDERS:

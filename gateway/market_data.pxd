@@ -46,7 +46,11 @@ cdef class MarketData(FeedTopics):
     cdef void resume(self, Machine machine, uint32_t instrument, const uint64_t* sequences) noexcept nogil
     cdef bint _unheard(self, const Report* report) noexcept nogil
     cdef void _count(self, Machine machine, const Report* report) noexcept nogil
-    cdef int _report(self, const Report* report) except -1 nogil
+    cdef int _report(self, Machine machine, const Report* report) except -1 nogil
+    cdef int _changed(self, Machine machine, const Report* report) except -1 nogil
+    cdef void _phase_changed(self, Machine machine, const Report* report) noexcept nogil
+    cdef void _status(self, Machine machine, uint32_t instrument, uint8_t phase) noexcept nogil
+    cdef void _collect(self, Machine machine, uint32_t instrument) noexcept nogil
     cdef void _trade(self, const Report* report) noexcept nogil
     cdef int _plain_trade(self, const Report* report) except -1 nogil
     cdef int _plain(self, const Report* report) except -1 nogil

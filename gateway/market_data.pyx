@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # No index here comes from outside: instruments are those of the engine's own reports, checked against the
 # number defined once a report, and room is reserved before it is written.
-"""Market data: what each input changed, as numbered records of four topics an instrument.
+"""Market data: what each input changed, as numbered records of five topics an instrument.
 
 Of commands that need no more than the plain rules the reports say what others see; of the others the machine's events
 do (engine/events.pxd), so that hidden orders show nowhere, and in no difference between records either.
@@ -22,16 +22,19 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from engine.auction cimport collects
 from engine.commands cimport has_work
 from engine.events cimport BookEvent, EVENT_ADD, EVENT_AMEND, EVENT_COMMAND, EVENT_DELETE, EVENT_MOVE
 from engine.machine cimport Machine
+from engine.state cimport market_of
 from engine.types cimport (
-    ACCEPTED, ADVANCED, BUY, CANCELLED, CHANGED, Command, DEFINED, DISPLAYED, EMPTY_PRICE, MASS_CANCELLED,
-    PHASE_CHANGED, REDUCED, REJECTED, REPLACED, SELL, TRADE, Report,
+    ACCEPTED, ADVANCED, BUY, CANCELLED, CHANGE, CHANGED, CLOSED, CLOSING_AUCTION, Command, DEFINED, DISPLAYED,
+    EMPTY_PRICE, MASS_CANCELLED, PHASE_CHANGED, REDUCED, REJECTED, REPLACED, SELL, TICK, TRADE, Report,
 )
 from gateway.feed_topics cimport (
-    ADD, AUCTION_TRADE, DELETE, EXECUTE, FeedTopics, Instrument, KINDS, LEVELS, LevelRecord, ORDERS, OrderAction,
-    OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, TOP, TRADES, TopRecord, TradeRecord, grown, saturated,
+    ADD, AUCTION_TRADE, AuctionPrice, DELETE, EXECUTE, FeedTopics, Instrument, LEVELS, LevelRecord, ORDERS, OrderAction,
+    OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, STATUS, StatusRecord, TOP, TRADES, TopRecord, TradeRecord, grown,
+    saturated,
 )
 
 cdef enum:
@@ -100,7 +103,7 @@ cdef class MarketData(FeedTopics):
             while event < end and event.reports <= position:
                 self._event(event)
                 event += 1
-            self._report(&reports[position])
+            self._report(machine, &reports[position])
         while event < end:
             self._event(event)
             event += 1
@@ -135,21 +138,74 @@ cdef class MarketData(FeedTopics):
         if instrument.stale and self._top_changed(machine, report.instrument, instrument):
             instrument.topics[TOP - 1].sequence += 1
 
-    cdef int _report(self, const Report* report) except -1 nogil:
-        """One report -> trade and order records, and the levels it touches. O(1)."""
-        if (report.kind == REJECTED or report.kind == DEFINED or report.kind == ADVANCED or report.kind == CHANGED
+    cdef int _report(self, Machine machine, const Report* report) except -1 nogil:
+        """One report -> its records, and the levels it touches. O(1)."""
+        if (report.kind == REJECTED or report.kind == DEFINED or report.kind == ADVANCED
                 or report.kind == MASS_CANCELLED):
             return 0
+        if report.kind == CHANGED:
+            return self._changed(machine, report)
         self._known(report.instrument)
+        if machine.books.special:
+            self._collect(machine, report.instrument)
         if self.incoming.order_id and self.incoming.command_number != report.command_number:
             self._settle()
         if report.kind == PHASE_CHANGED:
-            self.is_uncrossing = report.price_ticks != EMPTY_PRICE()
+            self._phase_changed(machine, report)
         elif report.kind != TRADE and report.kind != DISPLAYED:
             self.is_uncrossing = False
         if report.kind == TRADE:
             self._trade(report)
         return 0 if report.command_number == self.seen_command else self._plain(report)
+
+    cdef void _phase_changed(self, Machine machine, const Report* report) noexcept nogil:
+        cdef Instrument* instrument = &self.instruments[report.instrument]
+        cdef AuctionPrice* auction
+        self.is_uncrossing = report.price_ticks != EMPTY_PRICE()
+        if self.is_uncrossing:
+            instrument.auctions.last = report.time_in_force == CLOSING_AUCTION
+            auction = &instrument.auctions.prices[instrument.auctions.last]
+            auction.price_ticks = report.price_ticks
+            auction.lots = report.quantity_lots
+            auction.time_ns = self.time_ns
+        instrument.auctions.until_ns = report.last_lots
+        self._status(machine, report.instrument, report.order_type)
+
+    cdef int _changed(self, Machine machine, const Report* report) except -1 nogil:
+        """New terms: of an instrument, which may be its end, its protections, or a table of increments."""
+        cdef uint32_t number
+        if report.command_kind != TICK:
+            self._known(report.instrument)
+            self._collect(machine, report.instrument)
+        if report.command_kind == CHANGE and market_of(&machine.books, report.instrument).is_delisted:
+            self.instruments[report.instrument].auctions.until_ns = 0
+            self._status(machine, report.instrument, CLOSED)
+        for number in range(<uint32_t>self.instrument_count if report.command_kind == TICK else 0):
+            if market_of(&machine.books, number).tick_table == report.instrument:
+                self._collect(machine, number)
+        return 0
+
+    cdef void _collect(self, Machine machine, uint32_t instrument) noexcept nogil:
+        """What an auction of the instrument would come to may be another now, if it collects orders for one."""
+        cdef Instrument* touched = &self.instruments[instrument]
+        if not collects(market_of(&machine.books, instrument).phase):
+            return
+        touched.indication.is_known = False
+        if not touched.is_collecting:
+            touched.is_collecting = True
+            self.collecting[self.collecting_count] = instrument
+            self.collecting_count += 1
+
+    cdef void _status(self, Machine machine, uint32_t instrument, uint8_t phase) noexcept nogil:
+        """A record of a phase that begins; what an auction would come to is told at the end of the entry."""
+        cdef StatusRecord* record
+        self.instruments[instrument].indication.is_known = False
+        record = <StatusRecord*>self._next(instrument, STATUS, 0, sizeof(StatusRecord))
+        if record != NULL:
+            self._write_status(machine, instrument, record)
+            record.phase = phase
+            record.indicative_price_ticks = EMPTY_PRICE()
+            record.indicative_lots = record.surplus_lots = 0
 
     cdef int _known(self, uint32_t instrument) except -1 nogil:
         if instrument >= self.instrument_count:
@@ -265,7 +321,7 @@ cdef class MarketData(FeedTopics):
         """What was published last is the best of the book: every input ends with it."""
         cdef Instrument* resumed = &self.instruments[instrument]
         cdef int kind
-        for kind in range(KINDS):
+        for kind in range(ORDERS):
             resumed.topics[kind].sequence = sequences[kind]
         resumed.stale = 3
         self._top_changed(machine, instrument, resumed)

@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from gateway.feed_topics cimport Auctions
+
 cdef enum:
     SNAPSHOT_VERSION = 1
     SECTION_RECORDS = 4096      # sessions, orders or slots in one section
@@ -85,12 +87,16 @@ cdef struct InstrumentImage:    # 88 bytes
     uint8_t symbol_length
     uint8_t reserved[5]
     uint8_t symbol[32]
-    uint64_t sequences[4]       # of its feed topics, last given out
+    uint64_t sequences[4]       # of its feed topics trades, top, levels and orders, last given out
 
 cdef struct InstrumentMore:     # 24 bytes, behind it from rules 2 on: its last trade
     int64_t price_ticks
     int64_t lots                # 0: there was none
     int64_t time_ns
+
+cdef struct InstrumentStatus:   # 72 bytes, behind it from rules 3 on: its feed topic status
+    uint64_t sequence           # last given out
+    Auctions auctions
 
 cdef struct InstrumentSchedule: # 8 bytes, behind it from rules 3 on
     uint32_t schedule           # 1, 2, 3, ... in the order of the state's; 0 = none

@@ -38,6 +38,7 @@ cdef class SnapshotReader:
     cdef int _read_operations(self, Sessions sessions, Operations operations) except -1
     cdef int read_machine(self, Machine machine) except -1
     cdef int read_instruments(self, Machine machine, Orders orders, MarketData feed, Operations operations) except -1
+    cdef int _read_status(self, MarketData feed, uint32_t instrument) except -1
     cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1
     cdef int read_sessions(self, Sessions sessions) except -1 nogil
     cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil

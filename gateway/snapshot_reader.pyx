@@ -18,6 +18,7 @@ from gateway.executions cimport Instrument
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash
 from gateway.early cimport MAX_EARLY_BYTES, early_keep
+from gateway.feed_topics cimport AuctionPrice, STATUS
 from gateway.framing cimport is_whole
 from gateway.operations cimport Operations
 from gateway.order_pool cimport (
@@ -28,9 +29,9 @@ from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    InstrumentSchedule, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION,
-    STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore, SessionPowers, SlotImage,
-    SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
+    InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS,
+    SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
+    SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
 )
 from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
 from replication.checksum cimport crc32c
@@ -259,10 +260,26 @@ cdef class SnapshotReader:
             if self.header.rules_version >= 2:
                 self._read_last_trade(orders, number)
             if self.header.rules_version >= 3:
+                self._read_status(feed, number)
                 memcpy(&more, self.more(sizeof(InstrumentSchedule)), sizeof(InstrumentSchedule))
                 if more.schedule > operations.schedule_count or more.reserved:
                     self.wrong(b"an instrument of a schedule that there is not")
                 orders.instruments[number].schedule = more.schedule
+        return 0
+
+    cdef int _read_status(self, MarketData feed, uint32_t instrument) except -1:
+        cdef InstrumentStatus status
+        cdef const AuctionPrice* price
+        cdef int i
+        memcpy(&status, self.more(sizeof(InstrumentStatus)), sizeof(InstrumentStatus))
+        for i in range(2):
+            price = &status.auctions.prices[i]
+            if price.lots < 0 or (price.lots == 0 and (price.price_ticks or price.time_ns)):
+                self.wrong(b"an auction that cannot be")
+        if status.auctions.until_ns < 0 or status.auctions.last > 1:
+            self.wrong(b"a phase or an auction that cannot be")
+        feed.instruments[instrument].topics[<int> STATUS - 1].sequence = status.sequence
+        feed.instruments[instrument].auctions = status.auctions
         return 0
 
     cdef int _read_last_trade(self, Orders orders, uint32_t instrument) except -1:

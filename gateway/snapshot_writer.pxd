@@ -10,7 +10,7 @@ from gateway.operations cimport Operations
 from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Session, Sessions
-from gateway.snapshot cimport InstrumentMore, SectionKind
+from gateway.snapshot cimport InstrumentMore, InstrumentStatus, SectionKind
 
 cdef class SnapshotWriter:
     cdef Machine machine
@@ -44,6 +44,7 @@ cdef class SnapshotWriter:
     cdef size_t _write_books(self) except? 0 nogil
     cdef int _write_instruments(self) except -1
     cdef void _write_last_trade(self, InstrumentMore* more, uint32_t instrument) noexcept nogil
+    cdef void _write_status(self, InstrumentStatus* status, uint32_t instrument) noexcept nogil
     cdef uint32_t _write_records(self) except? 0 nogil
     cdef uint32_t _write_sessions(self) except? 0 nogil
     cdef int _write_session(self, const Session* s) except -1 nogil

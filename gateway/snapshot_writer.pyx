@@ -17,15 +17,15 @@ from engine.snapshot_writer cimport SnapshotPlace, end_place, snapshot_size, wri
 from engine.state cimport Books
 from gateway.book_updates cimport Watched
 from gateway.executions cimport Instrument
-from gateway.feed_topics cimport KINDS
+from gateway.feed_topics cimport ORDERS as ORDERS_TOPIC, STATUS
 from gateway.operations cimport Schedule
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    InstrumentSchedule, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION,
-    STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore, SessionPowers, SlotImage,
-    SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
+    InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS,
+    SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
+    SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
 )
 from gateway.subscriptions cimport ALL, Subscription
 
@@ -220,11 +220,12 @@ cdef class SnapshotWriter:
             image.quantity_exponent = instrument.quantity_exponent
             image.symbol_length = instrument.symbol_length
             memcpy(image.symbol, instrument.symbol, instrument.symbol_length)
-            for kind in range(KINDS):
+            for kind in range(<int> ORDERS_TOPIC):
                 image.sequences[kind] = self.feed.instruments[i].topics[kind].sequence
             if self.sessions.rules >= 2:
                 self._write_last_trade(<InstrumentMore*> self.text.reserve(sizeof(InstrumentMore)), i)
             if self.sessions.rules >= 3:
+                self._write_status(<InstrumentStatus*> self.text.reserve(sizeof(InstrumentStatus)), i)
                 (<InstrumentSchedule*> self.text.reserve(sizeof(InstrumentSchedule))).schedule = instrument.schedule
         return self.close_section(self.orders.instrument_count)
 
@@ -235,6 +236,10 @@ cdef class SnapshotWriter:
             more.price_ticks = watched.last_price_ticks
             more.lots = watched.last_lots
             more.time_ns = watched.last_ns
+
+    cdef void _write_status(self, InstrumentStatus* status, uint32_t instrument) noexcept nogil:
+        status.sequence = self.feed.instruments[instrument].topics[<int> STATUS - 1].sequence
+        status.auctions = self.feed.instruments[instrument].auctions
 
     # ------------------------------------------------------------ many
 

@@ -10,7 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gateway.feed import BUY, SELL, FeedReader, Level, Scale, Trade
+from engine.records import Phase
+from gateway.feed import BUY, SELL, Auction, FeedReader, Level, Scale, Status, Trade
 
 BAR = 16
 """Characters of the longest bar: the largest level that is shown."""
@@ -26,7 +27,7 @@ UNLED = "no replica knows a leader: what is shown may be old"
 def render(
     reader: FeedReader, levels: int = 10, *, connected: bool = True, led: bool = True
 ) -> RenderableType:
-    """The whole picture: touch, ladder (asks above bids) and as many trades as the ladder has rows. led: whether
+    """The whole picture: touch, phase, ladder (asks above bids) and as many trades as the ladder has rows. led: whether
     somebody can say what comes next."""
     scale = reader.scale
     if scale is None:
@@ -34,7 +35,7 @@ def render(
     sides = Table.grid(padding=(0, 2))
     sides.add_row(ladder(reader, scale, levels), trades(reader, scale, 2 * levels))
     return Panel(
-        Group(touch(reader, scale), sides),
+        Group(touch(reader, scale), phase(reader, scale), sides),
         title=reader.symbol,
         subtitle=f"[yellow]{AWAY if not connected else UNLED}[/]"
         if not (connected and led)
@@ -59,6 +60,36 @@ def touch(reader: FeedReader, scale: Scale) -> Text:
             f"{quantity(scale, last.quantity_lots)} at {price(scale, last.price_ticks)}", style=side(last)
         )
     return line
+
+
+def phase(reader: FeedReader, scale: Scale) -> Text:
+    """What the instrument is doing, and what it was last opened or closed at."""
+    status = reader.status
+    if status is None:
+        return Text()
+    line = Text(doing(status, scale), style=QUIET if status.phase == Phase.CONTINUOUS else "yellow")
+    if status.auction is not None:
+        line.append(f"   last auction {traded(status.auction, scale)}", style=QUIET)
+    return line
+
+
+def doing(status: Status, scale: Scale) -> str:
+    """`pre-open until 09:00:00.000, would trade 5 at 1.00, 3 more to buy`."""
+    if status.is_delisted:
+        return "delisted"
+    words = status.phase.name.lower().replace("_", "-")
+    if status.until_ns is not None:
+        words += f" until {clock(status.until_ns)}"
+    if status.indicative is not None:
+        words += f", would trade {traded(status.indicative, scale)}"
+        surplus = status.indicative.surplus_lots
+        if surplus:
+            words += f", {quantity(scale, abs(surplus))} more to {'buy' if surplus > 0 else 'sell'}"
+    return words
+
+
+def traded(auction: Auction, scale: Scale) -> str:
+    return f"{quantity(scale, auction.quantity_lots)} at {price(scale, auction.price_ticks)}"
 
 
 def ladder(reader: FeedReader, scale: Scale, levels: int) -> Table:
@@ -112,14 +143,16 @@ class Told:
     def __init__(self, reader: FeedReader) -> None:
         self._reader = reader
         self._touch = ("", "")
+        self._doing = Phase.CONTINUOUS.name.lower()
+        self._auction: Auction | None = None
         self._connected = self._led = True
         self._last_trade = reader.trades[-1].sequence if reader.trades else -1
         self._last_bust = reader.busts[-1].sequence if reader.busts else -1
         self._lost = 0
 
     def lines(self, *, connected: bool = True, led: bool = True) -> list[str]:
-        """Trades first, oldest first, then those that are void, then the touch if it is another; and that the exchange,
-        or who leads it, went or came back."""
+        """Trades first, oldest first, then those that are void, then an auction, the phase and the touch if they are
+        others; and that the exchange, or who leads it, went or came back."""
         reader, scale = self._reader, self._reader.scale
         if connected != self._connected:
             self._connected = connected
@@ -146,11 +179,25 @@ class Told:
         if reader.lost_trades > self._lost:
             found.insert(0, f"trades not seen: {reader.lost_trades - self._lost:,}")
             self._lost = reader.lost_trades
+        found += self._status(scale)
         bids, asks = reader.depth(1)
         words = (best(scale, "bid", bids), best(scale, "ask", asks))
         if words != self._touch:
             self._touch = words
             found.append(f"{reader.symbol} {words[0]}, {words[1]}")
+        return found
+
+    def _status(self, scale: Scale) -> list[str]:
+        status, found = self._reader.status, []
+        if status is None:
+            return []
+        if status.auction != self._auction and status.auction is not None:
+            self._auction = status.auction
+            found.append(f"{self._reader.symbol} auction {traded(status.auction, scale)}")
+        words = doing(status, scale)
+        if words != self._doing:
+            self._doing = words
+            found.append(f"{self._reader.symbol} {words}")
         return found
 
 

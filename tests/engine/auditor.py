@@ -579,6 +579,8 @@ class Auditor:
         assert book.phase == before
         if self.breaker_halts(report, book):
             return
+        if self.command["kind"] == CommandKind.PHASE:
+            assert report.last_lots == self.command["until_ns"], "it tells of a random end"
         self.end_input()
         self.begin_input()
         assert not (before in (Phase.HALT, Phase.CLOSED) and phase == Phase.CONTINUOUS), "without an auction"

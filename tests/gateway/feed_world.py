@@ -79,7 +79,7 @@ class World:
         time_ns = 10**9 + self.input_number
         self.feed.perform(self.machine, made, self.input_number + 1, time_ns, commands_an_input)
         self.input_number += -(-len(flow) // commands_an_input)
-        self.feed.end_entry()
+        self.feed.end_entry(self.machine)
         published = self.feed.take()
         self.messages += published
         return published

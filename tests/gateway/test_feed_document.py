@@ -4,10 +4,12 @@ import re
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from feed_world import commands
 
 from engine.machine import Machine
+from engine.records import COMMAND, PHASE_CHANGE, CommandKind, Phase
 from gateway.market_data import MarketData
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "feed.md").read_text()
@@ -27,12 +29,30 @@ def published() -> dict[str, bytes]:
     feed.define(machine.define(), b"AAPL", 1, -2, 1, 0)
     flow = [("new", 0, 1, 102, 3), ("new", 0, 1, 102, 5), ("new", 0, 0, 102, 4)]
     feed.perform(machine, commands(flow, 1), 1, 10**9)
-    feed.end_entry()
+    feed.end_entry(machine)
     found = {topic.split(b"|")[0].decode(): payload for topic, payload in feed.take()}
     found["snapshot"] = feed.snapshot(b"levels|AAPL|", machine)
+    found["status"] = published_before_the_opening()
     assert not list(feed.idle())
     found["heartbeat"] = dict(feed.idle())[b"trades|AAPL|"]
     return found
+
+
+def published_before_the_opening() -> bytes:
+    """The entry whose status the document shows."""
+    machine, feed = Machine(), MarketData()
+    feed.define(machine.define(), b"AAPL", 1, -2, 1, 0)
+    phase = np.zeros(1, PHASE_CHANGE)
+    phase["kind"], phase["phase"], phase["next_phase"] = (
+        CommandKind.PHASE,
+        Phase.PRE_OPEN,
+        Phase.OPENING_AUCTION,
+    )
+    phase["until_ns"] = 9 * 10**9
+    feed.perform(machine, phase.view(COMMAND), 1, 10**9)
+    feed.perform(machine, commands([("new", 0, 0, 103, 5), ("new", 0, 1, 101, 3)], 1), 2, 10**9)
+    feed.end_entry(machine)
+    return dict(feed.take())[b"status|AAPL|"]
 
 
 def table(heading: str) -> list[tuple[int, str, str]]:
@@ -50,7 +70,7 @@ def read(rows: list[tuple[int, str, str]], data: bytes) -> dict[str, int]:
 
 HEADER = table("### Header")
 PREFIX = table("### Records")
-SIZES = {"trades": 56, "top": 64, "levels": 40, "orders": 64}
+SIZES = {"trades": 56, "top": 64, "levels": 40, "orders": 64, "status": 88}
 
 
 def records(kind: str, data: bytes) -> list[dict[str, int]]:
@@ -58,14 +78,14 @@ def records(kind: str, data: bytes) -> list[dict[str, int]]:
     return [read(rows, data[at : at + SIZES[kind]]) for at in range(0, len(data), SIZES[kind])]
 
 
-@pytest.mark.parametrize("name", ["trades", "top", "levels", "orders", "snapshot", "heartbeat"])
+@pytest.mark.parametrize("name", ["trades", "top", "levels", "orders", "status", "snapshot", "heartbeat"])
 def test_the_example_is_what_is_published(name: str) -> None:
     assert published()[name] == example(name)
 
 
 def test_the_struct_formats_are_the_tables() -> None:
     formats = {"header": "<BBBBIIIQQQq", "prefix": "<QQBBBBI", "trades": "qQqq", "top": "qqqqII", "levels": "qq",
-               "orders": "QQqqq"}  # fmt: skip
+               "orders": "QQqqq", "status": "qqqqqqqII"}  # fmt: skip
     assert all(f"`{form}`" in DOCUMENT for form in formats.values())
     rows = {"header": HEADER, "prefix": PREFIX} | {
         kind: table(f"`{kind}`, {size} bytes, adds") for kind, size in SIZES.items()
@@ -106,6 +126,19 @@ def test_the_example_reads_as_the_text_says() -> None:
     assert [(r["bid_price_ticks"], r["ask_price_ticks"], r["ask_quantity_lots"], r["ask_orders"]) for r in tops] == [
         (EMPTY_PRICE, 102, 3, 1), (EMPTY_PRICE, 102, 8, 2), (EMPTY_PRICE, 102, 4, 1),
     ]  # fmt: skip
+
+
+def test_the_status_reads_as_the_text_says() -> None:
+    begins, coming = records("status", example("status")[48:])
+    assert (begins["sequence"], begins["phase"], begins["until_ns"]) == (1, 1, 9 * 10**9)
+    assert (begins["indicative_price_ticks"], begins["indicative_lots"]) == (EMPTY_PRICE, 0)
+    assert (coming["sequence"], coming["phase"], coming["until_ns"]) == (2, 1, 9 * 10**9)
+    assert (coming["indicative_price_ticks"], coming["indicative_lots"], coming["surplus_lots"]) == (
+        103,
+        3,
+        2,
+    )
+    assert (begins["auction_price_ticks"], coming["auction_lots"]) == (EMPTY_PRICE, 0)
 
 
 def test_the_snapshot_reads_as_the_text_says() -> None:

@@ -8,18 +8,31 @@ import pytest
 from feed_world import Action, commands
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from market_watch import Heard, heard
 from mixed_day import MixedDay, record
 
 from engine.machine import Machine
-from engine.records import EMPTY_PRICE, PHASE_CHANGE, CommandFlag, CommandKind, Phase, Side
+from engine.records import (
+    DEFINITION,
+    EMPTY_PRICE,
+    INT64_MAX,
+    PHASE_CHANGE,
+    CommandFlag,
+    CommandKind,
+    Phase,
+    ReportKind,
+    Side,
+)
 from gateway.feed import (
     AUCTION_TRADE,
     CURSOR,
     EXECUTE,
     KINDS,
     SLICES,
+    Auction,
     FeedReader,
     Level,
+    Status,
     cursor_behind,
     decode_message,
 )
@@ -39,22 +52,58 @@ class Floor:
     feed: MarketData = field(default_factory=MarketData)
     symbols: list[str] = field(default_factory=list)
     inputs: int = 0
+    auctions: dict[int, Auction] = field(default_factory=dict)  # the last of each instrument
+    ends: dict[int, int] = field(default_factory=dict)  # when its phase does, as it was said
+    delisted: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.day = MixedDay(self.seed)
         self.heard_by = Machine()  # the same, for the day, which draws by what it hears
 
-    def play(self) -> Messages:
-        """One command, in an entry of its own."""
+    def play(self, commands: int = 1) -> Messages:
+        """An entry of so many commands, each an input."""
+        for _ in range(commands):
+            self.enter()
+        self.feed.end_entry(self.machine)
+        return self.feed.take()
+
+    def enter(self) -> None:
         command = self.day.next()
-        self.day.hear(self.heard_by.apply(command))
+        reports = self.heard_by.apply(command)
+        self.day.hear(reports)
+        self.hear(command, heard(reports))
         self.inputs += 1
         self.feed.perform(self.machine, command, self.inputs, self.day.time_ns, steps=self.steps)
         while len(self.symbols) < len(self.day.watch.floors):
             self.symbols.append(f"S{len(self.symbols)}")
             self.feed.define(len(self.symbols) - 1, self.symbols[-1].encode(), 1, -2, 1, 0)
-        self.feed.end_entry()
-        return self.feed.take()
+
+    def hear(self, command: Any, reports: list[Heard]) -> None:
+        """What the status of instruments is told by."""
+        for place, report in enumerate(reports):
+            number, kind = report.instrument, (report.kind, report.command_kind)
+            if report.kind == ReportKind.PHASE_CHANGED:
+                asked = place == 0 and report.command_kind == CommandKind.PHASE
+                self.ends[number] = command.view(PHASE_CHANGE)["until_ns"][0] if asked else report.last_lots
+                if report.price_ticks != EMPTY_PRICE:
+                    self.auctions[number] = Auction(report.price_ticks, report.quantity_lots)
+            elif kind == (ReportKind.CHANGED, CommandKind.CHANGE) and command.view(DEFINITION)["delist"][0]:
+                self.delisted.add(number)
+                self.ends[number] = 0
+
+    def status(self, symbol: str) -> Status:
+        number = self.symbols.index(symbol)
+        phase, coming = self.machine.phase(number), None
+        if Phase.PRE_OPEN <= phase <= Phase.CLOSING_AUCTION:
+            coming = self.machine.indicative(number)
+        return Status(
+            phase,
+            self.ends.get(number) or None,
+            self.auctions.get(number),
+            Auction(*(max(-INT64_MAX, min(one, INT64_MAX)) for one in coming)) if coming else None,
+            number in self.delisted,
+            0,
+        )
 
     def depth(self, symbol: str) -> tuple[list[Level], list[Level]]:
         bids, asks = (
@@ -95,6 +144,8 @@ def agrees(reader: FeedReader, floor: Floor, queues: dict[str, Queues]) -> None:
     } == queues[reader.symbol]
     bids, asks = depth
     assert (reader.top.bid, reader.top.ask) == (next(iter(bids), None), next(iter(asks), None))
+    assert reader.status is not None
+    assert reader.status._replace(time_ns=0) == floor.status(reader.symbol)
 
 
 @dataclass
@@ -154,18 +205,22 @@ def test_where_commands_are_cut_the_feed_does_not_show(seed: int, steps: int) ->
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32), late=st.integers(20, 200), chunk=st.integers(1, 4))
-def test_joining_late_in_chunks_while_the_day_goes_on(seed: int, late: int, chunk: int) -> None:
-    """A chunk is taken after each command, cursors behind slices of icebergs among them."""
+@given(
+    seed=st.integers(0, 2**32), late=st.integers(20, 200), chunk=st.integers(1, 4), together=st.integers(1, 5)
+)
+def test_joining_late_in_chunks_while_the_day_goes_on(
+    seed: int, late: int, chunk: int, together: int
+) -> None:
+    """A chunk is taken after each entry, cursors behind slices of icebergs among them."""
     floor = Floor(seed)
     for _ in range(late):
         floor.play()
     floor.feed.chunk_records = chunk
     readers = [FeedReader(symbol, KINDS) for symbol in floor.symbols]
-    for _ in range(300):
+    for _ in range(300 // together):
         for reader in readers:
             ask(reader, floor)
-        published = floor.play()
+        published = floor.play(together)
         for reader in readers:
             for topic, payload in published:
                 reader.receive(topic, payload)
@@ -221,7 +276,7 @@ def published_beside(flow: list[Action], where: int) -> Messages:
     published = []
     for number, action in enumerate(flow):
         feed.perform(machine, commands([action], number), number + 1, 0)
-        feed.end_entry()
+        feed.end_entry(machine)
         published += feed.take()
     return published
 
@@ -280,11 +335,11 @@ def test_an_auction_trade_has_no_aggressor_and_executes_where_orders_rest() -> N
     floor.feed.define(floor.machine.define(phase=Phase.PRE_OPEN), b"S0", 1, -2, 1, 0)
     entered = [("new", 0, 0, 105, 5), ("new", 0, 1, 95, 3), ("new", 0, 1, 101, 1)]
     floor.feed.perform(floor.machine, commands(entered, 0), 1, 0)
-    floor.feed.end_entry()
+    floor.feed.end_entry(floor.machine)
     floor.feed.take()
     opens = record(PHASE_CHANGE, kind=CommandKind.PHASE, phase=Phase.CONTINUOUS)
     floor.feed.perform(floor.machine, opens, 9, 77)
-    floor.feed.end_entry()
+    floor.feed.end_entry(floor.machine)
     found = {topic: decode_message(payload).records for topic, payload in floor.feed.take()}
     trades = found[b"trades|S0|"]
     assert trades[["action", "side", "price_ticks", "quantity_lots"]].tolist() == [

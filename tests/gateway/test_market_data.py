@@ -172,7 +172,7 @@ def test_an_input_recorded_in_pieces_ends_once() -> None:
     world.entry(resting(6, step=0))
     for order_id in (1, 2, 3):
         world.feed.perform(world.machine, commands([("cancel", order_id)], 0), 7, 0)
-    world.feed.end_entry()
+    world.feed.end_entry(world.machine)
     pieces = records(world.feed.take())[b"levels|AAPL|"]
     assert pieces[["input_number", "flags", "orders"]].tolist() == [
         (7, 0, 5),
@@ -181,7 +181,7 @@ def test_an_input_recorded_in_pieces_ends_once() -> None:
     ]
     world.feed.perform(world.machine, commands([("cancel", 4)], 0), 7, 0)
     world.feed.perform(world.machine, commands([("cancel", 5)], 0), 8, 0)
-    world.feed.end_entry()
+    world.feed.end_entry(world.machine)
     deadline = records(world.feed.take())[b"levels|AAPL|"]
     assert deadline[["input_number", "flags"]].tolist() == [(7, LAST_OF_INPUT), (8, LAST_OF_INPUT)]
 
@@ -315,5 +315,5 @@ def test_ten_thousand_instruments_cost_nothing_to_an_entry_that_touches_one() ->
         feed.define(machine.define(), b"S%d" % number, 1, -2, 1, 0)
     one = commands([("new", 9_999, 1, 7, 3)], 0)
     feed.perform(machine, one, 1, 0)
-    feed.end_entry()
+    feed.end_entry(machine)
     assert [topic for topic, _ in feed.take()] == [b"orders|S9999|", b"levels|S9999|", b"top|S9999|"]

@@ -8,9 +8,10 @@ import pytest
 from feed_world import Action, World
 from rich.console import Console
 
+from engine.records import Phase
 from gateway import book_commands
 from gateway.book_commands import Leadership
-from gateway.feed import FeedReader
+from gateway.feed import Auction, FeedReader
 from gateway.watch import BAR, UNLED, Told, clock, render
 
 
@@ -130,3 +131,32 @@ def test_a_trade_of_an_auction_has_no_side_and_one_that_is_void_is_struck_out() 
     reader.tape.busts.append(reader.trades[-1]._replace(sequence=3))
     assert told.lines() == ["00:00:01.000 trade 2 is void: 0.00000002 at 1.01"]
     assert "last 0.00000002 at 1.00" in picture(reader)
+
+
+def test_the_phase_and_what_an_auction_would_come_to_are_told() -> None:
+    world, reader = World(), FeedReader("AAPL", ("levels", "trades", "status"))
+    for request in reader.requests():
+        reader.receive_snapshot(world.feed.snapshot(request, world.machine))
+    told = Told(reader)
+    assert told.lines() == ["AAPL no bids, no asks"]
+    until = clock(3600 * 10**9)
+
+    def becomes(**changes: Any) -> list[str]:
+        assert reader.status is not None
+        reader.instrument.now = reader.status._replace(**changes)
+        return told.lines()
+
+    assert becomes(phase=Phase.PRE_OPEN, until_ns=3600 * 10**9) == [f"AAPL pre-open until {until}"]
+    assert becomes(indicative=Auction(100, 5 * 10**8, 3 * 10**8)) == [
+        f"AAPL pre-open until {until}, would trade 5.00000000 at 1.00, 3.00000000 more to buy"
+    ]
+    assert "would trade 5.00000000 at 1.00" in picture(reader)
+    assert becomes(indicative=Auction(100, 5 * 10**8, -1)) == [
+        f"AAPL pre-open until {until}, would trade 5.00000000 at 1.00, 0.00000001 more to sell"
+    ]
+    assert becomes(
+        phase=Phase.CONTINUOUS, until_ns=None, indicative=None, auction=Auction(100, 5 * 10**8)
+    ) == ["AAPL auction 5.00000000 at 1.00", "AAPL continuous"]
+    assert "last auction 5.00000000 at 1.00" in picture(reader)
+    assert becomes() == []
+    assert becomes(is_delisted=True, phase=Phase.CLOSED) == ["AAPL delisted"]
