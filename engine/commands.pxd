@@ -11,6 +11,8 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
 cdef int change_special(Books* books, uint32_t slot, const Command* command) except -1 nogil
 # The kinds of command that version 3 brought.
 cdef int run_command_3(Books* books, const Command* command) except -1 nogil
+# The next MASS_CANCEL means the orders that were chosen, and no other; they are given in order of order id.
+cdef int choose_order(Books* books, uint32_t slot) except -1 nogil
 # What a DEFINE of version 3 says beyond the terms of version 2; the instrument was added.
 cdef int define_3(Books* books, const Definition* definition) except -1 nogil
 # Go on with what a command has still to do, at most so many steps. True: it is done.

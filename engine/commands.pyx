@@ -230,18 +230,29 @@ cdef bint matches(const Books* books, const Order* order, const Command* asked) 
         return price != EMPTY and asked.price_ticks <= price <= asked.stop_price_ticks
     return True
 
+cdef int choose_order(Books* books, uint32_t slot) except -1 nogil:
+    if not books.chosen:
+        cut_list(&books.list, 1)
+        books.chosen = True
+    return list_order(books, slot)
+
 cdef int begin_mass_cancel(Books* books, const Command* command) except -1 nogil:
-    """List what it means by order id, and the instruments where something follows. O(slots of the machine)"""
+    """List what it means by order id, unless that was chosen, and the instruments where something follows.
+
+    O(slots of the machine), or O(what was chosen).
+    """
     cdef uint32_t slot
     if command.flags & ~<uint32_t>ALL_FILTERS or command.reserved_7 or command.side > SELL:
         return refuse(books, command, INVALID_FILTER)
     if command.flags & BY_INSTRUMENT and command.instrument >= books.instrument_count:
         return refuse(books, command, UNKNOWN_INSTRUMENT)
-    cut_list(&books.list, 1)
-    for slot in range(1, books.orders.top):
-        if order_at(books, slot).level and matches(books, order_at(books, slot), command):
-            list_order(books, slot)
-    sort_listed(&books.list, 1)
+    if not books.chosen:
+        cut_list(&books.list, 1)
+        for slot in range(1, books.orders.top):
+            if order_at(books, slot).level and matches(books, order_at(books, slot), command):
+                list_order(books, slot)
+        sort_listed(&books.list, 1)
+    books.chosen = False
     list_touched(books)
     books.work.command = MASS_CANCEL
     books.work.position = 1

@@ -46,6 +46,12 @@ cdef class Machine:
     ) noexcept nogil
     # Whose order it is and what its owner calls it. False: no live order has this id.
     cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil
+    # The type of a live order, and its terms as a REPLACE would give them, but for price and quantity.
+    cdef void terms(self, uint64_t order_id, Command* into) noexcept nogil
+    # The next MASS_CANCEL means the orders that were chosen, live ones in order of order id, and no other.
+    cdef int choose(self, uint64_t order_id) except -1 nogil
+    # When something comes due next, EMPTY_PRICE = never; `advance` does it.
+    cdef int64_t due(self) noexcept nogil
     # Asks for the memory that a command on a live order will touch, for callers who run commands one at a time but know
     # which come: stage 0, then 1, then 2, each some commands after the one before. Changes nothing. O(1)
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil

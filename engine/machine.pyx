@@ -14,13 +14,13 @@ from libc.string cimport memcpy, memset
 from engine.ahead cimport expect_order
 from engine.auction cimport Outcome, auction
 from engine.book cimport run_commands
-from engine.commands cimport has_work, work_on
+from engine.commands cimport choose_order, has_work, work_on
 from engine.events cimport BookEvent, drop_events, feed_id_of
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
 from engine.places cimport (
-    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order,
-    time_in_force_of,
+    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, next_timer, place_of,
+    price_of_order, time_in_force_of, type_of,
 )
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
@@ -29,7 +29,7 @@ from engine.snapshot_writer cimport write_snapshot
 from engine.state cimport (
     Books, Instrument, Market, books_bytes, books_close, books_copy, books_open, market_of, order_at, set_rules,
 )
-from engine.store cimport Extra, Level, SHOWN, block_resize
+from engine.store cimport Extra, Level, SHOWN, Timer, block_resize
 from engine.store cimport Order as OrderRecord
 from engine.types cimport (
     ADVANCE, ALL_OR_NONE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command,
@@ -275,6 +275,25 @@ cdef class Machine:
             owner[0] = order_at(&self.books, slot).owner
             client_ref[0] = order_at(&self.books, slot).client_ref
         return slot != 0
+
+    cdef void terms(self, uint64_t order_id, Command* into) noexcept nogil:
+        cdef const OrderRecord* order = order_at(&self.books, find_id(&self.books, order_id))
+        into.order_type = type_of(&self.books, order)
+        into.time_in_force = time_in_force_of(order)
+        into.stop_price_ticks = into.peg_limit_ticks = EMPTY
+        if has_extra(order):
+            into.display_lots = extra_of(&self.books, order).display_lots
+            into.stop_price_ticks = extra_of(&self.books, order).stop_price_ticks
+            into.offset_ticks = extra_of(&self.books, order).offset_ticks
+            into.peg_limit_ticks = extra_of(&self.books, order).peg_limit_ticks
+            into.expire_ns = extra_of(&self.books, order).expire_ns
+
+    cdef int choose(self, uint64_t order_id) except -1 nogil:
+        return choose_order(&self.books, find_id(&self.books, order_id))
+
+    cdef int64_t due(self) noexcept nogil:
+        cdef const Timer* next = next_timer(&self.books)
+        return EMPTY if next == NULL else next.due_ns
 
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil:
         expect_order(&self.books, order_id, owner, client_ref, stage)

@@ -127,6 +127,7 @@ cdef struct Books:
     uint32_t special        # instruments that are
     uint32_t command_kind   # of the command that is run
     uint32_t stale_timers   # at most so many are not meant any more
+    bint chosen             # list holds what the next MASS_CANCEL means
     bint leaves_work        # commands leave the work that follows them to work_on, instead of doing all of it
     Pool extras             # Extra
     Pool markets            # Market

@@ -127,6 +127,8 @@ cdef int write_order(Outbox text, const Order* o, uint32_t rules) except -1 nogi
     number(text, o.ord_type)
     number(text, o.time_in_force)
     number(text, o.post_only)
+    if rules >= 3:
+        number(text, o.is_expired)
     return 0
 
 

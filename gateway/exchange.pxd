@@ -65,6 +65,7 @@ cdef class Exchange:
     cdef int64_t index          # of the current one
     cdef const uint8_t* cursor  # its next input
     cdef const uint8_t* end
+    cdef bint engine_is_late     # what is due in it by the entry's time was not done yet
     cdef bint deadlines_done
     cdef Session* filled        # whose gap may be filled: what came early is acted on before anything else; or NULL
     # looking ahead; inputs are counted over all entries
@@ -91,6 +92,7 @@ cdef class Exchange:
     cdef bint _started(self, uint32_t member, uint64_t nonce) noexcept nogil
     cdef int _gateway_start(self, uint32_t member, uint64_t nonce) except -1 nogil
     cdef int _gateway_lost(self, uint32_t incarnation) except -1 nogil
+    cdef int _catch_up(self) except -1 nogil
     cdef int _copy_reports(self, size_t begin) except -1 nogil
     cdef int _setting(self, const InputHead* head) except -1 nogil
     cdef int _instrument(self, const InputHead* head) except -1

@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t, INT64_
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from engine.commands cimport has_work
 from engine.machine cimport Machine
 from engine.state cimport set_rules
 from gateway.book_updates cimport BookUpdates
@@ -24,6 +25,7 @@ from gateway.canonical cimport write_drop_copies, write_orders, write_schedules,
 from gateway.drop_copies cimport DropCopies
 from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
+from gateway.executions cimport PIECE
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
@@ -196,7 +198,9 @@ cdef class Exchange:
         self.cursor = entry.begin
         self.end = entry.end
         self.state.now_ns = entry.time_ns
-        self.machine.set_time(entry.time_ns)
+        self.engine_is_late = self.state.rules >= 3
+        if not self.engine_is_late:
+            self.machine.set_time(entry.time_ns)
         self.deadlines_done = False
         if entry.term != self.applied_term:
             self.applied_term = entry.term
@@ -241,16 +245,19 @@ cdef class Exchange:
             pass
 
     cdef bint _advance(self, int64_t budget) except -1 nogil:
-        # In each entry deadlines first, then the inputs; a job is finished before anything else.
+        # In each entry deadlines first, then the inputs; what one leaves to do is finished before anything else.
         cdef Timer timer
         cdef const InputHead* head
         cdef size_t begin
         cdef bint done = False
         while True:
             begin = self.outbox.size
-            if self.orders.job.kind != NO_JOB:
+            if has_work(&self.machine.books):
+                self.orders.go_on()
+                budget -= PIECE
+            elif self.orders.job.kind != NO_JOB:
                 self.orders.work()
-                budget -= 256
+                budget -= PIECE
             elif self.operations.running.kind:
                 self.operations.work()
                 budget -= 16
@@ -259,7 +266,10 @@ cdef class Exchange:
                 budget -= 1
             elif self.reference_requests.listing.session:
                 self.reference_requests.work()
-                budget -= 256
+                budget -= PIECE
+            elif self.engine_is_late:
+                self._catch_up()
+                budget -= 1
             elif not self.deadlines_done:
                 if self._reset_is_due():
                     self.state.input_number += 1
@@ -289,6 +299,16 @@ cdef class Exchange:
                 self._copy_reports(begin)
             if done or budget <= 0:
                 return done
+
+    cdef int _catch_up(self) except -1 nogil:
+        # What comes due in the engine, a time after the other, as an input of its own; then it is as late as the entry.
+        cdef int64_t due_ns = self.machine.due()
+        if due_ns == INT64_MIN or due_ns > self.state.now_ns:
+            self.engine_is_late = False
+            self.machine.set_time(self.state.now_ns)
+            return 0
+        self.state.input_number += 1
+        return self.orders.advance(due_ns)
 
     cdef int _copy_reports(self, size_t begin) except -1 nogil:
         self.drop_copies.copy(begin)
@@ -728,7 +748,9 @@ cdef class Exchange:
     @property
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""
-        cdef int64_t deadline = self.state.next_deadline()
+        cdef int64_t deadline = self.state.next_deadline(), due_ns = self.machine.due()
+        if deadline == INT64_MIN or (due_ns != INT64_MIN and due_ns < deadline):
+            deadline = due_ns
         return None if deadline == INT64_MIN else deadline
 
     @property

@@ -12,6 +12,9 @@ from gateway.records cimport ExecutionFields, InstrumentBody
 from gateway.session cimport Session, Sessions
 from gateway.trade_capture cimport TradeCapture
 
+cdef enum:
+    PIECE = 256                 # orders, or steps of the engine, in one piece of work; fixes how reports group
+
 cdef struct Instrument:
     int64_t price_increment     # mantissa; 1 .. 10**15
     int64_t quantity_increment
@@ -35,6 +38,7 @@ cdef class Executions(OrderPool):
     cdef uint64_t exec_id       # last given out
     cdef ExecutionFields unread     # stands for the reports that nobody reads
     cdef Command command        # scratch; every byte is zero that no function here sets
+    cdef int mass_reason        # of the orders that a mass cancel takes; 0: the engine's
     cdef bint record_trades
     cdef list trades
 
@@ -44,11 +48,20 @@ cdef class Executions(OrderPool):
     cdef int64_t instrument_of(self, const uint8_t* symbol, uint8_t length) noexcept nogil  # -1: unknown
     cdef bint is_called(self, uint32_t instrument, const uint8_t* symbol, uint8_t length) noexcept nogil
 
-    # One command through the engine. Its first report holds until end_run, the outcomes of all others with it.
-    cdef const Report* run(self) except NULL nogil
-    # What follows the first report of the command: fills of both sides, what was not filled. The order must be open.
-    cdef int fills(self, Session* s, uint32_t slot) except -1 nogil
-    cdef int end_run(self) except -1 nogil
+    # One command into the engine. Its first report, and what follows of it so far, hold until leave.
+    cdef const Report* enter(self) except NULL nogil
+    # Everybody learns what the reports from the index `told` on say of their orders, and the feed of all.
+    cdef int leave(self, size_t told) except -1 nogil
+    # The next piece of what the command left to do. Nothing else is applied before the engine has done all of it.
+    cdef int go_on(self) except -1 nogil
+    # What comes due in the engine up to then.
+    cdef int advance(self, int64_t time_ns) except -1 nogil
+    cdef int mass_cancelled(self, uint64_t count) except -1 nogil   # the engine's mass cancel was done
+    cdef const char* words(self, int reason) noexcept nogil         # Text (58)
+    cdef int _tell(self, const Report* r) except -1 nogil
+    cdef Order* _order_of(self, const Report* r) except NULL nogil  # which must be open
+    cdef int _cancelled(self, const Report* r) except -1 nogil
+    cdef int _restated(self, const Report* r) except -1 nogil
 
     # An ExecutionReport of an order as it stands, to its session; `reason` 0 = none (else 20002 and 58).
     cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil
@@ -58,7 +71,7 @@ cdef class Executions(OrderPool):
     cdef ExecutionFields* blank(self, Session* s, uint8_t msg_type, size_t strings) except NULL nogil
     cdef void describe(self, ExecutionFields* fields, const Order* o) noexcept nogil
 
-    cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil
+    cdef int _trade(self, const Report* r) except -1 nogil
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil
     cdef int _capture(self, Session* s, const Order* o, const Report* r) except -1 nogil
     cdef int _record(self, const Session* s, const Order* taker, const Order* maker,

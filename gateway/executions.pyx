@@ -12,14 +12,17 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset, strlen
 
 from engine.machine cimport Machine
-from engine.types cimport CANCELLED, DEFINE, DEFINED, TRADE, Command, Definition, Report
+from engine.types cimport (
+    ADVANCE, CANCELLED, Command, DEFINE, DEFINED, Definition, END_OF_DAY, EXPIRED, MASS_CANCELLED, MASS_REQUESTED,
+    PHASE, REDUCED, REPRICED, Report, TRADE, TRIGGERED,
+)
 from gateway.book_updates cimport BookUpdates
 from gateway.market_data cimport MarketData
 from gateway.names cimport name_hash, names_insert, names_next, names_reserve
 from gateway.order_pool cimport (
     CLOSED, OPEN, Order, close_order, expect_order, order_at, strings_length, strings_of,
 )
-from gateway.reasons cimport restatement_of, text_of
+from gateway.reasons cimport restatement_of, text_of, text_under_3
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
 from gateway.session cimport Session, Sessions, number_message
 from gateway.short_strings cimport put, same
@@ -74,6 +77,8 @@ for _power in range(1, 19):
 
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
+    RESTATED_PRICE = 3          # ExecRestatementReason (378)
+    RESTATED_BY_EXCHANGE = 8
     AVERAGE_SCALE = 100         # AvgPx has two digits more than the price increment
 
 # A price's mantissa times AVERAGE_SCALE fits int64.
@@ -84,6 +89,11 @@ cdef int64_t MAX_INCREMENT = 10**15
 cdef int no_memory() except -1 nogil:
     with gil:
         raise MemoryError("no memory for an order")
+
+
+cdef int disagree() except -1 nogil:
+    with gil:
+        raise AssertionError("engine and orders disagree")
 
 
 cdef int to_units(int64_t mantissa, int exponent, int64_t increment, int increment_exponent,
@@ -126,7 +136,7 @@ cdef uint8_t status_of(const Order* o) noexcept nogil:
     if o.cumulative_lots == o.quantity_lots:
         return c'2'
     if o.state == CLOSED:
-        return c'4'
+        return c'C' if o.is_expired else c'4'
     return c'1' if o.cumulative_lots else c'0'
 
 
@@ -255,6 +265,9 @@ cdef class Executions(OrderPool):
         fields.time_in_force = o.time_in_force
         fields.post_only = o.post_only
 
+    cdef const char* words(self, int reason) noexcept nogil:
+        return text_under_3(reason) if self.sessions.rules >= 3 else text_of(reason)
+
     cdef ExecutionFields* report(self, Session* s, const Order* o, uint8_t exec_type, int reason) except NULL nogil:
         if self.sessions.outbox.discards:
             number_message(s, self.sessions.now_ns)
@@ -265,7 +278,7 @@ cdef class Executions(OrderPool):
     cdef ExecutionFields* _write_report(self, Session* s, const Order* o, uint8_t exec_type,
                                         int reason) except NULL nogil:
         cdef const Instrument* instrument = &self.instruments[o.instrument]
-        cdef const char* text = text_of(reason)
+        cdef const char* text = self.words(reason)
         cdef size_t text_length = strlen(text), length = strings_length(o)
         cdef ExecutionFields* fields = self.blank(
             s, MSG_EXECUTION_REPORT, length + instrument.symbol_length + text_length
@@ -287,10 +300,10 @@ cdef class Executions(OrderPool):
 
     # ------------------------------------------------------------ the engine
 
-    cdef const Report* run(self) except NULL nogil:
+    cdef const Report* enter(self) except NULL nogil:
         cdef const Report* reports
         cdef size_t i, count
-        self.machine.run(&self.command, 1)
+        self.machine.run_step(&self.command, PIECE)
         reports = self.machine.reports()
         count = self.machine.report_count()
         for i in range(1, count):       # the makers, while the taker is seen to
@@ -298,34 +311,74 @@ cdef class Executions(OrderPool):
                 expect_order(self, <uint32_t> reports[i].maker_client_ref)
         return reports
 
-    cdef int end_run(self) except -1 nogil:
-        self.feed.record(self.machine, self.machine.reports(), self.machine.report_count(), self.sessions.input_number,
-                         self.sessions.now_ns)
+    cdef int leave(self, size_t told) except -1 nogil:
+        cdef const Report* reports = self.machine.reports()
+        cdef size_t i, count = self.machine.report_count()
+        for i in range(told, count):
+            self._tell(&reports[i])
+        self.feed.record(self.machine, reports, count, self.sessions.input_number, self.sessions.now_ns)
         if self.sessions.subscriptions.all.count:
-            self.updates.note(self.machine.reports(), self.machine.report_count())
+            self.updates.note(reports, count)
         self.machine.clear_reports()
         return 0
 
-    cdef int fills(self, Session* s, uint32_t slot) except -1 nogil:
-        cdef const Report* reports = self.machine.reports()
-        cdef size_t i, count = self.machine.report_count()
-        cdef Order* o = order_at(self, slot)
-        assert o.state == OPEN
-        for i in range(1, count):
-            if reports[i].kind == TRADE:
-                self._trade(s, o, &reports[i])
-            else:
-                assert reports[i].kind == CANCELLED and o.state == OPEN
-                o.state = CLOSED
-                self.report(s, o, c'4', reports[i].reason)
-        if o.state == CLOSED or o.cumulative_lots == o.quantity_lots:
-            close_order(self, s, slot, o)
+    cdef int go_on(self) except -1 nogil:
+        self.machine.work(PIECE)
+        return self.leave(0)
+
+    cdef int advance(self, int64_t time_ns) except -1 nogil:
+        self.command.kind = ADVANCE
+        self.command.expire_ns = time_ns
+        self.enter()
+        self.command.expire_ns = 0
+        return self.leave(0)
+
+    cdef int _tell(self, const Report* r) except -1 nogil:
+        if r.kind == TRADE:
+            return self._trade(r)
+        if r.kind == CANCELLED:
+            return self._cancelled(r)
+        if r.kind == MASS_CANCELLED:
+            return self.mass_cancelled(<uint64_t> r.quantity_lots)
+        if r.kind == TRIGGERED:
+            self.report(self.sessions.by_id(r.owner), self._order_of(r), c'L', 0)
+        if r.kind == REDUCED or (r.kind == REPRICED and r.price_ticks != r.last_price_ticks):
+            return self._restated(r)
         return 0
 
-    cdef int _trade(self, Session* s, Order* taker, const Report* r) except -1 nogil:
+    cdef Order* _order_of(self, const Report* r) except NULL nogil:
+        cdef Order* o = order_at(self, <uint32_t> r.client_ref)
+        if o.state != OPEN or o.order_id != r.order_id or o.session != r.owner:
+            disagree()
+        return o
+
+    cdef int mass_cancelled(self, uint64_t count) except -1 nogil:
+        return 0
+
+    cdef int _cancelled(self, const Report* r) except -1 nogil:
+        cdef Order* o = self._order_of(r)
+        cdef Session* s = self.sessions.by_id(o.session)
+        o.is_expired = r.reason == EXPIRED or r.reason == END_OF_DAY
+        o.state = CLOSED
+        self.report(s, o, c'C' if o.is_expired else c'4',
+                    self.mass_reason if r.reason == MASS_REQUESTED and self.mass_reason else r.reason)
+        return close_order(self, s, <uint32_t> r.client_ref, o)
+
+    cdef int _restated(self, const Report* r) except -1 nogil:
+        cdef Order* o = self._order_of(r)
+        o.price_ticks = r.price_ticks
+        o.quantity_lots = r.quantity_lots
+        self.report(self.sessions.by_id(o.session), o, c'D', r.reason).restatement = (
+            RESTATED_PRICE if r.kind == REPRICED else RESTATED_BY_EXCHANGE)
+        return 0
+
+    cdef int _trade(self, const Report* r) except -1 nogil:
         cdef uint32_t slot = <uint32_t> r.maker_client_ref
+        cdef Order* taker = self._order_of(r)
         cdef Order* maker = order_at(self, slot)
+        cdef Session* s = self.sessions.by_id(r.owner)
         cdef Session* other = self.sessions.by_id(r.maker_owner)
+        cdef bint at_once = r.command_kind != PHASE and r.command_kind != ADVANCE
         assert maker.state == OPEN and maker.order_id == r.maker_order_id and maker.session == r.maker_owner
         taker.cumulative_lots += r.last_lots
         maker.cumulative_lots += r.last_lots
@@ -335,12 +388,14 @@ cdef class Executions(OrderPool):
         quorumbook_add_notional(&maker.notional_low, &maker.notional_high, r.last_price_ticks, r.last_lots)
         if self.sessions.rules >= 2:
             self.updates.set_last_trade(taker.instrument, r.last_price_ticks, r.last_lots, self.sessions.now_ns)
-        self._fill(s, taker, r, c'2')
-        self._fill(other, maker, r, c'1')
+        self._fill(s, taker, r, c'2' if at_once else 0)
+        self._fill(other, maker, r, c'1' if at_once else 0)
         if self.record_trades:
             self._record(s, taker, maker, r)
         if r.maker_leaves_lots == 0:
             close_order(self, other, slot, maker)
+        if r.leaves_lots == 0:
+            close_order(self, s, <uint32_t> r.client_ref, taker)
         return 0
 
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from engine.records import EMPTY_PRICE, INT64_MAX
 from replication.membership import is_membership
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 """The newest rules that the gateway runs, and activates. The engine may have newer ones."""
 
 GATEWAY_START, GATEWAY_LOST, MESSAGE, DISCONNECT, TIMER, INSTRUMENT, SETTING, ACTIVATE = range(1, 9)

@@ -7,9 +7,6 @@ from gateway.order_pool cimport Order
 from gateway.records cimport ExecutionFields, OrderBody
 from gateway.session cimport Message, Session
 
-cdef enum:
-    PIECE = 256                 # orders looked at in one piece of a job; fixes how their reports group
-
 cdef enum JobKind:
     NO_JOB = 0
     MASS_CANCEL = 1             # 'q'
@@ -70,5 +67,7 @@ cdef class MassRequests(Executions):
     cdef int _no_status(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
                         uint8_t symbol_length, int reason) except -1 nogil
     cdef int _cancel_piece(self, Session* s) except -1 nogil
+    cdef int _choose_piece(self, Session* s) except -1 nogil
+    cdef int _end_cancel(self, Session* s) except -1 nogil
     cdef int _count_piece(self, Session* s) except -1 nogil
     cdef int _status_piece(self, Session* s) except -1 nogil

@@ -12,12 +12,12 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
 
-from engine.types cimport CANCEL, CANCELLED, Command, Report
-from gateway.executions cimport Executions, Instrument
+from engine.types cimport BY_OWNER, CANCEL, CANCELLED, Command, MASS_CANCEL as ENGINE_MASS_CANCEL, Report
+from gateway.executions cimport Executions, Instrument, PIECE
 from gateway.order_pool cimport CLOSED, Order, close_order, order_at, strings_length, strings_of
 from gateway.reasons cimport (
     DISCONNECTED, MASS_CANCELLED, MISSING_FIELD, NO_OPEN_ORDERS, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD,
-    UNSUPPORTED_REQUEST_TYPE, UNSUPPORTED_SIDE, ord_rej_reason, text_of,
+    UNSUPPORTED_REQUEST_TYPE, UNSUPPORTED_SIDE, ord_rej_reason,
 )
 from gateway.records cimport (
     ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody, STATUS_REQUEST,
@@ -88,7 +88,7 @@ cdef class MassRequests(Executions):
     cdef int _mass_cancel_report(self, Session* s, const uint8_t* id, uint8_t id_length, const uint8_t* symbol,
                                  uint8_t symbol_length, int reason) except -1 nogil:
         # Of the job as it stands; reason 0: it was done.
-        cdef const char* text = text_of(reason)
+        cdef const char* text = self.words(reason)
         cdef size_t text_length = strlen(text)
         cdef ExecutionFields* fields = self.blank(
             s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + symbol_length + text_length
@@ -138,7 +138,7 @@ cdef class MassRequests(Executions):
         uint8_t request_id_length
     ) except NULL nogil:
         # The answer to a status request about no order: what it names, and a limit order of nothing at 0.
-        cdef const char* text = text_of(why)
+        cdef const char* text = self.words(why)
         cdef size_t text_length = strlen(text)
         cdef int64_t instrument = self.instrument_of(symbol, symbol_length)
         cdef ExecutionFields* fields
@@ -180,11 +180,53 @@ cdef class MassRequests(Executions):
             self._count_piece(s)
         elif self.job.kind == MASS_STATUS:
             self._status_piece(s)
+        elif self.sessions.rules >= 3:
+            self._choose_piece(s)
         else:
             self._cancel_piece(s)
         return 0
 
+    cdef int _choose_piece(self, Session* s) except -1 nogil:
+        # The orders that are meant become one mass cancel, which stops and pegs follow once.
+        cdef uint32_t looked = 0, slot = self.job.cursor
+        cdef const Order* o
+        while slot and looked < PIECE:
+            looked += 1
+            o = order_at(self, slot)
+            slot = o.next
+            if self._wanted(o):
+                self.machine.choose(o.order_id)
+                self.job.total += 1
+        self.job.cursor = slot
+        if slot:
+            return 0
+        if self.job.total == 0:
+            return self._end_cancel(s)
+        self.mass_reason = DISCONNECTED if self.job.kind == GRACE_CANCEL else MASS_CANCELLED
+        self.command.kind = ENGINE_MASS_CANCEL
+        self.command.flags = BY_OWNER
+        self.command.owner = s.id
+        self.enter()
+        self.command.flags = 0
+        return self.leave(0)
+
+    cdef int mass_cancelled(self, uint64_t count) except -1 nogil:
+        self.job.done = count
+        self.mass_reason = 0
+        return self._end_cancel(self.sessions.by_id(self.job.session))
+
+    cdef int _end_cancel(self, Session* s) except -1 nogil:
+        if self.job.kind == MASS_CANCEL and self.job.instrument < 0:
+            self._mass_cancel_report(s, self.job.id, self.job.id_length, self.job.id, 0, 0)
+        elif self.job.kind == MASS_CANCEL:
+            self._mass_cancel_report(s, self.job.id, self.job.id_length,
+                                     self.instruments[self.job.instrument].symbol,
+                                     self.instruments[self.job.instrument].symbol_length, 0)
+        self.job.kind = NO_JOB
+        return 0
+
     cdef int _cancel_piece(self, Session* s) except -1 nogil:
+        # Before rules 3: one by one.
         cdef uint32_t looked = 0, slot = self.job.cursor, next
         cdef const Report* r
         cdef Order* o
@@ -208,17 +250,9 @@ cdef class MassRequests(Executions):
                 close_order(self, s, slot, o)
                 self.job.done += 1
             slot = next
-        self.end_run()
+        self.leave(self.machine.report_count())
         self.job.cursor = slot
-        if slot == 0:
-            if self.job.kind == MASS_CANCEL and self.job.instrument < 0:
-                self._mass_cancel_report(s, self.job.id, self.job.id_length, self.job.id, 0, 0)
-            elif self.job.kind == MASS_CANCEL:
-                self._mass_cancel_report(s, self.job.id, self.job.id_length,
-                                         self.instruments[self.job.instrument].symbol,
-                                         self.instruments[self.job.instrument].symbol_length, 0)
-            self.job.kind = NO_JOB
-        return 0
+        return 0 if slot else self._end_cancel(s)
 
     cdef int _count_piece(self, Session* s) except -1 nogil:
         cdef uint32_t looked = 0, slot = self.job.cursor

@@ -32,8 +32,8 @@ from gateway.operation_fields cimport (
     read_increment, read_milliseconds, read_number, read_phase, read_price, read_time, refuse, refuse_field,
 )
 from gateway.reasons cimport (
-    INSTRUMENT_EXISTS, NOT_AN_OPERATOR, UNKNOWN_OPERATION, UNKNOWN_SCHEDULE, UNKNOWN_SESSION, UNKNOWN_SYMBOL,
-    text_of,
+    INSTRUMENT_EXISTS, KILLED, NOT_AN_OPERATOR, UNKNOWN_OPERATION, UNKNOWN_SCHEDULE, UNKNOWN_SESSION, UNKNOWN_SYMBOL,
+    text_of, text_under_3,
 )
 from gateway.records cimport MAX_COMP_ID, MAX_SYMBOL, MAX_TEXT, OperationBody, OperatorBody
 from gateway.session cimport Message, Session, Sessions
@@ -273,12 +273,11 @@ cdef class Operations:
         if asked.reason:
             memset(&self.orders.command, 0, sizeof(Command))
             return False
-        r = self.orders.run()
-        if r.kind == REJECTED:
-            refuse(asked, r.reason, text_of(r.reason))
-            self.orders.machine.clear_reports()
-        else:
-            self.orders.end_run()
+        self.orders.mass_reason = KILLED if self.running.kind == KILL else 0
+        r = self.orders.enter()
+        if self.orders.machine.report_count() and r.kind == REJECTED:
+            refuse(asked, r.reason, text_under_3(r.reason))
+        self.orders.leave(0)
         memset(&self.orders.command, 0, sizeof(Command))
         return asked.reason == 0
 

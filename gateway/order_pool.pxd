@@ -14,8 +14,8 @@ from gateway.session cimport Remembered, Session
 from gateway.short_strings cimport put, same
 
 cdef enum:
-    INLINE_TEXT = 110           # three ClOrdIDs of 36 bytes
-    SECOND_LINE_TEXT = 46       # of which the second cache line holds so many
+    INLINE_TEXT = 109           # three ClOrdIDs of 36 bytes
+    SECOND_LINE_TEXT = 45       # of which the second cache line holds so many
     CHUNK_BITS = 15             # slots in one allocation: 6 MiB, huge pages where the system gives them
     CHUNK = 32768
     EXPECTED = 8                # how many closed ClOrdIDs ahead of their end their memory is asked for
@@ -46,11 +46,12 @@ cdef struct Order:              # 192 bytes, three cache lines; the third is tou
     uint8_t ord_type
     uint8_t time_in_force
     uint8_t post_only
-    uint8_t cl_ord_id_length    # the strings: ClOrdID, OrigClOrdID, Account, parties, end to end
+    uint8_t cl_ord_id_length    # the strings, end to end: ClOrdID, OrigClOrdID, Account, parties and what else is text
     uint8_t orig_cl_ord_id_length
     uint8_t account_length
     uint16_t parties_length
-    uint8_t text[110]           # the strings, or a pointer to them when they are longer
+    uint8_t is_expired          # closed because its time had come
+    uint8_t text[109]           # the strings, or a pointer to them when they are longer
 
 cdef class OrderPool:
     cdef Order** chunks

@@ -1,7 +1,7 @@
 # Order messages -> engine commands and answers.
 
 cimport cython
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from gateway.executions cimport Instrument
 from gateway.mass_requests cimport MassRequests, Request
@@ -38,6 +38,11 @@ cdef class Orders(MassRequests):
     cdef const char* _why(self, const Request* q, int reason, char* text, size_t room) noexcept nogil
     cdef int _judge_new(self, Session* s, const Request* q, uint32_t hash) except -1 nogil
     cdef int _terms(self, const OrderBody* body, const Instrument* instrument) noexcept nogil
+    cdef int _more_terms(self, const Request* q, const Instrument* instrument) noexcept nogil
+    cdef size_t _merged(self, const Request* q, const Order* o, uint8_t* merged) noexcept nogil
+    cdef int _new_terms(self, const Request* q, const Order* o, const Instrument* instrument) noexcept nogil
+    cdef uint32_t _missing_field(self, const Request* q) noexcept nogil
+    cdef void _forget_terms(self) noexcept nogil
     cdef int _refuse_new(self, Session* s, const Request* q, int reason) except -1 nogil
     cdef int _refuse_repeated(self, Session* s, const Request* q, const Order* o) except -1 nogil
     cdef int _judge_change(self, Session* s, const Request* q, uint32_t hash, uint32_t* slot) except -1 nogil

@@ -7,13 +7,13 @@ A refused message changes nothing but sequence numbers. Holds no state beyond it
 raises MemoryError, and AssertionError when engine and pool disagree.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
 from libc.stdio cimport snprintf
-from libc.string cimport strlen
+from libc.string cimport memset, strlen
 
 from engine.types cimport (
-    ACCEPTED, BUY, CANCEL, CANCELLED, DAY, FOK, GTC, IOC, LIMIT, MARKET, NEW, POST_ONLY, REJECTED, REPLACE, REPLACED,
-    SELL, Command, Report,
+    ACCEPTED, BUY, CANCEL, CANCELLED, Command, EXTENDED, GTD, NEW, PEGGED, POST_ONLY, REJECTED, REPLACE, REPLACED,
+    Report, SELL,
 )
 from gateway.executions cimport Instrument, status_of, to_exponent, to_units
 from gateway.names cimport name_hash, names_bucket, names_next, names_prefetch
@@ -22,18 +22,23 @@ from gateway.order_pool cimport (
     make_alias, named_order, order_at, remember, set_strings, strings_of, take_slot,
 )
 from gateway.reasons cimport (
-    CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, NO_SUCH_ORDER, NOT_ITS_NAME, NOT_THIS_ORDER, ORDER_CLOSED, ORDER_REPLACED,
-    PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE, TOO_MANY_MESSAGES,
-    UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE, UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE,
-    UNSUPPORTED_TIME_IN_FORCE, WATCHES_ONLY, cxl_rej_reason, ord_rej_reason, text_of,
+    CANNOT_CHANGE, DUPLICATE_CL_ORD_ID, FIXED_FOR_LIFE, NO_SUCH_ORDER, NOT_ITS_NAME, NOT_THIS_ORDER, ORDER_CLOSED,
+    ORDER_REPLACED, TEXT_TOO_LONG, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_INCREMENT, QUANTITY_OUT_OF_RANGE,
+    SESSION_KILLED, TOO_MANY_MESSAGES, TOO_MANY_OPEN_ORDERS, UNKNOWN_SYMBOL, UNSUPPORTED_FIELD, UNSUPPORTED_MESSAGE,
+    UNSUPPORTED_ORDER_TYPE, UNSUPPORTED_SIDE, UNSUPPORTED_TIME_IN_FORCE, WATCHES_ONLY, cxl_rej_reason, ord_rej_reason,
+    text_of,
 )
 from gateway.records cimport (
-    ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_UNSUPPORTED, MSG_CANCEL_REQUEST,
-    MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER, MSG_ORDER_CANCEL_REJECT,
-    MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, STATUS_OF_ONE, STATUS_REQUEST,
+    ExecutionFields, FLAG_POSS_RESEND, HAS_PRICE, HAS_QUANTITY, HAS_TERMS, HAS_UNSUPPORTED, MAX_PARTIES,
+    MSG_CANCEL_REQUEST, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REQUEST, MSG_MASS_STATUS_REQUEST, MSG_NEW_ORDER,
+    MSG_ORDER_CANCEL_REJECT, MSG_REPLACE_REQUEST, MSG_STATUS_REQUEST, STATUS_OF_ONE, STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put, same
+from gateway.terms cimport (
+    MAX_MERGED, changes_for_life, engine_order_type, engine_time_in_force, merge_terms, missing_term, no_terms,
+    read_terms,
+)
 
 cdef int64_t EMPTY = INT64_MIN
 
@@ -41,19 +46,6 @@ cdef enum:                          # BusinessRejectReason (380)
     BUSINESS_OTHER = 0
     BUSINESS_UNSUPPORTED_TYPE = 3
     BUSINESS_NOT_AUTHORIZED = 6
-
-
-cdef inline uint8_t engine_time_in_force(uint8_t tif) noexcept nogil:
-    # 255: not served. Absent is Day; a Day order rests like GTC until there are trading phases.
-    if tif == 0 or tif == c'0':
-        return DAY
-    if tif == c'1':
-        return GTC
-    if tif == c'3':
-        return IOC
-    if tif == c'4':
-        return FOK
-    return 255
 
 
 cdef inline Request request_of(const Expected* coming) noexcept nogil:
@@ -149,7 +141,7 @@ cdef class Orders(MassRequests):
 
     cdef const char* _why(self, const Request* q, int reason, char* text, size_t room) noexcept nogil:
         if reason != UNSUPPORTED_FIELD:
-            return text_of(reason)
+            return self.words(reason)
         snprintf(text, room, b"field %u is not supported", <unsigned int> q.body.unsupported_tag)
         return text
 
@@ -162,31 +154,31 @@ cdef class Orders(MassRequests):
         cdef const Report* r
         cdef Order* o
         cdef int reason
-        if not body.present & HAS_QUANTITY:
-            return self.missing(s, m, q, 38)
-        if body.ord_type == c'2' and not body.present & HAS_PRICE:
-            return self.missing(s, m, q, 44)
-        if body.cl_ord_id_length == 0:
-            return self.missing(s, m, q, 11)
+        cdef uint32_t tag = self._missing_field(q)
+        if tag == 0 and self.sessions.rules >= 3:
+            tag = missing_term(body.ord_type, body.time_in_force, body.present & HAS_PRICE, q.parties,
+                               body.parties_length)
+        if tag or body.cl_ord_id_length == 0:
+            return self.missing(s, m, q, tag if tag else 11)
         hash = q.hash
+        c.flags = POST_ONLY if body.post_only else 0
         reason = self._judge_new(s, q, hash)
         if reason == DUPLICATE_CL_ORD_ID and self.sessions.rules >= 2:
             slot = named_order(self, find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash))
             if slot:
                 return self._refuse_repeated(s, q, order_at(self, slot))
         if reason:
+            self._forget_terms()
             return self._refuse_new(s, q, reason)
         slot = take_slot(self)
         c.kind = NEW
         c.side = BUY if body.side == c'1' else SELL
-        c.order_type = LIMIT if body.ord_type == c'2' else MARKET
-        c.time_in_force = engine_time_in_force(body.time_in_force)
-        c.flags = POST_ONLY if body.post_only else 0
         c.owner = s.id
         c.client_ref = slot
         c.order_id = 0
         c.received_ns = m.head.received_ns
-        r = self.run()
+        r = self.enter()
+        self._forget_terms()
         if r.kind == REJECTED:
             give_slot_back(self, slot)
             reason = r.reason
@@ -207,33 +199,68 @@ cdef class Orders(MassRequests):
         o.ord_type = body.ord_type
         o.time_in_force = body.time_in_force if body.time_in_force else c'0'
         o.post_only = body.post_only
+        o.is_expired = 0
         set_strings(o, q.cl_ord_id, body.cl_ord_id_length, q.account, 0, q.account, body.account_length, q.parties,
                     body.parties_length)
         give_name(self, s, slot, hash)
         enlist(self, s, slot, o)
         self.report(s, o, c'0', 0)
-        self.fills(s, slot)
-        return self.end_run()
+        return self.leave(1)
+
+    cdef uint32_t _missing_field(self, const Request* q) noexcept nogil:
+        # Of those that a D or G needs; 0 = none.
+        if not q.body.present & HAS_QUANTITY:
+            return 38
+        return 44 if q.body.ord_type == c'2' and not q.body.present & HAS_PRICE else 0
+
+    cdef void _forget_terms(self) noexcept nogil:
+        # What only some commands set is zero in every other.
+        cdef Command* c = &self.command
+        if c.flags & EXTENDED:
+            memset(&c.display_lots, 0, sizeof(Command) - 64)
+            c.self_match_mode = 0
+            c.self_match_group = 0
+        c.flags = 0
 
     cdef int _judge_new(self, Session* s, const Request* q, uint32_t hash) except -1 nogil:
-        # 0, or why not. Sets the command's instrument, price and quantity.
+        # 0, or why not. Sets the command's instrument, price, quantity, type and other terms.
         cdef const OrderBody* body = q.body
         cdef int64_t instrument
+        cdef int reason
         if body.present & HAS_UNSUPPORTED:
             return UNSUPPORTED_FIELD
         if body.side != c'1' and body.side != c'2':
             return UNSUPPORTED_SIDE
-        if body.ord_type != c'1' and body.ord_type != c'2':
+        self.command.order_type = engine_order_type(body.ord_type, self.sessions.rules)
+        if self.command.order_type == 0:
             return UNSUPPORTED_ORDER_TYPE
-        if engine_time_in_force(body.time_in_force) == 255:
+        self.command.time_in_force = engine_time_in_force(body.time_in_force, self.sessions.rules)
+        if self.command.time_in_force == 255:
             return UNSUPPORTED_TIME_IN_FORCE
         instrument = self.instrument_of(q.symbol, body.symbol_length)
         if instrument < 0:
             return UNKNOWN_SYMBOL
         if find_name(self, s, q.cl_ord_id, body.cl_ord_id_length, hash):
             return DUPLICATE_CL_ORD_ID
+        if s.open_count >= s.most_open:
+            return TOO_MANY_OPEN_ORDERS if s.most_open else SESSION_KILLED
         self.command.instrument = <uint32_t> instrument
-        return self._terms(body, &self.instruments[instrument])
+        reason = self._terms(body, &self.instruments[instrument])
+        if reason or not (body.present & HAS_TERMS or self.command.order_type == PEGGED):
+            return reason
+        no_terms(&self.command)
+        return self._more_terms(q, &self.instruments[instrument])
+
+    cdef int _more_terms(self, const Request* q, const Instrument* instrument) noexcept nogil:
+        # Those that came as text; the price of a pegged order is its limit. 0, or why not.
+        cdef Command* c = &self.command
+        cdef int reason = 0
+        if q.body.present & HAS_TERMS:
+            reason = read_terms(q.parties, q.body.parties_length, instrument, c)
+        if c.order_type == PEGGED and c.price_ticks != EMPTY:
+            c.peg_limit_ticks = c.price_ticks
+            c.price_ticks = EMPTY
+        return reason
 
     cdef int _terms(self, const OrderBody* body, const Instrument* instrument) noexcept nogil:
         # Price and quantity of the command, in ticks and lots. 0, or why not.
@@ -294,7 +321,7 @@ cdef class Orders(MassRequests):
         cdef const Instrument* instrument = &self.instruments[o.instrument]
         cdef const uint8_t* account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
         cdef size_t account_length = <size_t> o.account_length + o.parties_length
-        cdef const char* text = text_of(DUPLICATE_CL_ORD_ID)
+        cdef const char* text = self.words(DUPLICATE_CL_ORD_ID)
         cdef size_t text_length = strlen(text)
         cdef ExecutionFields* fields = self.blank(
             s, MSG_EXECUTION_REPORT,
@@ -407,14 +434,14 @@ cdef class Orders(MassRequests):
         c.owner = s.id
         c.client_ref = slot
         c.order_id = o.order_id
-        r = self.run()
+        r = self.enter()
         assert r.kind == CANCELLED and r.client_ref == slot
         o.state = CLOSED
         alias = self._rename(s, slot, q, hash)
         self.report(s, o, c'4', 0)
         close_order(self, s, slot, o)
         remember(self, s, alias, order_at(self, alias))
-        return self.end_run()
+        return self.leave(1)
 
     cdef int _replace(self, Session* s, const Message* m, const Request* q) except -1 nogil:
         cdef const OrderBody* body = q.body
@@ -425,23 +452,23 @@ cdef class Orders(MassRequests):
         cdef int reason
         if body.cl_ord_id_length == 0 or body.orig_cl_ord_id_length == 0:
             return self.missing(s, m, q, 41 if body.cl_ord_id_length else 11)
-        if not body.present & HAS_QUANTITY:
-            return self.missing(s, m, q, 38)
-        if body.ord_type == c'2' and not body.present & HAS_PRICE:
-            return self.missing(s, m, q, 44)
+        if self._missing_field(q):
+            return self.missing(s, m, q, self._missing_field(q))
         hash = q.hash
+        c.flags = 0
         reason = self._judge_change(s, q, hash, &slot)
         if reason == 0:
-            reason = self._judge_replace(q, order_at(self, slot))
+            reason = self._judge_replace(q, order_at(self, slot)) if s.most_open else SESSION_KILLED
         if reason:
+            self._forget_terms()
             return self._refuse_change(s, m, q, slot, reason)
         o = order_at(self, slot)
         c.kind = REPLACE
-        c.flags = 0
         c.owner = s.id
         c.client_ref = slot
         c.order_id = o.order_id
-        r = self.run()
+        r = self.enter()
+        self._forget_terms()
         if r.kind == REJECTED:
             reason = r.reason
             self.machine.clear_reports()
@@ -449,37 +476,78 @@ cdef class Orders(MassRequests):
         assert r.kind == REPLACED and r.client_ref == slot
         o.price_ticks = r.price_ticks
         o.quantity_lots = r.quantity_lots
+        if body.time_in_force:
+            o.time_in_force = body.time_in_force
         alias = self._rename(s, slot, q, hash)
         self.report(s, o, c'5', 0)
-        self.fills(s, slot)
-        remember(self, s, alias, order_at(self, alias))
-        return self.end_run()
+        self.leave(1)
+        return remember(self, s, alias, order_at(self, alias))
 
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil:
-        # Only price and quantity may change. Sets them in the command. 0, or why not.
+        # Price and quantity may change, from rules 3 on other terms too. Sets them in the command. 0, or why not.
         cdef const OrderBody* body = q.body
+        cdef const Instrument* instrument = &self.instruments[o.instrument]
         cdef const uint8_t* account = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length
+        cdef uint8_t merged[MAX_MERGED]
+        cdef bint lasts = body.time_in_force == 0 or body.time_in_force == o.time_in_force
+        cdef int reason
         if body.ord_type != o.ord_type or (body.post_only and not o.post_only):
             return CANNOT_CHANGE
-        if body.time_in_force != 0 and body.time_in_force != o.time_in_force:
+        if not lasts and self.sessions.rules < 3:
             return CANNOT_CHANGE
         if body.account_length and not same(q.account, body.account_length, account, o.account_length):
             return CANNOT_CHANGE
-        return self._terms(body, &self.instruments[o.instrument])
+        reason = self._terms(body, instrument)
+        if reason == 0 and body.parties_length and self._merged(q, o, merged) > MAX_PARTIES:
+            return TEXT_TOO_LONG
+        if reason or (lasts and not body.present & HAS_TERMS and body.ord_type != c'P'):
+            return reason
+        if body.present & HAS_TERMS and changes_for_life(account + o.account_length, o.parties_length, q.parties,
+                                                         body.parties_length):
+            return FIXED_FOR_LIFE
+        return self._new_terms(q, o, instrument)
+
+    cdef size_t _merged(self, const Request* q, const Order* o, uint8_t* merged) noexcept nogil:
+        # What is carried of the order after a replace.
+        cdef const uint8_t* own = strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length + o.account_length
+        cdef uint8_t lasts = q.body.time_in_force if q.body.time_in_force else o.time_in_force
+        return merge_terms(own, o.parties_length, q.parties, q.body.parties_length, lasts == c'6', merged)
+
+    cdef int _new_terms(self, const Request* q, const Order* o, const Instrument* instrument) noexcept nogil:
+        # What a replace gives beside price and quantity, in the place of what the order has. 0, or why not.
+        cdef Command* c = &self.command
+        cdef int reason
+        c.flags = EXTENDED
+        self.machine.terms(o.order_id, c)
+        if q.body.time_in_force:
+            c.time_in_force = engine_time_in_force(q.body.time_in_force, self.sessions.rules)
+        if c.time_in_force != GTD:
+            c.expire_ns = 0
+        reason = self._more_terms(q, instrument)
+        c.flags = EXTENDED          # and what it has for life is the order's own
+        c.peg_kind = 0
+        c.min_quantity_lots = 0
+        c.self_match_mode = 0
+        c.self_match_group = 0
+        return reason
 
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil:
-        # The order takes its new ClOrdID, and parties where some are given; the old ClOrdID goes to an alias, which is
-        # returned, not yet on a list.
+        # The order takes its new ClOrdID, and of the fields carried as text those that are given; the old ClOrdID goes
+        # to an alias, which is returned, not yet on a list.
         cdef Order* o = order_at(self, slot)
         cdef const uint8_t* own = strings_of(o)
         cdef const uint8_t* account = own + o.cl_ord_id_length + o.orig_cl_ord_id_length
-        cdef bint restated = q.body.parties_length != 0
+        cdef const uint8_t* carried = account + o.account_length
+        cdef uint8_t merged[MAX_MERGED]
+        cdef size_t carried_length = o.parties_length
         cdef uint32_t old_hash = o.hash
         cdef uint32_t alias = make_alias(self, s, slot, own, o.cl_ord_id_length, old_hash)
         names_bucket(&s.names, old_hash, slot).reference = alias
+        if q.body.parties_length or (o.parties_length and self.sessions.rules >= 3):
+            carried_length = self._merged(q, o, merged)
+            carried = merged
         set_strings(o, q.cl_ord_id, q.body.cl_ord_id_length, own, o.cl_ord_id_length, account, o.account_length,
-                    q.parties if restated else account + o.account_length,
-                    q.body.parties_length if restated else o.parties_length)
+                    carried, <uint16_t> carried_length)
         give_name(self, s, slot, hash)
         return alias
 

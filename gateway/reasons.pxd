@@ -26,7 +26,11 @@ cpdef enum GatewayReason:
     NO_OPEN_ORDERS = 118            # nothing for a mass status request to report
     TOO_MANY_MESSAGES = 120         # in a second of log time
     WATCHES_ONLY = 121              # a drop copy session enters no orders
-    NOT_ITS_NAME = 122            # OrderID names an order, OrigClOrdID does not
+    NOT_ITS_NAME = 122              # OrderID names an order, OrigClOrdID does not
+    TERM_OFF_INCREMENT = 123        # a price or quantity beside 44 and 38 is no multiple of its increment
+    TERM_OUT_OF_RANGE = 124         # it is too large
+    FIXED_FOR_LIFE = 125            # a replace would change what an order keeps
+    TEXT_TOO_LONG = 126             # its parties and terms would have more bytes than an order may carry
     # of operators
     NOT_AN_OPERATOR = 130           # an OperatorRequest of a session that is none
     UNKNOWN_OPERATION = 131
@@ -42,6 +46,7 @@ cpdef enum GatewayReason:
     KILLED = 152                    # the kill switch
 
 cdef const char* text_of(int code) noexcept nogil
+cdef const char* text_under_3(int code) noexcept nogil  # from rules 3 on, where other words hold; else text_of
 cdef uint8_t ord_rej_reason(int code) noexcept nogil    # 103
 cdef uint8_t cxl_rej_reason(int code) noexcept nogil    # 102
 cdef uint8_t restatement_of(int code) noexcept nogil    # 378 of a cancel; 0: it was asked for

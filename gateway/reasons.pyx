@@ -81,6 +81,14 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"a drop copy session has no orders"
     if code == NOT_ITS_NAME:
         return b"OrigClOrdID (41) is no ClOrdID of the order that OrderID (37) names"
+    if code == TERM_OFF_INCREMENT:
+        return b"StopPx (99), PegOffsetValue (211), MinQty (110) or MaxFloor (111) is no multiple of its increment"
+    if code == TERM_OUT_OF_RANGE:
+        return b"StopPx (99), PegOffsetValue (211), MinQty (110) or MaxFloor (111) is too large"
+    if code == FIXED_FOR_LIFE:
+        return b"a replace cannot change ExecInst (18), MinQty (110), whether it is hidden, or tags 20012 to 20014"
+    if code == TEXT_TOO_LONG:
+        return b"parties and terms of the order would have more than 512 bytes together"
     if code == NOT_AN_OPERATOR:
         return b"only an operator's session may ask for this"
     if code == UNKNOWN_OPERATION:
@@ -106,17 +114,88 @@ cdef const char* text_of(int code) noexcept nogil:
     return b"refused"
 
 
+cdef const char* text_under_3(int code) noexcept nogil:
+    if code == types.INVALID_ORDER_TYPE or code == UNSUPPORTED_ORDER_TYPE:
+        return b"OrdType (40) must be 1, 2, 3, 4, K or P"
+    if code == types.INVALID_TIME_IN_FORCE or code == UNSUPPORTED_TIME_IN_FORCE:
+        return b"TimeInForce (59) is none that there is, or none for this type of order"
+    if code == types.INVALID_FLAGS:
+        return b"ExecInst (18) or tag 20014 does not go with the type, the time in force or itself"
+    if code == types.INVALID_PRICE:
+        return b"Price (44): limit and stop-limit orders have one, a pegged order may, others none"
+    if code == CANNOT_CHANGE:
+        return b"a replace cannot change OrdType (40), Account (1) or whether an order is post-only"
+    if code == types.NOT_IN_THIS_PHASE:
+        return b"not in this phase of the instrument"
+    if code == types.DELISTED:
+        return b"the instrument is delisted"
+    if code == types.PRICE_OFF_TICK:
+        return b"Price (44) or StopPx (99) is no increment of the instrument's tick table"
+    if code == types.INVALID_DISPLAY:
+        return b"MaxFloor (111) is below 1/10,000 of OrderQty (38), above it, no round lot, or not for this order"
+    if code == types.INVALID_MINIMUM:
+        return b"MinQty (110) is above OrderQty (38), or not for this order"
+    if code == types.INVALID_STOP_PRICE:
+        return b"StopPx (99): stop orders have one, others none"
+    if code == types.STOP_ON_WRONG_SIDE:
+        return b"StopPx (99) is reached already"
+    if code == types.INVALID_OFFSET:
+        return b"PegOffsetValue (211): above zero for a trailing stop, of a pegged order any, others none"
+    if code == types.INVALID_PEG:
+        return b"a pegged order (40=P) names one of R, P, M and a in ExecInst (18), others none"
+    if code == types.INVALID_EXPIRY:
+        return b"ExpireTime (126) or ExpireDate (432): of a good-till-date order (59=6) only"
+    if code == types.EXPIRY_IN_THE_PAST:
+        return b"ExpireTime (126) or ExpireDate (432) is past"
+    if code == types.INVALID_SELF_MATCH:
+        return b"SelfMatchGroup (20012) and SelfMatchMode (20013, 1 to 4) go together"
+    if code == types.NO_REFERENCE_PRICE:
+        return b"there is nothing to trail yet: StopPx (99) is missing"
+    if code == types.PRICE_OUTSIDE_BAND:
+        return b"Price (44) is outside the static price band"
+    if code == types.PRICE_TOO_FAR:
+        return b"Price (44) is too far past the last trade"
+    if code == types.NOTIONAL_ABOVE_MAXIMUM:
+        return b"price times quantity is above the instrument's limit"
+    if code == types.NOTIONAL_OVERFLOW:
+        return b"price times quantity is more than an order can have"
+    if code == types.INVALID_AMEND:
+        return b"a replace with Price (44) of an order that has no limit of its own"
+    if code == types.MINIMUM_UNFILLABLE:
+        return b"MinQty (110) is not there at once"
+    if code == types.ALL_OR_NONE_UNFILLABLE:
+        return b"all-or-none order cannot be filled at once"
+    if code == types.SELF_MATCH:
+        return b"it would have traded with its own group"
+    if code == types.EXPIRED:
+        return b"its time has come"
+    if code == types.MASS_REQUESTED:
+        return b"cancelled by the exchange"
+    if code == types.END_OF_DAY:
+        return b"the day has closed"
+    if code == types.AUCTION_REMAINDER:
+        return b"the auction that it was for is over"
+    if code == types.BAND_REMAINDER:
+        return b"what would have traded beyond the price band"
+    if code == types.INSTRUMENT_DELISTED:
+        return b"the instrument was delisted"
+    return text_of(code)
+
+
 cdef uint8_t ord_rej_reason(int code) noexcept nogil:
     if code == types.UNKNOWN_INSTRUMENT or code == UNKNOWN_SYMBOL:
         return 1
-    if code == types.QUANTITY_ABOVE_MAXIMUM:
+    if code == types.NOT_IN_THIS_PHASE or code == types.DELISTED:
+        return 2            # exchange closed
+    if code == types.QUANTITY_ABOVE_MAXIMUM or types.PRICE_OUTSIDE_BAND <= code <= types.NOTIONAL_OVERFLOW:
         return 3            # order exceeds limit
     if code == NO_SUCH_ORDER:
         return 5
     if code == types.DUPLICATE_CLIENT_REF or code == DUPLICATE_CL_ORD_ID:
         return 6
     if (code == types.INVALID_SIDE or code == types.INVALID_ORDER_TYPE or code == types.INVALID_TIME_IN_FORCE
-            or code == types.INVALID_FLAGS or UNSUPPORTED_SIDE <= code <= UNSUPPORTED_FIELD):
+            or code == types.INVALID_FLAGS or types.INVALID_DISPLAY <= code <= types.INVALID_SELF_MATCH
+            or UNSUPPORTED_SIDE <= code <= UNSUPPORTED_FIELD):
         return 11           # unsupported order characteristic
     if (types.INVALID_QUANTITY <= code <= types.QUANTITY_NOT_ROUND_LOT or code == QUANTITY_OFF_INCREMENT
             or code == QUANTITY_OUT_OF_RANGE):
@@ -135,11 +214,13 @@ cdef uint8_t cxl_rej_reason(int code) noexcept nogil:
 
 
 cdef uint8_t restatement_of(int code) noexcept nogil:
-    if types.IOC_REMAINDER <= code <= types.MARKET_REMAINDER:
+    if types.IOC_REMAINDER <= code <= types.SELF_MATCH or types.AUCTION_REMAINDER <= code <= types.BAND_REMAINDER:
         return 8                # the exchange's own way with what is left of such orders
+    if code == types.MASS_REQUESTED or code == types.INSTRUMENT_DELISTED:
+        return OTHER
     return OTHER if code == MASS_CANCELLED or code == DISCONNECTED else 0
 
 
 def reason_text(code: int) -> str:
     """What a reason code (20002) means, for people. An unknown code is "refused"."""
-    return text_of(code).decode()
+    return text_under_3(code).decode()

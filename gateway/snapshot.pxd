@@ -150,6 +150,7 @@ cdef struct SlotImage:          # 16 bytes, at the start of an order and of an a
 cdef enum OrderFlag:            # bits of OrderImage.flags
     IS_POST_ONLY = 1
     HAS_PARTIES = 2             # behind the image, before the strings, the length of the parties; from rules 2 on
+    IS_EXPIRED = 4              # from rules 3 on
 
 cdef struct OrderImage:         # 64 bytes
     SlotImage head

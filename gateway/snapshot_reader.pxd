@@ -57,4 +57,5 @@ cdef class SnapshotReader:
     cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil
     cdef int _read_alias(self, Orders orders, Order* o, const SlotImage* head) except -1 nogil
     cdef int _fill(self, Orders orders, Order* o, const OrderImage* image) except -1 nogil
+    cdef uint32_t _order_flags(self) noexcept nogil
     cdef int _judge_open(self, Machine machine, Orders orders, const Session* s, const SlotImage* head) except -1 nogil

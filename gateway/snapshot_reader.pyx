@@ -22,14 +22,15 @@ from gateway.feed_topics cimport AuctionPrice, STATUS
 from gateway.framing cimport is_whole
 from gateway.operations cimport Operations
 from gateway.order_pool cimport (
-    ALIAS, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
+    ALIAS, CLOSED, FREE, OPEN, Order, UNREAD, enlist, find_name, give_name, join_closed, order_at, set_strings,
 )
 from gateway.orders cimport Orders
 from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
-    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_EXPIRED, IS_POST_ONLY, InstrumentImage,
+    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS,
+    SESSIONS,
     SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
     SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
 )
@@ -499,7 +500,7 @@ cdef class SnapshotReader:
             self.wrong(b"an order of an instrument that there is not")
         if not 0 <= image.cumulative_lots <= image.quantity_lots:
             self.wrong(b"an order filled beyond its quantity")
-        if image.flags > (IS_POST_ONLY | HAS_PARTIES if self.header.rules_version >= 2 else IS_POST_ONLY):
+        if image.flags & ~self._order_flags() or (image.flags & IS_EXPIRED and image.head.state != CLOSED):
             self.wrong(b"an order that cannot be")
         o.price_ticks = image.price_ticks
         o.quantity_lots = image.quantity_lots
@@ -511,7 +512,12 @@ cdef class SnapshotReader:
         o.ord_type = image.ord_type
         o.time_in_force = image.time_in_force
         o.post_only = image.flags & IS_POST_ONLY
+        o.is_expired = image.flags & IS_EXPIRED != 0
         return 0
+
+    cdef uint32_t _order_flags(self) noexcept nogil:
+        cdef uint32_t rules = self.header.rules_version
+        return IS_POST_ONLY | (HAS_PARTIES if rules >= 2 else 0) | (IS_EXPIRED if rules >= 3 else 0)
 
     cdef int _judge_open(self, Machine machine, Orders orders, const Session* s, const SlotImage* head) except -1 nogil:
         cdef uint32_t owner = 0

@@ -22,8 +22,9 @@ from gateway.operations cimport Schedule
 from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_length, strings_of
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
-    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_POST_ONLY, InstrumentImage, InstrumentMore,
-    InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS, SESSIONS,
+    AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_EXPIRED, IS_POST_ONLY, InstrumentImage,
+    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS,
+    SESSIONS,
     SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
     SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
 )
@@ -352,7 +353,8 @@ cdef class SnapshotWriter:
             image.side = o.side
             image.ord_type = o.ord_type
             image.time_in_force = o.time_in_force
-            image.flags = (IS_POST_ONLY if o.post_only else 0) | (HAS_PARTIES if o.parties_length else 0)
+            image.flags = (IS_POST_ONLY if o.post_only else 0) | (HAS_PARTIES if o.parties_length else 0) | (
+                IS_EXPIRED if o.is_expired else 0)
         if o.parties_length:
             (<uint64_t*> (<uint8_t*> head + size))[0] = o.parties_length
             size += 8

@@ -11,13 +11,22 @@ STATUS_AFTER = {
     ("1", "F"): "12",
     ("0", "4"): "4",
     ("1", "4"): "4",
-    **{(status, "I"): status for status in "0124"},
-    **{(status, "8"): status for status in "0124"},  # another order came under its ClOrdID
+    ("0", "L"): "0",
+    ("0", "D"): "0",
+    ("1", "D"): "1",
+    ("0", "C"): "C",
+    ("1", "C"): "C",
+    **{(status, "I"): status for status in "0124C"},
+    **{(status, "8"): status for status in "0124C"},  # another order came under its ClOrdID
 }
 """What OrdStatus (39) may be after which one and which ExecType (150); "" is the status of no order."""
 
-KEPT = ("1", "37", "40", "54", "55", "56", "59")
-"""What is an order's for ever: its account, OrderID, type, side, symbol, session and time in force."""
+KEPT = ("1", "18", "37", "40", "54", "55", "56", "110", "20012", "20013", "20014")
+"""What is an order's for ever: its account, OrderID, type, side, symbol, session, and the terms that bind on entry."""
+GIVEN = ("38", "44", "59", "99", "111", "126", "211", "453", "448")
+"""What a replace may change."""
+RESTATED = ("59", "99", "111", "126", "211", "453", "448")
+"""What of that the exchange itself does not change."""
 
 
 def fields(message: bytes) -> dict[str, str]:
@@ -64,7 +73,7 @@ class Checker:
 
     def _repeated(self, m: dict[str, str], before: dict[str, str]) -> None:
         """The refusal of a new order under a ClOrdID that this one has or had: the order as it stands."""
-        same = (*KEPT, "38", "44", "453", "448", "14", "151", "6", "39")
+        same = (*KEPT, *GIVEN, "14", "151", "6", "39")
         assert [m.get(tag) for tag in same] == [before.get(tag) for tag in same]
         assert "41" not in m
 
@@ -76,7 +85,7 @@ class Checker:
         else:
             assert [m.get(tag) for tag in ("11", "41")] == [before.get(tag) for tag in ("11", "41")]
         if m["150"] != "5":
-            fixed = ("38", "44", "453", "448")
+            fixed = RESTATED if m["150"] == "D" else GIVEN
             assert [m.get(tag) for tag in fixed] == [before.get(tag) for tag in fixed]
 
     def _adds_up(self, m: dict[str, str]) -> None:

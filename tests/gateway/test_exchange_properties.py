@@ -37,9 +37,47 @@ quantities = st.one_of(
     st.integers(1, 20).map(str), st.sampled_from(["0", "0.5", "1000000", "9223372036854775807"])
 )
 optional = st.sampled_from(
-    ["", "", "", "59=0|", "59=1|", "59=3|", "59=4|", "59=6|", "18=6|", "1=acct|", "111=1|"]
+    [
+        "",
+        "",
+        "",
+        "",
+        "59=0|",
+        "59=1|",
+        "59=3|",
+        "59=4|",
+        "59=6|",
+        "59=7|",
+        "18=6|",
+        "1=acct|",
+        "111=1|",
+        "111=3|",
+        "111=0|",
+    ]
+    + [
+        "18=G|",
+        "18=6|20014=S|",
+        "110=2|",
+        "59=6|126=20260105-10:00:01|",
+        "59=6|126=20260105-10:00:40|",
+        "59=B|",
+    ]
+    + [f"20012=1|20013={mode}|" for mode in "1234"]
     + [f"453=1|448={name}|447=D|452=1|" for name in ("ALICE", "BOB", "x" * 90)]
 )
+
+
+limits = st.builds("38={}|40=2|44={}|".format, quantities, prices)
+small = st.integers(1, 9)
+others = st.one_of(
+    st.sampled_from(["38=5|40=1|", "38=5|40=1|", "38=3|40=K|"]),
+    st.builds("38={}|40=3|99={}|".format, small, prices),
+    st.builds("38={}|40=4|99={}|44={}|".format, small, prices, prices),
+    st.builds("38={}|40=P|18={}|".format, small, st.sampled_from("RRMMP")),
+    st.builds("38={}|40=P|18={}|44={}|211=0.0{}|".format, small, st.sampled_from("RM"), prices, small),
+    st.builds("38={}|40=P|18=a|211=0.{}|".format, small, small),
+)
+kinds = st.one_of(limits, limits, limits, others)
 
 
 @st.composite
@@ -47,7 +85,7 @@ def orders(draw: Any) -> str:
     """A message about orders, mostly sensible."""
     kind = draw(st.sampled_from("DDDDDDFFGGGHqA"))
     name, other, symbol, side = draw(names), draw(names), draw(symbols), draw(sides)
-    terms = f"38={draw(quantities)}|40=2|44={draw(prices)}|" if draw(st.integers(0, 9)) else "38=5|40=1|"
+    terms = draw(kinds)
     match kind:
         case "D":
             return f"35=D|11={name}|55={symbol}|54={side}|{terms}{draw(optional)}"

@@ -18,6 +18,14 @@ from gateway.exchange import Exchange
 
 KINDS = "DDDDDDDDFFGGGGGHHqA"
 TERMS = {0: "59=3|", 1: "59=3|", 2: "59=4|", 3: "18=6|", 4: "1=acct|", 5: "59=1|", 6: "111=1|"}
+SPECIAL = {
+    **dict.fromkeys((10, 11, 12), "40=3|99={price}|"),
+    **dict.fromkeys((13, 14), "40=4|99={price}|44={price}|"),
+    **dict.fromkeys((15, 16, 17, 18), "40=P|18=R|"),
+    **dict.fromkeys(range(24, 50), "40=2|44={price}|59=6|126={soon}|"),
+    19: "40=P|18=a|211=0.01|",
+    20: "40=K|",
+}
 MARKET, USED, STRANGE = 7, 8, 9
 """Numbers that make an order a market order, take a ClOrdID that was used, or name an order's wrong side."""
 
@@ -82,7 +90,7 @@ class Life:
         heard = self.take()
         direct = [m for m in heard if m["56"] == client and answers(text[3], name, original, m)]
         assert len(direct) == (max(1, int(direct[0]["911"])) if text[3] == "A" else 1), f"{text}: {direct}"
-        assert all(m in direct or m["150"] == "F" or (m["56"] == client and "20002" in m) for m in heard)
+        assert all(m in direct or m["150"] in "FLD" or "20002" in m for m in heard)
         answer = direct[0]
         self.answers.add((text[3], answer["35"], answer.get("150", answer.get("102", ""))))
         if answer.get("150", "8") in "045":
@@ -96,10 +104,14 @@ class Life:
         name = original if price % 25 == USED else f"{client}{self.asked}"
         side = str(1 + quantity % 2) if kind == "D" else "12"[side == "1"] if price % 25 == STRANGE else side
         order = f"11={name}|55=AAPL|54={side}|"
-        terms = f"38={1 + quantity % 20}|40=2|44={9.97 + price % 7 / 100:.2f}|"
+        at = f"{9.97 + price % 7 / 100:.2f}"
+        terms = f"38={1 + quantity % 20}|40=2|44={at}|"
         match kind:
             case "D" if quantity == MARKET:
                 return name, "", f"35=D|{order}38=5|40=1|"
+            case "D" if which in SPECIAL:
+                soon = time_text(self.world.edge.now_ns + 3 * 10**8)
+                return name, "", f"35=D|{order}38=5|{SPECIAL[which].format(price=at, soon=soon)}"
             case "D":
                 return name, "", f"35=D|{order}{terms}{TERMS.get(which, '')}"
             case "G":

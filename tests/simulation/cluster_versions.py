@@ -1,7 +1,7 @@
 """Programs of two versions in one simulated cluster: who runs which, and what has to hold of the rules.
 
-The old program runs the rules before the newest, the next one those besides. Where versions are not mixed every machine
-runs the next.
+The old program runs all rules but the newest, the next one those besides. Where versions are not mixed every machine
+runs the next. A log begins with the first rules.
 """
 
 from typing import TYPE_CHECKING
@@ -29,12 +29,12 @@ class Versions:
         self._world = world
         # How likely a machine runs the next program from its birth on.
         self._upgraded = world.chance.choice((0.0, 0.5, 0.8, 1.0)) if mixed else 0.0
-        self._proposed = False  # newer rules, by anybody ever: from then on nobody goes back
-        self._activated: int | None = None  # the index at which they begin
+        self._proposed = False  # the newest rules, by anybody ever: from then on nobody goes back
+        self._activated = [(0, 1)]  # the index at which rules begin, and which
         self._refused: set[tuple[int, int]] = set()  # host and its life
 
     def of_new_machine(self) -> int:
-        """Where newer rules hold already an old program is a mistake, which Faults puts right."""
+        """Where the newest rules hold already an old program is a mistake, which Faults puts right."""
         if not self.mixed:
             return NEXT
         likely = 0.7 if self.begun else 1.0 if self._proposed else self._upgraded
@@ -46,7 +46,7 @@ class Versions:
 
     @property
     def begun(self) -> bool:
-        return self._activated is not None
+        return self._activated[-1][1] == NEXT
 
     def refuses(self, host: "Host", other: "Host") -> bool:
         """Whether a host does not take another one for its program."""
@@ -63,8 +63,8 @@ class Versions:
         if payload[4] != ACTIVATE:
             return
         assert host.replica is not None
-        self._proposed = True
         version = rules_of(payload)
+        self._proposed = self._proposed or version == NEXT
         for id in host.replica.node.membership.ids:
             other = self._world.hosts.get(id)
             if other is None or other.newest < version:
@@ -73,20 +73,19 @@ class Versions:
     def committed(self, entry: Entry) -> None:
         if is_membership(entry.payload):
             return
-        raised = [one for one in split(bytes(entry.payload)) if one[4] == ACTIVATE and rules_of(one) > OLD]
-        if raised and self._activated is None:
-            self._activated = entry.index
-            self._world.count("activated", f"entry {entry.index}")
+        for version in [rules_of(one) for one in split(bytes(entry.payload)) if one[4] == ACTIVATE]:
+            if version > self._activated[-1][1]:
+                self._activated.append((entry.index, version))
+                self._world.count("activated", f"{version} at entry {entry.index}")
 
     def check(self, host: "Host") -> None:
-        """The newer rules hold from the entry that activates them on, and not before, at every host."""
+        """Rules hold from the entry that activates them on, and not before, at every host."""
         assert host.replica is not None
         exchange = host.replica.exchange
         if not exchange.between_entries or exchange.applied_index > len(self._world.log):
             return
         index, rules = exchange.applied_index, exchange.rules
-        begun = self._activated is not None and index >= self._activated
-        if rules != (NEXT if begun else OLD):
+        if rules != max(version for begun, version in self._activated if begun <= index):
             raise Violation(f"rules {rules} hold at host {host.id} at entry {index}")
 
     def settled(self, members: set[int]) -> bool:
@@ -94,7 +93,7 @@ class Versions:
         more: then those that hold go on."""
         world = self._world
         wanted = min(world.hosts[id].newest if id in world.hosts else OLD for id in members)
-        return (NEXT if self.begun else OLD) >= wanted
+        return self._activated[-1][1] >= wanted
 
 
 def rules_of(activate: bytes) -> int:

@@ -326,7 +326,7 @@ BROKEN = (
     ),
     Broken(
         newer_rules_begin_without_asking_everybody,
-        r"Violation: host \d+ activates rules 2, which host \d+ cannot run",
+        r"Violation: host \d+ activates rules \d, which host \d+ cannot run",
         20,
         5006,
     ),

@@ -1,0 +1,3 @@
+"""The newest trades, which an operator can bust. For C callers only."""
+
+class TradeMemory: ...
