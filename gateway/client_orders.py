@@ -297,7 +297,8 @@ class Orders:
         order.time_in_force = report.time_in_force or order.time_in_force
         order.terms = report.terms
         order.quantity = order.quantity if report.quantity is None else report.quantity
-        order.price = order.price if report.price is None else report.price
+        if report.price is not None or order.ord_type is OrdType.PEGGED:  # one that is parked has none
+            order.price = report.price
         order.leaves = order.leaves if report.leaves is None else report.leaves
         order.cumulative = order.cumulative if report.cumulative is None else report.cumulative
         order.average_price = report.average_price or None

@@ -260,6 +260,19 @@ def test_an_order_that_expires_is_closed(exchange: Acceptor, client: qb.Client) 
     assert (order.status, order.open, order.leaves, order.quantity) == (OrdStatus.EXPIRED, False, 0, 60)
 
 
+def test_the_price_of_a_peg_is_where_it_is(exchange: Acceptor, client: qb.Client) -> None:
+    order = client.buy("AAPL", 100, peg="mid")
+    sent = exchange.accounts["T"].orders[order.cl_ord_id]
+    exchange.cut()
+    exchange._report("T", [], sent | {44: "9.50"}, order.cl_ord_id, "D0", "100", [(378, "3")])
+    client.sell("AAPL", 1, "10")
+    assert order.price == Decimal("9.50")
+    exchange.cut()
+    exchange._report("T", [], sent, order.cl_ord_id, "D0", "100", [(378, "3")])
+    client.sell("AAPL", 1, "10")
+    assert order.price is None
+
+
 def test_a_market_order_that_waits_for_an_auction_is_asked_about(
     exchange: Acceptor, client: qb.Client
 ) -> None:
