@@ -640,7 +640,7 @@ cdef void take_term(Scan* scanned, uint32_t tag, const uint8_t* value, size_t le
         return
     if length > MAX_TERM:
         problem(scanned, INCORRECT_VALUE, tag, b"At most 32 bytes are served")
-    while begin[-1] != SOH:     # a separator stands before every field
+    while (begin - 1)[0] != SOH:    # a separator stands before every field
         begin -= 1
     scanned.order.present |= HAS_TERMS
     add_piece(scanned, begin, value + length)
