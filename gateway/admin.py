@@ -125,17 +125,18 @@ class Admin:
         return {"count": count, "comp_ids": names}
 
     def instruments(self, _: Request) -> dict[str, Any]:
-        return {"instruments": {one["symbol"]: described(one) for one in self._replica.instruments}}
+        return {
+            "instruments": {one["symbol"]: described(one) for one in self._replica.exchange.instruments()}
+        }
 
     def depth(self, request: Request) -> dict[str, Any]:
-        instruments = self._replica.instruments
-        symbols = [one["symbol"] for one in instruments]
-        if request.symbol not in symbols:
-            raise Refused(f"symbol {request.symbol!r}; allowed: {', '.join(symbols)}")
+        one = self._replica.exchange.instrument(request.symbol)
+        if one is None:
+            raise Refused(
+                f"symbol {request.symbol!r}; allowed: {', '.join(self._replica.exchange.symbols())}"
+            )
         if not 1 <= request.levels <= MOST_LEVELS:
             raise Refused(f"levels {request.levels}; allowed: 1 to {MOST_LEVELS}")
-        number = symbols.index(request.symbol)
-        one = instruments[number]
 
         def levels(side: Any) -> list[list[str | int]]:
             return [
@@ -147,7 +148,7 @@ class Admin:
                 for level in side
             ]
 
-        bids, asks = self._replica.exchange.machine.depth(number, request.levels)
+        bids, asks = self._replica.exchange.machine.depth(one["number"], request.levels)
         return {
             "symbol": request.symbol,
             "input_number": self._replica.exchange.input_number,
@@ -175,7 +176,7 @@ def described(instrument: dict[str, Any]) -> dict[str, Any]:
     return {
         key: plain(value) if isinstance(value, Decimal) else value
         for key, value in instrument.items()
-        if key != "symbol"
+        if key not in ("symbol", "number")
     }
 
 

@@ -1,8 +1,9 @@
 """What may be configured: the sections of the file, their keys and defaults, and what each key allows.
 
 [network], [limits], [[clients]], [storage], [log], [fix] and [trace] are local to this process. [exchange],
-[[instruments]] and [[drop_copies]] are genesis values: they are the first entries of an empty log
-and stay what they are; a later file that says something else is refused, but may add drop copies.
+[[instruments]], [[tick_tables]], operators and [[drop_copies]] are genesis values: they are the first entries of an
+empty log; a later file that says something else is refused, but may add instruments, operators and drop copies. The
+times of [[schedules]] are whose who leads; who follows one is part of the log.
 """
 
 from typing import Annotated
@@ -254,6 +255,71 @@ class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     low_price: DecimalText = ""
     high_price: DecimalText = ""
     protection: DecimalText = ""
+    tick_table: Annotated[str, Meta(description='the name of one of [[tick_tables]]; "" = none')] = ""
+    algorithm: Annotated[
+        str,
+        Meta(
+            pattern="^(price-time|pro-rata)$",
+            description='"price-time", or "pro-rata": orders of a price share what comes by their size',
+        ),
+    ] = "price-time"
+    top_order: Annotated[
+        bool, Meta(description="true or false: pro-rata gives to the oldest order of a price first")
+    ] = False
+    pro_rata_minimum: DecimalText = ""
+    stop_trigger: Annotated[
+        str,
+        Meta(
+            pattern="^(last-trade|opposite-best)$",
+            description='"last-trade" or "opposite-best": what stop orders are triggered by',
+        ),
+    ] = "last-trade"
+    reference_price: DecimalText = ""
+    static_band: DecimalText = ""
+    dynamic_band: DecimalText = ""
+    price_distance: DecimalText = ""
+    max_notional: DecimalText = ""
+    breaker_percent: DecimalText = ""
+    breaker_halt_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="seconds, 0 to 86400: how long a breaker halts trading")
+    ] = 0
+    breaker_auction_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="seconds, 0 to 86400: how long the auction behind it collects")
+    ] = 0
+
+
+class TickTable(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(description="1 to 32 printable ASCII characters, no space")]
+    ticks: Annotated[
+        tuple[str, ...],
+        Meta(description='["0.01", "10:0.05", ...]: the tick, then from which price on which other one'),
+    ]
+    price_increment: DecimalText = "0.01"
+
+
+TimeOfDay = Annotated[str, Meta(description='a time of day, UTC, such as "08:30" or "08:30:15"; "" = none')]
+
+
+class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(description="1 to 32 printable ASCII characters, no space")]
+    symbols: Annotated[
+        tuple[str, ...],
+        Meta(description='["ONE", "TWO", ...] that follow it; "*" = all that follow no other'),
+    ] = ("*",)
+    days: Annotated[
+        tuple[str, ...], Meta(description='["mon", "tue", ...]: the days on which its first time lies')
+    ] = ("mon", "tue", "wed", "thu", "fri")
+    pre_open: TimeOfDay = ""
+    opening_auction: TimeOfDay = ""
+    continuous: TimeOfDay = ""
+    closing_auction: TimeOfDay = ""
+    closed: TimeOfDay = ""
+    random_end_seconds: Annotated[
+        int,
+        Meta(
+            ge=0, le=3_600, description="seconds, 0 to 3600: an auction ends at random, up to so much later"
+        ),
+    ] = 0
 
 
 class DropCopy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -279,7 +345,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     trace: Trace = Trace()
     cluster: Cluster = Cluster()
     exchange: Exchange = Exchange()
+    operators: Annotated[
+        tuple[str, ...],
+        Meta(description='["ONE", ...]: SenderCompIDs whose sessions may use quorumbook admin'),
+    ] = ()
     instruments: tuple[Instrument, ...] = DEFAULT_INSTRUMENTS
+    tick_tables: tuple[TickTable, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     drop_copies: tuple[DropCopy, ...] = ()
 
 
@@ -289,5 +361,5 @@ class Loaded(Struct, frozen=True):
     config: Config
     file: str  # for messages
     given: frozenset[str]  # keys that the file itself states, such as "exchange.comp_id", "instruments"
-    # The Inputs that an empty log begins with: the setting, then instruments, drop copies.
+    # The Inputs that an empty log begins with: the setting, then instruments, drop copies, operators, operations.
     genesis: tuple[bytes, ...]

@@ -2,13 +2,16 @@
 
 import ipaddress
 import re
+from itertools import pairwise
 
 from gateway.addresses import HOSTS, is_loopback, is_member
-from gateway.config import Client, Cluster, Config, Network
+from gateway.config import Client, Cluster, Config, Network, Schedule
 from gateway.config_errors import shown, wrong
+from gateway.schedules import DAYS, PHASES, seconds_of
 
 PORTS = ("fix_zmq", "fix_tcp", "feed", "snapshot", "admin")
 NAME = re.compile(r"[ -~]{1,64}")
+SHORT_NAME = re.compile(r"[!-~]{1,32}")
 Z85 = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 
@@ -20,6 +23,9 @@ def check(config: Config) -> None:
     check_protection(config.clients, config.network)
     check_cluster(config.cluster)
     check_network(config.network)
+    check_operators(config)
+    check_tick_tables(config)
+    check_schedules(config)
 
 
 def check_file_names(config: Config) -> None:
@@ -164,3 +170,104 @@ def check_network(network: Network) -> None:
         raise wrong(
             "network.tls_client_ca", "it needs tls_certificate and tls_key; allowed: all three, or none"
         )
+
+
+def check_operators(config: Config) -> None:
+    """They can log on, and get the tags that they are answered with. Raises ConfigError."""
+    clients = {name: client for client in config.clients for name in client.all_comp_ids()}
+    for number, name in enumerate(config.operators):
+        where = f"operators[{number}]"
+        if clients and name not in clients:
+            raise wrong(
+                where,
+                f"{shown(name)} is none of the [[clients]], so it could not log on; allowed: one of them",
+            )
+        own_tags = clients[name].own_tags if name in clients else None
+        if not (config.fix.own_tags if own_tags is None else own_tags):
+            what = (
+                f"{shown(name)} gets no tags of the exchange's own, which answers to an operator are made of"
+            )
+            raise wrong(where, f"{what}; allowed: own_tags = true in a table of [[clients]] for it")
+
+
+def check_tick_tables(config: Config) -> None:
+    """Raises ConfigError."""
+    increments: dict[str, str] = {}
+    for number, table in enumerate(config.tick_tables):
+        where = f"tick_tables[{number}].name"
+        if not SHORT_NAME.fullmatch(table.name):
+            raise wrong(where, f"{shown(table.name)}; allowed: 1 to 32 printable ASCII characters, no space")
+        if table.name in increments:
+            raise wrong(where, f"{shown(table.name)} is given twice; allowed: one table for each name")
+        increments[table.name] = table.price_increment
+    for number, one in enumerate(config.instruments):
+        increment = increments.get(one.tick_table, one.price_increment)
+        if increment != one.price_increment:
+            raise wrong(
+                f"instruments[{number}].tick_table",
+                f"{shown(one.tick_table)} counts increments of {increment}, {one.symbol} has {one.price_increment}; "
+                "allowed: a table with the same price_increment",
+            )
+
+
+def check_schedules(config: Config) -> None:
+    """Raises ConfigError."""
+    names: set[str] = set()
+    owners: dict[str, str] = {}
+    known = {"*", *(one.symbol for one in config.instruments)}
+    for number, schedule in enumerate(config.schedules):
+        where = f"schedules[{number}]"
+        if not SHORT_NAME.fullmatch(schedule.name):
+            raise wrong(
+                f"{where}.name",
+                f"{shown(schedule.name)}; allowed: 1 to 32 printable ASCII characters, no space",
+            )
+        if schedule.name in names:
+            raise wrong(
+                f"{where}.name", f"{shown(schedule.name)} is given twice; allowed: one table for each"
+            )
+        names.add(schedule.name)
+        if not schedule.symbols or not known.issuperset(schedule.symbols):
+            unknown = next((one for one in schedule.symbols if one not in known), None)
+            what = "none are given" if unknown is None else f"{shown(unknown)} is no instrument"
+            raise wrong(f"{where}.symbols", f'{what}; allowed: symbols of [[instruments]], or ["*"]')
+        for symbol in schedule.symbols:
+            if symbol in owners:
+                raise wrong(
+                    f"{where}.symbols",
+                    f"{shown(symbol)} follows {owners[symbol]} already; allowed: one schedule",
+                )
+            owners[symbol] = schedule.name
+        check_times(where, schedule)
+
+
+def check_times(where: str, schedule: Schedule) -> None:
+    """Raises ConfigError."""
+    if not schedule.days or not set(DAYS).issuperset(schedule.days):
+        raise wrong(f"{where}.days", f"{', '.join(schedule.days) or 'none'}; allowed: {', '.join(DAYS)}")
+    times: dict[str, int] = {}
+    for key in PHASES:
+        if text := getattr(schedule, key):
+            try:
+                times[key] = seconds_of(text)
+            except ValueError:
+                what = f'{shown(text)}; allowed: a time of day, UTC, such as "08:30" or "08:30:15"'
+                raise wrong(f"{where}.{key}", what) from None
+    for key in ("continuous", "closed"):
+        if key not in times:
+            raise wrong(
+                f"{where}.{key}",
+                "it is missing; allowed: a time of day, and one for pre_open or opening_auction",
+            )
+    if "pre_open" not in times and "opening_auction" not in times:
+        what = (
+            "it is missing, and so is opening_auction; allowed: one of them, for a day begins with an auction"
+        )
+        raise wrong(f"{where}.pre_open", what)
+    first = next(iter(times.values()))
+    for before, key in pairwise(times):
+        if (times[before] - first) % 86_400 >= (times[key] - first) % 86_400:
+            order = ", ".join(times)
+            raise wrong(
+                f"{where}.{key}", f"it is not after {before}; allowed: {order} in this order, within 24 hours"
+            )

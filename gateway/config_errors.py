@@ -6,10 +6,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 
-from gateway.config import Client, Config, ConfigError, DropCopy, Instrument
+from gateway.config import Client, Config, ConfigError, DropCopy, Instrument, Schedule, TickTable
 
 HUGE = 10**40
-TABLES: dict[Any, str] = {Instrument: "instruments", Client: "clients", DropCopy: "drop_copies"}
+TABLES: dict[Any, str] = {
+    Instrument: "instruments", Client: "clients", DropCopy: "drop_copies", TickTable: "tick_tables",
+    Schedule: "schedules",
+}  # fmt: skip
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
@@ -79,9 +82,7 @@ def at_path(path: str) -> tuple[type[Struct] | None, str]:
     if isinstance(here, type) and issubclass(here, Struct):
         keys = ", ".join(here.__struct_fields__)
         if here in TABLES:
-            return (
-                here,
-                f"for each {TABLES[here][:-1]} a table under [[{TABLES[here]}]] (two brackets), with {keys}",
-            )
+            one = re.sub(r"(?<!^)([A-Z])", r" \1", here.__name__).lower()
+            return here, f"for each {one} a table under [[{TABLES[here]}]] (two brackets), with {keys}"
         return here, f"a table [{path}], with {keys}"
     return None, next((meta.description or "" for meta in get_args(here) if isinstance(meta, Meta)), "")

@@ -61,4 +61,5 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}
-    return Loaded(config, file, frozenset(given | ({"instruments", "drop_copies"} & table.keys())), genesis)
+    lists = {"instruments", "drop_copies", "operators", "tick_tables"} & table.keys()
+    return Loaded(config, file, frozenset(given | lists), genesis)

@@ -117,6 +117,16 @@ class Exchange:
     def logon_fault(self, logon: bytes) -> str: ...
     def open_orders(self, comp_id: str) -> int:
         """How many a client's session has."""
+    def schedules(self) -> dict[str, int | None]:
+        """The schedules that the log has named; of each when the last step that was taken was due, None: none was."""
+    @property
+    def tick_tables(self) -> int:
+        """How many tick tables there are; they are numbered from 1."""
+    def instruments(self) -> list[dict[str, Any]]:
+        """What is traded, in the order in which it was defined: as `instrument` tells of each."""
+    def instrument(self, symbol: str) -> dict[str, Any] | None:
+        """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
+        schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
     def operators(self) -> list[str]:
         """The CompIDs of the sessions whose OperatorRequests are acted on, in order of session id."""
     def watches(self) -> list[tuple[str, str]]:

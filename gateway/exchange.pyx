@@ -19,25 +19,26 @@ from libc.string cimport memcpy, memset
 
 from engine.commands cimport has_work
 from engine.machine cimport Machine
-from engine.state cimport set_rules
+from engine.state cimport Instrument as Terms, Market, market_of, set_rules
 from gateway.book_updates cimport BookUpdates
 from gateway.canonical cimport write_drop_copies, write_orders, write_schedules, write_sessions, write_subscriptions
 from gateway.drop_copies cimport DropCopies
 from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
-from gateway.executions cimport PIECE
+from gateway.executions cimport Instrument, PIECE
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
 from gateway.mass_requests cimport NO_JOB
-from gateway.operations cimport Operations
+from gateway.operation_fields cimport phase_name
+from gateway.operations cimport Operations, Schedule
 from gateway.orders cimport Expected, Orders
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATION, INPUT_OPERATOR,
-    INPUT_SETTING, InputHead, InstrumentBody, MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, OperationBody,
-    OperatorBody, SettingBody,
+    INPUT_SETTING, InputHead, InstrumentBody, MAX_SYMBOL, MAX_TEXT, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED,
+    OperationBody, OperatorBody, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
@@ -46,7 +47,7 @@ from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
 from gateway.timers cimport Timer
 
-from gateway.inputs import RULES_VERSION
+from gateway.inputs import RULES_VERSION, described
 
 cdef enum:
     FAR = 15        # inputs between asking for memory and using it: names, order, engine
@@ -800,6 +801,58 @@ cdef class Exchange:
         """How many a client's session has."""
         cdef Session* s = self.state.by_id(self.session_id(comp_id))
         return 0 if s == NULL else s.open_count
+
+    def schedules(self) -> dict:
+        """The schedules that the log has named; of each when the last step that was taken was due, None: none was."""
+        cdef uint32_t i
+        cdef const Schedule* one
+        found = {}
+        for i in range(self.operations.schedule_count):
+            one = &self.operations.schedules[i]
+            found[self._schedule(i + 1)] = None if one.step_ns == INT64_MIN else one.step_ns
+        return found
+
+    @property
+    def tick_tables(self) -> int:
+        """How many tick tables there are; they are numbered from 1."""
+        return self.machine.books.tables.top - 1
+
+    def instruments(self) -> list:
+        """What is traded, in the order in which it was defined: as `instrument` tells of each."""
+        return [self.instrument(symbol) for symbol in self.symbols()]
+
+    def instrument(self, symbol: str) -> dict | None:
+        """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
+        schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
+        cdef bytes name = symbol.encode()
+        cdef int64_t number = -1
+        cdef const Instrument* one
+        cdef const Terms* terms
+        cdef const Market* market
+        if 1 <= len(name) <= MAX_SYMBOL:
+            number = self.orders.instrument_of(<const uint8_t*> <const char*> name, <uint8_t> len(name))
+        if number < 0:
+            return None
+        one = &self.orders.instruments[number]
+        terms = &self.machine.books.instruments[number]
+        market = market_of(&self.machine.books, <uint32_t> number)
+        return {
+            "number": number,
+            **described(symbol, one.price_increment, one.price_exponent, one.quantity_increment, one.quantity_exponent,
+                        terms.lot_lots, terms.min_lots, terms.max_lots, terms.low_ticks, terms.high_ticks,
+                        terms.protection_ticks),
+            "phase": phase_name(market.phase).decode(),
+            "delisted": bool(market.is_delisted),
+            "schedule": self._schedule(one.schedule),
+        }
+
+    cdef str _schedule(self, uint32_t number):
+        # "" of none.
+        cdef const Schedule* one
+        if number == 0:
+            return ""
+        one = &self.operations.schedules[number - 1]
+        return one.name[:one.name_length].decode("utf-8", "backslashreplace")
 
     def operators(self) -> list:
         """The CompIDs of the sessions whose OperatorRequests are acted on, in order of session id."""

@@ -3,8 +3,13 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway import inputs
-from gateway.config import ConfigError, Loaded
+from gateway.config import Config, ConfigError, Loaded
+from gateway.genesis_inputs import genesis_inputs
+from gateway.operation_inputs import KEYS, SYMBOL
+from gateway.rules import OPERATIONS
 from replication.membership import Membership, listed
 from replication.node import MAX_ENTRY_BYTES
 
@@ -13,21 +18,32 @@ Pair = tuple[str, str]
 
 
 def whole(loaded: Loaded) -> bytes:
-    """The payload of an empty log's genesis entry. Raises ConfigError when no entry is that long."""
+    """The payload of an empty log's genesis entry: as many of the instruments as one entry holds, the leader adds the
+    others."""
     payload = b"".join(loaded.genesis)
-    if len(payload) > MAX_ENTRY_BYTES:
-        most = MAX_ENTRY_BYTES * len(loaded.genesis) // len(payload)
-        raise ConfigError(
-            f"{loaded.file}: instruments: {len(loaded.config.instruments):,} are given; one log entry holds them all, "
-            f"which is enough for about {most:,}"
-        )
+    count = len(loaded.config.instruments)
+    while len(payload) > MAX_ENTRY_BYTES:
+        count = min(count - 1, count * MAX_ENTRY_BYTES // len(payload))
+        payload = b"".join(genesis_inputs(with_instruments(loaded.config, count)))
     return payload
+
+
+def with_instruments(config: Config, count: int) -> Config:
+    """The same with the first of its instruments only."""
+    instruments = config.instruments[:count]
+    symbols = {"*", *(one.symbol for one in instruments)}
+    schedules = tuple(
+        replace(one, symbols=tuple(filter(symbols.__contains__, one.symbols))) for one in config.schedules
+    )
+    return replace(config, instruments=instruments, schedules=schedules)
 
 
 def rules_of(loaded: Loaded) -> int:
     """The first version of the rules that knows all that the genesis says."""
     settings = inputs.read_setting(loaded.genesis[0])
     newer = ("echo", "reset_on_logon", "messages_per_second", "daily_reset")
+    if any(record[4] in (inputs.OPERATOR, inputs.OPERATION) for record in loaded.genesis):
+        return OPERATIONS
     return 2 if any(settings[key] for key in newer) or loaded.config.drop_copies else 1
 
 
@@ -39,21 +55,59 @@ def check(loaded: Loaded, payload: bytes) -> None:
         if f"exchange.{key}" in loaded.given and settings[key] != value:
             raise differs(loaded, f"exchange.{key}", settings[key], value)
     check_drop_copies(loaded, [inputs.read_drop_copy(one) for one in of_kind(inputs.DROP_COPY, logged)])
+    check_tick_tables(loaded, logged)
     if "instruments" not in loaded.given:
         return
+    terms, wanted_terms = terms_by_symbol(logged), terms_by_symbol(loaded.genesis)
     known = {one["symbol"]: one for one in map(inputs.read_instrument, of_kind(inputs.INSTRUMENT, logged))}
     for number, record in enumerate(of_kind(inputs.INSTRUMENT, loaded.genesis)):
         one = inputs.read_instrument(record)
         key = f"instruments[{number}]"
         if one["symbol"] not in known:
-            raise differs(loaded, f"{key}.symbol", f"{', '.join(known)} only", one["symbol"])
-        before = known.pop(one["symbol"])
-        for name, value in one.items():
-            if before[name] != value:
-                raise differs(loaded, f"{key}.{name} of {one['symbol']}", before[name], value)
+            continue  # the leader adds it
+        before = {**known.pop(one["symbol"]), **terms.get(one["symbol"], {})}
+        for name, value in {**NO_TERMS, **one, **wanted_terms.get(one["symbol"], {})}.items():
+            if before.get(name, "none") != value:
+                raise differs(loaded, f"{key}.{name} of {one['symbol']}", before.get(name, "none"), value)
     if known:
         raise ConfigError(
             f"{loaded.file}: instruments: {', '.join(known)} missing; the log was begun with it. {REMEDY}"
+        )
+
+
+def terms_by_symbol(genesis: Iterable[bytes]) -> dict[str, dict[str, str]]:
+    """What operations say of instruments, by symbol and by the configuration's key."""
+    found: dict[str, dict[str, str]] = {}
+    for fields in map(inputs.read_operation, of_kind(inputs.OPERATION, genesis)):
+        symbol = dict(fields).get(SYMBOL, "")
+        found.setdefault(symbol, {}).update((KEYS[tag], value) for tag, value in fields if tag in KEYS)
+    return found
+
+
+def check_tick_tables(loaded: Loaded, logged: Iterable[bytes]) -> None:
+    """Raises ConfigError when the file states tables, and not those of the log first."""
+    before, now = (
+        [one for one in of_kind(inputs.OPERATION, genesis) if is_table(one)]
+        for genesis in (logged, loaded.genesis)
+    )
+    if "tick_tables" in loaded.given and now[: len(before)] != before:
+        raise ConfigError(
+            f"{loaded.file}: tick_tables: the log was begun with other ones; they may be changed by quorumbook admin "
+            "ticks, and others added behind them"
+        )
+
+
+def is_table(operation: bytes) -> bool:
+    return inputs.read_operation(operation)[0][1] == "TICKS"
+
+
+def check_operators(loaded: Loaded, logged: Iterable[str]) -> None:
+    """logged: by the log. Raises ConfigError when the file states operators, and not all of these."""
+    missing = [name for name in logged if name not in loaded.config.operators]
+    if "operators" in loaded.given and missing:
+        raise ConfigError(
+            f"{loaded.file}: operators: the log has {', '.join(missing)}, and the file has not: an operator can be "
+            "added, and not taken away. Who may log on under a name is said by [[clients]]"
         )
 
 
@@ -121,6 +175,7 @@ def check_members(loaded: Loaded, directory: str, members: Membership) -> None:
             )
 
 
+NO_TERMS = dict.fromkeys(KEYS.values(), "none")
 REMEDY = "These values are fixed when a data directory is made: change the file back, or give --data another directory"
 
 

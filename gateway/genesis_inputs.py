@@ -1,4 +1,5 @@
-"""What an empty log begins with, made of a configuration: the setting, the instruments, the drop copies."""
+"""What an empty log begins with, made of a configuration: the setting, the instruments, the drop copies, the operators,
+and the operations that say the rest."""
 
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ import msgspec
 from gateway import inputs
 from gateway.config import Config, ConfigError, DropCopy, Instrument
 from gateway.config_errors import at_path, shown, wrong
+from gateway.operation_inputs import PLAIN, closed, followers, rules_of_instruments, tick_tables
 
 
 def genesis_inputs(config: Config) -> Iterator[bytes]:
@@ -17,6 +19,11 @@ def genesis_inputs(config: Config) -> Iterator[bytes]:
         raise ConfigError(f"exchange.{error}") from None
     yield from instruments(config.instruments)
     yield from drop_copies(config.drop_copies)
+    yield from operators(config.operators)
+    yield from tick_tables(config.tick_tables)
+    yield from rules_of_instruments(config)
+    yield from followers(config.schedules)
+    yield from closed(config.schedules)
 
 
 def instruments(given: tuple[Instrument, ...]) -> Iterator[bytes]:
@@ -34,8 +41,11 @@ def instruments(given: tuple[Instrument, ...]) -> Iterator[bytes]:
                 f"{where}.symbol", f"{shown(instrument.symbol)}; allowed: {at_path('instruments.symbol')[1]}"
             )
         try:
+            stated = {
+                key: getattr(instrument, key) for key in ("price_increment", "quantity_increment", *PLAIN)
+            }
             yield inputs.instrument(
-                **{k: v for k, v in msgspec.structs.asdict(instrument).items() if v != ""}
+                instrument.symbol, **{key: value for key, value in stated.items() if value != ""}
             )
         except ValueError as error:
             raise ConfigError(f"{where}.{error}") from None
@@ -59,3 +69,14 @@ def drop_copies(copies: tuple[DropCopy, ...]) -> Iterator[bytes]:
                 yield inputs.drop_copy(copy.comp_id, name)
             except ValueError as error:
                 raise wrong(f"{where}", str(error)) from None
+
+
+def operators(names: tuple[str, ...]) -> Iterator[bytes]:
+    """Raises ConfigError."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise wrong(f"operators[{number}]", f"{shown(name)} is given twice; allowed: each once")
+        try:
+            yield inputs.operator(name)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None

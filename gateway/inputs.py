@@ -150,16 +150,16 @@ def instrument(
     price, price_exponent = _increment("price_increment", price_increment)
     quantity, quantity_exponent = _increment("quantity_increment", quantity_increment)
     tick, step = Decimal(price).scaleb(price_exponent), Decimal(quantity).scaleb(quantity_exponent)
-    lot = 1 if round_lot is None else _units("round_lot", round_lot, step, 1)
-    least = lot if min_quantity is None else _units("min_quantity", min_quantity, step, 1)
-    most = INT64_MAX if max_quantity is None else _units("max_quantity", max_quantity, step, least)
-    low = EMPTY_PRICE if low_price is None else _units("low_price", low_price, tick, EMPTY_PRICE + 1)
+    lot = 1 if round_lot is None else units("round_lot", round_lot, step, 1)
+    least = lot if min_quantity is None else units("min_quantity", min_quantity, step, 1)
+    most = INT64_MAX if max_quantity is None else units("max_quantity", max_quantity, step, least)
+    low = EMPTY_PRICE if low_price is None else units("low_price", low_price, tick, EMPTY_PRICE + 1)
     high = (
         EMPTY_PRICE
         if high_price is None
-        else _units("high_price", high_price, tick, max(low, EMPTY_PRICE + 1))
+        else units("high_price", high_price, tick, max(low, EMPTY_PRICE + 1))
     )
-    distance = -1 if protection is None else _units("protection", protection, tick, 0)
+    distance = -1 if protection is None else units("protection", protection, tick, 0)
     body = _INSTRUMENT.pack(
         price, quantity, lot, least, most, low, high, distance, price_exponent, quantity_exponent, len(name)
     )
@@ -206,7 +206,8 @@ def _name(key: str, value: str, limit: int) -> bytes:
     return name
 
 
-def _decimal(key: str, value: Number) -> Decimal:
+def decimal(key: str, value: Number) -> Decimal:
+    """ValueError names the key and what is allowed."""
     try:
         number = Decimal(value)
     except ArithmeticError:
@@ -228,7 +229,7 @@ def _shown(value: Number) -> str:
 
 def _increment(key: str, value: Number) -> tuple[int, int]:
     """Mantissa and exponent, as many decimals as were written, none above the point."""
-    number = _decimal(key, value)
+    number = decimal(key, value)
     exponent = min(int(number.as_tuple().exponent), 0)
     mantissa = int(Fraction(number) * 10**-exponent)
     if exponent < -16 or not 1 <= mantissa <= MAX_INCREMENT:
@@ -238,13 +239,14 @@ def _increment(key: str, value: Number) -> tuple[int, int]:
     return mantissa, exponent
 
 
-def _units(key: str, value: Number, increment: Decimal, least: int) -> int:
-    units = Fraction(_decimal(key, value)) / Fraction(increment)
-    if units.denominator != 1:
+def units(key: str, value: Number, increment: Decimal, least: int) -> int:
+    """How many increments that is. ValueError names the key and what is allowed."""
+    count = Fraction(decimal(key, value)) / Fraction(increment)
+    if count.denominator != 1:
         raise ValueError(f"{key} must be a multiple of {increment}, not {_shown(value)}")
-    if not least <= units <= INT64_MAX:
+    if not least <= count <= INT64_MAX:
         raise ValueError(f"{key} must be {least * increment} to {INT64_MAX * increment}, not {_shown(value)}")
-    return int(units)
+    return int(count)
 
 
 # ---------------------------------------------------------------- reading them back
@@ -294,9 +296,18 @@ def read_instrument(record: bytes) -> dict[str, Any]:
         _INSTRUMENT.unpack_from(record, _HEAD.size)
     )
     tail = _HEAD.size + _INSTRUMENT.size
+    symbol = record[tail : tail + length].decode()
+    return described(
+        symbol, price, price_exponent, quantity, quantity_exponent, lot, least, most, low, high, distance
+    )
+
+
+def described(symbol: str, price: int, price_exponent: int, quantity: int, quantity_exponent: int, lot: int, least: int,
+              most: int, low: int, high: int, distance: int) -> dict[str, Any]:  # fmt: skip
+    """The arguments of instrument() for such increments, lots and ticks."""
     tick, step = Decimal(price).scaleb(price_exponent), Decimal(quantity).scaleb(quantity_exponent)
     return {
-        "symbol": record[tail : tail + length].decode(),
+        "symbol": symbol,
         "price_increment": tick,
         "quantity_increment": step,
         "round_lot": lot * step,

@@ -10,7 +10,7 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t
 from gateway.executions cimport Instrument
 from gateway.fields cimport Fields
 
-cdef enum OperationTag:         # our own; docs/operations.md tells them
+cpdef enum OperationTag:        # our own; docs/fix.md tells them
     OPERATION_ID = 20020
     OPERATION = 20021
     PHASE_TAG = 20022

@@ -6,14 +6,14 @@ The edge has judged formats by its dictionary, but nothing here rests on that: w
 been at an edge, and replicas may have different dictionaries.
 """
 
-from libc.stdint cimport INT64_MAX, uint64_t
+from libc.stdint cimport INT64_MAX, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset, strlen
 
 from engine.types cimport CLOSED
 from gateway.executions cimport Instrument, to_units
 from gateway.fields cimport Fields, find_field
-from gateway.fix_values cimport parse_decimal, parse_int, parse_timestamp, parse_uint
+from gateway.fix_values cimport parse_decimal, parse_int, parse_timestamp, parse_uint, write_timestamp
 from gateway.reasons cimport INVALID_OPERATION, MISSING_FIELD
 from gateway.short_strings cimport same
 
@@ -256,3 +256,10 @@ cdef bint read_increment(Asked* asked, uint32_t tag, int64_t* mantissa, int8_t* 
         return True
     refuse_field(asked, tag, b"a decimal above 0, at most 10^15, with at most 16 decimals")
     return False
+
+
+def timestamp(time_ns: int) -> str:
+    """A time as a field has it (UTCTimestamp), cut to milliseconds."""
+    cdef uint8_t text[32]
+    write_timestamp(text, time_ns)
+    return text[:21].decode()

@@ -7,9 +7,9 @@ to the connections and to the feed.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from gateway import inputs, replica_snapshot
+from gateway.additions import Additions
 from gateway.config import Loaded
 from gateway.connections import Connections
 from gateway.egress import EgressStore
@@ -21,14 +21,14 @@ from gateway.genesis import (
     check,
     check_added,
     check_drop_copies,
-    of_kind,
+    check_operators,
     rules_of,
-    shown_copies,
     whole,
 )  # fmt: skip
 from gateway.inputs import RULES_VERSION
 from gateway.intake import REPEATS, Intake, Links
-from gateway.rules import DROP_COPIES, Activation
+from gateway.rules import OPERATIONS, Activation
+from gateway.schedules import Scheduling, Step
 from replication.files import LogError
 from replication.messages import Entry, Message
 from replication.node import Node
@@ -74,6 +74,9 @@ class Replica:
         self._intake = Intake(node, me, links, nonce)
         self._links = links
         self._activation = Activation(node, me, links, newest_rules)
+        self._additions: Additions | None = None  # of what is configured; both from `start` on
+        self._scheduling: Scheduling | None = None
+        self._nonce = nonce
         self._repeats = 0  # of the intake, as last looked at
         self._led_ns = monotonic_ns()  # when a leader was last known
         self._rested_ns = self._led_ns  # when `rest` was last called
@@ -86,7 +89,6 @@ class Replica:
         self._monotonic_ns = monotonic_ns
         self._loaded: Loaded | None = None
         self._genesis_term = 0  # in which genesis was proposed last
-        self._copies_term = 0  # in which drop copies were looked at last
         self._prepared_term = 0  # the last term that this member led and prepared
         self._timed: tuple[int | None, int] = (None, 0)  # the deadline that a timer was entered for, and when
         self._committed: deque[Entry] = deque()
@@ -96,9 +98,6 @@ class Replica:
         self._since_ns = 0  # ... and the clock when it was made
         self.turns = 0
         self.light = False  # whether the last turn took input, and little of it
-        self.instruments: list[
-            dict[str, Any]
-        ] = []  # in the order of their numbers, as inputs.read_instrument
 
     def _session(self, comp_id: bytes) -> tuple[int, int]:
         """What this replica knows of a Logon's session."""
@@ -143,7 +142,6 @@ class Replica:
         )
         self.exchange.feed.ignore(b"")
         self.connections.store = self._store
-        self._read_instruments()
 
     def start(self, loaded: Loaded) -> None:
         """Checks the configuration against the log; genesis, where it is empty, and this gateway's incarnation follow
@@ -153,10 +151,14 @@ class Replica:
         Raises ConfigError when the file disagrees with the log, and what `turn` raises.
         """
         self._loaded = loaded
+        self._additions = Additions(self.node, loaded, self._told)
+        self._scheduling = Scheduling(self.node, loaded.config.schedules, self._nonce, self._scheduled)
         if self._genesis:
             check(loaded, self._genesis)
             check_drop_copies(loaded, self.exchange.watches())
-            check_added(loaded, self._added_copies(), self.exchange.open_orders)
+            check_operators(loaded, self.exchange.operators())
+            added = added_drop_copies(loaded, self.exchange.watches())
+            check_added(loaded, added, self.exchange.open_orders)
         self.node.begin()
         self._intake.ask_for_start()
         self._look_at_room()
@@ -207,10 +209,33 @@ class Replica:
 
     @property
     def timer_ns(self) -> int | None:
-        """Nanoseconds until the exchange's next deadline; None when it has none, or it is not for this member to
-        enter."""
+        """Nanoseconds until the exchange's next deadline, or until a phase is due by a schedule; None when there is
+        none, or it is not for this member to enter."""
+        if not self.connections.accepting or self.node.leader != self.me:
+            return None
+        waits = [wait for wait in (self._deadline_in_ns, self._phase_in_ns) if wait is not None]
+        return min(waits, default=None)
+
+    @property
+    def _phase_in_ns(self) -> int | None:
+        """The same of the schedules alone."""
+        due_ns = self._scheduling.next_ns() if self._scheduling is not None else None
+        if due_ns is None or not self._leads or not self._genesis:
+            return None
+        if self._activation.coming(self.exchange.rules) < OPERATIONS:
+            return None
+        return due_ns - self._log_now_ns
+
+    @property
+    def _log_now_ns(self) -> int:
+        """Log time, as far as this replica knows it."""
+        return self._log_ns + self._monotonic_ns() - self._since_ns
+
+    @property
+    def _deadline_in_ns(self) -> int | None:
+        """The same of the exchange alone."""
         deadline = self.exchange.next_deadline_ns
-        if deadline is None or not self.connections.accepting or self.node.leader != self.me:
+        if deadline is None:
             return None
         now = self._monotonic_ns()
         timed, timed_ns = self._timed
@@ -262,9 +287,12 @@ class Replica:
                     self._intake.offer(connections.gateway_number, payload)
                 self.light = len(payload) <= LIGHT
                 self.turns += 1
-            elif self._time_is_due():
+            elif is_due(self._deadline_in_ns) and node.leader == self.me:
                 node.propose(inputs.timer())
                 self._timed = (self.exchange.next_deadline_ns, self._monotonic_ns())
+            if is_due(self._phase_in_ns):
+                assert self._scheduling is not None
+                self._scheduling.look(self.exchange.schedules(), self._log_now_ns)
         if self._prepared_term != node.term:
             self._prepare()
         self._intake.follow()
@@ -282,7 +310,7 @@ class Replica:
         self._prepared_term = node.term
         self._activation.look(exchange.rules)
         self._enter_genesis()
-        self._add_drop_copies()
+        self._add()
         members = node.membership.ids
         for incarnation, member, _, _ in exchange.gateways():
             if member not in members:
@@ -297,23 +325,16 @@ class Replica:
             self._genesis_term = self.node.term
             self.node.propose(whole(self._loaded))
 
-    def _add_drop_copies(self) -> None:
-        """What the configuration has and the log has not, once a term, as soon as there are the rules for it."""
-        node = self.node
-        if not self._genesis or self._copies_term == node.term:
-            return
-        if self._activation.coming(self.exchange.rules) < DROP_COPIES:
-            return
-        self._copies_term = node.term
-        if added := self._added_copies():
-            for record in added:
-                node.propose(record)
-            pairs = shown_copies(map(inputs.read_drop_copy, added))
-            self.connections.events.append(("drop copies added", {"pairs": pairs}))
+    def _add(self) -> None:
+        """What the configuration has and the log has not."""
+        if self._genesis and self._additions is not None:
+            self._additions.look(self.exchange, self._activation.coming(self.exchange.rules))
 
-    def _added_copies(self) -> list[bytes]:
-        assert self._loaded is not None
-        return added_drop_copies(self._loaded, self.exchange.watches())
+    def _told(self, event: str, details: dict[str, str | int]) -> None:
+        self.connections.events.append((event, details))
+
+    def _scheduled(self, schedule: str, step: Step) -> None:
+        self._told("phase entered", {"schedule": schedule, "phase": step.phase.name})
 
     @property
     def _leads(self) -> bool:
@@ -337,7 +358,7 @@ class Replica:
         if self._leads:
             self._activation.look(self.exchange.rules)
             self._enter_genesis()
-            self._add_drop_copies()
+            self._add()
         if not self.node.alone:
             now = self._monotonic_ns()
             if now - self._rested_ns < PATIENCE_NS:  # who stood still itself could hear nobody
@@ -376,10 +397,6 @@ class Replica:
         self.connections.forget_payload()
         self._intake.ask_for_start()
         self._look_at_room()
-
-    def _time_is_due(self) -> bool:
-        timer_ns = self.timer_ns
-        return timer_ns is not None and timer_ns <= 0
 
     def _turn_log(self) -> None:
         entries = self.node.turn()
@@ -461,13 +478,6 @@ class Replica:
     def _look_for_genesis(self, entries: list[Entry]) -> None:
         for entry in entries:
             self._genesis = self._genesis or inputs.genesis_of(bytes(entry.payload))
-        self._read_instruments()
-
-    def _read_instruments(self) -> None:
-        self.instruments = [
-            inputs.read_instrument(record)
-            for record in of_kind(inputs.INSTRUMENT, inputs.split(self._genesis))
-        ]
 
     def _keep(self) -> None:
         """The results of a step. Answers leave first; the store is read, for what is sent again or could not be taken,
@@ -481,3 +491,7 @@ class Replica:
                 self._give_way()
             self._store.append(egress)
         self.exchange.clear_egress()
+
+
+def is_due(wait_ns: int | None) -> bool:
+    return wait_ns is not None and wait_ns <= 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from replication.node import Node
 
 DROP_COPIES = 2  # from this version on sessions see the reports of others
+OPERATIONS = 3  # from this version on there are operators, and the exchange enters operations itself
 
 
 class NewerRules(LogError):

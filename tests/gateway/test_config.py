@@ -21,8 +21,11 @@ from gateway.genesis import (
     whole,
 )  # fmt: skip
 from gateway.sample_config import complete_file
+from replication.node import MAX_ENTRY_BYTES
 
 INSTRUMENT = '[[instruments]]\nsymbol = "A"\n'
+TICKS = '[[tick_tables]]\nname = "T"\nticks = '
+SCHEDULE = '[[schedules]]\nname = "S"\npre_open = "08:00"\ncontinuous = "09:00"\nclosed = "17:00"\n'
 COPY = '[[drop_copies]]\ncomp_id = "R"\n'
 BRACKETS = r"instruments.*\[\[instruments\]\] \(two brackets\), with symbol, price_increment"
 
@@ -77,6 +80,39 @@ WRONG = {
     "limits the wrong way round": (f'{INSTRUMENT}low_price = "2"\nhigh_price = "1"\n', "high_price must be 2.00 to"),
     "an empty CompID": ('[exchange]\ncomp_id = ""\n', "exchange.comp_id must have 1 to 64"),
     "a CompID that is not ASCII": ('[exchange]\ncomp_id = "É"\n', "exchange.comp_id must have 1 to 64 printable ASCII"),
+    "a tick table that is not there": (f'{INSTRUMENT}tick_table = "T"\n', r"instruments\[0\].tick_table is 'T'; allow"),
+    "a tick table of other increments": (f'{INSTRUMENT}tick_table = "T"\n{TICKS}["1"]\nprice_increment = "1"\n',
+                                         r"instruments\[0\].tick_table: .T. counts increments of 1, A has 0.01"),
+    "a tick table twice": (f'{TICKS}["1"]\n' * 2, r'tick_tables\[1\].name: "T" is given twice'),
+    "no ticks": (f"{TICKS}[]\n", r"tick_tables\[0\].ticks: none are given; allowed: "),
+    "a first tick from a price": (f'{TICKS}["1:0.01"]\n', r"tick_tables\[0\].ticks: '1:0.01'; allowed: the first is"),
+    "ticks that do not rise": (f'{TICKS}["0.01", "2:0.02", "1:0.05"]\n', r"ticks: '1:0.05'; allowed: rising prices"),
+    "a tick that is no multiple": (f'{TICKS}["0.01", "1:0.015"]\n', r"tick_tables\[0\].ticks must be a multiple of"),
+    "a price between ticks": (f'{TICKS}["0.01", "1.01:0.05"]\n', "allowed: rising prices, each a multiple of the tick"),
+    "an unknown algorithm": (f'{INSTRUMENT}algorithm = "fifo"\n', 'algorithm: it is "fifo"; allowed: "price-time", or'),
+    "a band between increments": (f'{INSTRUMENT}static_band = "0.001"\n', r"instruments\[0\].static_band must be a"),
+    "a band below zero": (f'{INSTRUMENT}dynamic_band = "-1"\n', r"instruments\[0\].dynamic_band must be 0.00 to"),
+    "a notional below zero": (f'{INSTRUMENT}max_notional = "-1"\n', r"max_notional must be an amount .* not below 0"),
+    "a breaker without times": (f'{INSTRUMENT}breaker_percent = "5"\n', "breaker_auction_seconds must be above 0 with"),
+    "times without a breaker": (f"{INSTRUMENT}breaker_halt_seconds = 5\n", "breaker_percent is missing: .* allowed: "),
+    "a breaker of nothing": (f'{INSTRUMENT}breaker_percent = "0"\nbreaker_halt_seconds = 5\n', "percent must be"),
+    "an operator of no name": ('operators = ["A B"]\n', "operators must have 1 to 64 printable ASCII"),
+    "an operator twice": ('operators = ["A", "A"]\n', r'operators\[1\]: "A" is given twice'),
+    "an operator who may not log on": ('operators = ["A"]\n[[clients]]\ncomp_id = "B"\n',
+                                       r'operators\[0\]: "A" is none of the \[\[clients\]\].*; allowed: one of them'),
+    "an operator without our tags": ('operators = ["A"]\n[fix]\nown_tags = false\n',
+                                     r'operators\[0\]: "A" gets no tags .* allowed: own_tags = true'),
+    "a schedule twice": (SCHEDULE * 2, r'schedules\[1\].name: "S" is given twice'),
+    "a schedule with a space": ('[[schedules]]\nname = "S S"\n', r'schedules\[0\].name: "S S"; allowed: 1 to 32'),
+    "a schedule for nobody": (f"{SCHEDULE}symbols = []\n", r"schedules\[0\].symbols: none are given; allowed: "),
+    "a schedule for a stranger": (f'{SCHEDULE}symbols = ["X"]\n', r'symbols: "X" is no instrument; allowed: '),
+    "two schedules": (f"{SCHEDULE}{SCHEDULE.replace('S', 'T', 1)}", r'schedules\[1\].symbols: "\*" follows S already'),
+    "no day": (f"{SCHEDULE}days = []\n", r"schedules\[0\].days: none; allowed: mon, tue"),
+    "an unknown day": (f'{SCHEDULE}days = ["Monday"]\n', r"schedules\[0\].days: Monday; allowed: mon, tue"),
+    "a time that is none": (SCHEDULE.replace("09:00", "9:00"), r'continuous: "9:00"; allowed: a time of day'),
+    "a day without an end": (SCHEDULE.replace('closed = "17:00"\n', ""), r"schedules\[0\].closed: it is missing"),
+    "a day without an auction": (SCHEDULE.replace('pre_open = "08:00"\n', ""), "pre_open: it is missing, and so"),
+    "times the wrong way round": (SCHEDULE.replace("17:00", "08:30"), "closed: it is not after continuous; allow"),
     "yes for true": ('[exchange]\nopen_to_any = "yes"\n', 'open_to_any: it is "yes"; allowed: true or false'),
     "a negative time": ("[exchange]\ngrace_ms = -5\n", "exchange.grace_ms: it is -5; allowed: milliseconds, 0 to"),
     "a client without a name": ('[[clients]]\nusername = "a"\n', r"clients\[0\].comp_id: none is given; allowed: "),
@@ -207,12 +243,20 @@ def test_whatever_a_file_holds_it_loads_or_the_error_is_plain(text: str) -> None
         )
 
 
-def test_more_instruments_than_an_entry_holds_are_refused() -> None:
+def test_of_more_instruments_than_an_entry_holds_the_first_begin_the_log() -> None:
     many = "".join(f'[[instruments]]\nsymbol = "S{number}"\n' for number in range(40_000))
-    with pytest.raises(
-        ConfigError, match=r"my.toml: instruments: 40,000 are given; .* enough for about 3\d,\d\d\d$"
-    ):
-        whole(parse(many, "my.toml"))
+    loaded = parse(f'{many}{SCHEDULE}symbols = ["S1", "S39999"]\n', "my.toml")
+    payload = whole(loaded)
+    records = list(inputs.split(payload))
+    symbols = [inputs.read_instrument(one)["symbol"] for one in records if one[4] == inputs.INSTRUMENT]
+    assert len(payload) <= MAX_ENTRY_BYTES
+    assert 30_000 < len(symbols) < 40_000
+    assert symbols == [f"S{number}" for number in range(len(symbols))]
+    assert [dict(inputs.read_operation(one)).get(55) for one in records if one[4] == inputs.OPERATION] == [
+        "S1",
+        None,
+    ]
+    check(loaded, payload)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
