@@ -11,4 +11,5 @@ cdef int write_sessions(Outbox text, Sessions sessions) except -1 nogil
 cdef int write_drop_copies(Outbox text, DropCopies drop_copies) except -1 nogil
 cdef int write_schedules(Outbox text, Operations operations) except -1 nogil
 cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 nogil
+cdef int write_past_trades(Outbox text, Orders orders) except -1 nogil
 cdef int write_subscriptions(Outbox text, Subscriptions subscriptions) except -1 nogil

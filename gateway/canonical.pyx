@@ -17,6 +17,7 @@ from gateway.orders cimport Orders
 from gateway.outbox cimport Outbox
 from gateway.session cimport Session, Sessions
 from gateway.subscriptions cimport ALL, Subscription, Subscriptions
+from gateway.trade_memory cimport PastTrade
 
 
 cdef int number(Outbox text, uint64_t value) except -1 nogil:
@@ -176,6 +177,15 @@ cdef int write_orders(Outbox text, Sessions sessions, Orders orders) except -1 n
         for slot in range(s.closed_count):
             write_order(text, order_at(orders, s.closed[(s.closed_first + slot) & (s.closed_room - 1)].slot),
                         sessions.rules)
+    return 0
+
+
+cdef int write_past_trades(Outbox text, Orders orders) except -1 nogil:
+    cdef uint64_t trade_id = orders.memory.oldest()
+    number(text, orders.memory.newest + 1 - trade_id)
+    while trade_id <= orders.memory.newest:
+        memcpy(text.reserve(sizeof(PastTrade)), orders.memory.find(trade_id), sizeof(PastTrade))
+        trade_id += 1
     return 0
 
 

@@ -21,7 +21,9 @@ from engine.commands cimport has_work
 from engine.machine cimport Machine
 from engine.state cimport Instrument as Terms, Market, market_of, set_rules
 from gateway.book_updates cimport BookUpdates
-from gateway.canonical cimport write_drop_copies, write_orders, write_schedules, write_sessions, write_subscriptions
+from gateway.canonical cimport (
+    write_drop_copies, write_orders, write_past_trades, write_schedules, write_sessions, write_subscriptions,
+)
 from gateway.drop_copies cimport DropCopies
 from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
@@ -632,6 +634,7 @@ cdef class Exchange:
             reader.read_orders(exchange.machine, exchange.state, exchange.orders)
             reader.read_free_slots(exchange.orders)
             reader.read_subscriptions(exchange.state, exchange.orders)
+            reader.read_past_trades(exchange.machine, exchange.state, exchange.orders)
             exchange.updates.resume()
         return exchange
 
@@ -960,6 +963,8 @@ cdef class Exchange:
         write_orders(text, self.state, self.orders)
         if self.state.rules >= 2:
             write_subscriptions(text, self.state.subscriptions)
+        if self.state.rules >= 3:
+            write_past_trades(text, self.orders)
         digest = hashlib.sha256(text)
         digest.update(self.machine.snapshot())
         return digest.hexdigest()

@@ -11,6 +11,7 @@ from gateway.order_pool cimport Order, OrderPool
 from gateway.records cimport ExecutionFields, InstrumentBody
 from gateway.session cimport Session, Sessions
 from gateway.trade_capture cimport TradeCapture
+from gateway.trade_memory cimport PastTrade, TradeMemory, TradeSide
 
 cdef enum:
     PIECE = 256                 # orders, or steps of the engine, in one piece of work; fixes how reports group
@@ -29,6 +30,7 @@ cdef class Executions(OrderPool):
     cdef Sessions sessions
     cdef MarketData feed
     cdef TradeCapture capture
+    cdef TradeMemory memory
     cdef BookUpdates updates
     cdef Instrument* instruments
     cdef uint32_t instrument_count
@@ -72,8 +74,13 @@ cdef class Executions(OrderPool):
     cdef void describe(self, ExecutionFields* fields, const Order* o) noexcept nogil
 
     cdef int _trade(self, const Report* r) except -1 nogil
+    # A trade is void: both sides are told, and the feed. Quantities of orders stay. 0, or why not.
+    cdef int bust(self, uint64_t trade_id) except -1 nogil
+    cdef int _tell_bust(self, const PastTrade* trade, const TradeSide* one) except -1 nogil
+    cdef int _remember(self, const Report* r, const Order* taker, const Order* maker) except -1 nogil
     cdef int _fill(self, Session* s, const Order* o, const Report* r, uint8_t liquidity) except -1 nogil
-    cdef int _capture(self, Session* s, const Order* o, const Report* r) except -1 nogil
+    cdef int _capture(self, Session* s, const Order* o, uint64_t trade_id, int64_t price_ticks, int64_t lots,
+                      uint64_t ref_exec_id) except -1 nogil
     cdef int _record(self, const Session* s, const Order* taker, const Order* maker,
                      const Report* r) except -1 nogil
 

@@ -22,7 +22,7 @@ from gateway.names cimport name_hash, names_insert, names_next, names_reserve
 from gateway.order_pool cimport (
     CLOSED, OPEN, Order, close_order, expect_order, order_at, strings_length, strings_of,
 )
-from gateway.reasons cimport restatement_of, text_of, text_under_3
+from gateway.reasons cimport TRADE_IS_BUSTED, UNKNOWN_TRADE, restatement_of, text_of, text_under_3
 from gateway.records cimport ExecutionFields, InstrumentBody, MSG_EXECUTION_REPORT
 from gateway.session cimport Session, Sessions, number_message
 from gateway.short_strings cimport put, same
@@ -147,6 +147,7 @@ cdef class Executions(OrderPool):
         self.sessions = sessions
         self.feed = feed
         self.capture = TradeCapture(sessions)
+        self.memory = TradeMemory()
         self.updates = updates
         self.trades = []
 
@@ -390,6 +391,8 @@ cdef class Executions(OrderPool):
             self.updates.set_last_trade(taker.instrument, r.last_price_ticks, r.last_lots, self.sessions.now_ns)
         self._fill(s, taker, r, c'2' if at_once else 0)
         self._fill(other, maker, r, c'1' if at_once else 0)
+        if self.sessions.rules >= 3:
+            self._remember(r, taker, maker)
         if self.record_trades:
             self._record(s, taker, maker, r)
         if r.maker_leaves_lots == 0:
@@ -406,17 +409,77 @@ cdef class Executions(OrderPool):
         fields.last_quantity = r.last_lots * instrument.quantity_increment
         fields.maker_taker = liquidity
         if s.trade_request_length:
-            return self._capture(s, o, r)
+            return self._capture(s, o, r.trade_id, r.last_price_ticks, r.last_lots, 0)
         return 0
 
-    cdef int _capture(self, Session* s, const Order* o, const Report* r) except -1 nogil:
-        # A TradeCaptureReport of the fill that was reported last.
+    cdef int _remember(self, const Report* r, const Order* taker, const Order* maker) except -1 nogil:
+        # Right behind the reports of its two fills.
+        cdef PastTrade* trade = self.memory.next(r.trade_id)
+        trade.price_ticks = r.last_price_ticks
+        trade.lots = r.last_lots
+        trade.time_ns = self.sessions.now_ns
+        trade.instrument = r.instrument
+        trade.taker.order_id = r.order_id
+        trade.taker.exec_id = self.exec_id - 1
+        trade.taker.session = r.owner
+        trade.taker.slot = <uint32_t> r.client_ref
+        trade.taker.side = taker.side
+        trade.maker.order_id = r.maker_order_id
+        trade.maker.exec_id = self.exec_id
+        trade.maker.session = r.maker_owner
+        trade.maker.slot = <uint32_t> r.maker_client_ref
+        trade.maker.side = maker.side
+        return 0
+
+    cdef int bust(self, uint64_t trade_id) except -1 nogil:
+        cdef PastTrade* trade = self.memory.find(trade_id)
+        if trade == NULL:
+            return UNKNOWN_TRADE
+        if trade.is_busted:
+            return TRADE_IS_BUSTED
+        trade.is_busted = 1
+        self._tell_bust(trade, &trade.taker)
+        self._tell_bust(trade, &trade.maker)
+        return self.feed.bust(trade.instrument, trade.trade_id, trade.price_ticks, trade.lots,
+                              self.sessions.input_number, self.sessions.now_ns)
+
+    cdef int _tell_bust(self, const PastTrade* trade, const TradeSide* one) except -1 nogil:
+        # Of an order that is forgotten there is its OrderID, and nothing of it is open.
+        cdef Session* s = self.sessions.by_id(one.session)
+        cdef const Instrument* instrument = &self.instruments[trade.instrument]
+        cdef const Order* o = order_at(self, one.slot)
+        cdef bint is_known = o.order_id == one.order_id and (o.state == OPEN or o.state == CLOSED)
+        cdef ExecutionFields* fields
+        if is_known:
+            fields = self.report(s, o, c'H', 0)
+        else:
+            fields = self.blank(s, MSG_EXECUTION_REPORT, instrument.symbol_length)
+            fields.order_id = one.order_id
+            fields.exec_type = c'H'
+            fields.ord_status = c'4'
+            fields.side = one.side
+            fields.price_exponent = instrument.price_exponent
+            fields.quantity_exponent = instrument.quantity_exponent
+            fields.symbol_length = instrument.symbol_length
+            put(<uint8_t*> (fields + 1), instrument.symbol, instrument.symbol_length)
+        fields.trade_id = trade.trade_id
+        fields.last_price = trade.price_ticks * instrument.price_increment
+        fields.last_quantity = trade.lots * instrument.quantity_increment
+        fields.affected = one.exec_id
+        if s.trade_request_length and is_known:
+            return self._capture(s, o, trade.trade_id, trade.price_ticks, trade.lots, one.exec_id)
+        return 0
+
+    cdef int _capture(self, Session* s, const Order* o, uint64_t trade_id, int64_t price_ticks, int64_t lots,
+                      uint64_t ref_exec_id) except -1 nogil:
+        # A TradeCaptureReport of the fill that was reported last, or of its end.
         cdef const Instrument* instrument = &self.instruments[o.instrument]
         cdef Fill fill
         fill.exec_id = self.exec_id
-        fill.trade_id = r.trade_id
-        fill.price = r.last_price_ticks * instrument.price_increment
-        fill.quantity = r.last_lots * instrument.quantity_increment
+        fill.ref_exec_id = ref_exec_id
+        fill.trade_id = trade_id
+        fill.price = price_ticks * instrument.price_increment
+        fill.quantity = lots * instrument.quantity_increment
         fill.price_exponent = instrument.price_exponent
         fill.quantity_exponent = instrument.quantity_exponent
         fill.symbol = instrument.symbol

@@ -21,6 +21,7 @@ from gateway.records cimport (EGRESS_MESSAGE, FLAG_GAP_FILL, FLAG_POSS_RESEND, F
 cdef enum:
     NO_REASON = 255             # ExecutionFields.fix_reason
     OWN_DIGITS = 5              # our own tags are 20000 and above, all others shorter
+    TRADE_CANCEL = 72           # 'H'
     TRIGGERED = 76              # 'L', of FIX 5.0: to who wants FIX 4.4 alone the order is restated,
     RESTATED = 68               # 'D',
     OTHER_RESTATEMENT = 99      # for a reason that FIX 4.4 does not name
@@ -197,6 +198,8 @@ cdef uint8_t* build_execution(uint8_t* out, const ExecutionFields* fields, const
         out = put_uint(out, b"\x01911=", 5, fields.mass_total)
     out = put_char(out, b"\x01912=", 5, fields.last_fragment)
     out = put_uint(out, b"\x0117=", 4, fields.exec_id)
+    if exec_type == TRADE_CANCEL:
+        out = put_uint(out, b"\x0119=", 4, fields.affected)
     out = put_char(out, b"\x01150=", 5, exec_type)
     out = put_char(out, b"\x0139=", 4, fields.ord_status)
     if fields.fix_reason != NO_REASON:

@@ -51,6 +51,10 @@ cdef class MarketData(FeedTopics):
     cdef void _phase_changed(self, Machine machine, const Report* report) noexcept nogil
     cdef void _status(self, Machine machine, uint32_t instrument, uint8_t phase) noexcept nogil
     cdef void _collect(self, Machine machine, uint32_t instrument) noexcept nogil
+    cdef int bust(
+        self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots, uint64_t input_number,
+        int64_t time_ns
+    ) except -1 nogil
     cdef void _trade(self, const Report* report) noexcept nogil
     cdef int _plain_trade(self, const Report* report) except -1 nogil
     cdef int _plain(self, const Report* report) except -1 nogil

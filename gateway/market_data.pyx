@@ -32,9 +32,9 @@ from engine.types cimport (
     EMPTY_PRICE, MASS_CANCELLED, PHASE_CHANGED, REDUCED, REJECTED, REPLACED, SELL, TICK, TRADE, Report,
 )
 from gateway.feed_topics cimport (
-    ADD, AUCTION_TRADE, AuctionPrice, DELETE, EXECUTE, FeedTopics, Instrument, LEVELS, LevelRecord, ORDERS, OrderAction,
-    OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, STATUS, StatusRecord, TOP, TRADES, TopRecord, TradeRecord, grown,
-    saturated,
+    ADD, AUCTION_TRADE, BUST, AuctionPrice, DELETE, EXECUTE, FeedTopics, Instrument, LEVELS, LevelRecord, ORDERS,
+    OrderAction, OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, STATUS, StatusRecord, TOP, TRADES, TopRecord,
+    TradeRecord, grown, saturated,
 )
 
 cdef enum:
@@ -289,6 +289,25 @@ cdef class MarketData(FeedTopics):
             trade.trade_id = report.trade_id
             trade.price_ticks = report.last_price_ticks
             trade.quantity_lots = report.last_lots
+
+    cdef int bust(
+        self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots, uint64_t input_number,
+        int64_t time_ns
+    ) except -1 nogil:
+        """A trade is void, says an input."""
+        cdef TradeRecord* trade
+        self.input_number = input_number
+        self.time_ns = time_ns
+        self.serial += 1
+        self._reserve(REPORT_WORDS)
+        trade = <TradeRecord*>self._next(instrument, TRADES, BUY, sizeof(TradeRecord))
+        if trade != NULL:
+            trade.prefix.action = BUST
+            trade.time_ns = time_ns
+            trade.trade_id = trade_id
+            trade.price_ticks = price_ticks
+            trade.quantity_lots = lots
+        return 0
 
     cdef int _plain_trade(self, const Report* report) except -1 nogil:
         cdef uint8_t maker_side = SELL if report.side == BUY else BUY

@@ -27,6 +27,7 @@ cdef enum OperationKind:
     RESTORE
     CANCEL_ORDERS
     SET_LIMITS
+    BUST
 
 cdef struct Schedule:           # that instruments follow
     int64_t step_ns             # when its last step was due; INT64_MIN = none so far
@@ -85,6 +86,7 @@ cdef class Operations:
     cdef int _set_ticks(self, Asked* asked) except -1 nogil
     cdef int _switch(self, Asked* asked, bint kills) except -1 nogil
     cdef int _cancel(self, Asked* asked) except -1 nogil
+    cdef int _bust(self, Asked* asked) except -1 nogil
     cdef int _limit(self, Asked* asked) except -1 nogil
 
     cdef int _answer(self) except -1 nogil

@@ -49,6 +49,7 @@ cdef enum:
     SYMBOL = 55
     TEXT = 58
     TRANSACT_TIME = 60
+    TRADE_ID = 880
     TOTAL_AFFECTED_ORDERS = 533
     LOOKED_AT = 256             # instruments that are passed over in one piece
 
@@ -74,6 +75,8 @@ cdef OperationKind kind_of(const Fields* name) noexcept nogil:
         return RESTORE
     if is_word(name, b"CANCEL"):
         return CANCEL_ORDERS
+    if is_word(name, b"BUST"):
+        return BUST
     return SET_LIMITS if is_word(name, b"LIMITS") else NO_OPERATION
 
 
@@ -265,6 +268,8 @@ cdef class Operations:
             return self._cancel(asked)
         if self.running.kind == SET_LIMITS:
             return self._limit(asked)
+        if self.running.kind == BUST:
+            return self._bust(asked)
         return self._switch(asked, self.running.kind == KILL)
 
     cdef bint _run(self, Asked* asked) except -1 nogil:
@@ -488,6 +493,18 @@ cdef class Operations:
             self.sessions.bound_orders(self.sessions.table[i])
         return 0
 
+    cdef int _bust(self, Asked* asked) except -1 nogil:
+        cdef int64_t trade_id = 0
+        cdef int reason
+        need(asked, TRADE_ID)
+        read_number(asked, TRADE_ID, 1, INT64_MAX, &trade_id)
+        if asked.reason:
+            return 0
+        reason = self.orders.bust(<uint64_t> trade_id)
+        if reason:
+            refuse(asked, reason, text_of(reason))
+        return 0
+
     # ------------------------------------------------------------ the answer
 
     cdef int _answer(self) except -1 nogil:
@@ -507,6 +524,7 @@ cdef class Operations:
         self._echo(SYMBOL)
         self._echo(SCHEDULE_NAME)
         self._echo(SESSION_COMP_ID)
+        self._echo(TRADE_ID)
         if not is_refused and cancels(kind):
             self.body.number(TOTAL_AFFECTED_ORDERS, self.orders.job.done)
         if not is_refused and is_about_instruments(kind):

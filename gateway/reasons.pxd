@@ -40,6 +40,8 @@ cpdef enum GatewayReason:
     INSTRUMENT_EXISTS = 135
     SESSION_KILLED = 136            # an order, while the kill switch holds
     TOO_MANY_OPEN_ORDERS = 137
+    UNKNOWN_TRADE = 138             # never made, or longer ago than trades are remembered
+    TRADE_IS_BUSTED = 139
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect

@@ -103,6 +103,10 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"Symbol (55) is an instrument's already"
     if code == SESSION_KILLED:
         return b"an operator has stopped the session, or all: only cancels are taken"
+    if code == UNKNOWN_TRADE:
+        return b"no trade has this TrdMatchID (880), or it was too long ago"
+    if code == TRADE_IS_BUSTED:
+        return b"the trade was busted before"
     if code == TOO_MANY_OPEN_ORDERS:
         return b"the session has as many open orders as it may have"
     if code == MASS_CANCELLED:

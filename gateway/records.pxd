@@ -262,7 +262,7 @@ cdef struct ExecutionFields:  # 136 bytes: body of 8, 9 and r
     int64_t last_price      # 31
     int64_t last_quantity   # 32
     int64_t average_price   # 6, mantissa at price_exponent - 2
-    uint64_t affected       # r: TotalAffectedOrders (533)
+    uint64_t affected       # r: TotalAffectedOrders (533); ExecType H: ExecRefID (19)
     int8_t price_exponent
     int8_t quantity_exponent
     uint8_t exec_type       # 150, FIX character

@@ -18,6 +18,7 @@ cdef enum SectionKind:          # in this order; those from SESSIONS on as often
     ORDERS = 6
     FREE_SLOTS = 7
     SUBSCRIPTIONS = 9           # from rules 2 on
+    PAST_TRADES = 10            # from rules 3 on: PastTrade of trade_memory.pxd
     END = 8                     # the last one whatever its number
 
 cdef struct SnapshotHeader:     # 40 bytes
@@ -182,7 +183,9 @@ cdef struct SubscriptionImage:  # 80 bytes
 
 # The place of a kind of section among the others, and which kind comes next.
 cdef inline uint32_t place_of(uint32_t kind) noexcept nogil:
-    return FREE_SLOTS + 1 if kind == SUBSCRIPTIONS else FREE_SLOTS + 2 if kind == END else kind
+    if kind == END:
+        return FREE_SLOTS + 3
+    return kind - 1 if kind > END else kind
 
 cdef inline SectionKind kind_after(SectionKind kind) noexcept nogil:
-    return SUBSCRIPTIONS if kind == FREE_SLOTS else END if kind == SUBSCRIPTIONS else <SectionKind> (kind + 1)
+    return SUBSCRIPTIONS if kind == FREE_SLOTS else END if kind == PAST_TRADES else <SectionKind> (kind + 1)

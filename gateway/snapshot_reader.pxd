@@ -10,13 +10,14 @@ from gateway.order_pool cimport Order
 from gateway.orders cimport Orders
 from gateway.session cimport Session, Sessions
 from gateway.snapshot cimport OrderImage, SectionKind, SlotImage, SnapshotHeader
+from gateway.trade_memory cimport TradeSide
 
 cdef class SnapshotReader:
     cdef const uint8_t[::1] view
     cdef const uint8_t* data
     cdef size_t size
     cdef SnapshotHeader header
-    cdef uint64_t counts[10]    # SectionKind -> records in all its sections
+    cdef uint64_t counts[11]    # SectionKind -> records in all its sections
     # where it is
     cdef size_t begin           # of the record, for messages
     cdef size_t at
@@ -44,6 +45,8 @@ cdef class SnapshotReader:
     cdef int read_drop_copies(self, DropCopies drop_copies) except -1 nogil
     cdef int read_orders(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil
     cdef int read_free_slots(self, Orders orders) except -1 nogil
+    cdef int read_past_trades(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil
+    cdef bint _is_side(self, const TradeSide* one, Sessions sessions, Orders orders) noexcept nogil
     cdef int read_subscriptions(self, Sessions sessions, Orders orders) except -1 nogil
 
     cdef int _check(self) except -1 nogil

@@ -29,12 +29,13 @@ from gateway.records cimport INPUT_MESSAGE, InputHead, MAX_PARTIES
 from gateway.session cimport BEGINS_ANEW, Session, Sessions
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_EXPIRED, IS_POST_ONLY, InstrumentImage,
-    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS,
-    SESSIONS,
-    SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
-    SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, place_of,
+    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, PAST_TRADES,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind,
+    SessionImage, SessionMore, SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
+    place_of,
 )
 from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
+from gateway.trade_memory cimport PastTrade, REMEMBERED_TRADES, TradeSide
 from replication.checksum cimport crc32c
 
 from gateway.rules import NewerRules
@@ -549,7 +550,27 @@ cdef class SnapshotReader:
         cdef uint64_t _
         for _ in range(self.counts[<int> SUBSCRIPTIONS]):
             self._read_subscription(sessions, orders)
+        return 0
+
+    cdef int read_past_trades(self, Machine machine, Sessions sessions, Orders orders) except -1 nogil:
+        cdef PastTrade trade
+        cdef uint64_t before = 0, _
+        for _ in range(self.counts[<int> PAST_TRADES]):
+            memcpy(&trade, self.record(PAST_TRADES, sizeof(PastTrade)), sizeof(PastTrade))
+            if (self.header.rules_version < 3 or trade.trade_id == 0 or (before and trade.trade_id != before + 1)
+                    or trade.trade_id > machine.books.last_trade_id or trade.instrument >= orders.instrument_count
+                    or trade.lots <= 0 or trade.is_busted > 1 or not self._is_side(&trade.taker, sessions, orders)
+                    or not self._is_side(&trade.maker, sessions, orders)):
+                self.wrong(b"a trade that cannot be")
+            before = trade.trade_id
+            memcpy(orders.memory.next(trade.trade_id), &trade, sizeof(PastTrade))
+        if self.counts[<int> PAST_TRADES] > REMEMBERED_TRADES or (before and before != machine.books.last_trade_id):
+            self.wrong(b"other trades than the newest, or too many")
         return self.enter(END)
+
+    cdef bint _is_side(self, const TradeSide* one, Sessions sessions, Orders orders) noexcept nogil:
+        return (sessions.by_id(one.session) != NULL and 0 < one.slot <= orders.used
+                and (one.side == c'1' or one.side == c'2') and is_zero(one.reserved, sizeof(one.reserved)))
 
     cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil:
         cdef SubscriptionImage image

@@ -27,6 +27,7 @@ cdef class SnapshotWriter:
     # how far it is in the records of this kind
     cdef uint32_t session       # the next to be written, or the one whose orders are
     cdef uint32_t slot          # the next of its open orders, of the free slots or of the subscriptions; 0 = no more
+    cdef uint64_t trade_id      # the next of the past trades
     cdef uint32_t closed        # the next of its closed ones, counted from the oldest
 
     cdef int begin(self, int64_t index, int64_t term, uint64_t skipped_inputs) except -1
@@ -52,3 +53,4 @@ cdef class SnapshotWriter:
     cdef int _write_order(self, uint32_t slot) except -1 nogil
     cdef uint32_t _write_free_slots(self) except? 0 nogil
     cdef uint32_t _write_subscriptions(self) except? 0 nogil
+    cdef uint32_t _write_past_trades(self) except? 0 nogil

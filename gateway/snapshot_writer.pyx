@@ -23,12 +23,13 @@ from gateway.order_pool cimport ALIAS, Order, expect_order, order_at, strings_le
 from gateway.session cimport Session, Settings
 from gateway.snapshot cimport (
     AliasImage, DropCopyImage, END, FREE_SLOTS, HAS_PARTIES, INSTRUMENTS, IS_EXPIRED, IS_POST_ONLY, InstrumentImage,
-    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, SECTION_RECORDS,
-    SESSIONS,
-    SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind, SessionImage, SessionMore,
-    SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage, kind_after,
+    InstrumentMore, InstrumentSchedule, InstrumentStatus, MACHINE, ORDERS, OperationsImage, OrderImage, PAST_TRADES,
+    SECTION_RECORDS, SESSIONS, SNAPSHOT_VERSION, STATE, SUBSCRIPTIONS, ScheduleImage, SectionHead, SectionKind,
+    SessionImage, SessionMore, SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
+    kind_after,
 )
 from gateway.subscriptions cimport ALL, Subscription
+from gateway.trade_memory cimport PastTrade
 
 cdef enum:
     EXPECTED = 8                # how many closed orders ahead the memory is asked for
@@ -126,6 +127,8 @@ cdef class SnapshotWriter:
             self.slot = self.orders.free_first
         elif kind == SUBSCRIPTIONS:
             self.slot = self.sessions.subscriptions.all.first
+        elif kind == PAST_TRADES:
+            self.trade_id = self.orders.memory.oldest()
 
     # ------------------------------------------------------------ one of each
 
@@ -252,7 +255,7 @@ cdef class SnapshotWriter:
             return self._write_orders()
         if self.kind == FREE_SLOTS:
             return self._write_free_slots()
-        return self._write_subscriptions()
+        return self._write_past_trades() if self.kind == PAST_TRADES else self._write_subscriptions()
 
     cdef uint32_t _write_sessions(self) except? 0 nogil:
         cdef uint32_t count = 0
@@ -370,6 +373,15 @@ cdef class SnapshotWriter:
                 place = <uint32_t*> self.text.reserve(8)
             place[count % 2] = self.slot
             self.slot = order_at(self.orders, self.slot).next
+            count += 1
+        return count
+
+    cdef uint32_t _write_past_trades(self) except? 0 nogil:
+        # Oldest first.
+        cdef uint32_t count = 0
+        while count < SECTION_RECORDS and self.trade_id <= self.orders.memory.newest:
+            memcpy(self.text.reserve(sizeof(PastTrade)), self.orders.memory.find(self.trade_id), sizeof(PastTrade))
+            self.trade_id += 1
             count += 1
         return count
 

@@ -11,6 +11,7 @@ from gateway.text_body cimport TextBody
 
 cdef struct Fill:               # one side of a trade
     uint64_t exec_id            # of the ExecutionReport that says the same
+    uint64_t ref_exec_id        # of the one that a bust makes void; 0: it is a trade
     uint64_t trade_id
     int64_t price               # mantissas
     int64_t quantity

@@ -118,9 +118,11 @@ cdef class TradeCapture:
         write_timestamp(time, self.sessions.now_ns)
         self.body.clear()
         self.body.number(571, fill.exec_id)
-        self.body.number(487, 0)
+        self.body.number(487, 1 if fill.ref_exec_id else 0)
+        if fill.ref_exec_id:
+            self.body.number(572, fill.ref_exec_id)
         self.body.text(568, s.trade_request, s.trade_request_length)
-        self.body.character(150, c'F')
+        self.body.character(150, c'H' if fill.ref_exec_id else c'F')
         self.body.character(325, c'Y')
         self.body.number(880, fill.trade_id)
         self.body.number(17, fill.exec_id)
