@@ -517,7 +517,7 @@ cdef class Orders(MassRequests):
         # What a replace gives beside price and quantity, in the place of what the order has. 0, or why not.
         cdef Command* c = &self.command
         cdef int reason
-        c.flags = EXTENDED
+        c.flags = EXTENDED | (POST_ONLY if o.post_only else 0)
         self.machine.terms(o.order_id, c)
         if q.body.time_in_force:
             c.time_in_force = engine_time_in_force(q.body.time_in_force, self.sessions.rules)

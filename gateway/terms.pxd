@@ -26,3 +26,5 @@ cdef bint changes_for_life(const uint8_t* own, size_t own_length, const uint8_t*
 # Returns the length.
 cdef size_t merge_terms(const uint8_t* own, size_t own_length, const uint8_t* given, size_t given_length,
                         bint expires, uint8_t* merged) noexcept nogil
+# The parties alone; there is room for as much as there is text. Returns the length.
+cdef size_t without_terms(const uint8_t* text, size_t length, uint8_t* parties) noexcept nogil

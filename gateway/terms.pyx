@@ -124,7 +124,7 @@ cdef void no_terms(Command* command) noexcept nogil:
 
 cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instrument, Command* command) noexcept nogil:
     cdef Field field = _fields_of(text, length)
-    cdef bint slides = False
+    cdef bint slides = False, has_mode = False, has_expiry = False
     cdef int reason = 0
     while reason == 0 and _next(&field):
         if field.tag == EXEC_INST:
@@ -140,16 +140,18 @@ cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instru
             if command.display_lots == 0:
                 command.flags |= HIDDEN
         elif field.tag == EXPIRE_TIME or field.tag == EXPIRE_DATE:
-            reason = _expiry(&field, command)
+            reason = INVALID_EXPIRY if has_expiry else _expiry(&field, command)
+            has_expiry = True
         elif field.tag == SELF_MATCH_GROUP or field.tag == SELF_MATCH_MODE:
             reason = _self_match(&field, command)
         elif field.tag == POST_ONLY_MODE:
+            has_mode = True
             slides = field.length == 1 and field.value[0] == c'S'
             if not slides and (field.length != 1 or field.value[0] != c'R'):
                 reason = INVALID_FLAGS
-    if slides and reason == 0:
-        if not command.flags & POST_ONLY:
-            return INVALID_FLAGS
+    if has_mode and reason == 0 and not command.flags & POST_ONLY:
+        return INVALID_FLAGS
+    if slides:
         command.flags = (command.flags & ~POST_ONLY) | POST_ONLY_SLIDE
     return reason
 
@@ -171,10 +173,11 @@ cdef int _exec_inst(const Field* field, Command* command) noexcept nogil:
             if command.peg_kind:
                 return INVALID_PEG
             command.peg_kind = PRIMARY_PEG if one == c'R' else MARKET_PEG if one == c'P' else MID_PEG
-        elif one == c'a' and command.order_type == PEGGED:
+        elif one == c'a':
+            if command.order_type != PEGGED and command.order_type != TRAILING_STOP:
+                return INVALID_PEG
             command.order_type = TRAILING_STOP
-        elif (one != c'a' or command.order_type != TRAILING_STOP) and (
-                one != c'1' and one != c'2' and one != c'4' and one != c'5'):
+        elif one != c'1' and one != c'2' and one != c'4' and one != c'5':
             return UNSUPPORTED_FIELD
     return 0
 
@@ -267,35 +270,48 @@ cdef bint _is_zero(const Field* field) noexcept nogil:
     return parse_decimal(field.value, field.length, &mantissa, &exponent) and mantissa == 0
 
 
-cdef bint _is_party(uint32_t tag) noexcept nogil:
-    return tag == PARTIES or tag == 447 or tag == 448 or tag == 452 or tag == 523 or tag == 802 or tag == 803
+cdef bint _is_term(uint32_t tag) noexcept nogil:
+    # Or else a field of the parties, which a dictionary may have added to.
+    return (tag == EXEC_INST or tag == STOP_PX or tag == MIN_QTY or tag == MAX_FLOOR or tag == EXPIRE_TIME
+            or tag == PEG_OFFSET or tag == EXPIRE_DATE or SELF_MATCH_GROUP <= tag <= POST_ONLY_MODE)
 
 
 cdef bint _is_restated(uint32_t tag, const uint8_t* given, size_t length, bint expires) noexcept nogil:
     cdef Field field
-    if _is_party(tag):
+    if not _is_term(tag):
         return _find(given, length, PARTIES, &field)
     if tag == EXPIRE_TIME or tag == EXPIRE_DATE:
         return not expires or _find(given, length, EXPIRE_TIME, &field) or _find(given, length, EXPIRE_DATE, &field)
     return _find(given, length, tag, &field)
 
 
+cdef size_t _joined(uint8_t* out, size_t length, const uint8_t* text, size_t size) noexcept nogil:
+    # More behind what is there, with a separator between them. Returns the length.
+    if length and size:
+        out[length] = SOH
+        length += 1
+    memcpy(out + length, text, size)
+    return length + size
+
+
 cdef size_t merge_terms(const uint8_t* own, size_t own_length, const uint8_t* given, size_t given_length,
                         bint expires, uint8_t* merged) noexcept nogil:
     cdef Field field = _fields_of(own, own_length)
     cdef const uint8_t* begin = field.at
-    cdef size_t length = 0, size
+    cdef size_t length = 0
     while _next(&field):
         if not _is_restated(field.tag, given, given_length, expires):
-            size = <size_t> (field.value + field.length - begin)
-            if length:
-                merged[length] = SOH
-                length += 1
-            memcpy(merged + length, begin, size)
-            length += size
+            length = _joined(merged, length, begin, <size_t> (field.value + field.length - begin))
         begin = field.at
-    if length and given_length:
-        merged[length] = SOH
-        length += 1
-    memcpy(merged + length, given, given_length)
-    return length + given_length
+    return _joined(merged, length, given, given_length)
+
+
+cdef size_t without_terms(const uint8_t* text, size_t length, uint8_t* parties) noexcept nogil:
+    cdef Field field = _fields_of(text, length)
+    cdef const uint8_t* begin = field.at
+    cdef size_t kept = 0
+    while _next(&field):
+        if not _is_term(field.tag):
+            kept = _joined(parties, kept, begin, <size_t> (field.value + field.length - begin))
+        begin = field.at
+    return kept

@@ -13,7 +13,9 @@ from libc.string cimport memcpy, strlen
 from gateway.fields cimport Fields, fields_of, find_field, is_plain, next_field
 from gateway.fix_values cimport write_timestamp
 from gateway.order_pool cimport strings_of
+from gateway.records cimport MAX_PARTIES
 from gateway.short_strings cimport same
+from gateway.terms cimport without_terms
 
 cdef enum:
     MAX_REQUEST_ID = 64         # bytes of TradeRequestID (568): Session.trade_request
@@ -113,7 +115,8 @@ cdef class TradeCapture:
     cdef int report(self, Session* s, const Order* o, const Fill* fill) except -1 nogil:
         cdef const uint8_t* cl_ord_id = strings_of(o)
         cdef const uint8_t* account = cl_ord_id + o.cl_ord_id_length + o.orig_cl_ord_id_length
-        cdef const uint8_t* parties = account + o.account_length
+        cdef uint8_t parties[MAX_PARTIES]
+        cdef size_t parties_length = without_terms(account + o.account_length, o.parties_length, parties)
         cdef uint8_t time[32]
         write_timestamp(time, self.sessions.now_ns)
         self.body.clear()
@@ -136,8 +139,8 @@ cdef class TradeCapture:
         self.body.character(54, o.side)
         self.body.number(37, o.order_id)
         self.body.text(11, cl_ord_id, o.cl_ord_id_length)
-        if o.parties_length:
-            self.body.fields(parties, o.parties_length)
+        if parties_length:
+            self.body.fields(parties, parties_length)
             self.body.fields(<const uint8_t*> b"\x01", 1)
         if o.account_length:
             self.body.text(1, account, o.account_length)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -66,6 +67,39 @@ def test_orders_from_the_shell_share_one_session(exchange: Running) -> None:
     assert json.loads(cancelled.stdout)["status"] == "canceled"
     assert "no open orders" in quorumbook("orders", data=data).stdout
     assert "empty" in quorumbook("book", "MSFT", data=data).stdout
+
+
+def test_orders_of_every_type_from_the_shell(exchange: Running) -> None:
+    def order(*arguments: str, who: str = "TYPES") -> dict[str, Any]:
+        done = quorumbook("order", *arguments, "--as", who, "--json", data=exchange.data)
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    assert order("sell", "AMZN", "1", "100", who="OTHER")["status"] == "new"
+    assert order("buy", "AMZN", "1", "--tif", "ioc")["status"] == "filled"
+    assert order("sell", "AMZN", "5", "--stop", "99", "--cl-ord-id", "stop")["terms"] == {"stop_price": "99"}
+    assert order("sell", "AMZN", "5", "--trail", "2")["type"] == "trailing_stop"
+    assert order("sell", "AMZN", "9", "101", "--hidden", "--min", "9")["status"] == "canceled"
+    assert order("sell", "AMZN", "9", "101", "--display", "3", "--until", "2100-01-01")["status"] == "new"
+    assert order("buy", "AMZN", "9", "101", "--slide", "--cl-ord-id", "slide")["price"] == "100.99"
+    pegged = order("buy", "AMZN", "4", "--peg", "primary", "--offset", "-0.50")
+    assert (pegged["type"], pegged["terms"]) == ("pegged", {"peg_offset": "-0.50", "peg": "primary"})
+    assert order("buy", "AMZN", "4", "101", "--all-or-none", who="OTHER")["status"] == "filled"
+    told = quorumbook("orders", "--as", "TYPES", data=exchange.data).stdout
+    assert "display 3, until 2100-01-01" in told
+    assert "offset -0.50, peg primary" in told
+    beyond = quorumbook("replace", "stop", "--stop", "102", "--as", "TYPES", data=exchange.data)
+    assert "refused: StopPx (99) is reached already" in beyond.stderr
+    assert quorumbook("replace", "stop", "--stop", "98", "--as", "TYPES", data=exchange.data).returncode == 0
+    assert order("buy", "AMZN", "1", "--type", "market-to-limit", who="OTHER")["status"] == "filled"
+    assert order("sell", "AMZN", "9", "100.99", "--tif", "ioc", who="OTHER")["status"] == "filled"
+    assert order("buy", "AMZN", "1", "97", who="OTHER")["status"] == "new"
+    assert order("sell", "AMZN", "1", "97", "--tif", "ioc", who="THIRD")["status"] == "filled"
+    told = quorumbook("orders", "--as", "TYPES", data=exchange.data).stdout
+    assert len(re.findall("since the last command: .* triggered", told)) == 2
+    assert "stop 98" not in told
+    for who in ("TYPES", "OTHER"):
+        assert quorumbook("cancel", "--all", "--as", who, data=exchange.data).returncode == 0
 
 
 def test_the_session_continues_without_its_memory_and_over_either_transport(exchange: Running) -> None:

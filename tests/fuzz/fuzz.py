@@ -50,7 +50,8 @@ STAGES = (
     Stage("scanner", scan, False, 0.5),
     Stage("scanner for fix-echo", scan, True, 0.5),
     Stage("exchange, rules 1", apply(1, False), False, 0.01),
-    Stage("exchange, rules 2", apply(2, False), False, 0.03),
+    Stage("exchange, rules 2", apply(2, False), False, 0.01),
+    Stage("exchange, rules 3", apply(3, False), False, 0.02),
     Stage("fix-echo", apply(2, True), True, 0.01),
 )
 

@@ -38,6 +38,13 @@ class Observed(MemoryEdge):
             for message in messages:
                 self.note("out", message)
         super().send(name, *messages)
+        self.note_what_came()
+
+    def wait(self, nanoseconds: int) -> None:
+        super().wait(nanoseconds)
+        self.note_what_came()
+
+    def note_what_came(self) -> None:
         for receiver, kind, content in self.out:
             if receiver == WHO and kind in ("message", "again"):
                 self.note("in", content)
