@@ -6,7 +6,9 @@ from pathlib import Path
 
 PROGRAM = """
 import asyncio
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import quorumbook as qb
@@ -16,9 +18,13 @@ def trade(endpoint: str, feed: str, snapshot: str) -> Decimal | None:
     with qb.connect(endpoint, "A", heartbeat_seconds=5) as client, qb.feed(feed, snapshot, "AAPL", "top") as market:
         order: qb.Order = client.buy("AAPL", np.int64(100), "190.00", time_in_force=qb.IOC)
         client.buy("AAPL", 1, Decimal("190"), time_in_force="ioc")
+        stop = client.sell("AAPL", 5, stop_price=np.int64(180), self_match_group=7, self_match_mode="cancel_both")
+        client.replace(stop, stop_price="181", expire_time=date(2100, 1, 1))
+        client.buy("AAPL", 5, "190", peg="mid", peg_offset="-0.5", post_only="slide", hidden=True)
+        trigger: Decimal | int | str | np.integer[Any] | None = stop.terms.get("stop_price")
         report: qb.Report | None = client.cancel(order)
         for one in client.reports(timeout=0.1):
-            print(one.exec_type, one.last_price)
+            print(one.exec_type, one.last_price, one.terms.get("trail"), trigger)
         bids, asks = market.wait(1.0)["AAPL"].depth(5)
         return order.price if report is None else report.price
 
