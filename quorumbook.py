@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from gateway.client_decoder import Report
     from gateway.client_feed import Feed, feed
     from gateway.client_link import ConnectError
+    from gateway.client_operations import OperatorAnswer
     from gateway.client_orders import Order
     from gateway.client_session import LogonRefused, SessionError
     from gateway.client_types import (
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from gateway.flow import Fill, FlowError, FlowPlayer, FlowRow
     from gateway.flow_files import read_blocks, read_fills, read_flow
     from gateway.generate import FlowGenerator
+    from gateway.operation_fields import OperationTag
 
 # Imported on first use: the engine alone needs no ZeroMQ, and works where the server does not (macOS).
 _LAZY = {
@@ -93,6 +95,7 @@ _LAZY = {
     "gateway.client_decoder": ["Report"],
     "gateway.client_feed": ["Feed", "feed"],
     "gateway.client_link": ["ConnectError"],
+    "gateway.client_operations": ["OperatorAnswer"],
     "gateway.client_orders": ["Order"],
     "gateway.client_session": ["LogonRefused", "SessionError"],
     "gateway.client_types": [
@@ -110,6 +113,7 @@ _LAZY = {
     "gateway.flow": ["Fill", "FlowError", "FlowPlayer", "FlowRow"],
     "gateway.flow_files": ["read_blocks", "read_fills", "read_flow"],
     "gateway.generate": ["FlowGenerator"],
+    "gateway.operation_fields": ["OperationTag"],
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -155,6 +159,8 @@ __all__ = [
     "LogonRefused",
     "Machine",
     "MsgType",
+    "OperationTag",
+    "OperatorAnswer",
     "OrdStatus",
     "OrdType",
     "Order",

@@ -17,6 +17,10 @@ click.FloatRange.name = "number"
 COMMANDS = {
     "serve": ("gateway.server_commands", "Start an exchange on this machine."),
     "cluster": ("gateway.cluster_command", "Start a cluster of replicas on this machine."),
+    "admin": (
+        "gateway.operator_commands",
+        "Operate an exchange: phases, instruments, limits, the kill switch.",
+    ),
     "fix-echo": ("gateway.fix_echo_command", "Serve FIX sessions that send back what they get."),
     "config": ("gateway.server_commands", "Print a complete, commented configuration file."),
     "password": ("gateway.secret_commands", "Print what the configuration keeps of a client's password."),
@@ -47,6 +51,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Exchange": ("serve", "cluster", "config", "password", "keys", "status", "snapshot", "replay", "verify"),
+    "Operators": ("admin",),
     "Members": ("transfer", "add", "remove", "recover"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),

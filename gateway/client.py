@@ -29,6 +29,7 @@ from gateway.client_core import (
 )
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
+from gateway.client_operations import Fields, OperatorAnswer, answer_of
 from gateway.client_orders import Order, Pending
 from gateway.client_session import LoggedOut, LogonRefused, Reports, State
 from gateway.client_terms import Changes, Terms
@@ -126,6 +127,18 @@ class Client:
         pending = self._core.orders.mass_cancel(symbol)
         self._requested(pending, wait=True)
         return pending.reports[-1].affected
+
+    def operate(self, operation: str, fields: Fields = ()) -> OperatorAnswer:
+        """Ask for what only an operator may (docs/fix.md), and wait until all of it is done.
+
+        fields: (OperationTag, value) in the order of the message. A refusal is no exception: `done` says so.
+        TimeoutError when no answer comes in time: it may still be done.
+        """
+        self._check_open()
+        with self._lock:
+            pending = self._core.operate(operation, fields)
+        self._wait(lambda: pending.done, self._timeout)
+        return answer_of(operation, pending.reports[-1])
 
     @contextmanager
     def batch(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from gateway.client_core import (
 )
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, open_link
+from gateway.client_operations import Fields, OperatorAnswer, answer_of
 from gateway.client_orders import Order, Pending
 from gateway.client_session import LoggedOut, LogonRefused, SessionError, State
 from gateway.client_terms import Changes, Terms
@@ -117,6 +118,13 @@ class AsyncClient:
         pending = self._core.orders.mass_cancel(symbol)
         await self._requested(pending, wait=True)
         return pending.reports[-1].affected
+
+    async def operate(self, operation: str, fields: Fields = ()) -> OperatorAnswer:
+        """Ask for what only an operator may; as `Client.operate`."""
+        self._check_usable()
+        pending = self._core.operate(operation, fields)
+        await self._requested(pending, wait=True)
+        return answer_of(operation, pending.reports[-1])
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:

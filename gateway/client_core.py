@@ -16,6 +16,7 @@ import numpy as np
 from gateway.client_arguments import identifier, known, whole
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, Link, address
+from gateway.client_operations import Fields, request
 from gateway.client_orders import Order, Orders, Pending
 from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
@@ -241,6 +242,14 @@ class Core:
         if names:
             self.orders.sent(self.session.send(rows, self.clock()), names)
             self.transmit()
+
+    def operate(self, operation: str, fields: Fields) -> Pending:
+        """Send an operator's request."""
+        name, pending = self.orders.operation()
+        number = self.session.send_fields("U1", request(name, operation, fields), self.clock())
+        self.orders.sent(number, [name])
+        self.transmit()
+        return pending
 
     def take(self) -> Iterator[Report]:
         """The reports that have come, applied to their orders.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gateway.client_arguments import Number, exact, identifier, parts
 from gateway.client_decoder import Report
+from gateway.client_operations import request_named
 from gateway.client_terms import Changes, Stated, Terms, of_order, of_replace
 from gateway.client_types import ABSENT, REQUEST, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
@@ -177,6 +178,12 @@ class Orders:
         if symbol is not None:
             identifier("symbol", symbol, 32)
         return self._request("q", self._next_id(), None, symbol=symbol or "", request_type=request_type)
+
+    def operation(self) -> tuple[str, Pending]:
+        """An operator's request that is sent beside the others: its id."""
+        name = self._next_id()
+        pending = self.pending[name] = Pending()
+        return name, pending
 
     def rows(self) -> tuple[NDArray[np.void], list[str]]:
         """The requests built since the last call as an array of REQUEST, and their ids."""
@@ -347,4 +354,4 @@ class Orders:
         """Which request this report answers."""
         if report.msg_type in (MsgType.REJECT, MsgType.BUSINESS_REJECT):
             return self._by_number.get(report.ref_seq_num or 0, report.ref_id)
-        return report.request_id or report.cl_ord_id
+        return report.request_id or report.cl_ord_id or request_named(report)

@@ -172,11 +172,28 @@ class ClientSession:
                 self._outgoing.append(data)
                 self._left = self.next_out - 1
                 self._sent_ns = now_ns
+        self._forget()
+        return first
+
+    def send_fields(self, msg_type: str, fields: list[tuple[str, str]], now_ns: int) -> int:
+        """The same of one message of any type; returns its number."""
+        number = self.next_out
+        data = self.encoder.admin(msg_type, number, now_ns, fields)
+        self._stored.append((number, 1, data))
+        self._stored_count += 1
+        self.next_out += 1
+        if self.state is State.ACTIVE:
+            self._outgoing.append(data)
+            self._left = number
+            self._sent_ns = now_ns
+        self._forget()
+        return number
+
+    def _forget(self) -> None:
         while self._stored_count > STORED_MESSAGES and len(self._stored) > 1:
             number, count, _ = self._stored.popleft()
             self._stored_count -= count
             self._forgotten = number + count - 1
-        return first
 
     def receive(self, data: bytes, now_ns: int) -> None:
         """Bytes from the exchange: a ZeroMQ frame, or whatever a TCP read gave."""

@@ -69,6 +69,13 @@ TAKEN = {
         frozenset([262, 263, 264, 265, 266, 267, 269, 146, 55, 286, 386, 546, 547]),
     ),
     "AR": Taken("is noted, no answer", frozenset([571, 150])),
+    "U1": Taken(
+        "an operator's: what is asked for is done, and told by an OperatorReport (U2)",
+        frozenset(
+            [20020, 20021, 55, 20048, 58, 54, 20005, *range(20007, 20012), 561, 562, *range(20022, 20024)]
+        )
+        | frozenset([*range(20025, 20029), *range(20030, 20045), 20047, 880]),
+    ),
     "j": Taken("is noted, no answer", frozenset([372, 380])),
 }
 REFUSED = "is judged, then refused: BusinessMessageReject (380=3)"
@@ -95,7 +102,7 @@ SENT = {
     "5": Sent("ends the session's connection, or confirms that", frozenset([58])),
     "8": Sent(
         "an order was accepted, refused, filled, changed or cancelled, or was asked for",
-        frozenset([37, 11, 41, 17, 150, 39, 1, 55, 54, 38, 40, 44, 59, 18, 151, 14, 6, 60, 20001, 20002])
+        frozenset([37, 11, 41, 17, 19, 150, 39, 1, 55, 54, 38, 40, 44, 59, 18, 151, 14, 6, 60, 20001, 20002])
         | ORDER_TERMS
         | frozenset([31, 32, 851, 880, 103, 58, 378, 584, 911, 912, 790])
         | frozenset([453, 448, 447, 452, 802, 523, 803]),
@@ -118,7 +125,7 @@ SENT = {
     ),
     "AE": Sent(
         "a trade of a session that asked for trade capture",
-        frozenset([571, 487, 568, 150, 325, 880, 17, 570, 55, 32, 31, 75, 60, 552, 54, 37, 11, 1, 20001])
+        frozenset([571, 487, 572, 568, 150, 325, 880, 17, 570, 55, 32, 31, 75, 60, 552, 54, 37, 11, 1, 20001])
         | frozenset([453, 448, 447, 452, 802, 523, 803]),
     ),
     "W": Sent(
@@ -130,12 +137,16 @@ SENT = {
         frozenset([262, 268, 279, 269, 278, 55, 270, 271, 272, 273, 346, 290, 20001]),
     ),
     "Y": Sent("a MarketDataRequest was refused", frozenset([262, 281, 58, 20001])),
+    "U2": Sent(
+        "answers an OperatorRequest (U1)",
+        frozenset([20020, 20021, 20024, 55, 20028, 20048, 880, 533, 20049, 20050, 20002, 58, 60, 20001]),
+    ),
     "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),
 }
 VALUES = {
     279: "012", 281: "01256789ABC", 326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"),
     750: "012",
-    39: "01248C", 102: ("0", "1", "6", "99"), 103: ("1", "2", "3", "5", "6", "11", "13", "99"), 150: "0458CDFIL",
+    39: "01248C", 102: ("0", "1", "6", "99"), 103: ("1", "2", "3", "5", "6", "11", "13", "99"), 150: "0458CDFHIL",
     373: ("0", "1", "2", "4", "5", "6", "7", "8", "9", "10", "11", "13", "14", "15", "16", "17", "99"),
     380: "0356", 434: "12",
 }  # fmt: skip
@@ -162,6 +173,7 @@ OWN = {
     20012: f"orders of one group do not trade with each other; {ORDER_TYPES}",
     20013: f"what is done instead; {ORDER_TYPES}",
     20014: f"what is done with a post-only order that would trade; {ORDER_TYPES}",
+    **dict.fromkeys([*range(20020, 20029), *range(20030, 20051)], "see [operators](fix.md#operators)"),
 }
 UNREACHED = frozenset([2, 4, 5, 6, 7, 8, 64, 118])
 """Reasons of the engine that the gateway finds before, and others that no message bears."""

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from gateway import inputs
 from gateway.config import Config, ConfigError, Loaded
 from gateway.genesis_inputs import genesis_inputs
-from gateway.operation_inputs import KEYS, SYMBOL
+from gateway.operation_fields import OperationTag
+from gateway.operation_inputs import KEYS
 from gateway.rules import OPERATIONS
 from replication.membership import Membership, listed
 from replication.node import MAX_ENTRY_BYTES
@@ -79,7 +80,7 @@ def terms_by_symbol(genesis: Iterable[bytes]) -> dict[str, dict[str, str]]:
     """What operations say of instruments, by symbol and by the configuration's key."""
     found: dict[str, dict[str, str]] = {}
     for fields in map(inputs.read_operation, of_kind(inputs.OPERATION, genesis)):
-        symbol = dict(fields).get(SYMBOL, "")
+        symbol = dict(fields).get(OperationTag.SYMBOL, "")
         found.setdefault(symbol, {}).update((KEYS[tag], value) for tag, value in fields if tag in KEYS)
     return found
 

@@ -42,6 +42,10 @@ cpdef enum OperationTag:        # our own; docs/fix.md tells them
     SESSION_COMP_ID = 20048
     AFFECTED_INSTRUMENTS = 20049
     REFUSED_INSTRUMENTS = 20050
+    SYMBOL = 55
+    SIDE = 54
+    TEXT = 58
+    TRADE_ID = 880
     ROUND_LOT = 561             # these are of a SecurityList, too
     MIN_TRADE_VOL = 562
     PRICE_INCREMENT = 20005

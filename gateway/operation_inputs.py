@@ -10,7 +10,6 @@ from gateway.config import Config, ConfigError, Instrument, Schedule, TickTable
 from gateway.operation_fields import OperationTag as Tag
 
 Fields = list[tuple[int, str]]
-SYMBOL = 55
 MOST = 2**63 // 100  # of a price's or quantity's last digit: what an average price leaves room for
 MOST_DIGITS = 17  # of an amount
 BASIS_POINT = Decimal("0.01")  # of a percent
@@ -182,7 +181,7 @@ def rules_of_instruments(config: Config) -> Iterator[bytes]:
             raise ConfigError(f"instruments[{number}].{error}") from None
         for name, given in (("TERMS", terms), ("PROTECT", protected)):
             if given:
-                yield inputs.operation([(Tag.OPERATION, name), (SYMBOL, instrument.symbol), *given])
+                yield inputs.operation([(Tag.OPERATION, name), (Tag.SYMBOL, instrument.symbol), *given])
 
 
 def added_instrument(config: Config, instrument: Instrument) -> Iterator[bytes]:
@@ -191,14 +190,14 @@ def added_instrument(config: Config, instrument: Instrument) -> Iterator[bytes]:
     schedule = schedule or next((one.name for one in config.schedules if "*" in one.symbols), "")
     yield inputs.operation(
         [
-            (Tag.OPERATION, "INSTRUMENT"), (SYMBOL, instrument.symbol),
+            (Tag.OPERATION, "INSTRUMENT"), (Tag.SYMBOL, instrument.symbol),
             (Tag.PRICE_INCREMENT, instrument.price_increment), (Tag.QUANTITY_INCREMENT, instrument.quantity_increment),
             *fields(instrument, PLAIN + TERMS, table_numbers(config)),
             *([(Tag.SCHEDULE_NAME, schedule)] if schedule else []),
         ]
     )  # fmt: skip
     if given := protections(instrument):
-        yield inputs.operation([(Tag.OPERATION, "PROTECT"), (SYMBOL, instrument.symbol), *given])
+        yield inputs.operation([(Tag.OPERATION, "PROTECT"), (Tag.SYMBOL, instrument.symbol), *given])
 
 
 def followers(schedules: Iterable[Schedule]) -> Iterator[bytes]:
@@ -206,7 +205,7 @@ def followers(schedules: Iterable[Schedule]) -> Iterator[bytes]:
     for schedule in sorted(schedules, key=lambda one: "*" not in one.symbols):
         for symbol in schedule.symbols:
             yield inputs.operation(
-                [(Tag.OPERATION, "TERMS"), (SYMBOL, symbol), (Tag.SCHEDULE_NAME, schedule.name)]
+                [(Tag.OPERATION, "TERMS"), (Tag.SYMBOL, symbol), (Tag.SCHEDULE_NAME, schedule.name)]
             )
 
 

@@ -28,8 +28,9 @@ from gateway.operation_fields cimport (
     AFFECTED_INSTRUMENTS, Asked, HIGH_LIMIT_PRICE, LOW_LIMIT_PRICE, MAX_OPEN_ORDERS, MIN_TRADE_VOL, NEXT_PHASE,
     NO_TICK_ROWS, OPERATION, OPERATION_ID, OPERATION_STATUS, PHASE_END, PHASE_TAG, PRICE_INCREMENT,
     QUANTITY_INCREMENT, RANDOM_END, RANDOM_NUMBER, REFUSED_INSTRUMENTS, SCHEDULE_NAME, SCHEDULE_STEP,
-    SESSION_COMP_ID, TICK_FROM, TICK_TABLE, asked_of, find, has, is_lifted, is_word, need, read_choice,
-    read_increment, read_milliseconds, read_number, read_phase, read_price, read_time, refuse, refuse_field,
+    SESSION_COMP_ID, SIDE, SYMBOL, TEXT, TICK_FROM, TICK_TABLE, TRADE_ID, asked_of, find, has, is_lifted, is_word,
+    need, read_choice, read_increment, read_milliseconds, read_number, read_phase, read_price, read_time, refuse,
+    refuse_field,
 )
 from gateway.reasons cimport (
     INSTRUMENT_EXISTS, KILLED, NOT_AN_OPERATOR, UNKNOWN_OPERATION, UNKNOWN_SCHEDULE, UNKNOWN_SESSION, UNKNOWN_SYMBOL,
@@ -45,11 +46,7 @@ cdef enum:
     NOT_AUTHORIZED = 6          # BusinessRejectReason (380)
     DONE = 0                    # OperationStatus (20024)
     REFUSED = 1
-    SIDE = 54
-    SYMBOL = 55
-    TEXT = 58
     TRANSACT_TIME = 60
-    TRADE_ID = 880
     TOTAL_AFFECTED_ORDERS = 533
     LOOKED_AT = 256             # instruments that are passed over in one piece
 

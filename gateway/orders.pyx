@@ -458,7 +458,7 @@ cdef class Orders(MassRequests):
         c.flags = 0
         reason = self._judge_change(s, q, hash, &slot)
         if reason == 0:
-            reason = self._judge_replace(q, order_at(self, slot)) if s.most_open else SESSION_KILLED
+            reason = self._judge_replace(q, order_at(self, slot))
         if reason:
             self._forget_terms()
             return self._refuse_change(s, m, q, slot, reason)

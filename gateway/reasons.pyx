@@ -131,6 +131,12 @@ cdef const char* text_under_3(int code) noexcept nogil:
         return b"a replace cannot change OrdType (40), Account (1) or whether an order is post-only"
     if code == types.NOT_IN_THIS_PHASE:
         return b"not in this phase of the instrument"
+    if code == types.INVALID_DEFINITION:
+        return b"these terms contradict each other or what the instrument has, or name a tick table that there is not"
+    if code == types.INVALID_PHASE:
+        return b"its end is past, or it may not follow: a halt and the close lead to trading by an auction"
+    if code == types.INVALID_PROTECTION:
+        return b"a breaker (20041) goes with the times of its halt (20042) and its auction (20043), and they with it"
     if code == types.DELISTED:
         return b"the instrument is delisted"
     if code == types.PRICE_OFF_TICK:
@@ -222,7 +228,7 @@ cdef uint8_t restatement_of(int code) noexcept nogil:
         return 8                # the exchange's own way with what is left of such orders
     if code == types.MASS_REQUESTED or code == types.INSTRUMENT_DELISTED:
         return OTHER
-    return OTHER if code == MASS_CANCELLED or code == DISCONNECTED else 0
+    return OTHER if code == MASS_CANCELLED or code == DISCONNECTED or code == KILLED else 0
 
 
 def reason_text(code: int) -> str:

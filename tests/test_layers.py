@@ -72,6 +72,8 @@ EDGE = {
     # dates that a program gives its orders; they ask no clock
     "gateway/client_terms.py",
     "gateway/order_options.py",
+    # the times that an operator gives a phase, and the random number of its end
+    "gateway/operator_options.py",
     # commands of their own (cli.py registers them), and the flow files they read and write
     "gateway/flow_files.py",
     "gateway/match_command.py",

@@ -111,7 +111,18 @@ class Exchange:
 
     def _request(self, kind: str, f: dict[int, str], name: str, account: Account, out: list[bytes]) -> None:
         at = (20001, str(self.input_number))
-        if kind == "D" and f[55] == "NONE":
+        if kind == "U1":
+            status = "1" if f[20021] == "REFUSED" else "0"
+            body = [
+                (20020, f[20020]),
+                (20021, f[20021]),
+                (20024, status),
+                (533, "5"),
+                (20049, "3"),
+                (20050, "1"),
+            ]
+            self._send(name, out, "U2", [*body, *([(20002, "100"), (58, "no")] if status == "1" else []), at])
+        elif kind == "D" and f[55] == "NONE":
             body = [(11, f[11]), (150, "8"), (39, "8"), (55, f[55]), (54, f[54]), (58, "unknown symbol"), at]
             self._send(name, out, "8", body)
         elif kind == "D" and f[55] in REJECTS:

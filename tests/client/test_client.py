@@ -16,6 +16,7 @@ from gateway.client_async import connect_async
 from gateway.client_link import ConnectError, address
 from gateway.client_session import LogonRefused, SessionError
 from gateway.client_types import REQUEST, ExecType, MsgType, OrdStatus, Side, TimeInForce
+from gateway.operation_fields import OperationTag
 from tests.client.acceptor import REJECTS, Acceptor, Relay
 
 
@@ -63,6 +64,26 @@ def test_a_refusal_is_a_state_with_a_text(exchange: Acceptor) -> None:
     with connect(exchange.tcp, "T") as client:
         order = client.sell("NONE", 1, 1)
         assert (order.status, order.text) == (OrdStatus.REJECTED, "unknown symbol")
+
+
+def test_what_an_operator_asks_for_is_answered(exchange: Acceptor) -> None:
+    tag = OperationTag
+    with connect(exchange.tcp, "T") as client:
+        done = client.operate("KILL", [(tag.SESSION_COMP_ID, "A"), (tag.TEXT, "runaway")])
+        assert (done.done, done.orders, done.instruments, done.refused_instruments) == (True, 5, 3, 1)
+        refused = client.operate("REFUSED")
+        assert (refused.done, refused.text, refused.reason_code) == (False, "no", 100)
+        with pytest.raises(ValueError, match="field 58 is"):
+            client.operate("KILL", [(tag.TEXT, "two\nlines")])
+        assert client.buy("AAPL", 1, "10").status is OrdStatus.NEW
+
+    async def story() -> None:
+        async with await connect_async(exchange.zmq, "U") as other:
+            assert (await other.operate("LIMITS", [(tag.MAX_OPEN_ORDERS, 7)])).done
+
+    asyncio.run(story())
+    asked, other = exchange.accounts["T"].taken[0], exchange.accounts["U"].taken[0]
+    assert (asked[35], asked[20048], asked[58], other[20047]) == ("U1", "A", "runaway", "7")
 
 
 @pytest.mark.parametrize("symbol", REJECTS)

@@ -62,6 +62,10 @@ class World:
         self.sent += count
         self.client.send(rows(count), self.now, per_frame=3)
 
+    def operate(self) -> None:
+        self.sent += 1
+        self.client.send_fields("U1", [("20020", str(self.sent)), ("20021", "KILL")], self.now)
+
     def settle(self) -> None:
         for _ in range(20):
             self.now += SECOND // 10
@@ -71,11 +75,13 @@ class World:
 
 
 def reports_of(world: World) -> list[int]:
-    return [number for number, fields in world.exchange.accounts["T"].sent.items() if dict(fields)[35] == "8"]
+    sent = world.exchange.accounts["T"].sent
+    return [number for number, fields in sent.items() if dict(fields)[35] in ("8", "U2")]
 
 
 STEPS = st.one_of(
     st.tuples(st.just("order"), st.integers(1, 8)),
+    st.tuples(st.just("operate"), st.none()),
     st.tuples(st.just("step"), st.booleans()),
     st.tuples(st.just("deliver"), st.integers(1, 3000)),
     st.tuples(st.just("reports get lost"), st.sets(st.integers(0, 9), max_size=5)),
@@ -94,6 +100,8 @@ def test_nothing_is_lost_or_repeated(steps: list[tuple[str, object]]) -> None:
         if what == "order":
             assert isinstance(value, int)
             world.order(value)
+        elif what == "operate":
+            world.operate()
         elif what == "step":
             world.step(lose=bool(value))
         elif what == "deliver":

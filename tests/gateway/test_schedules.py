@@ -1,16 +1,23 @@
 """A calendar's steps at absolute times; whoever leads, and however late, instruments are in the phase that holds."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_edge import MemoryEdge
 from msgspec.structs import replace
 
 from engine.records import Phase
+from gateway import inputs
 from gateway.config import Schedule
-from gateway.schedules import DAY_NS, DAYS, LATE_AUCTION_NS, SECOND_NS, Calendar, Step, seconds_of
+from gateway.exchange import Exchange
+from gateway.operation_inputs import closed, followers
+from gateway.schedules import DAY_NS, DAYS, LATE_AUCTION_NS, SECOND_NS, Calendar, Scheduling, Step, seconds_of
+from replication.node import Node
 
 DAY = Schedule(
     "DAY", pre_open="08:00", opening_auction="08:50", continuous="09:00", closing_auction="16:30", closed="16:35"
@@ -197,3 +204,94 @@ def test_whenever_somebody_leads_the_phase_is_the_one_that_holds(
             assert wanted == Phase.CONTINUOUS
             assert now < instrument.until_ns <= now + LATE_AUCTION_NS
         assert calendar.next_ns(now) > now
+
+
+# ---------------------------------------------------------------- an exchange, and leaders that die
+
+
+@dataclass
+class Leader:
+    """A member that leads: what it proposes, until it is applied or lost."""
+
+    term: int
+    proposed: list[bytes] = field(default_factory=list)
+
+    def propose(self, payload: bytes) -> None:
+        self.proposed.append(payload)
+
+
+class Led:
+    """An exchange with one instrument that follows DAY, led by one member after the other."""
+
+    def __init__(self, random: int) -> None:
+        self.edge = MemoryEdge()
+        self.edge.start(
+            inputs.instrument("AAPL"), *followers([DAY]), *closed([DAY]), inputs.operation([(20021, "PHASE")])
+        )
+        self.random = random
+        self.elect()
+
+    def elect(self) -> None:
+        """Another one, that has applied all there is."""
+        self.leader = Leader(self.edge.term)
+        entered: list[Step] = []
+        self.scheduling = Scheduling(
+            cast(Node, self.leader), [DAY], lambda: self.random, lambda _, step: entered.append(step)
+        )
+        self.entered = entered
+
+    def look(self) -> list[bytes]:
+        """What is due is proposed."""
+        due_ns = self.scheduling.next_ns()
+        assert due_ns is not None
+        if due_ns <= self.edge.now_ns:
+            self.scheduling.look(self.edge.exchange.schedules(), self.edge.now_ns)
+        proposed, self.leader.proposed = self.leader.proposed, []
+        return proposed
+
+    @property
+    def phase(self) -> Phase:
+        one = self.edge.exchange.instrument("AAPL")
+        assert one is not None
+        return Phase[one["phase"]]
+
+
+fates = st.sampled_from(["applied", "lost", "applied twice", "applied and dead", "dead"])
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(fates, st.integers(60, 100_000)), min_size=1, max_size=25), st.integers(0, 2**63 - 1)
+)
+def test_what_leaders_propose_takes_effect_once_however_they_die(
+    spans: list[tuple[str, int]], random: int
+) -> None:
+    """Lost with its leader, or in the log twice: the phase is the one that holds, and what the log leads to is the
+    same for who applies it again."""
+    world = Led(random)
+    edge = world.edge
+    for fate, seconds in spans:
+        steps = world.look()
+        if fate != "lost" and steps:
+            edge.entry(*steps)
+        if fate == "applied twice":
+            before = world.phase, edge.exchange.schedules()
+            if steps:
+                edge.entry(*steps)
+            assert (world.phase, edge.exchange.schedules()) == before
+        if fate in ("lost", "dead", "applied and dead"):
+            edge.term += 1
+            world.elect()
+            if again := world.look():
+                edge.entry(*again)
+        wanted = holds(DAY, edge.now_ns)
+        assert world.phase == wanted or (world.phase, wanted) == (Phase.OPENING_AUCTION, Phase.CONTINUOUS)
+        edge.wait(LATE_AUCTION_NS)
+        if steps := world.look():
+            edge.entry(*steps)
+        assert world.phase == holds(DAY, edge.now_ns)
+        edge.wait(seconds * SECOND_NS)
+    other = Exchange()
+    for entry in edge.log:
+        other.apply(entry.payload, entry.index, entry.term, entry.timestamp_ns)
+    assert other.state_hash() == edge.exchange.state_hash()

@@ -198,7 +198,7 @@ def left_out(text: str) -> str:
     answers = [answer for _, answered in steps(text) for answer in answered]
     if any(line.startswith("wait ") for line in lines):
         return "time passes in it, and real time cannot be made to"
-    if any(line.startswith(("setting ", "drop_copy ")) for line in lines):
+    if any(line.startswith(("setting ", "drop_copy ", "operator ")) for line in lines):
         return "its exchange has settings of its own"
     if any(re.match(r"< \S+ (refuse|close|kept|again)( |$)", answer) for answer in answers):
         return "a session ends in it, or has messages sent again"

@@ -127,7 +127,8 @@ class SocketEdge:
 
 def configuration(genesis: tuple[bytes, ...]) -> str:
     """The file that makes this genesis, with every port free."""
-    lines = [CONFIG]
+    operators = [inputs.read_operator(record) for record in genesis if record[4] == inputs.OPERATOR]
+    lines = [f"operators = {json.dumps(operators)}", CONFIG]
     for record in sorted(genesis, key=lambda record: record[4] != inputs.SETTING):
         if record[4] == inputs.SETTING:
             settings = inputs.read_setting(record)
