@@ -74,6 +74,7 @@ EDGE = {
     "gateway/order_options.py",
     # the times that an operator gives a phase, and the random number of its end
     "gateway/operator_options.py",
+    "gateway/operator_commands.py",
     # commands of their own (cli.py registers them), and the flow files they read and write
     "gateway/flow_files.py",
     "gateway/match_command.py",
