@@ -8,6 +8,7 @@ from engine.machine cimport Machine
 from engine.types cimport Report
 from gateway.feed_topics cimport FeedTopics, Scale
 from gateway.session cimport Session, Sessions
+from gateway.status_updates cimport StatusUpdates
 from gateway.subscriptions cimport MAX_DEPTH, Subscription, Subscriptions
 from gateway.text_body cimport TextBody
 
@@ -25,8 +26,23 @@ cdef struct Side:               # the best levels of one side of a book, best fi
     uint32_t count
     Level levels[MAX_DEPTH]
 
+cdef enum AuctionEntryKind:     # entries of MDEntryType 4, 5 and A
+    OPENED = 0                  # the last auction of any phase but the closing auction
+    WOULD_OPEN = 1              # what it would come to now
+    CLOSED_AT = 2               # the same of the closing auction
+    WOULD_CLOSE = 3
+    SURPLUS = 4                 # of buyers at the price that an auction would come to; lots below 0: of sellers
+    AUCTION_ENTRIES = 5
+
+cdef struct AuctionEntry:       # 32 bytes, all of them meant when two are compared; zeros: there is none
+    int64_t price_ticks
+    int64_t lots
+    int64_t time_ns
+    uint64_t is_there
+
 cdef struct Watched:            # an instrument
     Side* told                  # bids and offers as they were at the end of the last entry; NULL: nobody is subscribed
+    AuctionEntry told_auctions[AUCTION_ENTRIES]     # the same, when somebody is subscribed to them
     uint32_t first_trade        # of this entry; 0 = none
     uint32_t last_trade
     bint touched                # by this entry
@@ -39,6 +55,7 @@ cdef struct Trade:
     int64_t quantity_lots
     uint64_t trade_id
     uint32_t next               # of the same instrument in this entry
+    bint is_void                # it was a trade until now
 
 cdef struct Part:               # of the entries that were written: what fits into one message
     size_t begin
@@ -50,7 +67,8 @@ cdef class BookUpdates:
     cdef Machine machine
     cdef Sessions sessions
     cdef Subscriptions subscriptions
-    cdef FeedTopics feed        # what a tick and a lot are worth
+    cdef StatusUpdates statuses     # hears of the same
+    cdef FeedTopics feed        # what a tick and a lot are worth, and auctions
     cdef Watched* watched       # by instrument
     cdef uint32_t watched_room
     # of the current entry
@@ -61,6 +79,7 @@ cdef class BookUpdates:
     cdef uint32_t trade_room
     # of the instrument that is being told
     cdef Side now[2]
+    cdef AuctionEntry auctions[AUCTION_ENTRIES]
     cdef TextBody entries
     cdef Part* parts            # of `entries`
     cdef uint32_t part_count
@@ -68,8 +87,11 @@ cdef class BookUpdates:
     cdef uint64_t written       # whose entries those are: depth, types and kind; 0 = nobody's
     cdef TextBody message
 
-    # Reports of the engine, in order: books and trades that somebody is subscribed to are told when the entry ends.
+    # Reports of the engine, in order: books and trades that somebody is subscribed to are told when the entry ends, and
+    # by `statuses` phases.
     cdef int note(self, const Report* reports, size_t count) except -1 nogil
+    # A trade of an earlier input is void.
+    cdef int bust(self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots) except -1 nogil
     # Of every trade, whether somebody is subscribed to the instrument or not.
     cdef int set_last_trade(self, uint32_t instrument, int64_t price_ticks, int64_t lots,
                             int64_t time_ns) except -1 nogil
@@ -83,9 +105,13 @@ cdef class BookUpdates:
 
     cdef int _reserve(self, uint32_t instrument) except -1 nogil
     cdef int _touch(self, uint32_t instrument) except -1 nogil
-    cdef int _trade(self, const Report* report) except -1 nogil
+    cdef int _touch_table(self, uint32_t table) except -1 nogil
+    cdef int _trade(self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots,
+                    bint is_void) except -1 nogil
     cdef void _read(self, Side* side, uint32_t instrument, int which, uint32_t depth) noexcept nogil
     cdef int _read_book(self, uint32_t instrument) except -1 nogil
+    cdef int _read_auctions(self, uint32_t instrument) except -1 nogil
+    cdef bint _auctions_changed(self, const Watched* watched, uint8_t types) noexcept nogil
     cdef int _keep(self, Watched* watched) except -1 nogil
     cdef int _tell(self, const Watched* watched, Subscription* s) except -1 nogil
     cdef bint _changed(self, const Watched* watched, const Subscription* s) noexcept nogil
@@ -100,6 +126,8 @@ cdef class BookUpdates:
     cdef int _write_time(self, int64_t time_ns) except -1 nogil
     cdef int _write_last_trade(self, const Watched* watched, const Scale* scale) except -1 nogil
     cdef int _write_trades(self, const Watched* watched, const Scale* scale) except -1 nogil
+    cdef int _write_auction(self, int kind, const AuctionEntry* entry, const Scale* scale) except -1 nogil
+    cdef int _write_auction_changes(self, const Watched* watched, uint8_t types, const Scale* scale) except -1 nogil
     cdef int _write_changes(self, const Side* old, int which, uint32_t depth, const Scale* scale) except -1 nogil
     cdef int _write_change(self, UpdateAction action, int which, const Level* level, uint32_t position,
                            const Scale* scale) except -1 nogil

@@ -13,15 +13,24 @@ from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from engine.types cimport BUY, EMPTY_PRICE, REJECTED, TRADE
-from gateway.feed_topics cimport saturated
+from engine.state cimport market_of
+from engine.types cimport (
+    ADVANCED, BUY, CHANGED, CLOSING_AUCTION, EMPTY_PRICE, MASS_CANCELLED, REJECTED, TICK, TRADE,
+)
+from gateway.feed_topics cimport Auctions, Indication, saturated
 from gateway.fix_values cimport write_timestamp
-from gateway.subscriptions cimport BIDS, OF_INSTRUMENT, TRADES
+from gateway.subscriptions cimport (
+    AUCTIONS, BIDS, CLOSING, IMBALANCE, MARKET_DATA, OF_INSTRUMENT, OPENING, TRADES,
+)
 
 cdef enum:
     LONG = 32768            # bytes of entries, after which what has changed goes on in another message
     DATE = 8                # bytes of a timestamp's date; its time follows behind a '-'
     TIME = 12
+    MORE_BUYERS = 80        # TradeCondition (277), FIX characters
+    MORE_SELLERS = 81
+    OF_THE_SESSION = 49     # OpenCloseSettlFlag (286)
+    THEORETICAL = 53
 
 cdef Side NOTHING           # zeros: an empty side
 
@@ -38,6 +47,15 @@ cdef inline uint32_t within(const Side* side, uint32_t depth) noexcept nogil:
     return side.count if side.count < depth else depth
 
 
+cdef inline uint8_t type_of(int kind) noexcept nogil:
+    return OPENING if kind <= WOULD_OPEN else CLOSING if kind <= WOULD_CLOSE else IMBALANCE
+
+
+cdef inline uint8_t character_of(int kind) noexcept nogil:
+    # MDEntryType
+    return c'4' if kind <= WOULD_OPEN else c'5' if kind <= WOULD_CLOSE else c'A'
+
+
 cdef inline int64_t quantity_of(int64_t lots, const Scale* scale) noexcept nogil:
     return INT64_MAX if lots > INT64_MAX // scale.quantity_increment else lots * scale.quantity_increment
 
@@ -51,9 +69,11 @@ cdef void* grown(void* memory, size_t size) except NULL nogil:
 
 
 cdef class BookUpdates:
-    def __cinit__(self, Machine machine not None, Sessions sessions not None, FeedTopics feed not None) -> None:
+    def __cinit__(self, Machine machine not None, Sessions sessions not None, FeedTopics feed not None,
+                  StatusUpdates statuses not None) -> None:
         self.machine = machine
         self.sessions = sessions
+        self.statuses = statuses
         self.subscriptions = sessions.subscriptions
         self.feed = feed
         self.entries = TextBody()
@@ -93,11 +113,30 @@ cdef class BookUpdates:
     cdef int note(self, const Report* reports, size_t count) except -1 nogil:
         cdef size_t i
         for i in range(count):
-            if reports[i].kind == REJECTED or not self.subscriptions.first_of(reports[i].instrument):
+            if reports[i].kind == REJECTED or reports[i].kind == ADVANCED or reports[i].kind == MASS_CANCELLED:
                 continue
-            self._touch(reports[i].instrument)
-            if reports[i].kind == TRADE:
-                self._trade(&reports[i])
+            if reports[i].kind == CHANGED and reports[i].command_kind == TICK:
+                self._touch_table(reports[i].instrument)
+            elif self.subscriptions.first_of(reports[i].instrument):
+                self._touch(reports[i].instrument)
+                if reports[i].kind == TRADE:
+                    self._trade(reports[i].instrument, reports[i].trade_id, reports[i].last_price_ticks,
+                                reports[i].last_lots, False)
+        return self.statuses.note(reports, count)
+
+    cdef int bust(self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots) except -1 nogil:
+        if not self.subscriptions.first_of(instrument):
+            return 0
+        self._touch(instrument)
+        return self._trade(instrument, trade_id, price_ticks, lots, True)
+
+    cdef int _touch_table(self, uint32_t table) except -1 nogil:
+        # Other increments may make another price of an auction to come.
+        cdef uint32_t instrument
+        for instrument in range(self.machine.books.instrument_count):
+            if market_of(&self.machine.books, instrument).tick_table == table and (
+                    self.subscriptions.first_of(instrument)):
+                self._touch(instrument)
         return 0
 
     cdef int set_last_trade(self, uint32_t instrument, int64_t price_ticks, int64_t lots,
@@ -110,17 +149,19 @@ cdef class BookUpdates:
         watched.last_ns = time_ns
         return 0
 
-    cdef int _trade(self, const Report* report) except -1 nogil:
-        cdef Watched* watched = &self.watched[report.instrument]
+    cdef int _trade(self, uint32_t instrument, uint64_t trade_id, int64_t price_ticks, int64_t lots,
+                    bint is_void) except -1 nogil:
+        cdef Watched* watched = &self.watched[instrument]
         cdef Trade* trade
         if self.trade_count + 1 >= self.trade_room:
             self.trade_room = 2 * self.trade_room if self.trade_room else 64
             self.trades = <Trade*> grown(self.trades, self.trade_room * sizeof(Trade))
         self.trade_count += 1
         trade = &self.trades[self.trade_count]
-        trade.price_ticks = report.last_price_ticks
-        trade.quantity_lots = report.last_lots
-        trade.trade_id = report.trade_id
+        trade.price_ticks = price_ticks
+        trade.quantity_lots = lots
+        trade.trade_id = trade_id
+        trade.is_void = is_void
         trade.next = 0
         if watched.last_trade:
             self.trades[watched.last_trade].next = self.trade_count
@@ -143,7 +184,8 @@ cdef class BookUpdates:
             slot = self._read_book(self.touched[i])
             self.written = 0
             while slot:
-                self._tell(watched, &self.subscriptions.slots[slot])
+                if self.subscriptions.slots[slot].kind == MARKET_DATA:
+                    self._tell(watched, &self.subscriptions.slots[slot])
                 slot = self.subscriptions.slots[slot].next[<int> OF_INSTRUMENT]
             self._keep(watched)
             watched.first_trade = watched.last_trade = 0
@@ -153,7 +195,7 @@ cdef class BookUpdates:
 
     cdef int resume(self) except -1 nogil:
         cdef uint32_t instrument
-        for instrument in range(self.subscriptions.instrument_room):
+        for instrument in range(self.machine.books.instrument_count):
             if self._read_book(instrument):
                 self._reserve(instrument)
                 self._keep(&self.watched[instrument])
@@ -162,12 +204,43 @@ cdef class BookUpdates:
     cdef int _read_book(self, uint32_t instrument) except -1 nogil:
         # As deep as its subscribers want it. Returns the first of them; 0: it has none any more.
         cdef uint32_t first = self.subscriptions.first_of(instrument), slot = first, depth = 0
+        cdef uint8_t types = 0
         while slot:
             depth = max(depth, self.subscriptions.slots[slot].depth)
+            types |= self.subscriptions.slots[slot].types
             slot = self.subscriptions.slots[slot].next[<int> OF_INSTRUMENT]
         self._read(&self.now[0], instrument, 0, depth)
         self._read(&self.now[1], instrument, 1, depth)
+        if types & AUCTIONS:
+            self._read_auctions(instrument)
         return first
+
+    cdef int _read_auctions(self, uint32_t instrument) except -1 nogil:
+        # O(levels) while orders are collected, once after anything has happened.
+        cdef const Auctions* known = &self.feed.instruments[instrument].auctions
+        cdef const Indication* coming = self.feed.indication(self.machine, instrument)
+        cdef AuctionEntry* entry
+        cdef int i
+        memset(self.auctions, 0, sizeof(self.auctions))
+        for i in range(2):
+            if known.prices[i].lots:
+                entry = &self.auctions[<int> OPENED if i == 0 else <int> CLOSED_AT]
+                entry.price_ticks = known.prices[i].price_ticks
+                entry.lots = known.prices[i].lots
+                entry.time_ns = known.prices[i].time_ns
+                entry.is_there = 1
+        if coming.lots:
+            i = market_of(&self.machine.books, instrument).phase == CLOSING_AUCTION
+            entry = &self.auctions[<int> WOULD_CLOSE if i else <int> WOULD_OPEN]
+            entry.price_ticks = coming.price_ticks
+            entry.lots = coming.lots
+            entry.is_there = 1
+        if coming.surplus_lots:
+            entry = &self.auctions[<int> SURPLUS]
+            entry.price_ticks = coming.price_ticks
+            entry.lots = coming.surplus_lots
+            entry.is_there = 1
+        return 0
 
     cdef void _read(self, Side* side, uint32_t instrument, int which, uint32_t depth) noexcept nogil:
         cdef Level* level = side.levels
@@ -183,6 +256,7 @@ cdef class BookUpdates:
 
     cdef int _keep(self, Watched* watched) except -1 nogil:
         cdef int which
+        memcpy(watched.told_auctions, self.auctions, sizeof(self.auctions))
         if self.now[0].count + self.now[1].count == 0:      # nobody is subscribed, or the book is empty
             free(watched.told)
             watched.told = NULL
@@ -216,6 +290,14 @@ cdef class BookUpdates:
                     count != within(&self.now[which], s.depth)
                     or memcmp(old.levels, self.now[which].levels, count * sizeof(Level)) != 0):
                 return True
+        return self._auctions_changed(watched, s.types)
+
+    cdef bint _auctions_changed(self, const Watched* watched, uint8_t types) noexcept nogil:
+        cdef int kind
+        for kind in range(AUCTION_ENTRIES):
+            if types & type_of(kind) and memcmp(
+                    &watched.told_auctions[kind], &self.auctions[kind], sizeof(AuctionEntry)) != 0:
+                return True
         return False
 
     cdef int show(self, Session* s, const Subscription* asked) except -1 nogil:
@@ -223,6 +305,8 @@ cdef class BookUpdates:
         self._reserve(asked.instrument)
         for which in range(2):
             self._read(&self.now[which], asked.instrument, which, asked.depth)
+        if asked.types & AUCTIONS:
+            self._read_auctions(asked.instrument)
         self.written = 0
         return self._tell_whole(s, asked)
 
@@ -247,6 +331,11 @@ cdef class BookUpdates:
                         self.entries.number(290, place + 1)
             if s.types & TRADES and self.watched[s.instrument].last_lots:
                 self._write_last_trade(&self.watched[s.instrument], scale)
+            for which in range(AUCTION_ENTRIES):
+                if s.types & type_of(which) and self.auctions[which].is_there:
+                    self.parts[0].entries += 1
+                    self.entries.character(269, character_of(which))
+                    self._write_auction(which, &self.auctions[which], scale)
             self.written = key
         self.message.clear()
         self.message.text(262, s.id, s.id_length)
@@ -266,6 +355,7 @@ cdef class BookUpdates:
             for which in range(2):
                 if s.types & BIDS << which:
                     self._write_changes(told_of(watched, which), which, s.depth, scale)
+            self._write_auction_changes(watched, s.types, scale)
             self.written = key
         for i in range(self.part_count):
             self.message.clear()
@@ -328,7 +418,7 @@ cdef class BookUpdates:
         cdef uint32_t number = watched.first_trade
         while number:
             trade = &self.trades[number]
-            self._begin_change(NEW, c'2')
+            self._begin_change(DELETE if trade.is_void else NEW, c'2')
             self.entries.number(278, trade.trade_id)
             self.entries.text(55, scale.symbol, scale.symbol_length)
             self.entries.decimal(270, trade.price_ticks * scale.price_increment, scale.price_exponent)
@@ -336,6 +426,30 @@ cdef class BookUpdates:
             self._write_time(self.sessions.now_ns)
             number = trade.next
         return 0
+
+    cdef int _write_auction_changes(self, const Watched* watched, uint8_t types, const Scale* scale) except -1 nogil:
+        cdef const AuctionEntry* old
+        cdef const AuctionEntry* now
+        cdef int kind
+        for kind in range(AUCTION_ENTRIES):
+            old, now = &watched.told_auctions[kind], &self.auctions[kind]
+            if not types & type_of(kind) or memcmp(old, now, sizeof(AuctionEntry)) == 0:
+                continue
+            self._begin_change(DELETE if not now.is_there else CHANGE if old.is_there else NEW, character_of(kind))
+            self.entries.text(55, scale.symbol, scale.symbol_length)
+            self._write_auction(kind, now if now.is_there else old, scale)
+        return 0
+
+    cdef int _write_auction(self, int kind, const AuctionEntry* entry, const Scale* scale) except -1 nogil:
+        cdef int64_t lots = entry.lots if entry.lots >= 0 else -entry.lots
+        self.entries.decimal(270, entry.price_ticks * scale.price_increment, scale.price_exponent)
+        self.entries.decimal(271, quantity_of(lots, scale), scale.quantity_exponent)
+        if kind == SURPLUS:
+            return self.entries.character(277, MORE_BUYERS if entry.lots > 0 else MORE_SELLERS)
+        if kind == OPENED or kind == CLOSED_AT:
+            self._write_time(entry.time_ns)
+            return self.entries.character(286, OF_THE_SESSION)
+        return self.entries.character(286, THEORETICAL)
 
     cdef int _write_changes(self, const Side* old, int which, uint32_t depth, const Scale* scale) except -1 nogil:
         # Levels that went, then those that came or changed, each best first: nobody has to hold more than the depth. A

@@ -189,13 +189,15 @@ cdef int write_past_trades(Outbox text, Orders orders) except -1 nogil:
     return 0
 
 
-cdef int write_subscriptions(Outbox text, Subscriptions subscriptions) except -1 nogil:
+cdef int write_subscriptions(Outbox text, Subscriptions subscriptions, uint32_t rules) except -1 nogil:
     cdef uint32_t slot = subscriptions.all.first
     cdef const Subscription* s
     number(text, subscriptions.all.count)
     while slot:
         s = &subscriptions.slots[slot]
         number(text, s.session)
+        if rules >= 3:
+            number(text, s.kind)
         string(text, s.id, s.id_length)
         number(text, s.instrument)
         number(text, s.depth)

@@ -116,10 +116,17 @@ SENT = {
     ),
     "y": Sent(
         "answers a SecurityListRequest, a message for each instrument",
-        frozenset([320, 322, 560, 393, 893, 146, 55, 561, 562, 20001, 20005, *range(20007, 20012)]),
+        frozenset([320, 322, 560, 393, 893, 146, 55, 561, 562, 20001, 20005, *range(20007, 20012)])
+        | frozenset([20022, *range(20030, 20035), 20060]),
     ),
-    "f": Sent("answers a SecurityStatusRequest", frozenset([324, 55, 325, 326, 60, 20001])),
-    "h": Sent("answers a TradingSessionStatusRequest", frozenset([335, 336, 325, 340, 567, 20001])),
+    "f": Sent(
+        "answers a SecurityStatusRequest, or another phase of its instrument has begun",
+        frozenset([324, 55, 325, 326, 60, 20001, 20022, 20025]),
+    ),
+    "h": Sent(
+        "answers a TradingSessionStatusRequest, or the status has become another",
+        frozenset([335, 336, 325, 340, 567, 20001]),
+    ),
     "AQ": Sent(
         "answers a TradeCaptureReportRequest", frozenset([568, 569, 263, 748, 749, 750, 55, 58, 20001])
     ),
@@ -130,11 +137,11 @@ SENT = {
     ),
     "W": Sent(
         "the levels of a book, as asked for by a MarketDataRequest",
-        frozenset([262, 55, 268, 269, 270, 271, 346, 290, 20001]),
+        frozenset([262, 55, 268, 269, 270, 271, 272, 273, 277, 286, 346, 290, 20001]),
     ),
     "X": Sent(
         "what an entry of the log has changed in the books of a subscription",
-        frozenset([262, 268, 279, 269, 278, 55, 270, 271, 272, 273, 346, 290, 20001]),
+        frozenset([262, 268, 279, 269, 278, 55, 270, 271, 272, 273, 277, 286, 346, 290, 20001]),
     ),
     "Y": Sent("a MarketDataRequest was refused", frozenset([262, 281, 58, 20001])),
     "U2": Sent(
@@ -144,15 +151,15 @@ SENT = {
     "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),
 }
 VALUES = {
-    279: "012", 281: "01256789ABC", 326: ("17", "20"), 340: "26", 560: "012", 567: "1", 749: ("0", "4", "8", "99"),
-    750: "012",
+    277: "PQ", 279: "012", 281: "01256789ABC", 286: "15", 340: "123456", 560: "012", 567: "1",
+    326: ("2", "3", "5", "17", "18", "19", "20", "21", "22"), 749: ("0", "4", "8", "99"), 750: "012",
     39: "01248C", 102: ("0", "1", "6", "99"), 103: ("1", "2", "3", "5", "6", "11", "13", "99"), 150: "0458CDFHIL",
     373: ("0", "1", "2", "4", "5", "6", "7", "8", "9", "10", "11", "13", "14", "15", "16", "17", "99"),
     380: "0356", 434: "12",
 }  # fmt: skip
 """Of what only the exchange sends: the values that it does."""
 SERVED = {
-    18: "61245GRPMa", 40: "1234KP", 54: "12", 59: "0123467B", 98: "0", 269: "012", 423: "2", 530: "17", 559: "04",
+    18: "61245GRPMa", 40: "1234KP", 54: "12", 59: "0123467B", 98: "0", 269: "01245A", 423: "2", 530: "17", 559: "04",
     569: "0", 585: "17", 854: "0",
 }  # fmt: skip
 """Of what the exchange reads: the values that are served, where that is not all."""

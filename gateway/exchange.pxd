@@ -15,6 +15,7 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport InputHead
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport Session, Sessions
+from gateway.status_updates cimport StatusUpdates
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
 
@@ -45,6 +46,7 @@ cdef class Exchange:
     cdef Sessions state         # sessions
     cdef Orders orders
     cdef BookUpdates updates
+    cdef StatusUpdates statuses
     cdef MarketRequests market_requests
     cdef Echo echo
     cdef ReferenceRequests reference_requests

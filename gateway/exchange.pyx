@@ -44,6 +44,7 @@ from gateway.records cimport (
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
+from gateway.status_updates cimport StatusUpdates
 from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
@@ -79,10 +80,11 @@ cdef class Exchange:
         self.state.rules = FIRST_RULES
         self.echo = Echo(self.state)
         self.feed = MarketData()
-        self.updates = BookUpdates(self.machine, self.state, self.feed)
+        self.statuses = StatusUpdates(self.machine, self.state, self.feed)
+        self.updates = BookUpdates(self.machine, self.state, self.feed, self.statuses)
         self.orders = Orders(self.machine, self.state, self.feed, self.updates)
         self.market_requests = MarketRequests(self.state, self.orders, self.updates)
-        self.reference_requests = ReferenceRequests(self.state, self.orders)
+        self.reference_requests = ReferenceRequests(self.state, self.orders, self.statuses)
         self.drop_copies = DropCopies(self.state)
         self.operations = Operations(self.state, self.orders)
         self.orders.window = DEFAULT_CLOSED
@@ -213,6 +215,8 @@ cdef class Exchange:
     cdef int _close_entry(self) except -1 nogil:
         if self.updates.touched_count:
             self.updates.end_entry()
+        if self.statuses.is_due():
+            self.statuses.end_entry()
         if self.feed.open_count or self.feed.collecting_count:
             with gil:
                 self.feed.end_entry(self.machine)
@@ -962,7 +966,7 @@ cdef class Exchange:
             write_schedules(text, self.operations)
         write_orders(text, self.state, self.orders)
         if self.state.rules >= 2:
-            write_subscriptions(text, self.state.subscriptions)
+            write_subscriptions(text, self.state.subscriptions, self.state.rules)
         if self.state.rules >= 3:
             write_past_trades(text, self.orders)
         digest = hashlib.sha256(text)

@@ -440,6 +440,7 @@ cdef class Executions(OrderPool):
         trade.is_busted = 1
         self._tell_bust(trade, &trade.taker)
         self._tell_bust(trade, &trade.maker)
+        self.updates.bust(trade.instrument, trade.trade_id, trade.price_ticks, trade.lots)
         return self.feed.bust(trade.instrument, trade.trade_id, trade.price_ticks, trade.lots,
                               self.sessions.input_number, self.sessions.now_ns)
 

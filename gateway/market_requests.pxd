@@ -33,6 +33,7 @@ cdef class MarketRequests:
 
     cdef Asked _read(self, const Message* m) noexcept nogil
     cdef void _read_field(self, Asked* asked, uint32_t tag, const uint8_t* value, size_t length) noexcept nogil
+    cdef void _read_type(self, Asked* asked, uint8_t type) noexcept nogil
     cdef uint8_t _judge(self, const Session* s, const Asked* asked) noexcept nogil
     cdef int _serve(self, Session* s, const Message* m, const Asked* asked) except -1 nogil
     cdef int _refuse(self, Session* s, const Asked* asked, uint8_t reason) except -1 nogil

@@ -14,7 +14,7 @@ from gateway.fields cimport Fields, fields_of, is_plain, next_field
 from gateway.fix_values cimport parse_int
 from gateway.records cimport MAX_SYMBOL
 from gateway.subscriptions cimport (
-    BIDS, MAX_DEPTH, MAX_REQUEST_ID, MAX_SUBSCRIPTIONS, Subscription,
+    BIDS, CLOSING, IMBALANCE, MARKET_DATA, MAX_DEPTH, MAX_REQUEST_ID, MAX_SUBSCRIPTIONS, OPENING, Subscription,
 )
 
 cdef enum:
@@ -38,7 +38,7 @@ cdef enum RejectReason:         # MDReqRejReason (281), the FIX character
     NO_SUCH_REQUEST = 255       # FIX has no reason for that
 
 
-cdef const char* words_of(uint8_t reason) noexcept nogil:
+cdef const char* words_of(uint8_t reason, uint32_t rules) noexcept nogil:
     if reason == UNKNOWN_SYMBOL:
         return b"unknown Symbol (55)"
     if reason == DUPLICATE_ID:
@@ -54,8 +54,10 @@ cdef const char* words_of(uint8_t reason) noexcept nogil:
         return b"a subscription has MDUpdateType (265) 0 or 1"
     if reason == NOT_AGGREGATED:
         return b"AggregatedBook (266) must be Y: orders of one price are one entry"
-    if reason == UNSUPPORTED_ENTRY:
+    if reason == UNSUPPORTED_ENTRY and rules < 3:
         return b"MDEntryType (269) must be 0, 1 or 2"
+    if reason == UNSUPPORTED_ENTRY:
+        return b"MDEntryType (269) must be 0, 1, 2, 4, 5 or A"
     if reason == TRADING_SESSION:
         return b"NoTradingSessions (386) is not served"
     if reason == SCOPE:
@@ -81,9 +83,9 @@ cdef class MarketRequests:
             return self.sessions.reject(s, m, VALUE_IS_INCORRECT, 262,
                                         b"MDReqID (262) must have 1 to 64 bytes of printable ASCII")
         if asked.kind == c'2':
-            if not self.updates.subscriptions.find(s.id, asked.id, asked.id_length):
+            if not self.updates.subscriptions.find(s.id, MARKET_DATA, asked.id, asked.id_length):
                 return self._refuse(s, &asked, NO_SUCH_REQUEST)
-            self.updates.subscriptions.end(s.id, asked.id, asked.id_length)
+            self.updates.subscriptions.end(s.id, MARKET_DATA, asked.id, asked.id_length)
             return 0
         reason = self._judge(s, &asked)
         return self._refuse(s, &asked, reason) if reason else self._serve(s, m, &asked)
@@ -107,10 +109,8 @@ cdef class MarketRequests:
             asked.depth = -1
         elif tag == 265:
             asked.update = only
-        elif tag == 269 and c'0' <= only <= c'2':
-            asked.types |= BIDS << (only - c'0')
         elif tag == 269:
-            asked.unserved = UNSUPPORTED_ENTRY
+            self._read_type(asked, only)
         elif tag == 55:
             asked.symbols += 1
             if asked.unknown == NULL and (
@@ -127,12 +127,24 @@ cdef class MarketRequests:
         elif tag == 286:
             asked.unserved = OPEN_CLOSE
 
+    cdef void _read_type(self, Asked* asked, uint8_t type) noexcept nogil:
+        if c'0' <= type <= c'2':
+            asked.types |= BIDS << (type - c'0')
+        elif self.sessions.rules >= 3 and type == c'4':
+            asked.types |= OPENING
+        elif self.sessions.rules >= 3 and type == c'5':
+            asked.types |= CLOSING
+        elif self.sessions.rules >= 3 and type == c'A':
+            asked.types |= IMBALANCE
+        else:
+            asked.unserved = UNSUPPORTED_ENTRY
+
     cdef uint8_t _judge(self, const Session* s, const Asked* asked) noexcept nogil:
         # RejectReason
         cdef bint lasts = asked.kind == c'1'
         if not lasts and asked.kind != c'0':
             return UNSUPPORTED_KIND
-        if self.updates.subscriptions.find(s.id, asked.id, asked.id_length):
+        if self.updates.subscriptions.find(s.id, MARKET_DATA, asked.id, asked.id_length):
             return DUPLICATE_ID
         if asked.unserved:
             return asked.unserved
@@ -172,7 +184,7 @@ cdef class MarketRequests:
 
     cdef int _refuse(self, Session* s, const Asked* asked, uint8_t reason) except -1 nogil:
         cdef char text[128]
-        cdef const char* words = words_of(reason)
+        cdef const char* words = words_of(reason, self.sessions.rules)
         if reason == UNKNOWN_SYMBOL and asked.unknown_length <= MAX_SYMBOL and (
                 is_plain(asked.unknown, asked.unknown_length)):
             snprintf(text, sizeof(text), b"%s: %.*s", words, <int> asked.unknown_length, <const char*> asked.unknown)

@@ -31,6 +31,7 @@ cpdef enum GatewayReason:
     TERM_OUT_OF_RANGE = 124         # it is too large
     FIXED_FOR_LIFE = 125            # a replace would change what an order keeps
     TEXT_TOO_LONG = 126             # its parties and terms would have more bytes than an order may carry
+    TOO_MANY_SUBSCRIPTIONS = 127    # of a session
     # of operators
     NOT_AN_OPERATOR = 130           # an OperatorRequest of a session that is none
     UNKNOWN_OPERATION = 131

@@ -89,6 +89,8 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"a replace cannot change ExecInst (18), MinQty (110), whether it is hidden, or tags 20012 to 20014"
     if code == TEXT_TOO_LONG:
         return b"parties and terms of the order would have more than 512 bytes together"
+    if code == TOO_MANY_SUBSCRIPTIONS:
+        return b"the session has as many subscriptions as it may have"
     if code == NOT_AN_OPERATOR:
         return b"only an operator's session may ask for this"
     if code == UNKNOWN_OPERATION:

@@ -9,6 +9,8 @@ from gateway.executions cimport Instrument
 from gateway.fields cimport Fields
 from gateway.orders cimport Orders
 from gateway.session cimport Message, Session, Sessions
+from gateway.status_updates cimport StatusUpdates
+from gateway.subscriptions cimport Subscription
 from gateway.text_body cimport TextBody
 
 cdef enum:
@@ -26,6 +28,7 @@ cdef struct Listing:            # a list of all instruments that is being writte
 cdef class ReferenceRequests:
     cdef Sessions sessions
     cdef Orders orders
+    cdef StatusUpdates statuses
     cdef TextBody body
     cdef Listing listing
 
@@ -39,8 +42,13 @@ cdef class ReferenceRequests:
     cdef int _begin_list(self, int result) except -1 nogil
     cdef int _no_list(self, Session* s, int result) except -1 nogil
     cdef int _send_instrument(self, Session* s, uint32_t number, uint32_t total, bint last) except -1 nogil
+    cdef int _market_terms(self, uint32_t number) except -1 nogil
+    cdef int _tick_sizes(self, uint32_t number) except -1 nogil
+    cdef int _word(self, uint32_t tag, const char* word) except -1 nogil
     cdef int _price(self, uint32_t tag, const Instrument* instrument, int64_t ticks) except -1 nogil
     cdef int _quantity(self, uint32_t tag, const Instrument* instrument, int64_t lots) except -1 nogil
     cdef int _units(self, uint32_t tag, int64_t count, int64_t increment, int exponent) except -1 nogil
+    cdef Subscription _wanted(self, const Session* s, const Message* m, const Fields* id) noexcept nogil
+    cdef bint _may_subscribe(self, Session* s, const Message* m, const Subscription* wanted) except -1 nogil
     cdef int _security_status(self, Session* s, const Message* m, const Fields* id) except -1 nogil
     cdef int _session_status(self, Session* s, const Message* m, const Fields* id) except -1 nogil

@@ -3,44 +3,55 @@
 # within it. Divisors are increments (>= 1).
 """What can be traded, on what terms, and whether it can be traded now.
 
-Holds the list that is being written. There are no trading phases: a subscription is answered once and is no state.
+Holds the list that is being written. Before rules 3 there are no trading phases: a subscription is answered once and is
+no state. From then on it is, and `status_updates` tells what comes.
 Runs without the GIL; raises MemoryError.
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy, memset, strlen
 
-from engine.state cimport Instrument as Terms
+from engine.state cimport Books, Instrument as Terms, Market, market_of
+from engine.store cimport Increment
+from engine.types cimport EMPTY_PRICE, OPPOSITE_BEST, PRO_RATA
 from gateway.executions cimport Instrument
 from gateway.fields cimport Fields, find_field, is_plain
-from gateway.fix_values cimport write_timestamp
-from gateway.reasons cimport MISSING_FIELD
+from gateway.fix_values cimport write_decimal
+from gateway.operation_fields cimport (
+    HIGH_LIMIT_PRICE, LOW_LIMIT_PRICE, MATCH_ALGORITHM, MAX_TRADE_VOL, PHASE_TAG, PRICE_INCREMENT, PRICE_PROTECTION,
+    PRO_RATA_MINIMUM, QUANTITY_INCREMENT, STOP_TRIGGER, TICK_TABLE, TOP_ORDER, phase_name,
+)
+from gateway.reasons cimport MISSING_FIELD, TOO_MANY_SUBSCRIPTIONS, text_of
 from gateway.records cimport MAX_SYMBOL
 from gateway.short_strings cimport same
+from gateway.status_updates cimport NO_NEWS, REQUEST_REJECTED
+from gateway.subscriptions cimport MAX_SUBSCRIPTIONS, NO_INSTRUMENT, RequestKind, SECURITY_STATUS, SESSION_STATUS
 
 cdef enum:
     VALUE_IS_INCORRECT = 5      # SessionRejectReason (373)
     BUSINESS_FIELD_MISSING = 5  # BusinessRejectReason (380)
     INVALID_OR_UNSUPPORTED = 1  # SecurityRequestResult (560)
     NOTHING_FOUND = 2
-    READY_TO_TRADE = 17         # SecurityTradingStatus (326)
-    UNKNOWN_OR_INVALID = 20
-    OPEN = 2                    # TradSesStatus (340)
-    REQUEST_REJECTED = 6
-    UNKNOWN_SESSION = 1         # TradSesStatusRejReason (567)
-    PRICE_INCREMENT = 20005     # our own tags
-    QUANTITY_INCREMENT = 20007
-    MAX_TRADE_VOL = 20008
-    LOW_LIMIT_PRICE = 20009
-    HIGH_LIMIT_PRICE = 20010
-    PRICE_PROTECTION = 20011
+    OTHER = 0                   # BusinessRejectReason
+    TICK_SIZES = 20060          # our own, beside those of operators
+    MOST_SIZES_BYTES = 4096
+    LONGEST_PRICE = 48          # bytes
+
+
+cdef inline bint fits(int64_t count, int64_t increment) noexcept nogil:
+    return -(INT64_MAX // increment) <= count <= INT64_MAX // increment
+
+
+cdef inline bint is_price(const Instrument* of, int64_t ticks) noexcept nogil:
+    return fits(ticks, of.price_increment)
 
 
 cdef class ReferenceRequests:
-    def __cinit__(self, Sessions sessions not None, Orders orders not None) -> None:
+    def __cinit__(self, Sessions sessions not None, Orders orders not None, StatusUpdates statuses not None) -> None:
         self.sessions = sessions
         self.orders = orders
+        self.statuses = statuses
         self.body = TextBody()
 
     cdef int act(self, Session* s, const Message* m) except -1 nogil:
@@ -51,7 +62,10 @@ cdef class ReferenceRequests:
             return self.sessions.reject(s, m, VALUE_IS_INCORRECT, <uint16_t> tag,
                                         b"a request's id must have 1 to 64 bytes of printable ASCII")
         if self._find(m, 263, &field) and field.length == 1 and field.value[0] == c'2':
-            return 0            # there is no subscription to end
+            if kind != c'x':
+                self.statuses.subscriptions.end(s.id, SECURITY_STATUS if kind == c'e' else SESSION_STATUS, id.value,
+                                                id.length)
+            return 0
         if kind == c'x':
             return self._security_list(s, m, &id)
         return self._security_status(s, m, &id) if kind == c'e' else self._session_status(s, m, &id)
@@ -139,7 +153,48 @@ cdef class ReferenceRequests:
             self._price(HIGH_LIMIT_PRICE, instrument, terms.high_ticks)
         if terms.protection_ticks >= 0:
             self._price(PRICE_PROTECTION, instrument, terms.protection_ticks)
+        if self.sessions.rules >= 3:
+            self._market_terms(number)
         return self._send(s, c'y')
+
+    cdef int _market_terms(self, uint32_t number) except -1 nogil:
+        cdef const Books* books = &self.orders.machine.books
+        cdef const Market* market = market_of(books, number)
+        self._word(PHASE_TAG, phase_name(market.phase))
+        self._word(MATCH_ALGORITHM, b"PRO_RATA" if market.algorithm == PRO_RATA else b"PRICE_TIME")
+        if market.algorithm == PRO_RATA:
+            self.body.character(TOP_ORDER, c'Y' if market.top_order else c'N')
+            self._quantity(PRO_RATA_MINIMUM, &self.orders.instruments[number], market.pro_rata_minimum_lots)
+        self._word(STOP_TRIGGER, b"OPPOSITE_BEST" if market.trigger == OPPOSITE_BEST else b"LAST_TRADE")
+        if market.tick_table:
+            self.body.number(TICK_TABLE, market.tick_table)
+            self._tick_sizes(number)
+        return 0
+
+    cdef int _tick_sizes(self, uint32_t number) except -1 nogil:
+        # "from=increment" of each row, the first without its beginning; left out when it is too long to be told.
+        cdef const Books* books = &self.orders.machine.books
+        cdef const Instrument* of = &self.orders.instruments[number]
+        cdef const Increment* rows = <const Increment*> books.increments.records
+        cdef uint32_t at = (<const uint32_t*> books.tables.records)[market_of(books, number).tick_table]
+        cdef uint8_t text[MOST_SIZES_BYTES]
+        cdef uint8_t* end = text
+        while at:
+            if end - text > MOST_SIZES_BYTES - 2 * LONGEST_PRICE or not is_price(of, rows[at].tick_ticks):
+                return 0
+            if rows[at].from_ticks != EMPTY_PRICE():
+                if not is_price(of, rows[at].from_ticks):
+                    return 0
+                end[0] = c' '
+                end = write_decimal(end + 1, rows[at].from_ticks * of.price_increment, of.price_exponent)
+                end[0] = c'='
+                end += 1
+            end = write_decimal(end, rows[at].tick_ticks * of.price_increment, of.price_exponent)
+            at = rows[at].next
+        return self.body.text(TICK_SIZES, text, end - text)
+
+    cdef int _word(self, uint32_t tag, const char* word) except -1 nogil:
+        return self.body.text(tag, <const uint8_t*> word, strlen(word))
 
     cdef int _price(self, uint32_t tag, const Instrument* instrument, int64_t ticks) except -1 nogil:
         return self._units(tag, ticks, instrument.price_increment, instrument.price_exponent)
@@ -149,44 +204,63 @@ cdef class ReferenceRequests:
 
     cdef int _units(self, uint32_t tag, int64_t count, int64_t increment, int exponent) except -1 nogil:
         # A limit beyond what an order can say is left out.
-        if count > INT64_MAX // increment or count < -(INT64_MAX // increment):
+        if not fits(count, increment):
             return 0
         return self.body.decimal(tag, count * increment, exponent)
 
     # ------------------------------------------------------------ SecurityStatusRequest, TradingSessionStatusRequest
 
+    cdef Subscription _wanted(self, const Session* s, const Message* m, const Fields* id) noexcept nogil:
+        # What the request would subscribe to; before rules 3 nothing, nor when it does not ask for it.
+        cdef Subscription wanted
+        cdef Fields kind
+        memset(&wanted, 0, sizeof(Subscription))
+        if self.sessions.rules >= 3 and self._find(m, 263, &kind) and kind.length == 1 and kind.value[0] == c'1':
+            wanted.session = s.id
+        wanted.kind = SECURITY_STATUS if m.msg_type[0] == c'e' else SESSION_STATUS
+        wanted.instrument = NO_INSTRUMENT
+        wanted.id_length = <uint8_t> id.length
+        memcpy(wanted.id, id.value, id.length)
+        return wanted
+
+    cdef bint _may_subscribe(self, Session* s, const Message* m, const Subscription* wanted) except -1 nogil:
+        # One of the same id gives way to it.
+        if wanted.session == 0:
+            return True
+        self.statuses.subscriptions.end(s.id, <RequestKind> wanted.kind, wanted.id, wanted.id_length)
+        if self.statuses.subscriptions.count_of(s.id) < MAX_SUBSCRIPTIONS:
+            return True
+        self.sessions.business_reject(s, m, OTHER, TOO_MANY_SUBSCRIPTIONS, text_of(TOO_MANY_SUBSCRIPTIONS), wanted.id,
+                                      wanted.id_length)
+        return False
+
     cdef int _security_status(self, Session* s, const Message* m, const Fields* id) except -1 nogil:
         cdef Fields symbol
-        cdef uint8_t time[32]
+        cdef int64_t instrument
+        cdef Subscription wanted = self._wanted(s, m, id)
         if not self._find(m, 55, &symbol) or symbol.length > MAX_SYMBOL or not is_plain(symbol.value, symbol.length):
             return self.sessions.reject(s, m, VALUE_IS_INCORRECT, 55,
                                         b"Symbol (55) must have 1 to 32 bytes of printable ASCII")
-        write_timestamp(time, self.sessions.now_ns)
-        self.body.clear()
-        self.body.text(324, id.value, id.length)
-        self.body.text(55, symbol.value, symbol.length)
-        self.body.character(325, c'N')
-        self.body.number(326, UNKNOWN_OR_INVALID if self._instrument(&symbol) < 0 else READY_TO_TRADE)
-        self.body.text(60, time, 21)
-        return self._send(s, c'f')
+        instrument = self._instrument(&symbol)
+        if instrument >= 0 and not self._may_subscribe(s, m, &wanted):
+            return 0
+        self.statuses.tell_security(s, id.value, id.length, symbol.value, symbol.length, instrument, NO_NEWS)
+        if instrument >= 0 and wanted.session:
+            wanted.instrument = <uint32_t> instrument
+            self.statuses.begin(&wanted)
+        return 0
 
     cdef int _session_status(self, Session* s, const Message* m, const Fields* id) except -1 nogil:
-        cdef const uint8_t* day = b"DAY"        # the only trading session
         cdef Fields named
-        cdef bint known = True
+        cdef Subscription wanted = self._wanted(s, m, id)
         if self._find(m, 336, &named):
             if named.length > MAX_REQUEST_ID or not is_plain(named.value, named.length):
                 return self.sessions.reject(s, m, VALUE_IS_INCORRECT, 336,
                                             b"TradingSessionID (336) must have 1 to 64 bytes of printable ASCII")
-            known = same(named.value, named.length, day, 3)
-        self.body.clear()
-        self.body.text(335, id.value, id.length)
-        if known:
-            self.body.text(336, day, 3)
-        else:
-            self.body.text(336, named.value, named.length)
-        self.body.character(325, c'N')
-        self.body.number(340, OPEN if known else REQUEST_REJECTED)
-        if not known:
-            self.body.number(567, UNKNOWN_SESSION)
-        return self._send(s, c'h')
+            if not same(named.value, named.length, <const uint8_t*> b"DAY", 3):
+                return self.statuses.tell_session(s, id.value, id.length, &named, REQUEST_REJECTED, False)
+        if not self._may_subscribe(s, m, &wanted):
+            return 0
+        wanted.depth = self.statuses.session_status()
+        self.statuses.tell_session(s, id.value, id.length, NULL, wanted.depth, False)
+        return self.statuses.begin(&wanted) if wanted.session else 0

@@ -178,7 +178,7 @@ cdef struct SubscriptionImage:  # 80 bytes
     uint8_t types
     uint8_t refresh
     uint8_t id_length
-    uint8_t reserved
+    uint8_t kind                # RequestKind; before rules 3 zero
     uint8_t id[64]
 
 # The place of a kind of section among the others, and which kind comes next.

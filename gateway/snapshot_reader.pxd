@@ -9,7 +9,7 @@ from gateway.operations cimport Operations
 from gateway.order_pool cimport Order
 from gateway.orders cimport Orders
 from gateway.session cimport Session, Sessions
-from gateway.snapshot cimport OrderImage, SectionKind, SlotImage, SnapshotHeader
+from gateway.snapshot cimport OrderImage, SectionKind, SlotImage, SnapshotHeader, SubscriptionImage
 from gateway.trade_memory cimport TradeSide
 
 cdef class SnapshotReader:
@@ -57,6 +57,7 @@ cdef class SnapshotReader:
     cdef int _read_order(self, Machine machine, Orders orders, Session* s, bint is_open) except -1 nogil
     cdef uint64_t _read_parties_length(self) except 0 nogil
     cdef Order* _unread(self, Orders orders, uint32_t slot) except NULL nogil
+    cdef bint _can_be(self, const SubscriptionImage* image) noexcept nogil
     cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil
     cdef int _read_alias(self, Orders orders, Order* o, const SlotImage* head) except -1 nogil
     cdef int _fill(self, Orders orders, Order* o, const OrderImage* image) except -1 nogil

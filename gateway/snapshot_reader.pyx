@@ -34,7 +34,11 @@ from gateway.snapshot cimport (
     SessionImage, SessionMore, SessionPowers, SlotImage, SnapshotHeader, StateImage, StateMore, SubscriptionImage,
     place_of,
 )
-from gateway.subscriptions cimport MAX_DEPTH, MAX_SUBSCRIPTIONS, Subscription, TRADES
+from gateway.status_updates cimport MOST_STATUS
+from gateway.subscriptions cimport (
+    IMBALANCE, MARKET_DATA, MAX_DEPTH, MAX_SUBSCRIPTIONS, NO_INSTRUMENT, SECURITY_STATUS, SESSION_STATUS, Subscription,
+    TRADES,
+)
 from gateway.trade_memory cimport PastTrade, REMEMBERED_TRADES, TradeSide
 from replication.checksum cimport crc32c
 
@@ -572,6 +576,17 @@ cdef class SnapshotReader:
         return (sessions.by_id(one.session) != NULL and 0 < one.slot <= orders.used
                 and (one.side == c'1' or one.side == c'2') and is_zero(one.reserved, sizeof(one.reserved)))
 
+    cdef bint _can_be(self, const SubscriptionImage* image) noexcept nogil:
+        # What it asks for.
+        if image.kind == MARKET_DATA:
+            return (0 < image.depth <= MAX_DEPTH and image.refresh <= 1
+                    and 0 < image.types < (2 * TRADES if self.header.rules_version < 3 else 2 * IMBALANCE))
+        if self.header.rules_version < 3 or image.kind > SESSION_STATUS or image.types or image.refresh:
+            return False
+        if image.kind == SECURITY_STATUS:
+            return image.depth == 0
+        return image.instrument == NO_INSTRUMENT and image.depth <= MOST_STATUS
+
     cdef int _read_subscription(self, Sessions sessions, Orders orders) except -1 nogil:
         cdef SubscriptionImage image
         cdef Subscription s
@@ -579,10 +594,9 @@ cdef class SnapshotReader:
         memcpy(&image, self.record(SUBSCRIPTIONS, sizeof(SubscriptionImage)), sizeof(SubscriptionImage))
         whose = sessions.by_id(image.session)
         if (self.header.rules_version < 2 or whose == NULL or not whose.connected
-                or image.instrument >= orders.instrument_count):
+                or (image.kind != SESSION_STATUS and image.instrument >= orders.instrument_count)):
             self.wrong(b"a subscription of nobody who is connected, or to no instrument")
-        if (not 0 < image.depth <= MAX_DEPTH or not 0 < image.types < 2 * TRADES or image.refresh > 1
-                or not 0 < image.id_length <= sizeof(image.id) or image.reserved
+        if (not self._can_be(&image) or not 0 < image.id_length <= sizeof(image.id)
                 or not is_zero(image.id + image.id_length, sizeof(image.id) - image.id_length)
                 or sessions.subscriptions.count_of(image.session) == MAX_SUBSCRIPTIONS):
             self.wrong(b"a subscription that cannot be")
@@ -590,6 +604,7 @@ cdef class SnapshotReader:
         s.session = image.session
         s.instrument = image.instrument
         s.depth = image.depth
+        s.kind = image.kind
         s.types = image.types
         s.refresh = image.refresh
         s.id_length = image.id_length

@@ -397,6 +397,7 @@ cdef class SnapshotWriter:
             image.depth = s.depth
             image.types = s.types
             image.refresh = s.refresh
+            image.kind = s.kind
             image.id_length = s.id_length
             memcpy(image.id, s.id, s.id_length)
             self.slot = s.next[<int> ALL]

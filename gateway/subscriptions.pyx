@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # Safe: no Python sequence is indexed; slots come from the lists themselves, lists are reserved for who is in one.
-"""Subscriptions to books, in three kinds of lists: all, those of a session, those of an instrument.
+"""Subscriptions, in three kinds of lists: all, those of a session, those of an instrument.
 
 Owns them. Which slot one has shows nowhere. Runs without the GIL; raises MemoryError.
 """
@@ -38,7 +38,9 @@ cdef class Subscriptions:
     cdef List* _list(self, ListKind kind, const Subscription* s) noexcept nogil:
         if kind == ALL:
             return &self.all
-        return &self.by_session[s.session] if kind == OF_SESSION else &self.by_instrument[s.instrument]
+        if kind == OF_SESSION:
+            return &self.by_session[s.session]
+        return &self.by_instrument[<uint32_t> (s.instrument + 1)]
 
     cdef int _reserve_lists(self, const Subscription* s) except -1 nogil:
         cdef uint32_t room
@@ -46,8 +48,8 @@ cdef class Subscriptions:
             room = room_for(s.session + 1, self.session_room)
             self.by_session = <List*> enlarged(self.by_session, self.session_room, room, sizeof(List))
             self.session_room = room
-        if s.instrument >= self.instrument_room:
-            room = room_for(s.instrument + 1, self.instrument_room)
+        if <uint32_t> (s.instrument + 1) >= self.instrument_room:
+            room = room_for(s.instrument + 2, self.instrument_room)
             self.by_instrument = <List*> enlarged(self.by_instrument, self.instrument_room, room, sizeof(List))
             self.instrument_room = room
         return 0
@@ -106,14 +108,19 @@ cdef class Subscriptions:
         return self.by_session[session].count if session < self.session_room else 0
 
     cdef uint32_t first_of(self, uint32_t instrument) noexcept nogil:
-        return self.by_instrument[instrument].first if instrument < self.instrument_room else 0
+        cdef uint32_t place = instrument + 1
+        return self.by_instrument[place].first if place < self.instrument_room else 0
 
-    cdef uint32_t find(self, uint32_t session, const uint8_t* id, size_t length) noexcept nogil:
+    cdef bint _is(self, uint32_t slot, RequestKind kind, const uint8_t* id, size_t length) noexcept nogil:
+        cdef const Subscription* s = &self.slots[slot]
+        return s.kind == kind and same(s.id, s.id_length, id, length)
+
+    cdef uint32_t find(self, uint32_t session, RequestKind kind, const uint8_t* id, size_t length) noexcept nogil:
         cdef uint32_t slot
         if session >= self.session_room:
             return 0
         slot = self.by_session[session].first
-        while slot and not same(self.slots[slot].id, self.slots[slot].id_length, id, length):
+        while slot and not self._is(slot, kind, id, length):
             slot = self.slots[slot].next[<int> OF_SESSION]
         return slot
 
@@ -121,13 +128,13 @@ cdef class Subscriptions:
         cdef const Subscription* s
         if self.first_of(instrument) == 0:
             return False
-        s = &self.slots[self.by_instrument[instrument].last]
-        return s.session == session and same(s.id, s.id_length, id, length)
+        s = &self.slots[self.by_instrument[instrument + 1].last]
+        return s.session == session and s.kind == MARKET_DATA and same(s.id, s.id_length, id, length)
 
-    cdef void end(self, uint32_t session, const uint8_t* id, size_t length) noexcept nogil:
-        cdef uint32_t slot = self.find(session, id, length), next
+    cdef void end(self, uint32_t session, RequestKind kind, const uint8_t* id, size_t length) noexcept nogil:
+        cdef uint32_t slot = self.find(session, kind, id, length), next
         # one request's are together
-        while slot and same(self.slots[slot].id, self.slots[slot].id_length, id, length):
+        while slot and self._is(slot, kind, id, length):
             next = self.slots[slot].next[<int> OF_SESSION]
             self._remove(slot)
             slot = next

@@ -213,7 +213,7 @@ def test_what_no_topic_begins_with_is_not_listened_to() -> None:
 def test_totals_beyond_int64_are_saturated() -> None:
     world = World()
     huge = 2**63 - 1
-    found = records(world.entry([("new", 0, 0, 5, huge), ("new", 0, 0, 5, huge), ("cancel", 1)]))
+    found = records(world.entry([("new", 0, 0, 1, huge), ("new", 0, 0, 1, huge), ("cancel", 1)]))
     assert found[b"levels|AAPL|"]["quantity_lots"].tolist() == [huge, huge, huge]
     assert found[b"levels|AAPL|"]["orders"].tolist() == [1, 2, 1]
     assert found[b"top|AAPL|"]["bid_orders"].tolist() == [1, 2, 1]

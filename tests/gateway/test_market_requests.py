@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_edge import MemoryEdge
 from test_exchange_properties import CLIENTS, World, orders, steps
+from test_feed_of_exchange import Phased, calm_steps, phases
 
+from engine.records import Phase
 from gateway import inputs
 from gateway.exchange import Exchange
+from gateway.feed import RECORDS, SNAPSHOT_HEAD
 
 UNITS = {
     "AAPL": (Decimal("0.01"), Decimal(1)),
@@ -20,7 +23,11 @@ UNITS = {
     "NEW0": (Decimal("0.01"), Decimal(1)),
 }
 FULL = 250
+COLLECTING = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
 Level = tuple[Decimal, Decimal, int]  # price, quantity, orders
+Auctions = dict[
+    tuple[str, str], tuple[str, ...]
+]  # MDEntryType, OpenCloseSettlFlag -> price, quantity, TradeCondition
 
 
 @st.composite
@@ -31,6 +38,7 @@ def requests(draw: Any) -> str:
     name = f"{'look' if kind == '0' else 'r'}{draw(st.integers(0, 3))}"
     wanted = ["0", "1", "01", "10"]
     types = draw(st.sampled_from([*wanted, "012", "2", "02"] if (kind, update) == ("1", "1") else wanted))
+    types += draw(st.sampled_from(["", "", "45A", "4", "A5"]))
     symbols = draw(
         st.sampled_from([["AAPL"], ["AAPL"], ["BTC/USD", "AAPL"], ["AAPL", "AAPL"], ["AAPL", "NONE"]])
     )
@@ -54,6 +62,11 @@ def groups(message: bytes, first: str) -> tuple[dict[str, str], list[dict[str, s
     return single, instances
 
 
+def auction(e: dict[str, str]) -> tuple[tuple[str, str], tuple[str, ...]]:
+    """An entry of an auction: which it is, and what it says but for the time."""
+    return (e["269"], e.get("286", "")), (e["270"], e["271"], e.get("277", ""))
+
+
 @dataclass
 class Book:
     """What a client knows of one symbol by one subscription."""
@@ -64,6 +77,7 @@ class Book:
     refresh: bool
     told: bool = False
     sides: dict[str, list[Level]] = field(default_factory=lambda: {"0": [], "1": []})
+    auctions: Auctions = field(default_factory=dict)
     trades: list[tuple[Decimal, Decimal]] = field(default_factory=list)  # of the entry, by X
     last: tuple[Decimal, Decimal] | None = None  # trade, by W
     is_whole: bool = False  # a W came with the entry
@@ -79,8 +93,9 @@ class Book:
     def whole(self, entries: list[dict[str, str]]) -> None:
         """A W."""
         sides: dict[str, list[Level]] = {"0": [], "1": []}
-        self.last = None
-        for e in entries:
+        self.last, before = None, (self.sides, self.auctions)
+        self.auctions = dict(map(auction, (e for e in entries if e["269"] in "45A")))
+        for e in (e for e in entries if e["269"] not in "45A"):
             if e["269"] == "2":
                 assert self.last is None
                 self.last = (Decimal(e["270"]), Decimal(e["271"]))
@@ -89,7 +104,7 @@ class Book:
             sides[e["269"]].append(level)
             assert e.get("290") == (str(len(sides[e["269"]])) if self.depth > 1 else None)
         assert not self.told or self.refresh
-        self.is_whole, self.is_same = True, self.told and sides == self.sides
+        self.is_whole, self.is_same = True, self.told and (sides, self.auctions) == before
         self.told, self.sides = True, sides
 
     def change(self, e: dict[str, str]) -> None:
@@ -97,6 +112,13 @@ class Book:
         assert self.told
         assert not self.refresh
         assert e["55"] == self.symbol
+        if e["269"] in "45A":
+            key, value = auction(e)
+            assert (key in self.auctions) == (e["279"] != "0")
+            self.auctions[key] = value
+            if e["279"] == "2":
+                del self.auctions[key]
+            return
         price = Decimal(e["270"])
         if e["269"] == "2":
             assert e["279"] == "0"
@@ -121,13 +143,15 @@ class Book:
 
 
 @dataclass
-class Readers(World):
+class Readers(Phased):
     """Clients that are subscribed to books, and check them after every entry."""
 
     books: dict[tuple[str, str], dict[str, Book]] = field(default_factory=dict)
     updates: int = 0
     last: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # trade of each symbol
     leaving: set[str] = field(default_factory=set)  # logged out, until they log on again
+    phases: dict[str, Phase] = field(default_factory=dict)  # of each symbol, after the last entry
+    found: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)  # auctions by MDEntryType
 
     def __post_init__(self) -> None:
         original = self.edge.entry
@@ -177,15 +201,18 @@ class Readers(World):
         for client in CLIENTS:
             if client not in edge.connections:
                 self.forget(client)
+        taken = edge.exchange.take_trades()
         trades = [
-            (symbol, (ticks * UNITS[symbol][0], lots * UNITS[symbol][1]))
-            for *_, symbol, ticks, lots in edge.exchange.take_trades()
+            (symbol, (ticks * UNITS[symbol][0], lots * UNITS[symbol][1])) for *_, symbol, ticks, lots in taken
         ]
         self.last |= dict(trades)
+        for symbol in UNITS.keys() & set(edge.exchange.symbols()):
+            self.look_at_phase(symbol, [ticks for *_, traded, ticks, _ in taken if traded == symbol])
         for books in self.books.values():
             for book in books.values():
                 assert book.told
                 assert book.sides == dict(self.really(book))
+                assert book.auctions == {k: v for k, v in self.auctions(book.symbol) if k[0] in book.types}
                 traded = [trade for symbol, trade in trades if symbol == book.symbol and "2" in book.types]
                 assert book.trades == (traded if id(book) in told_before and not book.refresh else [])
                 assert not book.is_same or traded
@@ -201,6 +228,31 @@ class Readers(World):
         for side, levels in zip("01", both, strict=True):
             wanted = levels if side in book.types else levels[:0]
             yield side, [(int(p) * tick, int(q) * lot, int(n)) for p, q, n in wanted.tolist()]
+
+    def look_at_phase(self, symbol: str, trades: list[int]) -> None:
+        """After an entry, with the prices of its trades: the auction that it had, if it had one."""
+        exchange = self.edge.exchange
+        before, now = self.phases.get(symbol), exchange.machine.phase(exchange.symbols().index(symbol))
+        self.phases[symbol] = now
+        if trades and before in COLLECTING and now not in COLLECTING:
+            answer = exchange.feed.snapshot(f"status|{symbol}|".encode(), exchange.machine)
+            lots = RECORDS["status"].unpack(answer[SNAPSHOT_HEAD:])[10]
+            kind = "5" if before == Phase.CLOSING_AUCTION else "4"
+            self.found.setdefault(symbol, {})[kind] = (trades[0], lots)
+
+    def auctions(self, symbol: str) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+        """What there was and will be, as the feed and the engine have it."""
+        exchange, (tick, lot) = self.edge.exchange, UNITS[symbol]
+        number = exchange.symbols().index(symbol)
+        phase, coming = exchange.machine.phase(number), exchange.machine.indicative(number)
+        for kind, (price, lots) in self.found.get(symbol, {}).items():
+            yield (kind, "1"), (f"{price * tick:f}", f"{lots * lot:f}", "")
+        if coming is not None and phase in COLLECTING:
+            price, lots, surplus = coming
+            kind = "5" if phase == Phase.CLOSING_AUCTION else "4"
+            yield (kind, "5"), (f"{price * tick:f}", f"{lots * lot:f}", "")
+            if surplus:
+                yield ("A", ""), (f"{price * tick:f}", f"{abs(surplus) * lot:f}", "P" if surplus > 0 else "Q")
 
     def forget(self, client: str) -> None:
         """The end of a connection."""
@@ -237,6 +289,7 @@ class Readers(World):
 said = st.one_of(orders(), orders(), orders(), orders(), requests())
 reading = st.one_of(
     steps,
+    phases,
     st.tuples(st.just("order"), st.sampled_from(CLIENTS), requests()),
     st.tuples(st.just("order"), st.sampled_from(CLIENTS), requests()),
     st.tuples(st.just("many"), st.sampled_from(CLIENTS), st.lists(said, min_size=1, max_size=6)),
@@ -250,6 +303,28 @@ reading = st.one_of(
 def test_who_applies_what_he_is_told_has_the_book(story: list[tuple[str, str, Any]], budget: int) -> None:
     readers = Readers(MemoryEdge(budget=budget))
     readers.start()
+    for step in story:
+        readers.play(step)
+
+
+calm = st.one_of(
+    *[calm_steps] * 5,
+    st.tuples(st.just("order"), st.just("C"), requests()),
+    st.tuples(st.just("restore"), st.just(""), st.just(0)),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(calm, min_size=20, max_size=80), st.sampled_from([1, 2, 4096]))
+def test_who_reads_all_day_has_the_book_and_the_auctions(
+    story: list[tuple[str, str, Any]], budget: int
+) -> None:
+    readers = Readers(MemoryEdge(budget=budget))
+    readers.start()
+    for client, depth, update in (("A", 0, 1), ("B", 1, 0)):
+        types = "|".join(f"269={each}" for each in "01245A")
+        request = f"35=V|262=r9|263=1|264={depth}|265={update}|267=6|{types}|146=1|55=AAPL"
+        readers.play(("order", client, request))
     for step in story:
         readers.play(step)
 
@@ -303,7 +378,7 @@ def test_the_longest_message_is_served_to_whoever_reads_no_more_than_the_exchang
         for side, price in (("1", 5_000_000_000_000_001 + n), ("2", 5_000_000_000_000_000 - n)):
             World.say(
                 readers, "A",
-                f"35=D|11=m{n}-{side}|55={'X' * 32}|54={side}|38=9.2233720368547758|40=2|44=-8.{price}",
+                f"35=D|11=m{n}-{side}|55={'X' * 32}|54={side}|38=0.0000000000000001|40=2|44=-8.{price}",
             )  # fmt: skip
     heard(readers)
     World.say(readers, "A", request("i" * 64, "0", 0, "01", "X" * 32))
