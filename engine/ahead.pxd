@@ -86,6 +86,17 @@ cdef inline void expect_order(
     prefetch(order_at(books, order.next))
     prefetch(order_at(books, order.previous))
 
+# What the orders behind one in its queue will touch when their turn comes, each a stage further than the one behind it:
+# where its names are known, before that the buckets of its names, before that the order.
+cdef inline void expect_queue(const Books* books, const Order* order) noexcept nogil:
+    cdef const Order* behind = order_at(books, order.next)      # 0, an order of zeros, ends the queue
+    prefetch(order_at(books, bucket_of(&books.index, IDS, hash_id(behind.order_id))[0]))
+    prefetch(order_at(books, bucket_of(&books.index, REFS, hash_ref(behind.owner, behind.client_ref))[0]))
+    behind = order_at(books, behind.next)
+    prefetch(bucket_of(&books.index, IDS, hash_id(behind.order_id)))
+    prefetch(bucket_of(&books.index, REFS, hash_ref(behind.owner, behind.client_ref)))
+    prefetch(order_at(books, behind.next))
+
 # Bring a node of a ladder: of a branch, what holds the child, if it is one of single ticks; else the record's end.
 cdef inline void expect_node(const Nodes* nodes, uint32_t node, uint64_t key) noexcept nogil:
     cdef uint32_t kind = node >> 30

@@ -1,1 +1,1 @@
-"""Phases and auctions. For C callers only."""
+"""The price of an auction. For C callers only."""

@@ -12,7 +12,7 @@ to be used any more (machine.pyx sees to that).
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.ahead cimport Ahead, BLOCK, MANY_BOOKS, look_ahead, look_at_books
-from engine.commands cimport change_special, define_3, new_special, run_command_3
+from engine.commands cimport change_special, define_3, go_on_again, go_on_as_new, new_special, run_command_3
 from engine.emit cimport (
     Incoming, KEPT_PRIORITY_BYTE, COMMAND_KIND_BYTE, REASON_BYTE, echoed_word, emit_accepted, emit_incoming,
     emit_order, emit_refusal, emit_trade, first_word, traits_of, write_report,
@@ -41,6 +41,8 @@ from engine.types cimport (
 
 cdef enum:
     OUTCOMES = 2            # the most reports of a command, trades not counted
+    AT_ONCE = 1024          # trades, or levels that are looked at; more is work, if a command may leave any
+    GOES_ON = 0x100         # no Reason: there was more
 
 cdef extern from *:
     const int64_t EMPTY "INT64_MIN"         # EMPTY_PRICE
@@ -67,12 +69,15 @@ cdef inline uint64_t limit_key(const Instrument* book, const Incoming* order) no
     distance = <uint64_t>book.protection_ticks
     return worst if opposite.best_key > worst - distance else opposite.best_key + distance
 
-cdef bint can_fill(Books* books, const Ladder* opposite, int64_t lots, uint64_t limit) noexcept nogil:
-    """Whether the levels within the limit hold the whole quantity. O(levels looked at)."""
+cdef bint can_fill(
+    Books* books, const Ladder* opposite, int64_t lots, uint64_t limit, int64_t* most
+) noexcept nogil:
+    """Whether the levels within the limit hold the whole quantity; most 0: that many did not. O(levels looked at)."""
     cdef uint32_t number = opposite.best
     cdef uint64_t wanted = <uint64_t>lots
     cdef const Level* level
-    while number != 0:
+    while number != 0 and most[0]:
+        most[0] -= 1
         level = level_at(&books.nodes, number)
         if level.key > limit:
             return False
@@ -82,13 +87,16 @@ cdef bint can_fill(Books* books, const Ladder* opposite, int64_t lots, uint64_t 
         number = ladder_after(opposite, &books.nodes, level.key)
     return False
 
-cdef inline int match(Books* books, Incoming* taker, Ladder* opposite, uint64_t limit) except -1 nogil:
-    """Trade with the opposite side, best price first, oldest first, down to `limit`. O(1) a trade."""
+cdef inline int match(
+    Books* books, Incoming* taker, Ladder* opposite, uint64_t limit, int64_t most
+) except -1 nogil:
+    """Trade with the opposite side, best price first, oldest first, down to `limit`, so many times. O(1) a trade."""
     cdef Level* level
     cdef Order* maker
     cdef uint32_t slot
     cdef int64_t lots, price
-    while taker.leaves_lots and opposite.best and opposite.best_key <= limit:
+    while taker.leaves_lots and opposite.best and opposite.best_key <= limit and most:
+        most -= 1
         reserve_reports(books, 1 + BLOCK * OUTCOMES)
         level = level_at(&books.nodes, opposite.best)
         price = price_of(level.key, taker.side ^ 1)
@@ -118,9 +126,13 @@ cdef inline uint64_t trade(
     cdef Instrument* book = &books.instruments[order.instrument]
     cdef Ladder* opposite = &book.sides[order.side ^ 1]
     cdef uint64_t limit = limit_key(book, order)
-    if time_in_force == FOK and not can_fill(books, opposite, order.leaves_lots, limit):
-        return FOK_UNFILLABLE
-    match(books, order, opposite, limit)
+    cdef int64_t most = AT_ONCE if books.leaves_work and books.rules >= 3 else INT64_MAX
+    order.limit_key = limit
+    if time_in_force == FOK and not can_fill(books, opposite, order.leaves_lots, limit, &most):
+        return FOK_UNFILLABLE if most else GOES_ON
+    match(books, order, opposite, limit, most)
+    if unlikely(order.leaves_lots != 0 and opposite.best != 0 and opposite.best_key <= limit):
+        return GOES_ON
     return MARKET_REMAINDER if order_type == MARKET else IOC_REMAINDER if time_in_force == IOC else NONE
 
 cdef inline int rest_new(
@@ -244,6 +256,9 @@ cdef int64_t take(Books* books, const Command* command) except -1 nogil:
     order.side = command.side
     order.slot = 0
     reason = trade(books, &order, command.order_type, command.time_in_force)
+    if unlikely(reason == GOES_ON):
+        go_on_as_new(books, command, &order)
+        return 0
     if reason and order.leaves_lots:
         emit_incoming(books, &order, CANCELLED | reason << REASON_BYTE, 0, order.leaves_lots)
         return 0
@@ -364,7 +379,8 @@ cdef int move_order(
     again.slot = slot
     emit_incoming(books, &again, REPLACED, again.leaves_lots, old_leaves)
     books.reports[books.report_count - 1].last_price_ticks = old_price
-    trade(books, &again, LIMIT, GTC)
+    if trade(books, &again, LIMIT, GTC) == GOES_ON:
+        return go_on_again(books, &again, command_kind)
     if again.leaves_lots == 0:
         return forget_order(books, slot)
     order.leaves_lots = again.leaves_lots

@@ -1,53 +1,48 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # C pointers into pools only: slots come from the pools and the index alone, instrument numbers are checked here.
-"""The commands where more than the plain rules hold, and the work that they leave.
+"""The commands where more than the plain rules hold.
 
-A command does at once what takes a bounded time; the rest (trades of an auction, orders that a mass cancel or a time
-takes away, stops, pegs) is work that `work_on` does a step at a time. The same comes out however it is cut.
+A command does at once what takes a bounded time; the rest (trades, orders that a mass cancel or a time takes away,
+stops, pegs) is work that it leaves: see work.pyx.
 
 Holds nothing; raises MemoryError, and AssertionError for a broken invariant, after which the machine stops.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.auction cimport (
-    NO_PHASE_STEP, collect, enter_phase, list_order, list_orders, step_phase, waits_for,
-)
-from engine.emit cimport KEPT_PRIORITY_BYTE, emit_refusal
+from engine.emit cimport Incoming, KEPT_PRIORITY_BYTE
 from engine.entry cimport (
     Terms, amended, change_refusal, definition_is_valid, has_reserved_bytes, keeps_place, may_follow, new_refusal_3,
     new_terms, phase_is_valid, protection_is_valid, replace_refusal_3, set_trailing, slid,
 )
 from engine.events cimport EVENT_AMEND, EVENT_REDUCE, note_command, note_less, note_moving
-from engine.matching cimport close_order, cut_list, later, match_order, sort_listed
+from engine.ladder cimport price_of
+from engine.many cimport begin_advance, begin_delisting, begin_mass_cancel
+from engine.matching cimport begin_match, close_order, go_on_matching
+from engine.pegs cimport place_peg
+from engine.phases cimport collect, enter_phase, waits_for
 from engine.places cimport (
-    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, has_extra, instrument_of, leaves_of, make_order,
-    next_timer, place_of, price_of_order, prices_of, put_order, settle_terms, shows_of, take_off, take_out, timer_set,
-    timer_set_phase, waits_for_price,
+    EMPTY, add_row, add_table, extra_of, filled_of, give_extra, instrument_of, leaves_of, make_order, new_extra,
+    place_of, price_of_order, prices_of, put_order, settle_terms, shows_of, take_off, take_out, time_in_force_of,
+    waits_for_price,
 )
-from engine.queue cimport find_id
 from engine.state cimport (
-    Books, Listed, Market, Prices, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, Touched, classify,
-    market_of, need_market, order_at, set_terms, side_of_order, reserve_reports,
+    Books, Market, Prices, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, classify, market_of, need_market, order_at,
+    set_terms, side_of_order,
 )
-from engine.store cimport Extra, Increment, Order, SHOWN, Timer, WAITING, pool_give, pool_take
+from engine.store cimport Extra, Increment, Order, SHOWN, WAITING, pool_give
 from engine.tell cimport (
-    display_of, tell, tell_accepted, tell_displayed, tell_order, tell_reduced, tell_refused, tell_shown,
+    display_of, refuse, tell, tell_accepted, tell_displayed, tell_order, tell_reduced, tell_refused, tell_shown,
 )
-from engine.triggers cimport NOTHING_AFTER, begin_aftermath, place_peg, step_aftermath
+from engine.timers cimport timer_set, timer_set_phase
+from engine.triggers cimport begin_aftermath
 from engine.types cimport (
-    ADVANCE, ADVANCED, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CHANGED, CLOSED,
-    CONTINUOUS, Command, DELISTED, Definition, EXPIRED, EXTENDED, INSTRUMENT_DELISTED,
-    INVALID_DEFINITION, INVALID_FILTER, INVALID_PHASE, INVALID_PROTECTION, INVALID_QUANTITY, INVALID_TICK_TABLE,
-    MASS_CANCEL, MASS_CANCELLED, MASS_REQUESTED, NONE, PEGGED, PHASE, POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection,
-    REDUCE, REJECTED, REPLACED, REQUESTED, SELL, SHOWS_SLICE, TICK, TIME_GOES_BACK, TickRow,
-    UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT, VOLATILITY_AUCTION,
+    ADVANCE, CANCEL, CHANGE, CHANGED, CLOSED, CONTINUOUS, Command, DELISTED, Definition, EXTENDED, FOK,
+    INVALID_DEFINITION, INVALID_PHASE, INVALID_PROTECTION, INVALID_QUANTITY, INVALID_TICK_TABLE, MASS_CANCEL, NONE,
+    PEGGED, PHASE, POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection, REDUCE, REJECTED, REPLACED, REQUESTED,
+    SHOWS_SLICE, TICK, TickRow, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
 )
-
-cdef enum:
-    FLAGS_BYTE = 40
-    ALL_FILTERS = 31
-    SEVERAL = 66            # reports, reserved where a command of the plain rules would have
+from engine.work cimport has_work, leave_work
 
 # ---------------------------------------------------------------- NEW
 
@@ -65,6 +60,7 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
         return refuse(books, command, reason)
     prices_of(books, instrument, &before)
     new_terms(books, command, &terms)
+    books.last_order_id += 1
     slot = enter(books, command, &terms)
     tell_accepted(books, slot)
     arrive(books, slot, command.min_quantity_lots if command.flags & EXTENDED else 0)
@@ -72,11 +68,10 @@ cdef int new_special(Books* books, const Command* command, uint64_t hashed) exce
     return leave_work(books) if has_work(books) else 0
 
 cdef uint32_t enter(Books* books, const Command* command, const Terms* terms) except 0 nogil:
-    """The record of an accepted order, in no place."""
+    """The record of the order that was accepted last, in no place."""
     cdef uint32_t slot = make_order(books, command.instrument)
     cdef Order* order = order_at(books, slot)
     cdef Extra* extra = extra_of(books, order)
-    books.last_order_id += 1
     order.order_id = books.last_order_id
     order.client_ref = command.client_ref
     order.leaves_lots = command.quantity_lots
@@ -118,7 +113,34 @@ cdef int arrive(Books* books, uint32_t slot, int64_t minimum) except -1 nogil:
         return put_order(books, slot, WAITING)
     if phase != CONTINUOUS or waits_for(order, phase):
         return collect(books, slot)
-    return place_peg(books, slot) if extra.order_type == PEGGED else match_order(books, slot, minimum)
+    return place_peg(books, slot) if extra.order_type == PEGGED else begin_match(books, slot, minimum)
+
+cdef int go_on_as_new(Books* books, const Command* command, const Incoming* taker) except -1 nogil:
+    cdef Terms terms
+    cdef uint32_t slot
+    new_terms(books, command, &terms)
+    slot = enter(books, command, &terms)
+    order_at(books, slot).leaves_lots = taker.leaves_lots
+    return go_on(books, slot, taker, command.kind)
+
+cdef int go_on_again(Books* books, const Incoming* taker, uint64_t command_kind) except -1 nogil:
+    cdef Order* order = order_at(books, taker.slot)
+    order.leaves_lots = taker.leaves_lots
+    order.total_lots = taker.total_lots
+    new_extra(books, taker.slot, taker.instrument)
+    extra_of(books, order).price_ticks = taker.price_ticks
+    extra_of(books, order).is_known = 1
+    return go_on(books, taker.slot, taker, command_kind)
+
+cdef int go_on(Books* books, uint32_t slot, const Incoming* taker, uint64_t command_kind) except -1 nogil:
+    """One that must be filled at once and has not traded is still to be found fillable."""
+    cdef const Order* order = order_at(books, slot)
+    cdef int64_t limit = price_of(taker.limit_key, taker.side ^ 1)
+    books.command_kind = <uint32_t>command_kind
+    books.is_noted = False
+    if time_in_force_of(order) == FOK and order.leaves_lots == order.total_lots:
+        return begin_match(books, slot, 0)
+    return go_on_matching(books, slot, limit)
 
 # ---------------------------------------------------------------- changes of an order
 
@@ -210,134 +232,6 @@ cdef int amend_in_place(
         return tell_displayed(books, slot)
     return 0
 
-# ---------------------------------------------------------------- MASS_CANCEL and ADVANCE
-
-cdef bint matches(const Books* books, const Order* order, const Command* asked) noexcept nogil:
-    """Whether a mass cancel means this order; an order without a price is in no range of prices."""
-    cdef int64_t price
-    if asked.flags & BY_OWNER and order.owner != asked.owner:
-        return False
-    if asked.flags & BY_ACCOUNT and asked.account != (
-        extra_of(books, order).account if has_extra(order) else order.account
-    ):
-        return False
-    if asked.flags & BY_INSTRUMENT and instrument_of(books, order) != asked.instrument:
-        return False
-    if asked.flags & BY_SIDE and side_of_order(order) != asked.side:
-        return False
-    if asked.flags & BY_PRICES:
-        price = price_of_order(books, order)
-        return price != EMPTY and asked.price_ticks <= price <= asked.stop_price_ticks
-    return True
-
-cdef int choose_order(Books* books, uint32_t slot) except -1 nogil:
-    if not books.chosen:
-        cut_list(&books.list, 1)
-        books.chosen = True
-    return list_order(books, slot)
-
-cdef int begin_mass_cancel(Books* books, const Command* command) except -1 nogil:
-    """List what it means by order id, unless that was chosen, and the instruments where something follows.
-
-    O(slots of the machine), or O(what was chosen).
-    """
-    cdef uint32_t slot
-    if command.flags & ~<uint32_t>ALL_FILTERS or command.reserved_7 or command.side > SELL:
-        return refuse(books, command, INVALID_FILTER)
-    if command.flags & BY_INSTRUMENT and command.instrument >= books.instrument_count:
-        return refuse(books, command, UNKNOWN_INSTRUMENT)
-    if not books.chosen:
-        cut_list(&books.list, 1)
-        for slot in range(1, books.orders.top):
-            if order_at(books, slot).level and matches(books, order_at(books, slot), command):
-                list_order(books, slot)
-        sort_listed(&books.list, 1)
-    books.chosen = False
-    list_touched(books)
-    books.work.command = MASS_CANCEL
-    books.work.position = 1
-    books.work.mass = command[0]
-    return 0
-
-cdef int list_touched(Books* books) except -1 nogil:
-    """The instruments of Books.list that have a market, rising, with their prices now."""
-    cdef uint32_t i, number
-    cdef Touched* touched
-    cut_list(&books.touched, 1)
-    books.work.touched = 1
-    for i in range(1, books.list.top):
-        number = instrument_of(books, order_at(books, (<Listed*>books.list.records)[i].slot))
-        if books.instruments[number].market:
-            market_of(books, number).is_touched = 1
-    for number in range(books.instrument_count):
-        if books.instruments[number].market and market_of(books, number).is_touched:
-            market_of(books, number).is_touched = 0
-            if pool_take(&books.touched, sizeof(Touched)) == 0:
-                raise MemoryError("no memory for the instruments of a mass cancel")
-            touched = &(<Touched*>books.touched.records)[books.touched.top - 1]
-            touched.instrument = number
-            prices_of(books, number, &touched.before)
-    return 0
-
-cdef int step_mass_cancel(Books* books) except -1 nogil:
-    """One order; behind the last the outcome; then what follows, an instrument at a time."""
-    cdef const Command* command = &books.work.mass
-    cdef uint64_t* words
-    cdef const Touched* touched
-    if books.work.position < books.list.top:
-        books.work.position += 1
-        return close_order(books, (<Listed*>books.list.records)[books.work.position - 1].slot, MASS_REQUESTED)
-    if books.work.position == books.list.top:
-        books.work.position += 1
-        words = tell(books, MASS_CANCELLED, NONE, command.instrument)
-        words[0] |= <uint64_t>command.flags << FLAGS_BYTE
-        words[1] |= <uint64_t>command.owner << 32
-        words[5] = books.list.top - 1
-    if books.work.touched == books.touched.top:
-        cut_list(&books.list, 1)
-        cut_list(&books.touched, 1)
-        books.work.command = 0
-        return 0
-    touched = &(<Touched*>books.touched.records)[books.work.touched]
-    books.work.touched += 1
-    begin_aftermath(books, touched.instrument, &touched.before)
-    return 0
-
-cdef int begin_advance(Books* books, const Command* command) except -1 nogil:
-    """Time never goes back."""
-    if command.expire_ns < books.time_ns:
-        return refuse(books, command, TIME_GOES_BACK)
-    books.time_ns = command.expire_ns
-    tell(books, ADVANCED, NONE, 0)
-    books.work.command = ADVANCE
-    return 0
-
-cdef int step_advance(Books* books) except -1 nogil:
-    """One order that expires, or the end of one phase: by time, orders first, by number."""
-    cdef const Timer* next = next_timer(books)
-    cdef Timer timer
-    cdef Market* market
-    cdef Prices before
-    cdef uint32_t instrument, slot
-    cdef int64_t lasts_ns, until_ns = 0
-    if next == NULL or next.due_ns > books.time_ns:
-        books.work.command = 0
-        return 0
-    timer = next[0]
-    if not timer.is_phase:
-        slot = find_id(books, timer.number)
-        instrument = instrument_of(books, order_at(books, slot))
-        prices_of(books, instrument, &before)
-        close_order(books, slot, EXPIRED)
-        begin_aftermath(books, instrument, &before)
-        return 0
-    instrument = <uint32_t>timer.number
-    market = market_of(books, instrument)
-    lasts_ns = market.auction_ns if market.next_phase == VOLATILITY_AUCTION else 0
-    if lasts_ns:
-        until_ns = later(timer.due_ns, lasts_ns)
-    return enter_phase(books, instrument, market.next_phase, CONTINUOUS, until_ns, until_ns)
-
 # ---------------------------------------------------------------- instruments
 
 cdef int define_3(Books* books, const Definition* definition) except -1 nogil:
@@ -395,19 +289,8 @@ cdef int change(Books* books, const Definition* definition) except -1 nogil:
     for i in range(4):
         market.seen[i] = EMPTY
     classify(books, instrument)
-    cut_list(&books.list, 1)
-    list_orders(books, instrument, True)
-    books.work.command = CHANGE
-    books.work.position = 1
+    begin_delisting(books, instrument)
     return 0
-
-cdef int step_delisting(Books* books) except -1 nogil:
-    if books.work.position == books.list.top:
-        cut_list(&books.list, 1)
-        books.work.command = 0
-        return 0
-    books.work.position += 1
-    return close_order(books, (<Listed*>books.list.records)[books.work.position - 1].slot, INSTRUMENT_DELISTED)
 
 cdef int tick(Books* books, const TickRow* row) except -1 nogil:
     """A row from EMPTY_PRICE begins a table, a new one or one that is there, anew; the others follow it, rising."""
@@ -494,11 +377,6 @@ cdef int change_phase(Books* books, const PhaseChange* asked) except -1 nogil:
 
 # ---------------------------------------------------------------- the way through a command
 
-cdef int refuse(Books* books, const Command* command, uint64_t reason) except -1 nogil:
-    reserve_reports(books, SEVERAL)
-    emit_refusal(books, command, reason)
-    return 0
-
 cdef int run_command_3(Books* books, const Command* command) except -1 nogil:
     books.command_kind = command.kind
     note_command(books)
@@ -517,29 +395,3 @@ cdef int run_command_3(Books* books, const Command* command) except -1 nogil:
     else:
         return refuse(books, command, UNKNOWN_COMMAND)
     return leave_work(books)
-
-cdef int step(Books* books) except -1 nogil:
-    """The innermost thing that is begun goes on: what follows an input, a phase, a command."""
-    if books.work.after_step != NOTHING_AFTER:
-        return step_aftermath(books)
-    if books.work.phase_step != NO_PHASE_STEP:
-        return step_phase(books)
-    if books.work.command == MASS_CANCEL:
-        return step_mass_cancel(books)
-    if books.work.command == ADVANCE:
-        return step_advance(books)
-    return step_delisting(books)
-
-cdef bint work_on(Books* books, int64_t steps) except -1 nogil:
-    while steps > 0 and has_work(books):
-        step(books)
-        steps -= 1
-    # The commands behind it in a block find the room that was reserved for the block.
-    reserve_reports(books, SEVERAL)
-    return not has_work(books)
-
-cdef int leave_work(Books* books) except -1 nogil:
-    """The command was begun; the rest is done now, unless the owner wants to do it in pieces."""
-    if not books.leaves_work:
-        work_on(books, INT64_MAX)
-    return 0

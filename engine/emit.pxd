@@ -15,6 +15,7 @@ cdef enum:                  # the first word of a Report: where its bytes are
     REASON_BYTE = 16
     ORDER_TYPE_BYTE = 24
     TIME_IN_FORCE_BYTE = 32
+    FLAGS_BYTE = 40
     COMMAND_KIND_BYTE = 48
     KEPT_PRIORITY_BYTE = 56
 
@@ -29,6 +30,7 @@ cdef struct Incoming:       # an order that comes to a book and does not simply 
     int64_t leaves_lots
     uint32_t side
     uint32_t slot           # REPLACE, REENTER: its slot, which it keeps; NEW: 0
+    uint64_t limit_key      # the worst key of the other side that it takes, from when it was matched on
 
 cdef inline uint64_t* new_report(Books* books) noexcept nogil:
     """The next report as 16 words."""

@@ -7,7 +7,7 @@ Holds nothing, changes nothing, raises nothing. reference_entry.py says the same
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.auction cimport collects
+from engine.phases cimport collects
 from engine.places cimport (
     EMPTY, behind, best_of_all, extra_of, filled_of, flags_of, has_extra, instrument_of, is_increment, is_stop_type,
     is_within, price_of_order, prices_of, time_in_force_of, type_of,
@@ -18,7 +18,8 @@ from engine.state cimport (
     terms_are_valid,
 )
 from engine.store cimport Extra, Order, WAITING
-from engine.triggers cimport tested, trailing_stop
+from engine.stops cimport tested
+from engine.trails cimport stop_of, trailing_stop
 from engine.types cimport (
     ALL_OR_NONE, AT_OPEN, CANCEL, CLOSED, CONTINUOUS, Command, DECREMENT_BOTH, DELISTED,
     DUPLICATE_CLIENT_REF, Definition, EXPIRY_IN_THE_PAST, EXTENDED, FOK, GTD, HALT, HIDDEN,
@@ -352,7 +353,7 @@ cdef void amended(const Books* books, uint32_t slot, const Command* command, Ter
         terms.display_lots = extra.display_lots
         terms.offset_ticks = extra.offset_ticks
         terms.expire_ns = extra.expire_ns
-        terms.stop_price_ticks = extra.stop_price_ticks
+        terms.stop_price_ticks = stop_of(books, order, extra)
         terms.peg_limit_ticks = extra.peg_limit_ticks
     if not command.flags & EXTENDED:
         return
@@ -448,7 +449,7 @@ cdef bint keeps_place(const Books* books, uint32_t slot, const Terms* terms, con
     showed = <uint64_t>(extra.display_lots if extra != NULL else 0) - 1
     return (
         shown <= showed and terms.total_lots <= order.total_lots
-        and terms.stop_price_ticks == (extra.stop_price_ticks if extra != NULL else EMPTY)
+        and terms.stop_price_ticks == (stop_of(books, order, extra) if extra != NULL else EMPTY)
         and terms.offset_ticks == (extra.offset_ticks if extra != NULL else 0)
         and terms.peg_limit_ticks == (extra.peg_limit_ticks if extra != NULL else EMPTY)
     )

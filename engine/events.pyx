@@ -3,8 +3,9 @@
 """What others see happen in the books, order by order.
 
 A command that needs more than the plain rules notes it as it happens, behind an EVENT_COMMAND; of a plain one the
-reports say all of it, and nothing is noted. Orders that are hidden, wait, are parked or have no price are not seen; of
-an iceberg the slice is, under the id that it is shown under. Events are taken, and dropped, with the reports.
+reports say all of it, and nothing is noted, also when it goes on as work. Orders that are hidden, wait, are parked or
+have no price are not seen; of an iceberg the slice is, under the id that it is shown under. Events are taken, and
+dropped, with the reports.
 
 Holds nothing; raises MemoryError.
 """
@@ -27,6 +28,7 @@ cdef int take_event(Books* books) except -1 nogil:
     return 0
 
 cdef int note_command(Books* books) except -1 nogil:
+    books.is_noted = True
     take_event(books)
     last_event(books).action = EVENT_COMMAND
     return 0
@@ -34,7 +36,7 @@ cdef int note_command(Books* books) except -1 nogil:
 cdef int note(Books* books, uint32_t slot, BookAction action, int64_t change_lots, uint64_t trade_id) except -1 nogil:
     cdef const Order* order = order_at(books, slot)
     cdef BookEvent* event
-    if place_of(books, order) != SHOWN:
+    if place_of(books, order) != SHOWN or not books.is_noted:
         return 0
     take_event(books)
     event = last_event(books)

@@ -92,6 +92,12 @@ cdef uint32_t ladder_search(Ladder* ladder, const Nodes* nodes, uint64_t key) no
 cdef uint32_t ladder_insert(Ladder* ladder, Nodes* nodes, uint64_t key) noexcept nogil
 cdef int ladder_remove(Ladder* ladder, Nodes* nodes, uint32_t slot) noexcept nogil
 cdef uint32_t ladder_after(const Ladder* ladder, const Nodes* nodes, uint64_t key) noexcept nogil
+cdef uint32_t ladder_before(const Ladder* ladder, const Nodes* nodes, uint64_t key) noexcept nogil
+cdef uint32_t ladder_worst(const Ladder* ladder, const Nodes* nodes) noexcept nogil
+
+# At most 22 steps. The slot of the best level whose key is this one or worse; 0 = none.
+cdef inline uint32_t ladder_from(const Ladder* ladder, const Nodes* nodes, uint64_t key) noexcept nogil:
+    return ladder_after(ladder, nodes, key - 1) if key else ladder.best
 
 cdef int nodes_open(Nodes* nodes) noexcept nogil                        # -1: out of memory; close it all the same
 cdef void nodes_close(Nodes* nodes) noexcept nogil

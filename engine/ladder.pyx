@@ -47,6 +47,14 @@ cdef inline uint32_t least_under(const Nodes* nodes, uint32_t node) noexcept nog
         node = branch.child[lowest_bit(branch.present)]
     return node ^ IS_LEVEL
 
+cdef inline uint32_t greatest_under(const Nodes* nodes, uint32_t node) noexcept nogil:
+    """The slot of the greatest level under `node`, which is not 0."""
+    cdef const Branch* branch
+    while not node & IS_LEVEL:
+        branch = branch_at(nodes, node)
+        node = branch.child[highest_bit(branch.present)]
+    return node ^ IS_LEVEL
+
 cdef uint32_t ladder_search(Ladder* ladder, const Nodes* nodes, uint64_t key) noexcept nogil:
     """The slot of the level with this key, from the root; 0 = none. At most 11 steps."""
     cdef uint32_t node = ladder.root, bit
@@ -84,7 +92,7 @@ cdef uint32_t ladder_insert(Ladder* ladder, Nodes* nodes, uint64_t key) noexcept
     level.head = 0
     level.tail = 0
     level.orders = 0
-    level.pegged = 0
+    level.extra = 0
     if ladder.levels == 0:
         ladder.root = slot | IS_LEVEL
     elif ladder.levels == BUNCH and ladder.root & IS_BUNCH and make_tree(ladder, nodes) < 0:
@@ -174,6 +182,16 @@ cdef uint32_t bunch_after(const Bunch* bunch, uint32_t levels, uint64_t key) noe
     cdef uint32_t found = 0, i
     for i in range(levels):
         if bunch.key[i] > key and (found == 0 or bunch.key[i] < next_key):
+            found = bunch.level[i]
+            next_key = bunch.key[i]
+    return found
+
+cdef uint32_t bunch_before(const Bunch* bunch, uint32_t levels, uint64_t key) noexcept nogil:
+    """The slot of the level next better than this key; 0 = none."""
+    cdef uint64_t next_key = 0
+    cdef uint32_t found = 0, i
+    for i in range(levels):
+        if bunch.key[i] < key and (found == 0 or bunch.key[i] > next_key):
             found = bunch.level[i]
             next_key = bunch.key[i]
     return found
@@ -335,3 +353,40 @@ cdef uint32_t ladder_after(const Ladder* ladder, const Nodes* nodes, uint64_t ke
             worse = branch.child[lowest_bit(more)]
         node = branch.child[bit] if (branch.present >> bit) & 1 else 0
     return least_under(nodes, worse) if worse else 0
+
+cdef uint32_t ladder_before(const Ladder* ladder, const Nodes* nodes, uint64_t key) noexcept nogil:
+    """The slot of the level next better than this key; 0 = none. At most 22 steps."""
+    cdef uint32_t node = ladder.root, better = 0, bit
+    cdef uint64_t prefix, fewer
+    cdef const Branch* branch
+    if node & IS_BUNCH:
+        return bunch_before(bunch_at(nodes, node ^ IS_BUNCH), ladder.levels, key)
+    while node != 0:
+        if node & IS_LEVEL:
+            node ^= IS_LEVEL
+            if level_at(nodes, node).key < key:
+                return node
+            break
+        branch = branch_at(nodes, node)
+        prefix = prefix_of(key, branch.shift)
+        if prefix != branch.prefix:
+            if prefix > branch.prefix:
+                return greatest_under(nodes, node)
+            break
+        bit = (key >> branch.shift) & 63
+        fewer = branch.present & ((<uint64_t>1 << bit) - 1)     # the children before this one
+        if fewer:
+            better = branch.child[highest_bit(fewer)]
+        node = branch.child[bit] if (branch.present >> bit) & 1 else 0
+    return greatest_under(nodes, better) if better else 0
+
+cdef uint32_t ladder_worst(const Ladder* ladder, const Nodes* nodes) noexcept nogil:
+    """The slot of the worst level; 0 = the ladder is empty. At most 11 steps."""
+    cdef const Bunch* bunch
+    cdef uint32_t worst = 0, i
+    if ladder.root & IS_BUNCH:
+        bunch = bunch_at(nodes, ladder.root ^ IS_BUNCH)
+        for i in range(ladder.levels):
+            worst = i if bunch.key[i] > bunch.key[worst] else worst
+        return bunch.level[worst]
+    return greatest_under(nodes, ladder.root) if ladder.root else 0

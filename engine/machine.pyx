@@ -14,13 +14,13 @@ from libc.string cimport memcpy, memset
 from engine.ahead cimport expect_order
 from engine.auction cimport Outcome, auction
 from engine.book cimport run_commands
-from engine.commands cimport choose_order, has_work, work_on
 from engine.events cimport BookEvent, drop_events, feed_id_of
 from engine.index cimport hash_ref
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
+from engine.many cimport choose_order
 from engine.places cimport (
-    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, next_timer, place_of,
-    price_of_order, time_in_force_of, type_of,
+    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order,
+    time_in_force_of, type_of,
 )
 from engine.queue cimport find_id, find_ref
 from engine.report cimport Order, order_object, report_object
@@ -31,6 +31,8 @@ from engine.state cimport (
 )
 from engine.store cimport Extra, Level, SHOWN, Timer, block_resize
 from engine.store cimport Order as OrderRecord
+from engine.timers cimport first_timer
+from engine.trails cimport stop_of
 from engine.types cimport (
     ADVANCE, ALL_OR_NONE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command,
     DEFINE, Definition, EXTENDED, GTC, GTD, HIDDEN, LIMIT, MARKET, MASS_CANCEL, NEW, PEGGED, PHASE, POST_ONLY,
@@ -38,6 +40,7 @@ from engine.types cimport (
     STOP_LIMIT, TICK, TRAILING_STOP, TickRow,
 )
 from engine.types cimport Report as ReportRecord
+from engine.work cimport has_work, work_on
 
 import hashlib
 
@@ -283,7 +286,7 @@ cdef class Machine:
         into.stop_price_ticks = into.peg_limit_ticks = EMPTY
         if has_extra(order):
             into.display_lots = extra_of(&self.books, order).display_lots
-            into.stop_price_ticks = extra_of(&self.books, order).stop_price_ticks
+            into.stop_price_ticks = stop_of(&self.books, order, extra_of(&self.books, order))
             into.offset_ticks = extra_of(&self.books, order).offset_ticks
             into.peg_limit_ticks = extra_of(&self.books, order).peg_limit_ticks
             into.expire_ns = extra_of(&self.books, order).expire_ns
@@ -292,8 +295,8 @@ cdef class Machine:
         return choose_order(&self.books, find_id(&self.books, order_id))
 
     cdef int64_t due(self) noexcept nogil:
-        cdef const Timer* next = next_timer(&self.books)
-        return EMPTY if next == NULL else next.due_ns
+        cdef const Timer* first = first_timer(&self.books)
+        return EMPTY if first == NULL else first.due_ns
 
     cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil:
         expect_order(&self.books, order_id, owner, client_ref, stage)
@@ -861,7 +864,7 @@ cdef void take_own_terms(const Books* books, Command* command, bint extended) no
     if has_extra(order):
         extra = extra_of(books, order)
         command.display_lots = extra.display_lots
-        command.stop_price_ticks = extra.stop_price_ticks
+        command.stop_price_ticks = stop_of(books, order, extra)
         command.offset_ticks = extra.offset_ticks
         command.peg_limit_ticks = extra.peg_limit_ticks
         command.expire_ns = extra.expire_ns
@@ -920,5 +923,6 @@ cdef Order order_at_slot(Machine machine, uint32_t slot):
     cdef const OrderRecord* order = order_at(&machine.books, slot)
     cdef const Extra* extra = extra_of(&machine.books, order) if has_extra(order) else NULL
     return order_object(
-        order, extra, instrument_of_order(&machine.books, order), price_of_order(&machine.books, order)
+        order, extra, instrument_of_order(&machine.books, order), price_of_order(&machine.books, order),
+        EMPTY if extra == NULL else stop_of(&machine.books, order, extra),
     )

@@ -10,31 +10,28 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 
 from engine.emit cimport ORDER_TYPE_BYTE
 from engine.events cimport EVENT_EXECUTE, EVENT_REDUCE, note, note_leaving, note_less
-from engine.ladder cimport Ladder, ladder_after, level_at, level_subtract, price_of
+from engine.ladder cimport Ladder, Nodes, ladder_after, ladder_from, level_at, level_subtract, price_of
+from engine.lists cimport LOOKS, MOVES, PEGGED_IN_BOOK, begin_list, cut_list, expect_listed, listed_at
 from engine.places cimport (
     EMPTY, best_of_all, extra_of, first_of, flags_of, forget, has_extra, is_within, leaves_of, place_of, price_of_order,
-    put_in_book, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of, timer_set_phase,
+    put_in_book, put_order, show_slice, shows_of, take_off, take_out, time_in_force_of,
 )
 from engine.queue cimport forget_order, leave_book
-from engine.state cimport (
-    Books, Listed, Market, Share, classify, market_of, order_at, side_of_order,
-)
-from engine.store cimport (
-    Extra, HIDDEN_PLACE, Level, Order, PARKED, SHOWN, Pool, pool_take,
-)
+from engine.state cimport Books, Limits, Market, PEGS, Share, Taking, classify, market_of, order_at, side_of_order
+from engine.store cimport Extra, Level, Order, PARKED, SHOWN, pool_take
 from engine.tell cimport (
     tell, tell_cancelled, tell_displayed, tell_reduced, tell_repriced, tell_trade,
 )
+from engine.timers cimport timer_set_phase
 from engine.types cimport (
     ALL_OR_NONE, ALL_OR_NONE_UNFILLABLE, BAND_REMAINDER, CANCEL_BOTH, CANCEL_INCOMING, CANCEL_RESTING, CONTINUOUS,
     DECREMENT_BOTH, FOK, FOK_UNFILLABLE, HALT, IOC, IOC_REMAINDER, MARKET, MARKET_REMAINDER, MARKET_TO_LIMIT,
-    MINIMUM_UNFILLABLE, NONE, PEGGED, PHASE_CHANGED, PRO_RATA, SELF_MATCH, SHOWS_SLICE, STOP, TRAILING_STOP,
+    MINIMUM_UNFILLABLE, PEGGED, PHASE_CHANGED, PRO_RATA, SELF_MATCH, SHOWS_SLICE, STOP, TRAILING_STOP,
     VOLATILITY_AUCTION,
 )
 
 cdef extern from *:
     """
-    #include <stdlib.h>
     #include <stdint.h>
     /* part * whole / total, rounded down; the product has 128 bits, the total 96. It is at most `whole`. */
     static inline uint64_t qb_share(uint64_t part, uint64_t whole, uint64_t total_low, uint32_t total_high)
@@ -55,31 +52,10 @@ cdef extern from *:
         if (!__builtin_add_overflow(a, b, &sum)) return sum;
         return a < 0 ? INT64_MIN : INT64_MAX;
     }
-    static int qb_listed(const void *a, const void *b)
-    {
-        const uint64_t *x = a, *y = b;
-        if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
-        return x[1] < y[1] ? -1 : x[1] > y[1];
-    }
-    static void qb_sort_listed(void *records, size_t count) { qsort(records, count, 24, qb_listed); }
     """
     uint64_t qb_share(uint64_t part, uint64_t whole, uint64_t total_low, uint32_t total_high) noexcept nogil
     bint qb_breaks(int64_t price, int64_t reference, uint32_t bp) noexcept nogil
     int64_t qb_plus(int64_t a, int64_t b) noexcept nogil
-    void qb_sort_listed(void* records, size_t count) noexcept nogil
-
-cdef struct Limits:             # of an incoming order
-    int64_t asked               # by itself
-    int64_t banded              # nothing beyond trades
-    int64_t breaker             # reference of the breaker; EMPTY_PRICE = none
-    uint32_t breaker_bp
-
-cdef void sort_listed(Pool* list, uint32_t begin) noexcept nogil:
-    qb_sort_listed(&(<Listed*>list.records)[begin], list.top - begin)
-
-cdef void cut_list(Pool* list, uint32_t top) noexcept nogil:
-    list.top = top
-    list.live = top - 1
 
 # ---------------------------------------------------------------- the end of an order
 
@@ -146,81 +122,87 @@ cdef inline uint32_t group_of(const Books* books, const Order* order) noexcept n
 cdef inline bint is_own(const Books* books, const Extra* taker, const Order* maker) noexcept nogil:
     return taker.self_match_mode != 0 and taker.self_match_group == group_of(books, maker)
 
-cdef bint level_has(
-    const Books* books, const Extra* taker, uint32_t level, int64_t* wanted
-) noexcept nogil:
-    """Take a level's orders off what is wanted. False: one of the order's own group is in the way."""
-    cdef uint32_t slot = level_at(&books.nodes, level).head
-    cdef const Order* maker
-    cdef int64_t leaves
-    while slot:
-        maker = order_at(books, slot)
-        if is_own(books, taker, maker):
-            if taker.self_match_mode != CANCEL_RESTING:
-                return False
-        else:
-            leaves = leaves_of(books, maker)
-            if leaves >= wanted[0]:
-                wanted[0] = 0
-            else:
-                wanted[0] -= leaves
-        slot = maker.next
-    return True
+cdef uint32_t first_maker(const Books* books, uint32_t instrument, uint32_t side) noexcept nogil:
+    """The best price first, within it what is shown before what is hidden, then the oldest; 0 = none."""
+    cdef const Ladder* shown = &books.instruments[instrument].sides[side]
+    cdef const Ladder* hidden = &market_of(books, instrument).hidden[side]
+    if hidden.best and (not shown.best or hidden.best_key < shown.best_key):
+        shown = hidden
+    return first_of(books, shown)
 
-cdef bint can_have(Books* books, uint32_t slot, int64_t needed, const Limits* limits) noexcept nogil:
-    """Whether so many lots are there at once, for this order. O(orders within its limit), until they are found.
-
-    Its own group does not count, nor, unless its mode cancels the resting one, what is behind that.
-    """
+cdef uint32_t maker_behind(const Books* books, uint32_t instrument, uint32_t side, uint32_t slot) noexcept nogil:
+    """The maker whose turn comes next; 0 = none."""
     cdef const Order* order = order_at(books, slot)
-    cdef const Extra* extra = extra_of(books, order)
-    cdef uint32_t side = side_of_order(order) ^ 1
-    cdef const Ladder* shown = &books.instruments[extra.instrument].sides[side]
-    cdef const Market* market = market_of(books, extra.instrument)
-    cdef const Ladder* hidden = &market.hidden[side]
-    cdef uint32_t one = shown.best, other = hidden.best
-    cdef int64_t wanted = needed, before = 0, price
-    cdef bint blocked = False
+    cdef const Nodes* nodes = &books.nodes
     cdef uint64_t key
-    while one or other:
-        if not one:
-            key = level_at(&books.nodes, other).key
-        elif not other:
-            key = level_at(&books.nodes, one).key
-        else:
-            key = min(level_at(&books.nodes, one).key, level_at(&books.nodes, other).key)
-        price = price_of(key, side)
-        if not is_within(price, limits.banded, side) or breaks(limits, price):
-            return False
-        before = wanted
-        if one and level_at(&books.nodes, one).key == key:
-            blocked = not level_has(books, extra, one, &wanted)
-            one = ladder_after(shown, &books.nodes, key)
-        if not blocked and other and level_at(&books.nodes, other).key == key:
-            blocked = not level_has(books, extra, other, &wanted)
-            other = ladder_after(hidden, &books.nodes, key)
-        if blocked:
-            return (before if market.algorithm == PRO_RATA else wanted) == 0
-        if wanted == 0:
-            return True
-    return False
+    cdef uint32_t shown, hidden
+    if order.next:
+        return order.next
+    key = level_at(nodes, order.level).key
+    shown = ladder_after(&books.instruments[instrument].sides[side], nodes, key)
+    if place_of(books, order) == SHOWN:
+        hidden = ladder_from(&market_of(books, instrument).hidden[side], nodes, key)
+    else:
+        hidden = ladder_after(&market_of(books, instrument).hidden[side], nodes, key)
+    if hidden and (not shown or level_at(nodes, hidden).key < level_at(nodes, shown).key):
+        shown = hidden
+    return level_at(nodes, shown).head if shown else 0
 
-cdef uint64_t unfillable(Books* books, uint32_t slot, int64_t minimum, const Limits* limits) noexcept nogil:
-    """Why the order is cancelled before it trades at all; NONE."""
-    cdef const Order* order = order_at(books, slot)
-    cdef uint64_t reason = MINIMUM_UNFILLABLE
+cdef int64_t needed_at_once(const Order* order, int64_t minimum) noexcept nogil:
+    return order.leaves_lots if time_in_force_of(order) == FOK or flags_of(order) & ALL_OR_NONE else minimum
+
+cdef uint64_t unfillable(const Order* order) noexcept nogil:
+    """Why the order is cancelled when there is less."""
     if time_in_force_of(order) == FOK:
-        reason = FOK_UNFILLABLE
-        minimum = order.leaves_lots
-    elif flags_of(order) & ALL_OR_NONE:
-        reason = ALL_OR_NONE_UNFILLABLE
-        minimum = order.leaves_lots
-    return NONE if minimum == 0 or can_have(books, slot, minimum, limits) else reason
+        return FOK_UNFILLABLE
+    return ALL_OR_NONE_UNFILLABLE if flags_of(order) & ALL_OR_NONE else MINIMUM_UNFILLABLE
+
+cdef int count(Books* books, Taking* taking) except -1 nogil:
+    """Count what the order can have at once, some makers further.
+
+    Its own group does not count, nor, unless its mode cancels the resting one, what is behind that; with pro-rata,
+    nothing of its price does then.
+    """
+    cdef const Order* order = order_at(books, taking.slot)
+    cdef const Extra* extra = extra_of(books, order)
+    cdef const Order* maker
+    cdef uint32_t side = side_of_order(order) ^ 1
+    cdef bint shares = market_of(books, extra.instrument).algorithm == PRO_RATA
+    cdef int64_t price
+    cdef int looks = MOVES
+    while taking.maker and looks:
+        looks -= 1
+        maker = order_at(books, taking.maker)
+        price = price_of_order(books, maker)
+        if price != taking.price_ticks:
+            if taking.wanted_lots == 0 or not is_within(price, taking.limits.banded, side) or (
+                breaks(&taking.limits, price)
+            ):
+                return counted(books, taking, taking.wanted_lots)
+            taking.price_ticks = price
+            taking.before_lots = taking.wanted_lots
+        if not is_own(books, extra, maker):
+            taking.wanted_lots -= min(taking.wanted_lots, leaves_of(books, maker))
+            if taking.wanted_lots == 0 and not shares:
+                return counted(books, taking, 0)
+        elif extra.self_match_mode != CANCEL_RESTING:
+            return counted(books, taking, taking.before_lots if shares else taking.wanted_lots)
+        taking.maker = maker_behind(books, extra.instrument, side, taking.maker)
+    return 0 if taking.maker else counted(books, taking, taking.wanted_lots)
+
+cdef int counted(Books* books, Taking* taking, int64_t missing) except -1 nogil:
+    """All that it must have at once is there, or it is cancelled before it trades at all."""
+    cdef uint32_t slot = taking.slot
+    taking.price_ticks = EMPTY
+    books.work.match_step = TRADING
+    if missing == 0:
+        return 0
+    books.work.match_step = NO_MATCH
+    return close_order(books, slot, unfillable(order_at(books, slot)))
 
 # ---------------------------------------------------------------- arriving
 
 cdef uint32_t next_maker(const Books* books, uint32_t instrument, uint32_t side, int64_t limit) noexcept nogil:
-    """The best price first, within it what is shown before what is hidden, then the oldest."""
     cdef const Ladder* shown = &books.instruments[instrument].sides[side]
     cdef const Ladder* hidden = &market_of(books, instrument).hidden[side]
     if hidden.best and (not shown.best or hidden.best_key < shown.best_key):
@@ -229,42 +211,81 @@ cdef uint32_t next_maker(const Books* books, uint32_t instrument, uint32_t side,
         return 0
     return first_of(books, shown)
 
-cdef int match_order(Books* books, uint32_t slot, int64_t minimum) except -1 nogil:
-    cdef Order* order = order_at(books, slot)
-    cdef Extra* extra = extra_of(books, order)
-    cdef uint32_t instrument = extra.instrument, side = side_of_order(order) ^ 1, maker
-    cdef Market* market = market_of(books, instrument)
-    cdef Limits limits
-    cdef uint64_t reason
-    cdef int64_t price, shared = EMPTY
-    limits_of(books, order, extra, &limits)
-    if extra.order_type == MARKET_TO_LIMIT and limits.asked == EMPTY:      # there is nobody on the other side
+cdef int begin_match(Books* books, uint32_t slot, int64_t minimum) except -1 nogil:
+    cdef const Order* order = order_at(books, slot)
+    cdef const Extra* extra = extra_of(books, order)
+    cdef Taking* taking = &books.work.taking
+    limits_of(books, order, extra, &taking.limits)
+    if extra.order_type == MARKET_TO_LIMIT and taking.limits.asked == EMPTY:    # there is nobody on the other side
         return close_order(books, slot, MARKET_REMAINDER)
-    reason = unfillable(books, slot, minimum, &limits)
-    if reason:
-        return close_order(books, slot, reason)
-    while order_at(books, slot).leaves_lots:
-        maker = next_maker(books, instrument, side, limits.banded)
-        if maker == 0:
-            break
-        price = price_of_order(books, order_at(books, maker))
-        if breaks(&limits, price):
-            halt(books, instrument)
-            break
-        if market.algorithm == PRO_RATA and shared != price and place_of(books, order_at(books, maker)) == SHOWN:
-            shared = price
-            share_out(books, slot, maker)
-        else:
-            meet(books, slot, maker, order_at(books, maker).leaves_lots)
-    return finish(books, slot, &limits)
+    taking.slot = slot
+    taking.price_ticks = EMPTY
+    taking.wanted_lots = needed_at_once(order, minimum)
+    if taking.wanted_lots:
+        taking.maker = first_maker(books, extra.instrument, side_of_order(order) ^ 1)
+        books.work.match_step = COUNTING
+        return 0
+    if next_maker(books, extra.instrument, side_of_order(order) ^ 1, taking.limits.banded) == 0:
+        return finish(books, taking)
+    books.work.match_step = TRADING
+    return 0
 
-cdef int finish(Books* books, uint32_t slot, const Limits* limits) except -1 nogil:
+cdef int go_on_matching(Books* books, uint32_t slot, int64_t limit) except -1 nogil:
+    cdef Taking* taking = &books.work.taking
+    taking.limits.asked = taking.limits.banded = limit
+    taking.limits.breaker = EMPTY
+    taking.slot = slot
+    taking.price_ticks = EMPTY
+    books.work.match_step = TRADING
+    return 0
+
+cdef int step_match(Books* books) except -1 nogil:
+    cdef Taking* taking = &books.work.taking
+    if books.work.match_step == TRADING:
+        return trade(books, taking)
+    if books.work.match_step == COUNTING:
+        return count(books, taking)
+    if books.work.match_step == SHARING:
+        return share_out(books, taking)
+    if books.work.match_step == SHARED:
+        return trade_share(books, taking)
+    return finish(books, taking)
+
+cdef int trade(Books* books, Taking* taking) except -1 nogil:
+    """With the next maker, or with all of a level by shares, or not at all."""
+    cdef const Order* order = order_at(books, taking.slot)
+    cdef uint32_t instrument = extra_of(books, order).instrument, maker
+    cdef int64_t price
+    if order.leaves_lots == 0:
+        return finish(books, taking)
+    maker = next_maker(books, instrument, side_of_order(order) ^ 1, taking.limits.banded)
+    if maker == 0:
+        return finish(books, taking)
+    price = price_of_order(books, order_at(books, maker))
+    if breaks(&taking.limits, price):
+        books.work.match_step = FINISHING
+        return halt(books, instrument)
+    if market_of(books, instrument).algorithm == PRO_RATA and taking.price_ticks != price and (
+        place_of(books, order_at(books, maker)) == SHOWN
+    ):
+        taking.price_ticks = price
+        taking.maker = maker
+        taking.share = 1
+        cut_list(&books.shares, 1)
+        books.work.match_step = SHARING
+        return 0
+    return meet(books, taking.slot, maker, order_at(books, maker).leaves_lots)
+
+cdef int finish(Books* books, const Taking* taking) except -1 nogil:
     """What is left of a market or IOC order is cancelled, and what a band kept from trading; the rest rests."""
+    cdef uint32_t slot = taking.slot
+    cdef const Limits* limits = &taking.limits
     cdef Order* order = order_at(books, slot)
     cdef Extra* extra = extra_of(books, order)
     cdef uint32_t other = side_of_order(order) ^ 1
     cdef int64_t best
     cdef bint continuous = market_of(books, extra.instrument).phase == CONTINUOUS
+    books.work.match_step = NO_MATCH
     if order.leaves_lots == 0:
         return forget(books, slot)
     if continuous and limits.banded != limits.asked:
@@ -348,36 +369,50 @@ cdef int end_incoming(Books* books, uint32_t slot) except -1 nogil:
 
 # ---------------------------------------------------------------- pro-rata
 
-cdef int share_out(Books* books, uint32_t slot, uint32_t first) except -1 nogil:
-    """A level among its shown orders: the top order first where that is a rule, then each by its part. O(orders)"""
-    cdef Order* order = order_at(books, slot)
-    cdef uint32_t instrument = extra_of(books, order).instrument, maker = first, i
+cdef int share_out(Books* books, Taking* taking) except -1 nogil:
+    """Of a level among its shown orders, some orders further: the top order first where that is a rule, then each by
+    its part of the totals before the first of these trades."""
+    cdef const Order* order = order_at(books, taking.slot)
+    cdef uint32_t instrument = extra_of(books, order).instrument, i
     cdef const Market* market = market_of(books, instrument)
-    cdef const Level* level = level_at(&books.nodes, order_at(books, first).level)
-    cdef uint64_t incoming = <uint64_t>order.leaves_lots, total_low = level.total_low
-    cdef uint32_t total_high = level.total_high
+    cdef const Level* level = level_at(&books.nodes, order_at(books, taking.maker).level)
+    cdef const Order* maker
     cdef int64_t lot = books.instruments[instrument].lot_lots, least = market.pro_rata_minimum_lots
-    cdef bint top = market.top_order
     cdef Share* share
-    cut_list(&books.shares, 1)
-    while maker:
+    cdef int looks = MOVES
+    while taking.maker and looks:
+        looks -= 1
+        maker = order_at(books, taking.maker)
         i = pool_take(&books.shares, sizeof(Share))
         if i == 0:
             raise MemoryError("no memory for the shares of a level")
         share = &(<Share*>books.shares.records)[i]
-        share.slot = maker
-        share.lots = share_of(<uint64_t>order_at(books, maker).leaves_lots, incoming, total_low, total_high, lot, least)
-        if top:
-            share.lots = <uint64_t>order_at(books, maker).leaves_lots
-            top = False
-        maker = order_at(books, maker).next
-    for i in range(1, books.shares.top):
-        share = &(<Share*>books.shares.records)[i]
-        if order_at(books, slot).leaves_lots == 0:
-            break
+        share.slot = taking.maker
+        share.lots = share_of(
+            <uint64_t>maker.leaves_lots, <uint64_t>order.leaves_lots, level.total_low, level.total_high, lot, least
+        )
+        if i == 1 and market.top_order:
+            share.lots = <uint64_t>maker.leaves_lots
+        taking.maker = maker.next
+    if taking.maker == 0:
+        books.work.match_step = SHARED
+    return 0
+
+cdef int trade_share(Books* books, Taking* taking) except -1 nogil:
+    """With the next that has a share; behind the last, what is left goes by time."""
+    cdef const Share* share
+    cdef int looks = LOOKS
+    while looks:
+        looks -= 1
+        if taking.share == books.shares.top or order_at(books, taking.slot).leaves_lots == 0:
+            books.work.match_step = TRADING
+            return 0
+        share = &(<Share*>books.shares.records)[taking.share]
+        taking.share += 1
         if share.lots:
-            meet(books, slot, share.slot, min(<int64_t>share.lots, order_at(books, share.slot).leaves_lots))
-    cut_list(&books.shares, 1)
+            return meet(
+                books, taking.slot, share.slot, min(<int64_t>share.lots, order_at(books, share.slot).leaves_lots)
+            )
     return 0
 
 cdef inline uint64_t share_of(
@@ -405,73 +440,26 @@ cdef int halt(Books* books, uint32_t instrument) except -1 nogil:
     words[0] |= <uint64_t>HALT << ORDER_TYPE_BYTE
     words[4] = <uint64_t>EMPTY
     words[11] = <uint64_t>market.until_ns
-    return park_pegs(books, instrument)
+    return begin_park(books, instrument)
 
-cdef uint32_t list_pegs(Books* books, uint32_t instrument, bint with_parked) except 0 nogil:
-    """Bids, then asks, each by price, the shown first, and time; then those that are parked, by id."""
-    cdef uint32_t slot = market_of(books, instrument).pegs, i
-    cdef const Extra* extra
-    cdef const Order* order
-    cdef Listed* listed
-    cdef uint32_t begin = books.list.top
-    while slot:
-        order = order_at(books, slot)
-        extra = extra_of(books, order)
-        if extra.place != PARKED or with_parked:
-            i = pool_take(&books.list, sizeof(Listed))
-            if i == 0:
-                raise MemoryError("no memory for the pegged orders of an instrument")
-            listed = &(<Listed*>books.list.records)[i]
-            listed.slot = slot
-            priority(books, order, extra, listed)
-        slot = extra.list_next
-    qb_sort_pegs(&(<Listed*>books.list.records)[begin], books.list.top - begin)
-    return begin
-
-cdef void priority(const Books* books, const Order* order, const Extra* extra, Listed* listed) noexcept nogil:
-    """What sorts a peg: the key of its level, when it came there, and with `rank` side and place."""
-    if extra.place == PARKED:
-        listed.major = 0
-        listed.minor = order.order_id
-        listed.rank = 4
-        return
-    listed.major = level_at(&books.nodes, order.level).key
-    listed.minor = extra.sequence
-    listed.rank = side_of_order(order) * 2 + (extra.place == HIDDEN_PLACE)
-
-cdef extern from *:
-    """
-    /* Side and place are in the last word: side 2, hidden 1, parked 4. */
-    static int qb_peg(const void *a, const void *b)
-    {
-        const uint64_t *x = a, *y = b;
-        uint32_t p = (uint32_t)(x[2] >> 32), q = (uint32_t)(y[2] >> 32);
-        if (p >> 1 != q >> 1) return p >> 1 < q >> 1 ? -1 : 1;
-        if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
-        if (p != q) return p < q ? -1 : 1;
-        return x[1] < y[1] ? -1 : x[1] > y[1];
-    }
-    static void qb_sort_pegs(void *records, size_t count)
-    {
-        size_t i;
-        for (i = 1; i < count; i++)
-            if (qb_peg((char *)records + 24 * (i - 1), (char *)records + 24 * i) > 0) {
-                qsort(records, count, 24, qb_peg);
-                return;
-            }
-    }
-    """
-    void qb_sort_pegs(void* records, size_t count) noexcept nogil
-
-cdef int park_pegs(Books* books, uint32_t instrument) except -1 nogil:
-    """Without continuous trading there is no touch to follow."""
-    cdef Market* market = market_of(books, instrument)
-    cdef uint32_t begin = list_pegs(books, instrument, False), i, slot
-    for i in range(begin, books.list.top):
-        slot = (<Listed*>books.list.records)[i].slot
-        take_out(books, slot)
-        unpeg(books, slot)
-    cut_list(&books.list, begin)
+cdef int begin_park(Books* books, uint32_t instrument) except -1 nogil:
+    cdef int i
     for i in range(4):
-        market.seen[i] = EMPTY
+        market_of(books, instrument).seen[i] = EMPTY
+    if market_of(books, instrument).lists[PEGS].first:
+        books.work.park_step = 1
+        begin_list(books, PEGGED_IN_BOOK, instrument)
     return 0
+
+cdef int step_park(Books* books) except -1 nogil:
+    """One peg loses its price."""
+    cdef uint32_t slot
+    if books.work.position == books.list.top:
+        books.work.park_step = 0
+        cut_list(&books.list, 1)
+        return 0
+    expect_listed(books, books.work.position)
+    slot = listed_at(books, books.work.position)
+    books.work.position += 1
+    take_out(books, slot)
+    return unpeg(books, slot)

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.ladder cimport Ladder, key_of, level_at, price_of
 from engine.state cimport Books, Instrument, Market, Prices, TRAIT_EXTENDED, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE
 from engine.state cimport market_of, order_at, side_of_order
-from engine.store cimport Extra, Level, Order, SHOWN, Timer
-from engine.types cimport HIDDEN, LIMIT, SHOWS_ALL, SHOWS_NOTHING, SHOWS_SLICE, STOP, TRAILING_STOP
+from engine.store cimport Extra, Order, SHOWN
+from engine.types cimport AT_OPEN, HIDDEN, LIMIT, SHOWS_ALL, SHOWS_NOTHING, SHOWS_SLICE, STOP, TRAILING_STOP
 
 cdef extern from *:
     const int64_t EMPTY "INT64_MIN"         # EMPTY_PRICE
@@ -35,6 +35,10 @@ cdef inline uint32_t flags_of(const Order* order) noexcept nogil:
 
 cdef inline uint32_t time_in_force_of(const Order* order) noexcept nogil:
     return order.traits >> TRAIT_TIME_IN_FORCE & 0xFF
+
+cdef inline bint is_for_auctions(const Order* order) noexcept nogil:
+    """Whether it takes part in an auction only: at the open, at the close, or in any."""
+    return time_in_force_of(order) >= AT_OPEN
 
 cdef inline uint32_t place_of(const Books* books, const Order* order) noexcept nogil:
     return extra_of(books, order).place if has_extra(order) else SHOWN
@@ -105,7 +109,8 @@ cdef inline uint32_t first_of(const Books* books, const Ladder* ladder) noexcept
 cdef Ladder* market_ladder(Market* market, uint32_t side, uint32_t place) noexcept nogil
 # A slot with an Extra; its record is filled by the caller.
 cdef uint32_t make_order(Books* books, uint32_t instrument) except 0 nogil
-# Give a plain order that rests an Extra. Moves other Extras.
+# Give a plain order that is in no place an Extra, and one that rests. Moves other Extras.
+cdef int new_extra(Books* books, uint32_t slot, uint32_t instrument) except -1 nogil
 cdef int give_extra(Books* books, uint32_t slot) except -1 nogil
 # Last of its price in a place; an iceberg that is shown begins its first slice. Its Extra goes if the order is plain.
 cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil
@@ -120,15 +125,10 @@ cdef int forget(Books* books, uint32_t slot) except -1 nogil
 # Lots off an order in a place or incoming, hidden ones of an iceberg first. Fewer than its leaves.
 cdef void take_off(Books* books, uint32_t slot, int64_t lots) noexcept nogil
 # After a change of terms in place: an iceberg shows at most its display; the Extra goes if the order is plain.
-cdef void settle_terms(Books* books, uint32_t slot) noexcept nogil
+cdef int settle_terms(Books* books, uint32_t slot) except -1 nogil
 # The next slice of an iceberg, last of its price, under a new id.
 cdef int show_slice(Books* books, uint32_t slot) except -1 nogil
 
-# When an order expires, and when a phase ends; 0 = never. Both are kept where they belong: expire_ns, until_ns.
-cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil
-cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil
-# The first timer that is still meant, good until the next one is set; NULL = there is none.
-cdef const Timer* next_timer(Books* books) noexcept nogil
 # Increments of price: another row behind `last` (0: the first of its table), and a table that begins with a row.
 cdef uint32_t add_row(Books* books, int64_t from_ticks, int64_t tick_ticks, uint32_t last) except 0 nogil
 cdef int add_table(Books* books, uint32_t row) except -1 nogil

@@ -1,1 +1,1 @@
-"""Where an order is; timers; increments of price. For C callers only."""
+"""Where an order is; increments of price. For C callers only."""

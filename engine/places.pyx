@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # C pointers into pools only: slots come from the pools and the index alone.
-"""Places of orders, timers, and increments of price: see places.pxd.
+"""Places of orders, and increments of price: see places.pxd.
 
 Holds nothing; raises MemoryError, and AssertionError for a broken invariant, after which the machine stops.
 """
@@ -10,21 +10,18 @@ from libc.string cimport memset
 
 from engine.events cimport EVENT_ADD, note, note_leaving
 from engine.index cimport IDS, REFS, hash_id, hash_ref, index_insert, index_remove
-from engine.ladder cimport (
-    Ladder, key_of, ladder_find, ladder_insert, ladder_remove, level_add, level_at, level_subtract,
-)
-from engine.queue cimport find_id
+from engine.ladder cimport Ladder, key_of, level_at, level_subtract
+from engine.levels cimport extend_level, join_level, leave_level, shorten_level
 from engine.state cimport (
-    Books, Market, TRAIT_EXTENDED, classify, market_of, need_market, order_at, side_of_order, take_order,
+    Books, FOR_AUCTIONS, List, Market, PEGS, TRAILING, TRAIT_EXTENDED, classify, market_of, need_market, order_at,
+    side_of_order, take_order,
 )
 from engine.store cimport (
-    Extra, HIDDEN_PLACE, INCOMING, Increment, Level, Order, SHOWN, Timer, UNPRICED, WAITING, pool_give,
-    pool_take,
+    Extra, HIDDEN_PLACE, INCOMING, Increment, Order, SHOWN, UNPRICED, WAITING, pool_give, pool_take,
 )
+from engine.timers cimport timer_set
+from engine.trails cimport join_trail, leave_trail
 from engine.types cimport DAY, GTC, LIMIT, PEGGED, TRAILING_STOP
-
-cdef enum:
-    FEW_TIMERS = 64         # stale ones that are not worth looking for
 
 # ---------------------------------------------------------------- places
 
@@ -55,7 +52,6 @@ cdef uint32_t make_order(Books* books, uint32_t instrument) except 0 nogil:
     return slot
 
 cdef int new_extra(Books* books, uint32_t slot, uint32_t instrument) except -1 nogil:
-    """Of an order that is in no place."""
     cdef Order* order = order_at(books, slot)
     cdef uint32_t number = pool_take(&books.extras, sizeof(Extra))
     cdef Extra* extra
@@ -113,34 +109,23 @@ cdef bint is_plain_order(const Books* books, const Order* order) noexcept nogil:
 cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil:
     cdef Order* order = order_at(books, slot)
     cdef Extra* extra = extra_of(books, order)
+    cdef uint32_t side = side_of_order(order), pegged = extra.order_type == PEGGED
     cdef uint64_t key = key_in(order, extra, place)
-    cdef Ladder* ladder = ladder_of(books, extra.instrument, side_of_order(order), place)
-    cdef uint32_t number = ladder_find(ladder, &books.nodes, key)
-    cdef Level* level
-    if number == 0:
-        number = ladder_insert(ladder, &books.nodes, key)
-        if number == 0:
-            raise MemoryError("no memory for another price level")
-        level_at(&books.nodes, number).instrument = extra.instrument
-    level = level_at(&books.nodes, number)
     if extra.display_lots and place == SHOWN and order.leaves_lots > extra.display_lots:
         extra.reserve_lots = order.leaves_lots - extra.display_lots
         order.leaves_lots = extra.display_lots
     extra.place = <uint8_t>place
     books.sequence += 1
     extra.sequence = books.sequence
-    order.level = number
-    order.next = 0
-    order.previous = level.tail
-    if level.tail:
-        order_at(books, level.tail).next = slot
+    market_of(books, extra.instrument).stops += place == WAITING
+    if place == WAITING and extra.order_type == TRAILING_STOP:
+        join_trail(books, slot)
     else:
-        level.head = slot
-    level.tail = slot
-    level.orders += 1
-    level.pegged += extra.order_type == PEGGED
-    level_add(level, order.leaves_lots)
-    ladder.orders += 1
+        join_level(books, extra.instrument, ladder_of(books, extra.instrument, side, place), key, slot)
+    if pegged or extra.reserve_lots:
+        extend_level(books, order.level, pegged, extra.reserve_lots)
+    if not pegged and place <= HIDDEN_PLACE:
+        note_unpegged(market_of(books, extra.instrument), side, place, key)
     if not extra.is_known:
         know(books, slot)
     list_in(books, slot)
@@ -148,6 +133,11 @@ cdef int put_order(Books* books, uint32_t slot, uint32_t place) except -1 nogil:
     if is_plain_order(books, order):
         drop_extra(books, order)
     return 0
+
+cdef inline void note_unpegged(Market* market, uint32_t side, uint32_t place, uint64_t key) noexcept nogil:
+    """An order that is not pegged comes to a level."""
+    if key < market.unpegged[2 * side + place]:
+        market.unpegged[2 * side + place] = key
 
 cdef int put_in_book(Books* books, uint32_t slot) except -1 nogil:
     return put_order(books, slot, HIDDEN_PLACE if flags_of(order_at(books, slot)) & HIDDEN else SHOWN)
@@ -162,33 +152,20 @@ cdef int put_slice(Books* books, uint32_t slot, uint32_t place, int64_t slice_lo
 cdef int take_out(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* order
     cdef Extra* extra
-    cdef Ladder* ladder
-    cdef Level* level
+    cdef uint32_t pegged
     give_extra(books, slot)
     order = order_at(books, slot)
     extra = extra_of(books, order)
-    ladder = ladder_of(books, extra.instrument, side_of_order(order), extra.place)
-    level = level_at(&books.nodes, order.level)
+    pegged = extra.order_type == PEGGED
     note_leaving(books, slot)
     list_out(books, slot)
-    level_subtract(level, order.leaves_lots)
-    if order.next:
-        order_at(books, order.next).previous = order.previous
+    if pegged or extra.reserve_lots:
+        shorten_level(books, order.level, pegged, extra.reserve_lots)
+    market_of(books, extra.instrument).stops -= extra.place == WAITING
+    if extra.place == WAITING and extra.order_type == TRAILING_STOP:
+        leave_trail(books, slot)
     else:
-        level.tail = order.previous
-    if order.previous:
-        order_at(books, order.previous).next = order.next
-    else:
-        level.head = order.next
-    level.orders -= 1
-    level.pegged -= extra.order_type == PEGGED
-    ladder.orders -= 1
-    if level.orders == 0:
-        if level.head or level.tail or level.total_low or level.total_high or level.pegged:
-            raise AssertionError("a level without orders is not empty")
-        if ladder_remove(ladder, &books.nodes, order.level) < 0:
-            raise AssertionError("a level is not in its ladder")
-    order.level = 0
+        leave_level(books, ladder_of(books, extra.instrument, side_of_order(order), extra.place), slot)
     order.leaves_lots += extra.reserve_lots
     extra.reserve_lots = 0
     extra.place = INCOMING
@@ -205,7 +182,7 @@ cdef int forget(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* orders = <Order*>books.orders.records
     cdef Order* order = &orders[slot]
     cdef bint known = extra_of(books, order).is_known
-    books.stale_timers += extra_of(books, order).expire_ns != 0
+    timer_set(books, slot, 0)
     drop_extra(books, order)
     if known and (
         not index_remove(&books.index, orders, hash_id(order.order_id), IDS, slot)
@@ -224,11 +201,13 @@ cdef void take_off(Books* books, uint32_t slot, int64_t lots) noexcept nogil:
         extra = extra_of(books, order)
         hidden = min(lots, extra.reserve_lots)
         extra.reserve_lots -= hidden
+        if hidden:
+            shorten_level(books, order.level, 0, hidden)
     order.leaves_lots -= lots - hidden
     if order.level:
         level_subtract(level_at(&books.nodes, order.level), lots - hidden)
 
-cdef void settle_terms(Books* books, uint32_t slot) noexcept nogil:
+cdef int settle_terms(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* order = order_at(books, slot)
     cdef Extra* extra = extra_of(books, order)
     cdef int64_t excess = order.leaves_lots - extra.display_lots
@@ -236,8 +215,10 @@ cdef void settle_terms(Books* books, uint32_t slot) noexcept nogil:
         extra.reserve_lots += excess
         order.leaves_lots -= excess
         level_subtract(level_at(&books.nodes, order.level), excess)
+        extend_level(books, order.level, 0, excess)
     if is_plain_order(books, order):
         drop_extra(books, order)
+    return 0
 
 cdef int show_slice(Books* books, uint32_t slot) except -1 nogil:
     cdef Extra* extra = extra_of(books, order_at(books, slot))
@@ -246,143 +227,51 @@ cdef int show_slice(Books* books, uint32_t slot) except -1 nogil:
     extra.feed_id = FIRST_FEED_ID + books.slices
     return put_order(books, slot, SHOWN)
 
-# ---------------------------------------------------------------- lists of pegs and of trailing stops
+# ---------------------------------------------------------------- lists
 
-cdef uint32_t* list_of(Books* books, const Extra* extra) noexcept nogil:
-    """The head of the list that an order in a place belongs to; NULL: none."""
+cdef void forget_unpegged(Market* market) noexcept nogil:
+    """The last peg goes: plain orders, which may come from here on, tell nobody where they are."""
+    cdef int i
+    for i in range(4):
+        market.unpegged[i] = 0
+
+cdef List* list_of(Books* books, const Order* order, const Extra* extra) noexcept nogil:
+    """The list that an order in a place belongs to; NULL: none."""
     cdef Market* market = market_of(books, extra.instrument)
     if extra.order_type == PEGGED:
-        return &market.pegs
-    if extra.order_type == TRAILING_STOP and extra.place == WAITING:
-        return &market.trailing
-    return NULL
+        return &market.lists[PEGS]
+    if extra.place == WAITING:
+        return &market.lists[TRAILING] if extra.order_type == TRAILING_STOP else NULL
+    return &market.lists[FOR_AUCTIONS] if is_for_auctions(order) else NULL
 
 cdef void list_in(Books* books, uint32_t slot) noexcept nogil:
     cdef Extra* extra = extra_of(books, order_at(books, slot))
-    cdef uint32_t* head = list_of(books, extra)
-    if head != NULL:
-        extra.list_next = head[0]
-        extra.list_previous = 0
-        if head[0]:
-            extra_of(books, order_at(books, head[0])).list_previous = slot
-        head[0] = slot
+    cdef List* members = list_of(books, order_at(books, slot), extra)
+    if members == NULL:
+        return
+    extra.list_next = 0
+    extra.list_previous = members.last
+    if members.last:
+        extra_of(books, order_at(books, members.last)).list_next = slot
+    else:
+        members.first = slot
+    members.last = slot
 
 cdef void list_out(Books* books, uint32_t slot) noexcept nogil:
     cdef Extra* extra = extra_of(books, order_at(books, slot))
-    cdef uint32_t* head = list_of(books, extra)
-    if head == NULL:
+    cdef List* members = list_of(books, order_at(books, slot), extra)
+    if members == NULL:
         return
+    if members.first == members.last and extra.order_type == PEGGED:
+        forget_unpegged(market_of(books, extra.instrument))
     if extra.list_next:
         extra_of(books, order_at(books, extra.list_next)).list_previous = extra.list_previous
+    else:
+        members.last = extra.list_previous
     if extra.list_previous:
         extra_of(books, order_at(books, extra.list_previous)).list_next = extra.list_next
     else:
-        head[0] = extra.list_next
-
-# ---------------------------------------------------------------- timers
-#
-# A binary heap. What is no longer meant (the order is gone, or has another time) stays in it until it comes up, or
-# until
-# such timers are more than the others: taking one out of the middle would touch the orders of all that move.
-
-cdef inline Timer* timer_at(const Books* books, uint32_t at) noexcept nogil:
-    return &(<Timer*>books.timers.records)[at]
-
-cdef inline bint is_before(const Timer* one, const Timer* other) noexcept nogil:
-    """By time; of one time orders before phases, by number."""
-    if one.due_ns != other.due_ns:
-        return one.due_ns < other.due_ns
-    if one.is_phase != other.is_phase:
-        return other.is_phase != 0
-    return one.number < other.number
-
-cdef bint is_meant(const Books* books, const Timer* timer) noexcept nogil:
-    """Whether it is the time that its order, or its instrument's phase, has now."""
-    cdef uint32_t slot
-    if timer.is_phase:
-        return market_of(books, <uint32_t>timer.number).until_ns == timer.due_ns
-    slot = find_id(books, timer.number)
-    return slot != 0 and has_extra(order_at(books, slot)) and (
-        extra_of(books, order_at(books, slot)).expire_ns == timer.due_ns
-    )
-
-cdef void sink(Books* books, uint32_t at) noexcept nogil:
-    """Down to its place. O(log timers)"""
-    cdef Timer kept = timer_at(books, at)[0]
-    cdef uint32_t child
-    while True:
-        child = 2 * at
-        if child >= books.timers.top:
-            break
-        child += child + 1 < books.timers.top and is_before(timer_at(books, child + 1), timer_at(books, child))
-        if not is_before(timer_at(books, child), &kept):
-            break
-        timer_at(books, at)[0] = timer_at(books, child)[0]
-        at = child
-    timer_at(books, at)[0] = kept
-
-cdef void drop_first(Books* books) noexcept nogil:
-    books.timers.top -= 1
-    books.timers.live -= 1
-    if books.timers.top > 1:
-        timer_at(books, 1)[0] = timer_at(books, books.timers.top)[0]
-        sink(books, 1)
-
-cdef void drop_stale(Books* books) noexcept nogil:
-    """Keep what is meant, and make a heap of it again. O(timers)"""
-    cdef uint32_t at, kept = 1
-    for at in range(1, books.timers.top):
-        if is_meant(books, timer_at(books, at)):
-            timer_at(books, kept)[0] = timer_at(books, at)[0]
-            kept += 1
-    books.timers.top = kept
-    books.timers.live = kept - 1
-    books.stale_timers = 0
-    at = kept // 2
-    while at:
-        sink(books, at)
-        at -= 1
-
-cdef int add_timer(Books* books, int64_t due_ns, uint64_t number, bint is_phase) except -1 nogil:
-    cdef uint32_t at
-    cdef Timer timer
-    if books.stale_timers > FEW_TIMERS and books.stale_timers > books.timers.live // 2:
-        drop_stale(books)
-    at = pool_take(&books.timers, sizeof(Timer))
-    if at == 0:
-        raise MemoryError("no memory for another timer")
-    timer.due_ns = due_ns
-    timer.number = number
-    timer.is_phase = is_phase
-    timer.reserved_20 = 0
-    while at > 1 and is_before(&timer, timer_at(books, at // 2)):
-        timer_at(books, at)[0] = timer_at(books, at // 2)[0]
-        at //= 2
-    timer_at(books, at)[0] = timer
-    return 0
-
-cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil:
-    cdef Order* order = order_at(books, slot)
-    cdef Extra* extra = extra_of(books, order)
-    if extra.expire_ns == due_ns:
-        return 0
-    books.stale_timers += extra.expire_ns != 0
-    extra.expire_ns = due_ns
-    return add_timer(books, due_ns, order.order_id, False) if due_ns else 0
-
-cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil:
-    cdef Market* market = market_of(books, instrument)
-    if market.until_ns == due_ns:
-        return 0
-    books.stale_timers += market.until_ns != 0
-    market.until_ns = due_ns
-    return add_timer(books, due_ns, instrument, True) if due_ns else 0
-
-cdef const Timer* next_timer(Books* books) noexcept nogil:
-    while books.timers.top > 1 and not is_meant(books, timer_at(books, 1)):
-        drop_first(books)
-        books.stale_timers -= books.stale_timers != 0
-    return timer_at(books, 1) if books.timers.top > 1 else NULL
+        members.first = extra.list_next
 
 # ---------------------------------------------------------------- increments of price
 

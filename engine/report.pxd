@@ -14,4 +14,7 @@ cdef class Order:
 
 cdef Report report_object(const ReportRecord* record)
 # extra: NULL for a plain order.
-cdef Order order_object(const OrderRecord* record, const Extra* extra, unsigned int instrument, long long price_ticks)
+cdef Order order_object(
+    const OrderRecord* record, const Extra* extra, unsigned int instrument, long long price_ticks,
+    long long stop_price_ticks,
+)

@@ -40,7 +40,10 @@ cdef Report report_object(const ReportRecord* record):
     report.record_ = record[0]
     return report
 
-cdef Order order_object(const OrderRecord* record, const Extra* extra, unsigned int instrument, long long price_ticks):
+cdef Order order_object(
+    const OrderRecord* record, const Extra* extra, unsigned int instrument, long long price_ticks,
+    long long stop_price_ticks,
+):
     cdef Order order = Order.__new__(Order)
     order.record_ = record[0]
     if extra != NULL:
@@ -49,7 +52,8 @@ cdef Order order_object(const OrderRecord* record, const Extra* extra, unsigned 
         memset(&order.extra_, 0, sizeof(Extra))
         order.extra_.account = record.account
         order.extra_.order_type = LIMIT
-        order.extra_.stop_price_ticks = order.extra_.peg_limit_ticks = EMPTY_PRICE()
+        order.extra_.peg_limit_ticks = EMPTY_PRICE()
+    order.extra_.stop_price_ticks = stop_price_ticks
     order.instrument_ = instrument
     order.price_ = price_ticks
     return order

@@ -10,8 +10,8 @@ from engine.events cimport drop_events
 from engine.index cimport hash_ref
 from engine.ladder cimport key_of
 from engine.places cimport (
-    EMPTY, FIRST_FEED_ID, add_row, add_table, best_of, best_of_all, extra_of, make_order, put_slice, timer_set,
-    timer_set_phase, waits_for_price,
+    EMPTY, FIRST_FEED_ID, add_row, add_table, best_of, best_of_all, extra_of, make_order, put_slice,
+    waits_for_price,
 )
 from engine.queue cimport find_id, find_ref
 from engine.snapshot cimport (
@@ -22,6 +22,7 @@ from engine.state cimport (
     order_at, price_is_allowed,
 )
 from engine.store cimport Extra, HIDDEN_PLACE, Increment, Order, PARKED, SHOWN, UNPRICED, WAITING
+from engine.timers cimport timer_set, timer_set_phase
 from engine.types cimport (
     CLOSED, CONTINUOUS, DAY, DECREMENT_BOTH, EXTENDED, GOOD_FOR_AUCTION, GTC, HIDDEN, LIMIT, MID_PEG, PEGGED, POST_ONLY,
 )

@@ -14,9 +14,12 @@ from engine.snapshot cimport (
     Header, HeaderMore, RowImage, TermsImage, MarketImage, OrderImage, ExtraImage, GROUPS, STOPS_GROUP,
 )
 from engine.state cimport (
-    Books, Instrument, Market, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, market_of, order_at, side_of_order,
+    Books, Instrument, Market, TRAILING, TRAIT_CAPACITY, TRAIT_FLAGS, TRAIT_TIME_IN_FORCE, market_of, order_at,
+    side_of_order,
 )
 from engine.store cimport Extra, Increment, Order, SHOWN, prefetch
+from engine.trails cimport stop_of
+from engine.types cimport TRAILING_STOP
 
 
 cdef size_t snapshot_size(const Books* books) noexcept nogil:
@@ -155,7 +158,7 @@ cdef int sort_group(const Books* books, SnapshotPlace* place) except -1 nogil:
     place.next = place.count = 0
     if books.instruments[place.instrument].market == 0:
         return 0
-    place.count = market.waiting[0].orders + market.waiting[1].orders if stops else market.parked.orders
+    place.count = market.stops if stops else market.parked.orders
     if place.count == 0:
         return 0
     place.sorted = <uint32_t*>malloc(<size_t>place.count * 4)
@@ -165,6 +168,7 @@ cdef int sort_group(const Books* books, SnapshotPlace* place) except -1 nogil:
     if stops:
         list_slots(books, &market.waiting[0], place)
         list_slots(books, &market.waiting[1], place)
+        list_trailing(books, market, place)
     else:
         list_slots(books, &market.parked, place)
     place.next = 0
@@ -176,10 +180,19 @@ cdef void list_slots(const Books* books, const Ladder* ladder, SnapshotPlace* pl
     while level:
         slot = level_at(&books.nodes, level).head
         while slot:
-            place.sorted[place.next] = slot
-            place.next += 1
+            if type_of(books, order_at(books, slot)) != TRAILING_STOP:
+                place.sorted[place.next] = slot
+                place.next += 1
             slot = order_at(books, slot).next
         level = ladder_after(ladder, &books.nodes, level_at(&books.nodes, level).key)
+
+cdef void list_trailing(const Books* books, const Market* market, SnapshotPlace* place) noexcept nogil:
+    """Some of them wait where the other stops do, and all are in a list."""
+    cdef uint32_t slot = market.lists[TRAILING].first
+    while slot:
+        place.sorted[place.next] = slot
+        place.next += 1
+        slot = extra_of(books, order_at(books, slot)).list_next
 
 cdef extern from *:
     """
@@ -220,8 +233,7 @@ cdef uint8_t* write_terms(const Books* books, uint32_t instrument, uint8_t* at) 
         counts[group - 1] = ladder.orders if ladder != NULL else 0
     counts[6] = counts[7] = 0
     if book.market:
-        counts[6] = <uint64_t>market_of(books, instrument).waiting[0].orders
-        counts[6] += market_of(books, instrument).waiting[1].orders
+        counts[6] = market_of(books, instrument).stops
         counts[7] = market_of(books, instrument).parked.orders
     memcpy(at, counts, 64 if books.rules >= 3 else 16)
     return at + (64 if books.rules >= 3 else 16)
@@ -284,7 +296,7 @@ cdef uint8_t* write_order(const Books* books, uint32_t slot, uint8_t* at) noexce
     more.display_lots = extra.display_lots
     more.slice_lots = order.leaves_lots if extra.display_lots and extra.place == SHOWN else 0
     more.feed_id = extra.feed_id
-    more.stop_price_ticks = extra.stop_price_ticks
+    more.stop_price_ticks = stop_of(books, order, extra)
     more.offset_ticks = extra.offset_ticks
     more.peg_limit_ticks = extra.peg_limit_ticks
     more.expire_ns = extra.expire_ns

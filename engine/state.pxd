@@ -14,6 +14,11 @@ from engine.types cimport (
 )
 
 cdef extern from *:
+    """
+    /* Aligned as the words it is made of, so that a struct with one in it may lie where any other may. */
+    typedef __int128 qb_int128 __attribute__((aligned(8)));
+    """
+    ctypedef long long int128 "qb_int128"       # wider than Cython believes; C does the arithmetic
     # From version 3 on price times quantity fits int64: within these it always does, beyond them it is looked at.
     const int64_t PLAIN_TICKS "((int64_t)1 << 31)"
     const int64_t PLAIN_LOTS "(((int64_t)1 << 32) - 1)"
@@ -39,25 +44,37 @@ cdef struct Instrument:     # 192 bytes, three cache lines; a cancel touches the
     int64_t highest_ticks   # high_ticks, or INT64_MAX; EMPTY_PRICE is below all
     int64_t reserved_184
 
+cdef enum:                  # Market.lists
+    PEGS = 0                # pegged orders
+    TRAILING = 1            # trailing stops that wait
+    FOR_AUCTIONS = 2        # orders that take part in an auction only
+    LISTS = 3
+
+cdef struct List:           # of orders of one kind, in order of their coming to their places; 0 = none
+    uint32_t first
+    uint32_t last
+
 cdef struct Market:         # what an instrument has beyond a book of plain orders
     Ladder hidden[2]
     Ladder unpriced[2]      # one level each
     Ladder waiting[2]       # by stop price, the one reached first is best: keys are those of the other side
+    Ladder trails[2]        # by Trail.from_ticks, the one that follows first is best; the head of a level is a Trail
     Ladder parked           # one level
+    List lists[LISTS]
     uint32_t instrument
     uint32_t extras         # orders with an Extra
-    uint32_t pegs           # first of the list of pegged orders, in no order; 0 = none
-    uint32_t trailing       # the same of trailing stops that wait
+    uint32_t stops          # that wait
     uint32_t tick_table     # 0 = every price is an increment
     uint32_t breaker_bp     # 0 = none
+    uint32_t touched        # by the mass cancel that is under way: its Prices in Books.touched
+    uint32_t timer          # of the end of the phase; 0 = none
     uint8_t phase
     uint8_t next_phase
     uint8_t algorithm
     uint8_t top_order
     uint8_t trigger
     uint8_t is_delisted
-    uint8_t is_touched      # by the mass cancel that is under way
-    uint8_t reserved[5]
+    uint8_t reserved[6]
     int64_t pro_rata_minimum_lots
     int64_t until_ns        # end of the phase; 0 = when told
     int64_t reference_ticks # EMPTY_PRICE = none
@@ -68,36 +85,106 @@ cdef struct Market:         # what an instrument has beyond a book of plain orde
     int64_t halt_ns
     int64_t auction_ns
     int64_t seen[4]         # by the last repricing: best bid not pegged, shown and of all; best ask; EMPTY_PRICE = none
+    uint64_t unpegged[4]    # bids that are shown, hidden; asks: levels of better keys have pegged orders only
+
+cdef struct Trail:          # trailing stops of a side that follow from one price
+    Ladder members          # all but the nearest, by distance
+    int64_t from_ticks      # the best that they have seen: their stop prices are at their distances from it
+    uint32_t nearest        # the first that will be reached; it is in Market.waiting. 0 = there are none
+    uint32_t count          # of all
 
 cdef struct Prices:         # what stop orders are tested against; EMPTY_PRICE = none
     int64_t last
     int64_t best[2]         # BUY, SELL: shown
 
+cdef struct Listing:        # a list that is being built: see lists.pyx
+    uint32_t instrument
+    uint32_t slot           # the order to be looked at next; 0 = no more
+    uint8_t wanted          # Wanted of lists.pxd
+    uint8_t part            # of the instrument: the ladder that the order is in,
+    uint8_t parts           # of so many that are looked through;
+    uint8_t members         # behind them one of Market.lists
+    uint32_t run            # the first of two sorted runs that are being merged,
+    uint32_t left           # the next of it,
+    uint32_t right          # and of the second
+
+cdef struct Limits:         # of an incoming order
+    int64_t asked           # by itself
+    int64_t banded          # nothing beyond trades
+    int64_t breaker         # reference of the breaker; EMPTY_PRICE = none
+    uint32_t breaker_bp
+
+cdef struct Taking:         # an order that meets the other side: see matching.pyx
+    Limits limits
+    uint32_t slot
+    uint32_t maker          # the next to be counted, or to be given a share; 0 = no more
+    uint32_t share          # the next of Books.shares
+    uint32_t reserved_12
+    int64_t price_ticks     # of the makers that are counted, or of the level that was shared out; EMPTY_PRICE = none
+    int64_t wanted_lots     # not yet counted,
+    int64_t before_lots     # and before the makers of this price were
+
+cdef struct Choice:         # the best prices of an auction so far
+    int128 least            # imbalance; below 0: there are none yet
+    int64_t low             # of the first piece
+    int128 low_surplus
+    int64_t high            # of the last
+    int128 high_surplus
+    int64_t near            # nearest to the reference; EMPTY_PRICE = none
+    uint64_t distance
+    int128 near_surplus
+    bint any_buys           # among them: surplus of buyers, of sellers, none
+    bint any_sells
+    bint any_level
+
+cdef struct Crossing:       # an auction whose price is being found: see auction.pyx
+    uint8_t stage
+    uint32_t levels[4]      # the next of bids that are shown, hidden; of asks; 0 = no more
+    int64_t prices[2]       # that the walks have come to; EMPTY_PRICE = orders without a limit
+    int128 lots[2]          # that are left there
+    int128 volume
+    int64_t low             # prices at which all of that trades; EMPTY_PRICE: bounded by no limit yet
+    int64_t high
+    int64_t price_ticks     # the next to be considered,
+    int128 demand           # what is wanted there,
+    int128 supply           # and offered below it
+    Choice choice
+
 cdef struct Work:           # what a command that is not done has still to do; all zero = nothing
-    uint8_t command         # MASS_CANCEL or ADVANCE, until it is done; else 0
-    uint8_t phase_step      # PhaseStep of auction.pxd
+    # What is begun, innermost first: each goes on when all before it are done. 0 = it is.
+    uint8_t list_step       # ListStep of lists.pxd
+    uint8_t park_step       # 1: pegs lose their prices, one by one
+    uint8_t match_step      # MatchStep of matching.pxd
     uint8_t after_step      # AfterStep of triggers.pxd
-    uint8_t phase_before
-    uint32_t instrument     # that phase_step and after_step are about
-    uint32_t position       # in Books.list
-    uint32_t touched        # in Books.touched, of a MASS_CANCEL
-    uint32_t moving         # in Books.moving
+    uint8_t phase_step      # PhaseStep of phases.pxd
+    uint8_t command_step    # CommandStep of many.pxd
+    uint8_t reserved[2]
+    uint32_t position       # in Books.list, of whoever goes through it
+    uint32_t instrument     # that after_step and phase_step are about
     uint32_t elected        # in Books.elected
-    uint32_t has_repriced   # anything was reported by the repricing
+    uint32_t moving         # in Books.moving
+    uint32_t cancelled      # by a MASS_CANCEL
+    uint32_t touched        # the instrument that it has come to
+    uint8_t has_followed    # pegs have, after this input
+    uint8_t has_repriced    # anything was told of that
+    uint8_t reason          # why the orders of a list are cancelled
+    uint8_t phase           # that is entered
+    uint8_t phase_before
+    uint8_t reserved_2[3]
+    int64_t told_ns         # of its end
     int64_t auction_ticks   # EMPTY_PRICE: nothing trades
+    int64_t barriers[2]     # the best prices of bids and asks that pegs of the other side must not reach
     Prices before
+    Listing listing
+    Taking taking
+    Crossing crossing
     Command mass
 
-cdef struct Listed:         # an order in a list, with what the list is sorted by
+cdef struct Listed:         # an order in a list, with what the list is sorted by: rank, major, minor
     uint64_t major
     uint64_t minor
     uint32_t slot
     uint32_t rank
-
-cdef struct Touched:
-    Prices before
-    uint32_t instrument
-    uint32_t reserved_28
 
 cdef struct Moving:
     int64_t price_ticks     # EMPTY_PRICE: to be parked
@@ -126,16 +213,20 @@ cdef struct Books:
     uint64_t sequence       # given last
     uint32_t special        # instruments that are
     uint32_t command_kind   # of the command that is run
-    uint32_t stale_timers   # at most so many are not meant any more
     bint chosen             # list holds what the next MASS_CANCEL means
+    bint is_noted           # what others see of the command that is run is noted: see events.pyx
     bint leaves_work        # commands leave the work that follows them to work_on, instead of doing all of it
     Pool extras             # Extra
+    Pool level_extras       # LevelExtra
+    Pool trails             # Trail
     Pool markets            # Market
     Pool increments         # Increment
     Pool tables             # uint32_t: the first row of each tick-size table
-    Pool timers             # Timer, a binary heap from slot 1
+    Pool timers             # Timer, a heap from slot 1: see timers.pyx
     Pool list               # Listed: orders that the work goes through
-    Pool touched            # Touched: instruments that a mass cancel touched
+    Pool merged             # Listed: where sorted runs of it are merged to
+    Pool runs               # uint32_t: where each sorted run of it begins
+    Pool touched            # Prices, before it, of the instruments that a mass cancel touches
     Pool moving             # Moving: pegs between their old and their new price
     Pool elected            # Listed: stops that were reached, the nearest first
     Pool shares             # Share: of a level that is shared out

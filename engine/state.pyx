@@ -11,7 +11,7 @@ from engine.events cimport BookEvent
 from engine.index cimport Bucket, index_close, index_copy, index_open, index_widen
 from engine.ladder cimport nodes_bytes, nodes_close, nodes_copy, nodes_open
 from engine.store cimport (
-    Extra, Increment, Order, Timer, block_resize, pool_close, pool_copy, pool_open, pool_take,
+    Extra, Increment, LevelExtra, Order, Timer, block_resize, pool_close, pool_copy, pool_open, pool_take,
 )
 from engine.types cimport EMPTY_PRICE, RULES_VERSION
 
@@ -34,7 +34,8 @@ cdef int books_open(Books* books) noexcept nogil:
 cdef int open_lists(Books* books) noexcept nogil:
     """What is there for orders that are more than plain ones."""
     return -1 if (
-        pool_open(&books.extras, sizeof(Extra)) < 0 or pool_open(&books.markets, sizeof(Market)) < 0
+        pool_open(&books.extras, sizeof(Extra)) < 0 or pool_open(&books.level_extras, sizeof(LevelExtra)) < 0
+        or pool_open(&books.trails, sizeof(Trail)) < 0 or pool_open(&books.markets, sizeof(Market)) < 0
         or pool_open(&books.increments, sizeof(Increment)) < 0 or pool_open(&books.tables, sizeof(uint32_t)) < 0
         or pool_open(&books.timers, sizeof(Timer)) < 0 or open_work(books) < 0
     ) else 0
@@ -42,7 +43,8 @@ cdef int open_lists(Books* books) noexcept nogil:
 cdef int open_work(Books* books) noexcept nogil:
     """The lists that are empty between commands."""
     return -1 if (
-        pool_open(&books.list, sizeof(Listed)) < 0 or pool_open(&books.touched, sizeof(Touched)) < 0
+        pool_open(&books.list, sizeof(Listed)) < 0 or pool_open(&books.merged, sizeof(Listed)) < 0
+        or pool_open(&books.runs, sizeof(uint32_t)) < 0 or pool_open(&books.touched, sizeof(Prices)) < 0
         or pool_open(&books.moving, sizeof(Moving)) < 0 or pool_open(&books.elected, sizeof(Listed)) < 0
         or pool_open(&books.shares, sizeof(Share)) < 0 or pool_open(&books.events, sizeof(BookEvent)) < 0
     ) else 0
@@ -52,11 +54,15 @@ cdef void books_close(Books* books) noexcept nogil:
     nodes_close(&books.nodes)
     index_close(&books.index)
     pool_close(&books.extras)
+    pool_close(&books.level_extras)
+    pool_close(&books.trails)
     pool_close(&books.markets)
     pool_close(&books.increments)
     pool_close(&books.tables)
     pool_close(&books.timers)
     pool_close(&books.list)
+    pool_close(&books.merged)
+    pool_close(&books.runs)
     pool_close(&books.touched)
     pool_close(&books.moving)
     pool_close(&books.elected)
@@ -79,7 +85,6 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
     books.slices = other.slices
     books.sequence = other.sequence
     books.special = other.special
-    books.stale_timers = other.stale_timers
     if (
         pool_copy(&books.orders, &other.orders) < 0 or nodes_copy(&books.nodes, &other.nodes) < 0
         or index_copy(&books.index, &other.index) < 0 or copy_lists(books, other) < 0
@@ -98,7 +103,8 @@ cdef int books_copy(Books* books, const Books* other) noexcept nogil:
 
 cdef int copy_lists(Books* books, const Books* other) noexcept nogil:
     return -1 if (
-        pool_copy(&books.extras, &other.extras) < 0 or pool_copy(&books.markets, &other.markets) < 0
+        pool_copy(&books.extras, &other.extras) < 0 or pool_copy(&books.level_extras, &other.level_extras) < 0
+        or pool_copy(&books.trails, &other.trails) < 0 or pool_copy(&books.markets, &other.markets) < 0
         or pool_copy(&books.increments, &other.increments) < 0 or pool_copy(&books.tables, &other.tables) < 0
         or pool_copy(&books.timers, &other.timers) < 0 or open_work(books) < 0
     ) else 0
@@ -108,7 +114,8 @@ cdef size_t books_bytes(const Books* books) noexcept nogil:
     return (
         books.orders.top * sizeof(Order) + nodes_bytes(&books.nodes)
         + books.index.buckets * sizeof(Bucket)
-        + books.extras.top * sizeof(Extra) + books.markets.top * sizeof(Market) + books.timers.top * sizeof(Timer)
+        + books.extras.top * sizeof(Extra) + books.level_extras.top * sizeof(LevelExtra)
+        + books.trails.top * sizeof(Trail) + books.markets.top * sizeof(Market) + books.timers.top * sizeof(Timer)
         + books.instrument_capacity * sizeof(Instrument) + books.report_capacity * sizeof(Report)
     )
 

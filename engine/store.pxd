@@ -30,7 +30,12 @@ cdef struct Level:          # the orders of one price and side; 40 bytes
     uint32_t tail           # 24
     uint32_t orders         # 28   how many; > 0
     uint32_t instrument     # 32
-    uint32_t pegged         # 36   how many of the orders are pegged
+    uint32_t extra          # 36   its LevelExtra; 0 = none of its orders is pegged or an iceberg
+
+cdef struct LevelExtra:     # what a level has beyond plain orders; 16 bytes, slot 0 is all zeros
+    uint32_t pegged         # 0    how many of the orders are pegged
+    uint32_t reserve_high   # 4    sum of what is left of icebergs beside their slices, 96 bits
+    uint64_t reserve_low    # 8
 
 cdef enum OrderPlace:       # which of an instrument's ladders an order is in
     SHOWN = 0               # Instrument.sides; every plain order is here
@@ -53,8 +58,8 @@ cdef struct Extra:          # of an order that is more than a plain limit order;
     int64_t price_ticks     # 64   EMPTY_PRICE = none
     uint64_t sequence       # 72   when it came to its place: a later one has a larger number. Not part of the state
     uint32_t instrument     # 80
-    uint32_t reserved_84
-    uint32_t list_next      # 88   pegs, and trailing stops, of its instrument; 0 = none
+    uint32_t trail          # 84   the Trail that a trailing stop is in; 0 = none
+    uint32_t list_next      # 88   in the list of its kind, of its instrument (Market.lists); 0 = none
     uint32_t list_previous  # 92
     uint8_t order_type      # 96
     uint8_t peg_kind        # 97
@@ -63,13 +68,15 @@ cdef struct Extra:          # of an order that is more than a plain limit order;
     uint8_t is_elected      # 100  a stop order whose stop was reached
     uint8_t is_known        # 101  its names are in the index
     uint8_t reserved_102[2]
-    uint64_t reserved_104[3]
+    uint32_t timer          # 104  of its expiry; 0 = none
+    uint32_t reserved_108
+    uint64_t reserved_112[2]
 
 cdef struct Timer:          # 24 bytes; earliest first: by time, orders before phases, by number
     int64_t due_ns          # 0
     uint64_t number         # 8    order id, or instrument
     uint32_t is_phase       # 16   the end of a phase, not of an order
-    uint32_t reserved_20
+    uint32_t owner          # 20   whose it is: an Extra, or a Market
 
 cdef struct Increment:      # a row of a tick-size table
     int64_t from_ticks      # 0

@@ -5,7 +5,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.emit cimport (
-    COMMAND_KIND_BYTE, ORDER_TYPE_BYTE, REASON_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE, new_report,
+    COMMAND_KIND_BYTE, ORDER_TYPE_BYTE, REASON_BYTE, SIDE_BYTE, TIME_IN_FORCE_BYTE, emit_refusal, new_report,
 )
 from engine.places cimport (
     EMPTY, extra_of, filled_of, has_extra, instrument_of, leaves_of, place_of, price_of_order, shows_of, type_of,
@@ -13,7 +13,7 @@ from engine.places cimport (
 from engine.state cimport Books, TRAIT_FLAGS, order_at, reserve_reports, side_of_order
 from engine.store cimport Order, SHOWN
 from engine.types cimport (
-    ACCEPTED, CANCELLED, DISPLAYED, REDUCED, REJECTED, REPRICED, SHOWS_SLICE, TRADE, TRIGGERED,
+    ACCEPTED, CANCELLED, Command, DISPLAYED, REDUCED, REJECTED, REPRICED, SHOWS_SLICE, TRADE,
 )
 
 cdef enum:
@@ -103,6 +103,12 @@ cdef inline int tell_trade(Books* books, uint32_t taker, uint32_t maker, int64_t
     words[13] = other.order_id
     words[14] = <uint64_t>leaves_of(books, other)
     words[15] = other.owner | <uint64_t>shows_of(books, other) << 32
+    return 0
+
+cdef inline int refuse(Books* books, const Command* command, uint64_t reason) except -1 nogil:
+    """A refusal before an order was found or made."""
+    reserve_reports(books, OTHERS)
+    emit_refusal(books, command, reason)
     return 0
 
 cdef inline int tell_refused(Books* books, uint32_t slot, uint64_t reason) except -1 nogil:

@@ -1,21 +1,23 @@
 # What follows an input: stops that were reached, and pegs that follow the touch: see triggers.pyx.
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport uint32_t
 
 from engine.state cimport Books, Prices
 
 cdef enum AfterStep:        # of Work.after_step
     NOTHING_AFTER = 0
-    STOPS = 1               # elected stops run; then pegs follow
-    PEGS = 2
-    STOPS_AGAIN = 3         # that the pegs have reached
+    AFTER_MATCH = 1         # whether anything follows is seen when the order that came has met the other side
+    STOPS = 2               # trailing stops follow the price; then the next that is to run does
+    REACHED = 3             # those that were reached are found,
+    ELECTED = 4             # and join the queue of those that are to run
+    PUT_BACK = 5            # trading was halted before they did: they wait again
+    STOPS_ENDED = 6
+    SEE = 7                 # whether what pegs depend on has moved
+    LEAVE = 8               # pegs whose prices change leave the book,
+    SETTLE = 9              # and come back at their new prices, one by one
+    PEGS_ENDED = 10
+    SEE_AGAIN = 11          # where the next input finds what they depend on
 
 # Begin what follows an input that found these prices. It is done when Work.after_step is NOTHING_AFTER.
-cdef void begin_aftermath(Books* books, uint32_t instrument, const Prices* before) noexcept nogil
+cdef int begin_aftermath(Books* books, uint32_t instrument, const Prices* before) except -1 nogil
 cdef int step_aftermath(Books* books) except -1 nogil
-# A pegged order that is in no place arrives. The slot is free again when nothing is left of it.
-cdef int place_peg(Books* books, uint32_t slot) except -1 nogil
-# What a stop of a side is tested against; EMPTY_PRICE = nothing.
-cdef int64_t tested(const Books* books, uint32_t instrument, uint32_t side, const Prices* prices) noexcept nogil
-# A stop at a distance from a price; EMPTY_PRICE: int64 has none.
-cdef int64_t trailing_stop(uint32_t side, int64_t price, int64_t offset) noexcept nogil

@@ -1,1 +1,1 @@
-"""Stops and pegs. For C callers only."""
+"""What follows an input. For C callers only."""

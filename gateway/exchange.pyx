@@ -17,9 +17,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t, INT64_
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from engine.commands cimport has_work
 from engine.machine cimport Machine
 from engine.state cimport Instrument as Terms, Market, market_of, set_rules
+from engine.work cimport has_work
 from gateway.book_updates cimport BookUpdates
 from gateway.canonical cimport (
     write_drop_copies, write_orders, write_past_trades, write_schedules, write_sessions, write_subscriptions,

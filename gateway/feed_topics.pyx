@@ -17,8 +17,9 @@ from libc.string cimport memcmp, memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-from engine.auction cimport Outcome, auction, collects
+from engine.auction cimport Outcome, auction
 from engine.machine cimport Machine
+from engine.phases cimport collects
 from engine.state cimport market_of
 from engine.types cimport EMPTY_PRICE, SELL
 from gateway.records cimport MAX_SYMBOL

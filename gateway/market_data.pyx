@@ -22,15 +22,15 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from engine.auction cimport collects
-from engine.commands cimport has_work
 from engine.events cimport BookEvent, EVENT_ADD, EVENT_AMEND, EVENT_COMMAND, EVENT_DELETE, EVENT_MOVE
 from engine.machine cimport Machine
+from engine.phases cimport collects
 from engine.state cimport market_of
 from engine.types cimport (
     ACCEPTED, ADVANCED, BUY, CANCELLED, CHANGE, CHANGED, CLOSED, CLOSING_AUCTION, Command, DEFINED, DISPLAYED,
     EMPTY_PRICE, MASS_CANCELLED, PHASE_CHANGED, REDUCED, REJECTED, REPLACED, SELL, TICK, TRADE, Report,
 )
+from engine.work cimport has_work
 from gateway.feed_topics cimport (
     ADD, AUCTION_TRADE, BUST, AuctionPrice, DELETE, EXECUTE, FeedTopics, Instrument, LEVELS, LevelRecord, ORDERS,
     OrderAction, OrderRecord, Prefix, REDUCE_ORDER, REPLACE_ORDER, STATUS, StatusRecord, TOP, TRADES, TopRecord,

@@ -62,13 +62,13 @@ def test_a_step_is_bounded() -> None:
     while not machine.is_done:
         assert len(machine.go_on(1)) <= 2
         steps += 1
-    assert 1000 <= steps <= 1010
+    assert 1000 <= steps <= 1030, "a few in which orders are found, and one for each"
     assert machine.live_orders == 0
 
 
 def test_until_it_is_done_there_is_no_other_command_and_no_state() -> None:
     machine = crowded(20)
-    machine.begin(mass_cancel(), 5)
+    machine.begin(mass_cancel(), 6)  # they are found, and five of them cancelled
     assert machine.live_orders == 15
     assert machine.best(0) == (100, 100)
     one: dict[str, Any] = {"owner": 7, "time_in_force": TimeInForce.GTC}

@@ -1,0 +1,1 @@
+"""Lists of orders, built and sorted as work. For C callers only."""

@@ -1,0 +1,1 @@
+"""Commands about many orders. For C callers only."""

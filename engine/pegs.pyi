@@ -1,0 +1,1 @@
+"""Pegged orders. For C callers only."""

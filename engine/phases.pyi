@@ -1,0 +1,1 @@
+"""Phases, and the trades of an auction. For C callers only."""

@@ -1,0 +1,1 @@
+"""Stops. For C callers only."""

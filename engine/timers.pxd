@@ -1,0 +1,15 @@
+# When orders expire and phases end: see timers.pyx.
+
+from libc.stdint cimport int64_t, uint32_t
+
+from engine.state cimport Books
+from engine.store cimport Timer
+
+# When an order expires, and when a phase ends; 0 = never. Both are kept where they belong: expire_ns, until_ns.
+# O(log timers)
+cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil
+cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil
+
+cdef inline const Timer* first_timer(const Books* books) noexcept nogil:
+    """What comes due first, good until a timer is set; NULL: nothing does."""
+    return &(<const Timer*>books.timers.records)[1] if books.timers.top > 1 else NULL

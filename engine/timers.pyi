@@ -1,0 +1,1 @@
+"""When orders expire and phases end. For C callers only."""

@@ -1,0 +1,1 @@
+"""Trailing stops that wait. For C callers only."""

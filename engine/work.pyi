@@ -1,0 +1,1 @@
+"""What a command leaves to do. For C callers only."""
