@@ -49,6 +49,8 @@ cdef class Orders(MassRequests):
     cdef uint32_t _numbered(self, const Session* s, uint64_t order_id) noexcept nogil
     cdef int _refuse_change(self, Session* s, const Message* m, const Request* q, uint32_t slot,
                             int reason) except -1 nogil
+    cdef int _refuse_replace(self, Session* s, const Message* m, const Request* q, uint32_t slot,
+                             int reason) except -1 nogil
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil
     cdef uint32_t _rename(self, Session* s, uint32_t slot, const Request* q, uint32_t hash) except 0 nogil
     cdef uint32_t _changed_by(self, Session* s, const Request* q) noexcept nogil

@@ -155,7 +155,7 @@ cdef class Orders(MassRequests):
         cdef Order* o
         cdef int reason
         cdef uint32_t tag = self._missing_field(q)
-        if tag == 0 and self.sessions.rules >= 3:
+        if tag == 0 and self.sessions.rules >= 3 and not body.present & HAS_UNSUPPORTED:
             tag = missing_term(body.ord_type, body.time_in_force, body.present & HAS_PRICE, q.parties,
                                body.parties_length)
         if tag or body.cl_ord_id_length == 0:
@@ -470,9 +470,7 @@ cdef class Orders(MassRequests):
         r = self.enter()
         self._forget_terms()
         if r.kind == REJECTED:
-            reason = r.reason
-            self.machine.clear_reports()
-            return self._refuse_change(s, m, q, slot, reason)
+            return self._refuse_replace(s, m, q, slot, r.reason)
         assert r.kind == REPLACED and r.client_ref == slot
         o.price_ticks = r.price_ticks
         o.quantity_lots = r.quantity_lots
@@ -482,6 +480,15 @@ cdef class Orders(MassRequests):
         self.report(s, o, c'5', 0)
         self.leave(1)
         return remember(self, s, alias, order_at(self, alias))
+
+    cdef int _refuse_replace(self, Session* s, const Message* m, const Request* q, uint32_t slot,
+                             int reason) except -1 nogil:
+        # By the engine. Pegs may follow now what pegs have done after the input before: that is told, too.
+        self._refuse_change(s, m, q, slot, reason)
+        if self.machine.report_count() > 1:
+            return self.leave(1)
+        self.machine.clear_reports()
+        return 0
 
     cdef int _judge_replace(self, const Request* q, const Order* o) noexcept nogil:
         # Price and quantity may change, from rules 3 on other terms too. Sets them in the command. 0, or why not.

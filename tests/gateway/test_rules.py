@@ -197,3 +197,22 @@ def test_a_genesis_waits_for_the_rules_that_it_needs(newer: dict[str, Any], rule
     assert leader.activation.coming(1) == 2
     leader.node.term += 1
     assert leader.activation.coming(1) == 1
+
+
+def test_what_a_gateway_that_is_behind_did_not_carry_is_unsupported_and_not_missing() -> None:
+    """It goes by older rules until it has applied the newer ones; the message may be applied behind them."""
+    edge = started()
+    exchange = edge.exchange
+    edge.connect("A")
+    head = [("49", "A"), ("56", "QUORUMBOOK"), ("52", time_text(edge.now_ns))]
+    edge.send("A", build([("35", "A"), *head, ("34", "1"), ("98", "0"), ("108", "30")]))
+    order = [("54", "1"), ("38", "5"), ("55", "AAPL"), ("60", time_text(edge.now_ns))]
+    stop = edge.input_of(
+        "A", build([("35", "D"), *head, ("34", "2"), ("11", "s1"), *order, ("40", "3"), ("99", "9")])
+    )
+    lasting = [("40", "2"), ("44", "9"), ("59", "6"), ("126", time_text(edge.now_ns + 10**9))]
+    until = edge.input_of("A", build([("35", "D"), *head, ("34", "3"), ("11", "t1"), *order, *lasting]))
+    edge.entry(inputs.activate(3), stop, until)
+    assert exchange.rules == 3
+    said = [message for _, _, message in edge.out[-2:]]
+    assert [b"field 99 is not supported" in said[0], b"field 126 is not supported" in said[1]] == [True, True]
