@@ -52,6 +52,8 @@ class ExecType(Enum):
     RESTATED = "D"
     """Changed by the exchange; `Report.restatement` says why."""
     TRADE = "F"
+    BUSTED = "H"
+    """A fill was taken back, the one of `Report.trade_id`; the order's own numbers stay."""
     STATUS = "I"
     TRIGGERED = "L"
     """A stop order has come in."""

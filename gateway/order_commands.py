@@ -46,6 +46,7 @@ COLUMNS = {
 """Headings of the table and what stands under them; --json has more."""
 HAPPENED: dict[ExecType | None, str] = {
     ExecType.TRADE: "filled",
+    ExecType.BUSTED: "lost its fill of",
     ExecType.TRIGGERED: "triggered",
     ExecType.EXPIRED: "expired",
 }
@@ -276,7 +277,7 @@ def tell(missed: list[Report], as_json: bool) -> None:
     """Fills and ends that nobody was told of yet; they are no objects of --json."""
     for report in missed if not as_json else ():
         what = HAPPENED[report.exec_type]
-        if report.exec_type is ExecType.TRADE:
+        if report.exec_type in (ExecType.TRADE, ExecType.BUSTED):
             what += f" {report.last_quantity} at {report.last_price}"
         click.echo(f"since the last command: {report.cl_ord_id} {what}")
 
