@@ -15,6 +15,9 @@ MOST_SESSIONS = 1_000
 """So many are listed in one answer: making it holds the loop up."""
 MOST_HELD = 10_000
 """CompIDs of the sessions that a replica holds, in one answer; as many as there are sessions by default."""
+MOST_INSTRUMENTS = 1_000
+MOST_NAMED = 50
+"""Symbols in an error."""
 MOST_LEVELS = 1_000
 """A side, for the same reason; the snapshot socket has the whole book."""
 
@@ -124,17 +127,26 @@ class Admin:
         count, names = replica.exchange.held(replica.connections.incarnation, MOST_HELD)
         return {"count": count, "comp_ids": names}
 
-    def instruments(self, _: Request) -> dict[str, Any]:
-        return {
-            "instruments": {one["symbol"]: described(one) for one in self._replica.exchange.instruments()}
-        }
+    def instruments(self, request: Request) -> dict[str, Any]:
+        """The one of a symbol, or the first MOST_INSTRUMENTS."""
+        if request.symbol:
+            found = [self._instrument(request.symbol)]
+        else:
+            found = self._replica.exchange.instruments(MOST_INSTRUMENTS)
+        return {"instruments": {one["symbol"]: described(one) for one in found}}
+
+    def _instrument(self, symbol: str) -> dict[str, Any]:
+        """Refused, naming the first of those that there are, when there is no such one."""
+        exchange = self._replica.exchange
+        one = exchange.instrument(symbol)
+        if one is None:
+            first = [known["symbol"] for known in exchange.instruments(MOST_NAMED + 1)]
+            names = ", ".join(first[:MOST_NAMED]) + (", ..." if len(first) > MOST_NAMED else "")
+            raise Refused(f"unknown symbol {symbol!r}; this exchange has {names}")
+        return one
 
     def depth(self, request: Request) -> dict[str, Any]:
-        one = self._replica.exchange.instrument(request.symbol)
-        if one is None:
-            raise Refused(
-                f"symbol {request.symbol!r}; allowed: {', '.join(self._replica.exchange.symbols())}"
-            )
+        one = self._instrument(request.symbol)
         if not 1 <= request.levels <= MOST_LEVELS:
             raise Refused(f"levels {request.levels}; allowed: 1 to {MOST_LEVELS}")
 

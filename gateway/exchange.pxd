@@ -108,4 +108,5 @@ cdef class Exchange:
     cdef int _read_gateways(self, SnapshotReader reader) except -1
     cdef str _comp_id(self, uint32_t session)
     cdef str _schedule(self, uint32_t number)
+    cdef dict _instrument_facts(self, uint32_t number)
     cdef dict _session(self, const Session* s)

@@ -122,8 +122,8 @@ class Exchange:
     @property
     def tick_tables(self) -> int:
         """How many tick tables there are; they are numbered from 1."""
-    def instruments(self) -> list[dict[str, Any]]:
-        """What is traded, in the order in which it was defined: as `instrument` tells of each."""
+    def instruments(self, most: int | None = None) -> list[dict[str, Any]]:
+        """What is traded, in the order in which it was defined, as `instrument` tells of each; at most so many."""
     def instrument(self, symbol: str) -> dict[str, Any] | None:
         """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
         schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""

@@ -482,7 +482,9 @@ cdef class Exchange:
 
     cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message
-        cdef bint counts = self.state.settings.messages_per_second != 0 and not is_asked_for(s, m)
+        cdef bint counts = (
+            self.state.settings.messages_per_second != 0 and not s.is_operator and not is_asked_for(s, m)
+        )
         if self.state.receive(s, m) != ACT:
             return 0
         if self.state.settings.application == APPLICATION_ECHO:
@@ -824,25 +826,27 @@ cdef class Exchange:
         """How many tick tables there are; they are numbered from 1."""
         return self.machine.books.tables.top - 1
 
-    def instruments(self) -> list:
-        """What is traded, in the order in which it was defined: as `instrument` tells of each."""
-        return [self.instrument(symbol) for symbol in self.symbols()]
+    def instruments(self, most: int | None = None) -> list:
+        """What is traded, in the order in which it was defined, as `instrument` tells of each; at most so many."""
+        cdef uint32_t i, count = self.orders.instrument_count
+        if most is not None and most < count:
+            count = most
+        return [self._instrument_facts(i) for i in range(count)]
 
     def instrument(self, symbol: str) -> dict | None:
         """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
         schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
         cdef bytes name = symbol.encode()
         cdef int64_t number = -1
-        cdef const Instrument* one
-        cdef const Terms* terms
-        cdef const Market* market
         if 1 <= len(name) <= MAX_SYMBOL:
             number = self.orders.instrument_of(<const uint8_t*> <const char*> name, <uint8_t> len(name))
-        if number < 0:
-            return None
-        one = &self.orders.instruments[number]
-        terms = &self.machine.books.instruments[number]
-        market = market_of(&self.machine.books, <uint32_t> number)
+        return None if number < 0 else self._instrument_facts(<uint32_t> number)
+
+    cdef dict _instrument_facts(self, uint32_t number):
+        cdef const Instrument* one = &self.orders.instruments[number]
+        cdef const Terms* terms = &self.machine.books.instruments[number]
+        cdef const Market* market = market_of(&self.machine.books, number)
+        symbol = one.symbol[:one.symbol_length].decode()
         return {
             "number": number,
             **described(symbol, one.price_increment, one.price_exponent, one.quantity_increment, one.quantity_exponent,

@@ -27,8 +27,6 @@ from gateway.replicas import ask_all, beside, by_directory, in_directory, unled,
 ANSWER_MS = 5000
 FIX_LOG = f"{__name__}.fix_log"
 
-Instruments = dict[str, tuple[Decimal, Decimal]]
-"""Symbol to price and quantity increment."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -172,27 +170,19 @@ class Place:
         """Only the FIX endpoint is known, which tells no instruments: they are taken to be the default ones."""
         return "admin" not in self.endpoints
 
-    def instruments(self) -> Instruments:
-        """What is traded there; without an admin endpoint, what an exchange with the default configuration has."""
-        if self.assumed:
-            return {
-                one.symbol: (Decimal(str(one.price_increment)), Decimal(str(one.quantity_increment)))
-                for one in DEFAULT_INSTRUMENTS
-            }
-        found = self.ask({"command": "instruments"})["instruments"]
-        return {
-            symbol: (Decimal(one["price_increment"]), Decimal(one["quantity_increment"]))
-            for symbol, one in found.items()
-        }
-
     def instrument(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Price and quantity increment. ConfigError lists the symbols that exist."""
-        instruments = self.instruments()
-        if symbol not in instruments:
-            whose = "an exchange with the default configuration" if self.assumed else "this exchange"
-            hint = "; give --data with its directory to have its own symbols" if self.assumed else ""
-            raise ConfigError(f"unknown symbol {symbol!r}; {whose} has {', '.join(instruments)}{hint}")
-        return instruments[symbol]
+        """Price and quantity increment. Without an admin endpoint, those of an exchange with the default configuration.
+        ConfigError names symbols that exist."""
+        if not self.assumed:
+            one = self.ask({"command": "instruments", "symbol": symbol})["instruments"][symbol]
+            return Decimal(one["price_increment"]), Decimal(one["quantity_increment"])
+        default = {known.symbol: known for known in DEFAULT_INSTRUMENTS}
+        if symbol not in default:
+            raise ConfigError(
+                f"unknown symbol {symbol!r}; an exchange with the default configuration has {', '.join(default)}; "
+                "give --data with its directory to have its own symbols"
+            )
+        return Decimal(str(default[symbol].price_increment)), Decimal(str(default[symbol].quantity_increment))
 
 
 @contextmanager
