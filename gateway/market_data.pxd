@@ -1,4 +1,4 @@
-# Market data: the reports of each input -> records of four topics an instrument.
+# Market data: the reports of each input -> records of five topics an instrument.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

@@ -94,7 +94,7 @@ cdef class MarketData(FeedTopics):
         self.time_ns = time_ns
         if not self.is_amid_command:
             self.serial += 1
-            if count == 1 and event_count == 0 and self._unheard(reports):
+            if count == 1 and event_count == 0 and not has_work(&machine.books) and self._unheard(reports):
                 self._count(machine, reports)
                 return 0
             self.touched_count = self.active_count = 0

@@ -199,9 +199,13 @@ def test_a_reader_has_it_all_day(seed: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 5))
 def test_where_commands_are_cut_the_feed_does_not_show(seed: int, steps: int) -> None:
-    whole, cut = Floor(seed), Floor(seed, steps)
+    whole, cut, quiet = Floor(seed), Floor(seed, steps), Floor(seed, steps)
+    quiet.feed.ignore(b"")
     for _ in range(250):
         assert whole.play() == cut.play()
+        assert quiet.play() == []
+        for symbol in map(str.encode, whole.symbols):
+            assert whole.feed.sequences(symbol) == cut.feed.sequences(symbol) == quiet.feed.sequences(symbol)
 
 
 @settings(max_examples=40, deadline=None)
