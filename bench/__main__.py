@@ -63,6 +63,7 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
     return [
         *match_runs(directory, quick, repeat),
         Run("memory", ["bench.match", "--memory"]),
+        Run("rulebook", ["bench.rulebook", *repeat, *(["--orders", "100000"] if quick else [])]),
         Run("fix", ["bench.fix", "--repeat", "5" if quick else "15"]),
         Run("apply", ["bench.apply", *repeat]),
         Run("feed", ["bench.feed", *repeat]),
@@ -165,8 +166,8 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help="only those that begin so: W1, W2, flash1, memory, fix, apply, feed, wire, replicate, failover, cut, "
-        "kills (default all)",
+        help="only those that begin so: W1, W2, flash1, memory, rulebook, fix, apply, feed, wire, replicate, "
+        "failover, cut, kills (default all)",
     )
     default = ROOT.parent / "shared" / "workloads"
     parser.add_argument(

@@ -39,6 +39,14 @@ FAILOVER_REACH = {
 MATCH_REACH = {"W1": 40, "W2": 150, "W1, Python API": 500}  # ns
 ORDER_BYTES, INSTRUMENT_BYTES = 96, 4096
 INSTRUMENTS_REACH = 3.0  # times W1 of the same run
+PLAIN_PATH_REACH = 0.03  # more instructions than before there was a rule book
+KIND_REACH = 3.0  # times a limit order
+WORK_REACH = {
+    "repricing": 2,
+    "an auction, half of them trade": 100,
+    "an auction, all of them trade": 100,
+}  # ms
+PIECE_REACH = 5  # ms
 
 
 def rows(lines: list[Line]) -> Iterator[Row]:
@@ -106,6 +114,29 @@ def memory_rows(line: Line) -> Iterator[Row]:
             f"{floor:.0f} bytes",
             f"{figure / floor:.1f}",
         )
+
+
+def rulebook_rows(line: Line) -> Iterator[Row]:
+    what = line["what"]
+    if what == "plain path":
+        more = line["instructions"] / line["before"] - 1
+        figure = f"{line['instructions']:.1f} instructions, {more:+.1%}"
+        yield Row(what, figure, f"{PLAIN_PATH_REACH:+.0%}", more <= PLAIN_PATH_REACH, "", "")
+        return
+    if "times" in line:
+        figure = f"{line['ns']:.0f} ns, {line['times']:.1f} x a limit order"
+        reach, floor = f"{KIND_REACH:.0f} x", f"{line['limit_ns']:.0f} ns"
+        yield Row(f"{what} order", figure, reach, line["times"] <= KIND_REACH, floor, f"{line['times']:.1f}")
+        return
+    reach, reached = f"pieces {PIECE_REACH} ms", line["longest_ms"] <= PIECE_REACH
+    if what in WORK_REACH:
+        reach = f"{WORK_REACH[what]} ms, {reach}"
+        reached = reached and line["ms"] <= WORK_REACH[what]
+    figure = f"{line['ms']:,.1f} ms, longest piece {line['longest_ms']:.2f} ms"
+    floor = ratio = ""
+    if line["reports"] > line["orders"] / 4:  # not where almost nothing is told
+        floor, ratio = f"{line['floor_ms']:.1f} ms", f"{line['ms'] / line['floor_ms']:.0f}"
+    yield Row(f"{line['orders']:,}: {what}", figure, reach, reached, floor, ratio)
 
 
 def fix_rows(line: Line) -> Iterator[Row]:
@@ -282,6 +313,7 @@ def resend_rows(line: Line) -> Iterator[Row]:
 
 ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "memory": memory_rows,
+    "rulebook": rulebook_rows,
     "fix": fix_rows,
     "apply": apply_rows,
     "feed": feed_rows,

@@ -57,6 +57,32 @@ def test_rows_of_sessions_say_what_was_reached() -> None:
     assert not cells(resend | {"seconds": 2.0, "calm_p99_us": 300.0, "meanwhile_p99_us": 300.0})[0][3]
 
 
+def test_rows_of_the_rule_book_say_what_was_reached() -> None:
+    plain = {"bench": "rulebook", "run": "rulebook", "what": "plain path", "before": 400.0}
+    stop = {"bench": "rulebook", "run": "rulebook", "what": "stop", "ns": 120.0, "limit_ns": 40.0}
+    crowd = {
+        "bench": "rulebook",
+        "run": "rulebook",
+        "orders": 1_000_000,
+        "floor_ms": 10.0,
+        "reports": 500_000,
+    }
+    auction = crowd | {"what": "an auction, half of them trade", "longest_ms": 0.5}
+    told = cells(plain | {"instructions": 411.9})[0]
+    assert told[:4] == ("plain path", "411.9 instructions, +3.0%", "+3%", True)
+    assert not cells(plain | {"instructions": 412.1})[0][3]
+    assert cells(stop | {"times": 3.0})[0][1:4] == ("120 ns, 3.0 x a limit order", "3 x", True)
+    assert not cells(stop | {"times": 3.1})[0][3]
+    ((what, figure, reach, reached, floor, ratio),) = cells(auction | {"ms": 100.0})
+    assert what == "1,000,000: an auction, half of them trade"
+    assert (figure, reach) == ("100.0 ms, longest piece 0.50 ms", "100 ms, pieces 5 ms")
+    assert (reached, floor, ratio) == (True, "10.0 ms", "10")
+    assert not cells(auction | {"ms": 100.1})[0][3]
+    assert not cells(auction | {"ms": 1.0, "longest_ms": 5.1})[0][3]
+    calm = crowd | {"what": "expiries", "ms": 9e9, "longest_ms": 5.0, "reports": 2}
+    assert cells(calm)[0][3:] == (True, "", "")
+
+
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two programs instead of the benchmarks: one measures, one fails after its first line."""
