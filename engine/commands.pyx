@@ -161,6 +161,8 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
         reduce_special(books, slot, command.quantity_lots)
     else:
         replace_special(books, slot, command)
+    if books.reports[books.report_count - 1].kind == REJECTED:
+        return 0                # what is refused changes nothing: nor do pegs follow
     begin_aftermath(books, instrument, &before)
     return leave_work(books) if has_work(books) else 0
 

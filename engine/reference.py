@@ -143,6 +143,8 @@ class Machine(Entries, Calls):
             reports = [self._reduce(order, command)]
         else:
             reports = self._replace(order, command)
+        if reports[-1].kind == ReportKind.REJECTED:
+            return reports
         return reports + self._aftermath(book, prices, command.kind)
 
     def _reduce(self, order: Order, command: Command) -> Report:

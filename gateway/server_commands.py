@@ -10,7 +10,6 @@ import click
 from msgspec.structs import replace
 
 from gateway.config import ConfigError
-from gateway.config_file import load
 from gateway.data_directory import default_directory
 from gateway.sample_config import complete_file
 
@@ -60,6 +59,7 @@ def serve(
     """
     if sys.platform != "linux":
         raise click.ClickException("the server runs on Linux only; `match` and the engine also run elsewhere")
+    from gateway.config_file import load
     from gateway.dictionary_file import use_dictionary
     from gateway.process import serve as run
     from gateway.server import Stopped

@@ -23,6 +23,7 @@ def member(take_payload: Callable[[], bytes]) -> tuple[Replica, list[bytes]]:
     replica.turns = 0
     replica._genesis = b"genesis"
     replica._prepared_term = 3
+    replica._scheduling = None
     replica._intake = Intake(replica.node, 1, cast(Links, None), lambda: 1)
     replica.exchange = cast(
         object, SimpleNamespace(rules=1, messages_per_second=0, last_number=lambda incarnation: 2)

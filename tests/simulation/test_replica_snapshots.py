@@ -52,7 +52,7 @@ class Trading(Life):
         return (
             exchange.state_hash(),
             [bytes(record)[16:] for record in replica._store.read(session, 1, 0, 1 << 30)],
-            replica.instruments,
+            exchange.instruments(),
             exchange.feed.snapshot(b"levels|AAPL|", exchange.machine),
         )
 

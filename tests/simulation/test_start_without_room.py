@@ -44,7 +44,7 @@ def serves(life: Life, incarnation: int) -> None:
     assert session["comp_id"] == "ALICE"
     assert session["connected"]
     assert replica.exchange.machine.live_orders == 1
-    assert replica.instruments[0]["symbol"] == "AAPL"
+    assert replica.exchange.instruments()[0]["symbol"] == "AAPL"
 
 
 def test_a_start_in_a_full_segment_takes_input_when_there_is_room() -> None:
@@ -71,7 +71,7 @@ def test_a_first_start_waits_for_the_room_that_its_genesis_needs() -> None:
     life = Life(SimulatedDisk(2), ManualClock(), segments=1)
     life.run()
     assert life.node.last_index == 2
-    assert life.replica.instruments == []
+    assert life.replica.exchange.instruments() == []
     waits(life)
     life.room()
     serves(life, 1)
