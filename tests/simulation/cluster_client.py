@@ -1,50 +1,21 @@
-"""A client of the simulated cluster: FIX by hand, so that nothing of the product judges itself.
+"""A client of the simulated cluster.
 
-It enters, replaces and cancels orders, loses its connection, comes back at any replica with its next sequence number,
-asks for what it missed and repeats what it is asked for. It remembers every numbered message that it ever got.
+It enters orders and changes them (cluster_orders.py), loses its connection, comes back at any replica with its next
+sequence number, asks for what it missed and repeats what it is asked for. It remembers every numbered message that it
+ever got.
 """
 
 from typing import TYPE_CHECKING
+
+from cluster_fix import MS, SENT, Fields, build, parse, split, stable, words
+from cluster_orders import Trader
 
 if TYPE_CHECKING:
     from cluster_edge import Transport
     from cluster_world import World
 
-MS = 1_000_000
 ADMIN = {"0", "1", "2", "4", "5", "A"}
-OF_A_TRANSMISSION = {
-    "8",
-    "9",
-    "10",
-    "43",
-    "52",
-    "122",
-}  # fields that another one of the same message may change
-
-TOLD = {
-    "7", "11", "14", "31", "32", "36", "37", "38", "41", "44", "54", "55", "58", "59", "141", "150", "151", "20001",
-}  # fmt: skip
-
-Fields = list[tuple[str, str]]
-
-
-def build(fields: Fields) -> bytes:
-    body = "".join(f"{tag}={value}\x01" for tag, value in fields)
-    text = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
-    return text + b"10=%03d\x01" % (sum(text) % 256)
-
-
-def split(data: bytes) -> tuple[list[bytes], bytes]:
-    """Whole messages, and the rest."""
-    found = []
-    while (at := data.find(b"\x0110=")) >= 0 and len(data) >= at + 8:
-        found.append(data[: at + 8])
-        data = data[at + 8 :]
-    return found, data
-
-
-def parse(message: bytes) -> Fields:
-    return [tuple(part.split("=", 1)) for part in message.decode().split("\x01")[:-1]]  # type: ignore[misc]
+ANSWERS = ("8", "9", "3", "j", "r", "U2")
 
 
 class Violation(AssertionError):
@@ -61,18 +32,16 @@ class Client:
         self.next_out = 1
         self.next_in = 1
         self.sent: dict[int, Fields] = {}  # application messages by MsgSeqNum
-        self.asked: dict[str, dict[str, str]] = {}  # every request ever, by ClOrdID
+        self.asked: dict[str, Fields] = {}  # every request ever, by ClOrdID or OperationID
         self.epoch = ""  # when the numbers were reset last, in the exchange's words
         self.got: dict[tuple[str, int], Fields] = {}  # numbered messages by that and MsgSeqNum
         self._resetting = False  # a Logon that resets the numbers was sent, and may have been taken
-        self.open: dict[str, tuple[str, str]] = {}  # ClOrdID -> (symbol, side), of orders that may rest
-        self.floors: dict[
-            str, int
-        ] = {}  # ClOrdID -> the largest input number heard of when it was first sent
-        self.answered: dict[str, int] = {}  # ClOrdID -> how often it was accepted or rejected
-        self.missing: dict[
-            str, None
-        ] = {}  # ClOrdIDs of what was sent since the numbers were reset, unanswered
+        self.numbered: dict[tuple[str, int], str] = {}  # requests, by the same
+        self.trader = Trader(world.chance)
+        self.floors: dict[str, int] = {}  # by request: the largest input number heard of when it was sent
+        self.rules: dict[str, int] = {}  # by request: that held at a gateway to which it was sent, the oldest
+        self.answered: dict[str, int] = {}  # by request: how often it was accepted or rejected
+        self.missing: dict[str, None] = {}  # requests that were sent since the numbers were reset, unanswered
         self.requests = 0
         self.transports: list[Transport] = []  # every one that it ever had
         self._asked_until = 0
@@ -134,41 +103,22 @@ class Client:
         self.logged_on = False
 
     def request(self) -> None:
-        chance = self.world.chance
         self.requests += 1
-        id = f"{self.name}-{self.requests}"
-        kind = chance.random()
-        if self.open and kind < 0.25:
-            old = chance.choice(sorted(self.open))
-            symbol, side = self.open[old]
-            self._application(
-                "F", [("41", old), ("11", id), ("55", symbol), ("54", side), ("60", self._time())]
-            )
-            return
-        side = chance.choice("12")
-        symbol = chance.choice(("AAPL", "MSFT"))
-        price = 100 + chance.randrange(-5, 6)
-        order = [("55", symbol), ("54", side), ("60", self._time()), ("38", str(chance.randrange(1, 50)))]
-        order += [("40", "2"), ("44", str(price))]
-        if self.open and kind < 0.35:
-            old = chance.choice(sorted(self.open))
-            order[0] = ("55", self.open[old][0])
-            if chance.random() < 0.9:  # else it is refused
-                order[1] = ("54", self.open[old][1])
-            self._application("G", [("41", old), ("11", id), *order])
-            return
-        self.open[id] = symbol, side
-        self._application("D", [("11", id), *order, ("59", chance.choice("013"))])
+        self._application(*self._next(f"{self.name}-{self.requests}"))
 
-    def _time(self) -> str:
-        return "20260101-00:00:00.000"
+    def _next(self, id: str) -> tuple[str, Fields]:
+        """The type and the fields of the next request."""
+        kind, fields = self.trader.next(id, self.world.symbols, self.world.log_time_ns)
+        return kind, [*fields.items(), ("60", SENT)]
 
     def _application(self, kind: str, fields: Fields) -> None:
         values = dict(fields)
-        self.floors[values["11"]] = self.world.heard
-        self.asked[values["11"]] = values | {"35": kind}
+        id = values["20020" if kind == "U1" else "11"]
+        self.floors[id] = self.world.heard
+        self.asked[id] = [("35", kind), *fields]
+        self.numbered[self.epoch, self.next_out] = id
         self.sent[self.next_out] = [("35", kind), *fields]
-        self.missing[values["11"]] = None
+        self.missing[id] = None
         self._send(kind, self.next_out, fields)
         self.next_out += 1
 
@@ -182,14 +132,19 @@ class Client:
             ("49", self.name),
             ("56", "QUORUMBOOK"),
             ("34", str(number)),
-            ("52", self._time()),
+            ("52", SENT),
         ]
         if again:
-            head += [("43", "Y"), ("122", self._time())]
+            head += [("43", "Y"), ("122", SENT)]
         if self.world.trace is not None:
             self.world.tell(self.name, f"sends   {words(kind, number, fields)}")
         if self.transport is not None:
+            self._note_rules(number, self.transport.host.rules)
             self.transport.host.sent(self.transport, build([*head, *fields]))
+
+    def _note_rules(self, number: int, rules: int) -> None:
+        if (id := self.numbered.get((self.epoch, number))) is not None:
+            self.rules[id] = min(self.rules.get(id, rules), rules)
 
     # ---------------------------------------------------------------- listening
 
@@ -259,18 +214,22 @@ class Client:
         self.got[self.epoch, number] = fields
         if self.world.trace is not None:
             self.world.tell(self.name, f"is told {words(kind, number, fields)}")
-        if kind in ("8", "9", "3", "j"):
-            self.world.heard = max(self.world.heard, int(values["20001"]))
-            id = values.get("11", "")
-            if kind != "8" or values["150"] in "085 4":
-                self.answered[id] = self.answered.get(id, 0) + (kind != "8" or values["150"] != "4")
-                self.missing.pop(id, None)
-            if kind == "8" and values["39"] in ("2", "4", "8"):
-                self.open.pop(id, None)
-            if kind == "8" and values["150"] == "5":
-                terms = self.open.pop(values["41"], None)
-                if terms is not None:
-                    self.open[id] = terms
+        if kind not in ANSWERS:
+            return
+        self.world.hear(values)
+        id = self.answered_by(self.epoch, values)
+        if kind != "8" or values["150"] in "0854":
+            self.answered[id] = self.answered.get(id, 0) + (kind != "8" or values["150"] != "4")
+            self.missing.pop(id, None)
+        if kind == "8":
+            self.trader.heard(values, dict(self.asked[id]))
+
+    def answered_by(self, epoch: str, values: dict[str, str]) -> str:
+        """The request that a message is about."""
+        for tag in ("11", "20020", "379"):
+            if tag in values:
+                return values[tag]
+        return self.numbered.get((epoch, int(values["45"])), "")
 
     def _gap_filled(self, number: int, next_number: int) -> None:
         """Admin messages that are not sent again."""
@@ -296,13 +255,3 @@ class Client:
     def done(self) -> bool:
         """Everything that it sent is answered, and nothing is missing."""
         return self.logged_on and not self.missing
-
-
-def stable(fields: Fields) -> Fields:
-    return [field for field in fields if field[0] not in OF_A_TRANSMISSION]
-
-
-def words(kind: str, number: int, fields: Fields) -> str:
-    """A message for the trace: its type and number, and what makes it another than most."""
-    told = " ".join(f"{tag}={value}" for tag, value in fields if tag in TOLD)
-    return f"{kind} {number:4}  {told}"

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from cluster_client import Client, Fields
+from cluster_client import Client
+from cluster_fix import SECOND, Fields
 
 if TYPE_CHECKING:
     from cluster_host import Host
     from cluster_world import World
 
-MS = 1_000_000
-SECOND = 1_000 * MS
+START_NS = 1_700_000_000 * SECOND  # when the world begins: 22:13:20 UTC
 
 
 class HostClock:
@@ -24,7 +24,7 @@ class HostClock:
         return 10 * SECOND + int(self._world.now * self.drift)
 
     def wall_ns(self) -> int:
-        return 1_700_000_000 * SECOND + self._world.now + self.wall_offset_ns
+        return START_NS + self._world.now + self.wall_offset_ns
 
 
 class Transport:

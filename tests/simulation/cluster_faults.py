@@ -20,7 +20,7 @@ from cluster_damage import (
     turn_a_bit_over_in,
     turn_a_bit_over_in_state,
 )
-from cluster_edge import MS, SECOND
+from cluster_fix import MS, SECOND
 from cluster_host import Host
 from cluster_plots import (
     ask_for_another_vote,
@@ -32,7 +32,7 @@ from cluster_plots import (
 )
 from cluster_recovery import go_on_alone, recover_a_copy
 from cluster_stop import stop
-from cluster_versions import NEXT, OLD
+from cluster_versions import NEXT
 from simulated_disk import UNLIMITED
 
 from gateway.config import Cluster
@@ -141,7 +141,7 @@ class Faults:
     def _downgrade(self, host: Host) -> None:
         """As long as newer rules cannot have begun."""
         if self.world.versions.may_go_back:
-            self._change_program(host, OLD)
+            self._change_program(host, self.world.versions.old)
 
     def _change_program(self, host: Host, newest: int) -> None:
         if host.newest != newest and self._may_fall(host):
@@ -155,17 +155,17 @@ class Faults:
         if self.world.versions.begun and host.newest == NEXT and self._may_fall(host):
             self.world.count("old program started", host.name)
             host.die(power=False)
-            host.newest = OLD
+            host.newest = self.world.versions.old
             host.start()
             self.look_at_program(host)
 
     def look_at_program(self, host: Host) -> None:
         """A mistake is put right after a while."""
-        if self.world.versions.begun and host.newest == OLD:
+        if self.world.versions.begun and host.newest != NEXT:
             self.world.at(self.world.now + self.chance.randrange(4 * SECOND), lambda: self._put_right(host))
 
     def _put_right(self, host: Host) -> None:
-        if host.newest == OLD and host not in self.world.gone:
+        if host.newest != NEXT and host not in self.world.gone:
             if host.replica is not None:
                 host.die(power=False)
             host.newest = NEXT

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from cluster_client import Client, Violation
-from cluster_edge import MS, SECOND, HostClock, Resends, Transport
+from cluster_edge import HostClock, Resends, Transport
+from cluster_fix import MS, SECOND
+from cluster_operator import NAME as OPERATOR
 from cluster_stop import Left, look_at_start, look_at_stop
+from cluster_versions import NEXT
 from cluster_watch import leaves, published, watch, watch_intake
 from simulated_disk import UNLIMITED, Crash, SimulatedDisk
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 SEGMENT_BYTES = 64 << 10
 ENTRY_BYTES = 48 << 10
 CLUSTER = bytes(range(16))
+SYMBOLS = ("AAPL", "MSFT", "DAYS")
 CONFIG = """
 [exchange]
 cancel_on_disconnect = true
@@ -38,6 +42,22 @@ grace_ms = 1500
 symbol = "AAPL"
 [[instruments]]
 symbol = "MSFT"
+"""
+WITH_OPERATORS = f"""
+operators = ["{OPERATOR}"]
+{CONFIG}
+[[instruments]]
+symbol = "DAYS"
+[[schedules]]
+name = "day"
+symbols = ["DAYS"]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+pre_open = "22:13:23"
+opening_auction = "22:13:25"
+continuous = "22:13:28"
+closing_auction = "22:13:38"
+closed = "22:13:41"
+random_end_seconds = 1
 """
 
 
@@ -147,7 +167,8 @@ class Host:
         watch_intake(self, replica._intake)
         replica.recover(lambda index, last: None)
         self.replica = replica
-        replica.start(parse(CONFIG, "sim.toml"))
+        with_operators = self.newest == NEXT and world.versions.may_have_operators
+        replica.start(parse(WITH_OPERATORS if with_operators else CONFIG, "sim.toml"))
 
     def open_log(self, disk: SimulatedDisk, birth: Membership | None = None, *, repair: bool = False) -> Node:
         world = self.world
@@ -271,6 +292,11 @@ class Host:
             raise Violation(f"host {self.id} is stopped by rules that were not activated")
         self.world.count("old program stopped", self.name)
         self.die(power=False)
+
+    @property
+    def rules(self) -> int:
+        """Under which its gateway takes what clients send: these, or later ones."""
+        return self.replica.exchange.rules if self.replica is not None else NEXT
 
     @property
     def is_full(self) -> bool:

@@ -1,40 +1,24 @@
 """Judgement over a life: everything follows from the log alone, and everybody got what follows from it."""
 
-import hashlib
 import os
 import pickle
-import struct
 import subprocess
 import sys
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
-from itertools import chain
+from collections import defaultdict, deque
+from collections.abc import Iterable
 from pathlib import Path
 
-from cluster_client import Client, Fields, Violation, parse, stable
-from cluster_host import Host
-from cluster_oracle import Oracle, Told, words
+from cluster_client import ANSWERS, Client, Violation
+from cluster_fix import Fields, stable
+from cluster_oracle import Oracle, Request, Told, words
 from cluster_quantities import judge_quantities
-from cluster_versions import NEXT
+from cluster_replay import Epochs, Input, Replay, transmission
 from cluster_world import World
 
 import gateway
-from gateway.exchange import Exchange
-from gateway.fix import encode_records
-from gateway.inputs import split as split_inputs
-from replication.membership import is_membership
 from replication.messages import Entry
 
-HEAD = struct.Struct("<IBBHIIQIIq")  # of an input: gateway/records.pxd
-INCARNATION, SESSION, NUMBER, EPOCH = 4, 5, 6, 7  # places in it
-MESSAGE, CLOSE = 1, 3  # kinds of egress records
 ELSEWHERE = 8  # the log of every so many-th seed is applied in another process, too
-REMAINDER, ON_DISCONNECT = "65", "151"  # why an order was cancelled that nobody asked to (tag 20002)
-ANSWERS = ("8", "9", "3", "j")
-Said = list[tuple[str, Fields]]  # (client, numbered message), in the order of the log
-Epochs = dict[
-    tuple[str, str, str], int
-]  # of the session, when a message was said: by client, time, MsgSeqNum
 
 
 def judge(world: World) -> None:
@@ -42,112 +26,34 @@ def judge(world: World) -> None:
     host, *others = [
         one for one in world.up() if one.replica and one.replica.exchange.applied_index == len(world.log)
     ]
-    exchange, said, epochs, digest = applied_again(host)
+    replay = Replay(host)
+    world.counts["takeovers"] += replay.takeovers
     for other in (host, *others):
         assert other.replica is not None
-        if other.replica.exchange.state_hash() != exchange.state_hash():
+        if other.replica.exchange.state_hash() != replay.exchange.state_hash():
             raise Violation(f"host {other.id} ends in another state than its log leads to")
     of: dict[str, dict[tuple[str, int], Fields]] = defaultdict(dict)
     epoch: dict[str, str] = defaultdict(str)  # by client: when its numbers were reset last
-    for name, fields in said:
+    for name, fields in replay.said:
         values = dict(fields)
         if values["35"] == "A" and "141" in values:
             epoch[name] = values["52"]
         of[name][epoch[name], int(values["34"])] = fields
     for client in world.clients:
         judge_client(client, of[client.name])
-        judge_connections(client, epochs)
-    reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
-    judge_order(world, reports)
-    judge_matching(world, reports)
-    judge_quantities(reports, exchange.machine)
+        judge_connections(client, replay.epochs)
+    reports = [(name, values) for name, values in numbered(replay.said)]
+    judge_order(reports)
+    judge_matching(world, replay.inputs.values(), replay.entries[-1])
+    judge_quantities(reports, replay.exchange.machine)
     if world.seed % ELSEWHERE == 0:
-        judge_elsewhere(world, committed(host), digest)
+        judge_elsewhere(world, replay.entries, replay.digest)
 
 
-def committed(host: Host) -> list[Entry]:
-    assert host.replica is not None
-    if host.world.forgets:
-        return host.world.entries
-    entries = list(chain.from_iterable(host.replica.node.committed_pieces()))
-    return entries[
-        : len(host.world.log)
-    ]  # one may be committed in this very moment, and applied by nobody yet
-
-
-def applied_again(host: Host) -> tuple[Exchange, Said, Epochs, str]:
-    """The exchange that the log leads to in one go, what it says to the clients, and what apply_again.py gives."""
-    exchange = Exchange(NEXT)
-    digest = hashlib.sha256()
-    said: Said = []
-    epochs: Epochs = {}
-    fence = Fence(exchange)
-    names: dict[int, str] = {}
-    for _ in chain.from_iterable(map(fence.apply, committed(host))):
-        with exchange.egress() as view:
-            records = bytes(view)
-        digest.update(records)
-        exchange.clear_egress()
-        at = 0
-        while at < len(records):
-            size = int.from_bytes(records[at : at + 4], "little")
-            session = int.from_bytes(records[at + 8 : at + 12], "little")
-            if records[at + 4] == MESSAGE:
-                if session not in names:
-                    names = {one["id"]: one["comp_id"] for one in exchange.sessions()}
-                message = encode_records(records[at : at + size], "QUORUMBOOK", names[session])
-                name, fields = names[session], parse(message)
-                said.append((name, fields))
-                epochs[name, *transmission(fields)] = int.from_bytes(records[at + 12 : at + 16], "little")
-            if records[at + 4] == CLOSE and b"taken over" in records[at : at + size]:
-                host.world.counts["takeovers"] += 1
-            at += size
-    digest.update(exchange.state_hash().encode())
-    return exchange, said, epochs, digest.hexdigest()
-
-
-def transmission(fields: Fields) -> tuple[str, str]:
-    """SendingTime and MsgSeqNum of a first one."""
-    values = dict(fields)
-    return values["52"], values["34"]
-
-
-class Fence:
-    """Applies entries, an input at a time, and holds each against the fence's rule: it takes effect only if it has the
-    next number of its incarnation and, when it names a session, that session's epoch."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._last: Counter[int] = Counter()  # the last number by incarnation
-
-    def apply(self, entry: Entry) -> Iterator[None]:
-        """Stops after each step."""
-        exchange = self._exchange
-        exchange.begin(entry.payload, entry.index, entry.term, entry.timestamp_ns)
-        coming = [] if is_membership(entry.payload) else list(split_inputs(bytes(entry.payload)))
-        done = False
-        while not done:
-            at, skipped = exchange.looked_at, exchange.skipped_inputs
-            head = HEAD.unpack_from(coming[at]) if at < len(coming) else None
-            epoch = exchange.epoch(head[SESSION]) if head else 0
-            done = exchange.step(1)
-            if (
-                head is not None and exchange.looked_at > at
-            ):  # else it was time that had passed, or a long input goes on
-                self._judge(head, epoch, exchange.skipped_inputs == skipped)
-            yield
-
-    def _judge(self, head: tuple[int, ...], epoch: int, effect: bool) -> None:
-        incarnation, number = head[INCARNATION], head[NUMBER]
-        if incarnation == 0:
-            return
-        due = number == self._last[incarnation] + 1
-        if due:
-            self._last[incarnation] = number
-        if effect and not due:
-            raise Violation(f"input {number} of incarnation {incarnation} took effect out of its turn")
-        if effect and head[SESSION] and head[EPOCH] != epoch:
-            raise Violation(f"an input of epoch {head[EPOCH]} of a session took effect in epoch {epoch}")
+def numbered(said: Iterable[tuple[str, Fields]]) -> list[tuple[str, dict[str, str]]]:
+    """What says by which input it is said."""
+    found = [(name, dict(fields)) for name, fields in said if fields[2][1] in ANSWERS]
+    return [(name, values) for name, values in found if "20001" in values]
 
 
 def judge_elsewhere(world: World, entries: list[Entry], digest: str) -> None:
@@ -201,54 +107,44 @@ def judge_connections(client: Client, epochs: Epochs) -> None:
             raise Violation(f"{client.name} was sent messages of several epochs by one connection: {of}")
 
 
-def judge_order(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
-    """The histories of the clients are linearizable: each request has an input number of its own, and a larger one than
-    everything that anybody had heard of when it was sent."""
-    floors = {id: floor for client in world.clients for id, floor in client.floors.items()}
-    own: dict[int, str] = {}
+def judge_order(reports: list[tuple[str, dict[str, str]]]) -> None:
+    """What is said is said in the order of the inputs."""
     last = 0
-    cancelled = (0, "", 0)  # without being asked: input, client, order
-    for name, fields in reports:
+    for _, fields in reports:
         number = int(fields["20001"])
         if number < last:
             raise Violation(f"input {number} is reported after input {last}")
         last = number
-        id = fields["11"]
-        if fields.get("20002") == ON_DISCONNECT:
-            now = (number, name, int(fields["37"]))
-            if now[:2] == cancelled[:2] and now < cancelled:
-                raise Violation(
-                    f"{name}: the order of cancels on disconnect is not that of the orders: {fields}"
-                )
-            cancelled = now
-        if not begins(fields):
-            continue
-        if own.setdefault(number, id) != id:
-            raise Violation(f"requests {own[number]} and {id} have the same input number {number}")
-        if number <= floors[id]:
-            raise Violation(f"{id} is input {number}; when it was sent input {floors[id]} had been heard of")
 
 
-def begins(fields: dict[str, str]) -> bool:
-    """Whether a report is the first of its request's, rather than a fill, or a cancel that follows."""
-    asked = fields.get("20002") not in (ON_DISCONNECT, REMAINDER)
-    return fields["35"] != "8" or fields["150"] in "058" or (fields["150"] == "4" and asked)
+def judge_matching(world: World, inputs: Iterable[Input], last: Entry) -> None:
+    """Every answer is the one that the slow engine gives, to the same client, in the same order. Each request has an
+    input of its own, with a larger number than everything that anybody had heard of when it was sent: the histories of
+    the clients are linearizable."""
+    requests = {
+        id: Request(client.name, fields, client.rules[id], client.floors[id])
+        for client in world.clients
+        for id, fields in client.asked.items()
+    }
+    oracle = Oracle(requests, {client.name: client for client in world.clients})
+    due: deque[Told] = deque()
+    for one in inputs:
+        due.extend(oracle.catch_up(one.time_ns, one.term))
+        if one.answers or one.of_leader:
+            judge_input(one, due.popleft() if due else oracle.performed(one))
+    due.extend(oracle.catch_up(last.timestamp_ns, last.term))
+    if due:
+        raise Violation(f"the slow engine says more than the exchange: {list(due)}")
+    world.counts += oracle.counts
 
 
-def judge_matching(world: World, reports: list[tuple[str, dict[str, str]]]) -> None:
-    """Every report is the one that the slow engine gives, to the same client, in the same order."""
-    requests = {id: (client.name, asked) for client in world.clients for id, asked in client.asked.items()}
-    oracle = Oracle(requests)
-    expected: dict[str, deque[Told]] = defaultdict(deque)
-    for client, fields in reports:
-        if fields["35"] in ("3", "j"):
+def judge_input(input: Input, expected: Told) -> None:
+    for at, (client, _, fields) in enumerate(input.answers):
+        if fields["35"] == "3":
             raise Violation(f"{client} was told that a request of its is malformed: {fields}")
-        if not expected[client]:
-            for name, told in oracle.expected(fields["11"], fields):
-                expected[name].append(told)
-        told = words(fields)
-        if not expected[client] or expected[client].popleft() != told:
-            raise Violation(f"{client} was told {fields}; by the slow engine it is another report")
-    late = {client: list(waiting) for client, waiting in expected.items() if waiting}
-    if late:
-        raise Violation(f"the slow engine says more than the exchange: {late}")
+        if at == len(expected) or expected[at] != (client, words(fields)):
+            by_it = expected[at] if at < len(expected) else "none"
+            raise Violation(f"{client} was told {fields}; by the slow engine it is another report: {by_it}")
+    if len(expected) > len(input.answers):
+        more = expected[len(input.answers) :]
+        raise Violation(f"the slow engine says more than the exchange to input {input.number}: {more}")

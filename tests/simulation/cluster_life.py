@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from cluster_client import Violation
-from cluster_edge import MS, SECOND
+from cluster_fix import MS, SECOND
 from cluster_host import Host
 from cluster_judge import judge
 from cluster_world import World

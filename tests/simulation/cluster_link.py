@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cluster_edge import MS, SECOND
+from cluster_fix import MS, SECOND
 from cluster_hello import are_known, is_member
 
 from gateway.replica import Replica

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from cluster_client import Violation
-from cluster_edge import MS, SECOND
+from cluster_fix import MS, SECOND
 from cluster_host import Host
 from simulated_disk import SimulatedDisk
 

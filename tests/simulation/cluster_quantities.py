@@ -7,7 +7,7 @@ from cluster_client import Violation
 
 from engine.machine import Machine
 
-FILLED, CANCELLED = "F", "4"  # ExecType
+FILLED, CANCELLED, EXPIRED = "F", "4", "C"  # ExecType
 BUY, SELL = "1", "2"
 
 Reports = list[tuple[str, dict[str, str]]]  # (client, report), in the order of the log
@@ -42,7 +42,7 @@ def book(order: Order, fields: dict[str, str]) -> None:
     """What a report says of its order must follow from what was said before."""
     if fields["150"] == FILLED:
         order.filled += int(fields["32"])
-    elif fields["150"] == CANCELLED:
+    elif fields["150"] in (CANCELLED, EXPIRED):
         order.cancelled += order.leaves
     order.ordered, order.leaves = int(fields["38"]), int(fields["151"])
     if order.filled != int(fields["14"]):

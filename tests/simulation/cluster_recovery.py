@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster_client import Violation
-from cluster_edge import MS
+from cluster_fix import MS
 from cluster_host import Host
 from cluster_plots import BEHIND, isolate, leads, raft, staged, trio, wait
 from simulated_disk import Crash, SimulatedDisk

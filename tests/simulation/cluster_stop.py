@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cluster_client import Violation
 from cluster_damage import turn_a_bit_over_in
-from cluster_edge import SECOND
+from cluster_fix import SECOND
 from simulated_disk import Inode, SimulatedDisk
 
 from gateway.server import HAND_OVER_SECONDS, LET_GO_SECONDS

@@ -1,6 +1,6 @@
 """Programs of two versions in one simulated cluster: who runs which, and what has to hold of the rules.
 
-The old program runs all rules but the newest, the next one those besides. Where versions are not mixed every machine
+The old program runs rules up to some older version, the next one the newest. Where versions are not mixed every machine
 runs the next. A log begins with the first rules.
 """
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cluster_client import Violation
 
-from gateway.inputs import ACTIVATE, RULES_VERSION, split
+from gateway.inputs import ACTIVATE, RULES_VERSION, SETTING, split
 from gateway.rules import refusal
 from replication.membership import is_membership
 from replication.messages import Entry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cluster_host import Host
     from cluster_world import World
 
-OLD, NEXT = RULES_VERSION - 1, RULES_VERSION  # the newest rules that the two programs run
+NEXT = RULES_VERSION  # the newest rules that the next program runs
 RULES_AT = slice(40, 44)  # of an ACTIVATE, behind its head
 
 
@@ -27,10 +27,12 @@ class Versions:
     def __init__(self, world: "World", *, mixed: bool) -> None:
         self.mixed = mixed
         self._world = world
+        self.old = world.chance.randrange(1, NEXT)  # the newest rules that the old program runs
         # How likely a machine runs the next program from its birth on.
         self._upgraded = world.chance.choice((0.0, 0.5, 0.8, 1.0)) if mixed else 0.0
         self._proposed = False  # the newest rules, by anybody ever: from then on nobody goes back
         self._activated = [(0, 1)]  # the index at which rules begin, and which
+        self._has_genesis = False  # the log
         self._refused: set[tuple[int, int]] = set()  # host and its life
 
     def of_new_machine(self) -> int:
@@ -38,7 +40,7 @@ class Versions:
         if not self.mixed:
             return NEXT
         likely = 0.7 if self.begun else 1.0 if self._proposed else self._upgraded
-        return NEXT if self._world.chance.random() < likely else OLD
+        return NEXT if self._world.chance.random() < likely else self.old
 
     @property
     def may_go_back(self) -> bool:
@@ -47,6 +49,12 @@ class Versions:
     @property
     def begun(self) -> bool:
         return self._activated[-1][1] == NEXT
+
+    @property
+    def may_have_operators(self) -> bool:
+        """What the first configuration has must be in all of them, and the old program knows no operators: they are
+        added later, or there is no old program."""
+        return not self.mixed or (self.begun and self._has_genesis)
 
     def refuses(self, host: "Host", other: "Host") -> bool:
         """Whether a host does not take another one for its program."""
@@ -73,7 +81,9 @@ class Versions:
     def committed(self, entry: Entry) -> None:
         if is_membership(entry.payload):
             return
-        for version in [rules_of(one) for one in split(bytes(entry.payload)) if one[4] == ACTIVATE]:
+        inputs = list(split(bytes(entry.payload)))
+        self._has_genesis = self._has_genesis or any(one[4] == SETTING for one in inputs)
+        for version in [rules_of(one) for one in inputs if one[4] == ACTIVATE]:
             if version > self._activated[-1][1]:
                 self._activated.append((entry.index, version))
                 self._world.count("activated", f"{version} at entry {entry.index}")
@@ -92,7 +102,7 @@ class Versions:
         """Whether the rules hold that all members can run. One that is gone for good, and not removed, can be asked no
         more: then those that hold go on."""
         world = self._world
-        wanted = min(world.hosts[id].newest if id in world.hosts else OLD for id in members)
+        wanted = min(world.hosts[id].newest if id in world.hosts else self.old for id in members)
         return self._activated[-1][1] >= wanted
 
 

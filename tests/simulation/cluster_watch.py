@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cluster_client import Violation
-from cluster_edge import MS
+from cluster_fix import MS
 from simulated_disk import SimulatedDisk, SimulatedFile
 
 from gateway.feed import HEADER

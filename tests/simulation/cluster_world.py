@@ -12,10 +12,12 @@ from heapq import heappop, heappush
 from typing import cast
 
 from cluster_client import Client, Violation
-from cluster_edge import MS, SECOND
+from cluster_edge import START_NS
 from cluster_faults import Faults
-from cluster_host import Host
+from cluster_fix import MS, SECOND, time_ns
+from cluster_host import SYMBOLS, Host
 from cluster_link import Link
+from cluster_operator import Operator
 from cluster_versions import Versions
 
 from gateway.replica import Replica
@@ -55,6 +57,9 @@ class World:
         )  # so many entries apart: each one takes a sixth of a life
         self.feed: dict[tuple[bytes, int], bytes] = {}  # what was published, by topic and sequence
         self.heard = 0  # the largest input number that any client was told
+        self.log_time_ns = START_NS  # as far as any client was told
+        self.last_trade = 0  # that any client was told of
+        self.symbols = list(SYMBOLS)  # what clients trade
         self.trace: Callable[[str], None] | None = None
         self.alone = members == 1  # the first one's configuration names nobody else yet
         ids = range(1, members + 1)
@@ -65,7 +70,7 @@ class World:
         self.gone: list[Host] = []  # removed, or dead for good
         self.links = [Link(self, a, b) for a in ids for b in ids if a < b]
         self._links = {(id, link.other(id)): link for link in self.links for id in link.ends}
-        self.clients = [Client(self, f"CLIENT{number}") for number in range(clients)]
+        self.clients = [*(Client(self, f"CLIENT{number}") for number in range(clients)), Operator(self)]
         for host in self.hosts.values():
             host.start()
         self.faults = Faults(self)
@@ -108,6 +113,14 @@ class World:
         """For the trace."""
         assert self.trace is not None
         self.trace(f"{self.now / SECOND:9.4f}  {who:16}  {what}")
+
+    def hear(self, answer: dict[str, str]) -> None:
+        """What a client was told."""
+        self.heard = max(self.heard, int(answer.get("20001", 0)))
+        if answer.get("150") == "F":
+            self.last_trade = max(self.last_trade, int(answer["880"]))
+        if "60" in answer:
+            self.log_time_ns = max(self.log_time_ns, time_ns(answer["60"]))
 
     # ---------------------------------------------------------------- links
 

@@ -41,6 +41,7 @@ BY_SEQUENCE_NUMBER = (  # whatever the gateway numbered
     ("if gateway.lost or head.gateway_number != gateway.last_number + 1:", "if gateway.lost:"),
     ("gateway.last_number += 1", "gateway.last_number = max(gateway.last_number, head.gateway_number)"),
 )
+ANOTHER_REPORT = "by the slow engine it is another report"
 OUT_OF_TURN = r"input \d+ of incarnation \d+ took effect out of its turn"
 SEEN = "m.fields.msg_seq_num < s.inbound and m.fields.msg_type != MSG_LOGON"
 
@@ -70,14 +71,27 @@ MUTANTS = (
         "mass cancel in table order",
         "gateway.mass_requests",
         (
-            ("            next = o.next\n            if self._wanted(o):\n                c.client_ref",
-             "            next = o.previous\n            if self._wanted(o):\n                c.client_ref"),
+            ("            slot = o.next\n            if self._wanted(o):\n                self.machine.choose",
+             "            slot = o.previous\n            if self._wanted(o):\n                self.machine.choose"),
             ("        self.job.cursor = s.open_first\n        self.job.total",
              "        self.job.cursor = s.open_last if kind == GRACE_CANCEL else s.open_first\n        self.job.total"),
         ),
-        found="the order of cancels on disconnect is not that of the orders",
-        first=5057,
-        seeds=140,
+        found=ANOTHER_REPORT,
+        seeds=10,
+    ),
+    Mutant(
+        "what is due happens after the inputs of its entry",
+        "gateway.exchange",
+        (("elif self.engine_is_late:", "elif self.engine_is_late and self.cursor == self.end:"),),
+        found=ANOTHER_REPORT,
+        seeds=10,
+    ),
+    Mutant(
+        "a restored replica does not know when orders expire",
+        "engine.snapshot_reader",
+        (("timer_set(books, slot, more.expire_ns)", "extra.expire_ns = more.expire_ns"),),
+        found=r"the state at entry \d+ is another one|another state than its log leads to|message \d+ came",
+        seeds=30,
     ),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 from cluster_client import Violation
-from cluster_edge import MS
+from cluster_fix import MS
 from cluster_host import Host
 from cluster_life import lived
 from cluster_world import World

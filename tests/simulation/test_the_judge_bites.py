@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import cluster_judge
 import pytest
-from cluster_client import Client, Fields, Violation
-from cluster_judge import Epochs, Said, applied_again, committed, judge, judge_elsewhere
+from cluster_client import Client, Violation
+from cluster_fix import Fields
+from cluster_judge import judge, judge_elsewhere, judge_matching, numbered
 from cluster_life import lived
 from cluster_quantities import Reports, judge_quantities
+from cluster_replay import Epochs, Input, Replay, Said, committed
 from cluster_watch import published
 from cluster_world import World
 
@@ -30,9 +32,8 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def log(world: World) -> tuple[Reports, Machine]:
     """What it says to the clients, and where it leads."""
-    exchange, said, _, _ = applied_again(world.up()[0])
-    reports = [(name, dict(fields)) for name, fields in said if fields[2][1] in cluster_judge.ANSWERS]
-    return reports, exchange.machine
+    replay = Replay(world.up()[0])
+    return numbered(replay.said), replay.exchange.machine
 
 
 def a_client(world: World) -> tuple[Client, tuple[str, int]]:
@@ -89,11 +90,11 @@ def test_a_request_that_took_effect_before_what_was_known_when_it_was_sent(
 def test_a_log_that_says_something_else(
     world: World, monkeypatch: pytest.MonkeyPatch, changed: Callable[[Said], Any], wrong: str
 ) -> None:
-    exchange, said, epochs, digest = applied_again(world.up()[0])
-    changed(said)
+    replay = Replay(world.up()[0])
+    changed(replay.said)
     if wrong == "is reported after input":
         monkeypatch.setattr(cluster_judge, "judge_client", lambda client, said: None)
-    monkeypatch.setattr(cluster_judge, "applied_again", lambda host: (exchange, said, epochs, digest))
+    monkeypatch.setattr(cluster_judge, "Replay", lambda host: replay)
     with pytest.raises(Violation, match=wrong):
         judge(world)
 
@@ -106,18 +107,61 @@ def a_report(said: Said) -> tuple[str, Fields]:
 def test_a_connection_that_was_sent_what_belongs_to_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exchange, said, epochs, digest = applied_again(world.up()[0])
-    others: Epochs = {key: number for number, key in enumerate(epochs, 1)}
-    monkeypatch.setattr(cluster_judge, "applied_again", lambda host: (exchange, said, others, digest))
+    replay = Replay(world.up()[0])
+    others: Epochs = {key: number for number, key in enumerate(replay.epochs, 1)}
+    monkeypatch.setattr(replay, "epochs", others)
+    monkeypatch.setattr(cluster_judge, "Replay", lambda host: replay)
     with pytest.raises(Violation, match="messages of several epochs by one connection"):
         judge(world)
 
 
-def test_a_fill_at_another_price(world: World, log: tuple[Reports, Machine]) -> None:
-    reports = [(name, dict(values)) for name, values in log[0]]
-    next(values for _, values in reports if values.get("150") == "F")["31"] = "1.00"
+# ---------------------------------------------------------------- what the slow engine says
+
+
+def answers(replay: Replay, kind: str, **of: str) -> tuple[Input, dict[str, str]]:
+    """The first answer of a kind, with fields that have these values, and its input."""
+    for one in replay.inputs.values():
+        for _, _, values in one.answers:
+            if values["35"] == kind and all(values.get(tag[1:]) == value for tag, value in of.items()):
+                return one, values
+    raise AssertionError("nobody was told")
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "changed"),
+    [
+        ("8", {"_150": "F"}, {"31": "1.00"}),  # a fill at another price
+        ("8", {"_150": "8"}, {"20002": "1"}),  # a refusal for another reason
+        ("8", {"_150": "C"}, {"150": "4"}),
+        ("8", {"_150": "D"}, {"44": "1.00"}),
+        ("9", {}, {"20002": "1"}),
+        ("r", {}, {"533": "999"}),
+        ("U2", {}, {"20024": "7"}),
+    ],
+)
+def test_another_answer(world: World, kind: str, of: Values, changed: Values) -> None:
+    replay = Replay(world.up()[0])
+    answers(replay, kind, **of)[1].update(changed)
     with pytest.raises(Violation, match="by the slow engine it is another report"):
-        cluster_judge.judge_matching(world, reports)
+        judge_matching(world, replay.inputs.values(), replay.entries[-1])
+
+
+def test_an_expiry_that_does_not_happen(world: World) -> None:
+    replay = Replay(world.up()[0])
+    input, _ = answers(replay, "8", _150="C")
+    del replay.inputs[input.number]
+    with pytest.raises(Violation, match=r"another report|more than the exchange"):
+        judge_matching(world, replay.inputs.values(), replay.entries[-1])
+
+
+def test_a_request_that_is_performed_again(world: World) -> None:
+    replay = Replay(world.up()[0])
+    number, one = max(replay.inputs.items())
+    client, epoch, values = answers(replay, "9")[0].answers[0]
+    replay.inputs[number + 1] = Input(number + 1, replay.entries[-1], one.rules)
+    replay.inputs[number + 1].answers.append((client, epoch, values))
+    with pytest.raises(Violation, match="did not ask for it"):
+        judge_matching(world, replay.inputs.values(), replay.entries[-1])
 
 
 # ---------------------------------------------------------------- quantity
