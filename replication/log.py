@@ -105,6 +105,7 @@ class Log:
         self.settle(self.commit_index)  # or a promise that has ended would be joined to what is cut now
         if found.cut is not None:
             self.cut = found.cut
+            self._forget_what_is_back(tail.place.position)
             self._save_cut(found.cut)
             if tail.remains:
                 erase(file, data, tail.place.offset)
@@ -123,6 +124,14 @@ class Log:
         self.sync()
         self.prove()
         self._upkeep.sealed = found.sealed
+
+    def _forget_what_is_back(self, end: wal.Position) -> None:
+        """What was durable and lost counts no more once the log reaches its end again (raft.py: `missing`): the torn
+        batch would be joined to it, and pass for durable, too, and no agreement of all could let that go. All before a
+        torn batch is durable: it was synced before that was written."""
+        cut = self._state.cut
+        if cut is not None and cut.durable and (cut.term, cut.last_index) <= (end.term, end.index):
+            self._state = self._state._replace(cut=None)
 
     def _adopt(self, data: bytes, tail: recovery.Tail) -> None:
         """Writes the last whole batch again unless it is proven: after a failed sync the page cache may hold,

@@ -170,6 +170,35 @@ def test_an_end_that_is_being_given_up_proves_nothing() -> None:
     assert cut.lost
 
 
+@pytest.mark.parametrize("back", [0, 3, 4])
+def test_a_torn_batch_passes_for_durable_only_while_what_was_is_missing(back: int) -> None:
+    """Entries 3 to 6 are lost, and a leader brings so many entries; of what is committed it has said nothing yet when
+    power is lost in the write of one more."""
+    name = "00000001.segment"
+    follower = Follower(SimulatedDisk(1))
+    follower.open()
+    for number in range(6):
+        follower.append([b"%d" % number])
+        follower.sync(beside=False)
+    follower.log.close()
+    rot(follower.disk, name, batches(follower.disk, name)[2])
+    lost = salvage(follower.disk, SEGMENT_BYTES)
+    assert lost == wal.Cut(3, 6, 0, durable=True)
+    follower.possible = {2}
+    follower.open()
+    for number in range(back):
+        follower.append([b"%d" % number])
+        follower.sync(beside=False)
+    follower.append([b"torn"])
+    data = follower.disk.files[name].cached
+    last = batches(follower.disk, name)[-1]
+    data[last.offset + wal.BATCH_BYTES :] = bytes(len(data) - last.offset - wal.BATCH_BYTES)
+    log = Log.open(follower.disk.copy(), ManualClock(), SEGMENT_BYTES)
+    torn = wal.Cut(3 + back, 3 + back, 0)
+    assert log.cut == torn
+    assert log.promised == (torn if back >= 4 else lost)
+
+
 @pytest.mark.parametrize("first", range(0, 60, 10))
 def test_an_entry_that_rots_in_any_life_leaves_no_promise_that_is_too_small(first: int) -> None:
     """The follower's ends were given up, torn, cut and written anew before; power is lost at any operation."""
