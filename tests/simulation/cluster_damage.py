@@ -4,6 +4,7 @@ import random
 
 from simulated_disk import Inode, SimulatedDisk
 
+from replication.messages import Entry
 from replication.snapshots import SNAPSHOT_NAME
 from replication.state import STATE_NAME
 
@@ -30,13 +31,14 @@ def _turn_over(inode: Inode, step: int, chance: random.Random) -> bool:
     return bool(written)
 
 
-def turn_a_bit_over_in(disk: SimulatedDisk, payload: bytes, chance: random.Random) -> bool:
-    """In an entry of the log; whether it was found."""
+def turn_a_bit_over_in(disk: SimulatedDisk, entry: Entry, chance: random.Random) -> bool:
+    """In the payload of an entry of the log, behind its hash: others may have the same; whether it was found."""
+    stored = entry.chain_hash + bytes(entry.payload)
     for name in _kept(disk):
         data = disk.files[name].cached
-        at = data.find(payload) if payload else -1
+        at = data.find(stored) if entry.payload else -1
         if at >= 0:
-            data[at] ^= 1 << chance.randrange(8)
+            data[at + len(entry.chain_hash)] ^= 1 << chance.randrange(8)
             disk.files[name].damaged()
             return True
     return False

@@ -38,6 +38,7 @@ from simulated_disk import UNLIMITED
 from gateway.config import Cluster
 from gateway.member_admin import MemberAdmin
 from replication.membership import Refused
+from replication.messages import Entry
 from replication.node import Node
 
 if TYPE_CHECKING:
@@ -236,9 +237,9 @@ class Faults:
         hosts = self.world.hosts
         return bool(others) and all(id in hosts and hosts[id].is_whole() for id in others)
 
-    def rot_in(self, host: Host, payload: bytes, beside: tuple[Host, ...] = ()) -> bool:
+    def rot_in(self, host: Host, entry: Entry, beside: tuple[Host, ...] = ()) -> bool:
         """A bit of an entry turns over; whether it was found. beside: machines whose disks rot at the same time."""
-        found = turn_a_bit_over_in(host.disk, payload, self.chance)
+        found = turn_a_bit_over_in(host.disk, entry, self.chance)
         if found:
             self._rotten = [*beside, host]
         return found

@@ -76,11 +76,11 @@ def lose_a_promise(world: "World") -> None:
         before = raft(third).log.last_index
         if not wait(world, lambda: raft(second).log.synced_index >= before + BEHIND <= len(world.log)):
             return
-        newest = bytes(last_entry(second).payload)
+        newest = last_entry(second)
         first.die(power=False)
         second.die(power=False)
         for entry in world.entries[before : before + BEHIND // 2]:
-            if world.faults.rot_in(second, bytes(entry.payload)):
+            if world.faults.rot_in(second, entry):
                 world.count("promise lost", f"{second.name}, entry {entry.index}")
                 if world.chance.random() < 0.5:
                     world.faults.rot_in(second, newest)
@@ -107,9 +107,9 @@ def rot_in_two(world: "World") -> None:
             host.die(power=False)
         early = world.entries[max(0, last - RECENT) : last]
         world.chance.shuffle(early)
-        if not any(world.faults.rot_in(second, bytes(entry.payload)) for entry in early[::2]):
+        if not any(world.faults.rot_in(second, entry) for entry in early[::2]):
             return
-        if any(world.faults.rot_in(third, bytes(entry.payload), (second,)) for entry in early[1::2]):
+        if any(world.faults.rot_in(third, entry, (second,)) for entry in early[1::2]):
             world.count("two disks rotten", f"{second.name} and {third.name}")
         if world.chance.random() < 0.5:
             first.die(power=False)

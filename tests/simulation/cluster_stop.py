@@ -80,7 +80,7 @@ def end(host: "Host", *, handed_over: bool = False) -> None:
 def judge_proof(host: "Host", last: list[Entry]) -> None:
     """What was synced is proven: damage to the last entry is found, and not taken for a write that was torn."""
     disk = SimulatedDisk(0, {name: Inode(bytes(inode.durable)) for name, inode in host.disk.files.items()})
-    if not any(turn_a_bit_over_in(disk, bytes(entry.payload), disk.chance) for entry in last):
+    if not any(turn_a_bit_over_in(disk, entry, disk.chance) for entry in last):
         return
     with suppress(LogDamaged):
         host.open_log(disk)

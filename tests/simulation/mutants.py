@@ -51,6 +51,7 @@ MUTANTS = (
         "gateway.exchange",
         ((EPOCH, "if s == NULL or not s.connected:"),),
         found=r"took effect in epoch \d+|it never sends a number twice, and was told so",
+        first=5008,
         seeds=80,
     ),
     Mutant(

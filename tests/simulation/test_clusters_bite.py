@@ -313,7 +313,7 @@ class Broken(NamedTuple):
 
 BROKEN = (
     Broken(votes_are_not_persisted, EARLY, 3),
-    Broken(votes_are_not_persisted_and_nobody_looks_at_the_disk, TWO_LEADERS, 60),
+    Broken(votes_are_not_persisted_and_nobody_looks_at_the_disk, TWO_LEADERS, 60, 5008),
     Broken(speaks_before_it_is_saved, EARLY, 3),
     Broken(writes_before_its_term_is_saved, UNSAVED, 20),
     Broken(the_edge_answers_with_a_number_of_its_own, r"Violation: \w+: message \d+ came twice", 3),
@@ -327,7 +327,7 @@ BROKEN = (
     Broken(votes_after_lost_data, REPLACED, 30, 5001),
     Broken(votes_for_less_than_it_had, REPLACED, 25, 5017),
     Broken(cuts_a_proven_tail, rf"{REPLACED}|{UNPROVEN}", 15, 5001),
-    Broken(an_old_connection_is_written_to, r"Violation: \w+ was sent messages of several epochs", 15),
+    Broken(an_old_connection_is_written_to, r"Violation: \w+ was sent messages of several epochs", 15, 5002),
     Broken(acknowledges_before_the_sync, REPLACED, 100),
     Broken(stops_without_a_proof, UNPROVEN, 20, 5001),
     Broken(
@@ -355,7 +355,7 @@ BROKEN = (
         20,
         5001,
     ),
-    Broken(nothing_is_proposed_again, "Violation: not healthy two minutes after the last fault", 120, 5001),
+    Broken(nothing_is_proposed_again, "Violation: not healthy two minutes after the last fault", 120, 5020),
 )
 ELSEWHERE = 20_000  # where the wider search begins
 
