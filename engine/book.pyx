@@ -6,7 +6,7 @@
 
 Holds nothing: all state is in the Books that the caller owns. No function takes
 the GIL; a failing invariant or a lack of memory raises, and the state is then not
-to be used any more (machine.pyx sees to that).
+to be used any more (doorway.pyx sees to that).
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t

@@ -1,320 +1,50 @@
 """The matching engine for Python: all instruments, commands in, reports out.
 
-A Machine owns its books and the buffer its reports are written to. Matching never
-needs the GIL; `apply` releases it. One thread at a time may use a machine, which
-is checked. An error inside matching (no memory, a broken invariant) leaves the
-machine refusing everything: it does not trade on wrongly.
+`apply` runs arrays of commands and releases the GIL; the other calls run one command each. What guards them is in
+doorway.pyx.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.number cimport PyNumber_Index as index  # Cython alone cuts an id of 1.5 to 1
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from engine.ahead cimport expect_order
+from engine.answers cimport instrument_of, live_slot, order_at_slot, side_best, side_depth
+from engine.asking cimport add_terms, name_order, take_own_terms, take_terms
 from engine.auction cimport Outcome, auction
 from engine.book cimport run_commands
-from engine.events cimport BookEvent, drop_events, feed_id_of
+from engine.events cimport drop_events
 from engine.index cimport hash_ref
-from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
-from engine.many cimport choose_order
-from engine.places cimport (
-    EMPTY, FIRST_FEED_ID, extra_of, has_extra, instrument_of as instrument_of_order, place_of, price_of_order,
-    time_in_force_of, type_of,
-)
-from engine.queue cimport find_id, find_ref
-from engine.report cimport Order, order_object, report_object
+from engine.places cimport EMPTY, place_of
+from engine.queue cimport find_ref
+from engine.report cimport report_object
+from engine.report_buffers cimport give_spare, taken
 from engine.snapshot_reader cimport read_snapshot
 from engine.snapshot_writer cimport write_snapshot
-from engine.state cimport (
-    Books, Instrument, Market, books_bytes, books_close, books_copy, books_open, market_of, order_at, set_rules,
-)
-from engine.store cimport Extra, Level, SHOWN, Timer, block_resize
-from engine.store cimport Order as OrderRecord
-from engine.timers cimport first_timer
-from engine.trails cimport stop_of
+from engine.state cimport Books, Instrument, Market, books_bytes, books_close, books_copy, market_of
+from engine.store cimport Order as OrderRecord, SHOWN
 from engine.types cimport (
-    ADVANCE, ALL_OR_NONE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command,
-    DEFINE, Definition, EXTENDED, GTC, GTD, HIDDEN, LIMIT, MARKET, MASS_CANCEL, NEW, PEGGED, PHASE, POST_ONLY,
-    POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection, REDUCE, REENTER, REJECTED, REPLACE, RULES_VERSION, STOP,
-    STOP_LIMIT, TICK, TRAILING_STOP, TickRow,
+    ADVANCE, BY_ACCOUNT, BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CHANGE, CONTINUOUS, Command, DEFINE,
+    Definition, GTC, GTD, LIMIT, MARKET, MASS_CANCEL, NEW, PHASE, POST_ONLY, PROTECT, PhaseChange, Protection, REDUCE,
+    REENTER, REJECTED, REPLACE, RULES_VERSION, TICK, TickRow,
 )
-from engine.types cimport Report as ReportRecord
-from engine.work cimport has_work, work_on
+from engine.work cimport has_work
 
 import hashlib
 
 import numpy as np
 
-from engine.records import COMMAND, DEPTH, REPORT
+from engine.records import COMMAND
 from engine.records import Phase as PhaseName
 
 cdef object BYTE = np.dtype(np.uint8)
-cdef object frombuffer = np.frombuffer
-cdef dict TERMS = {
-    "slide": False, "hidden": False, "all_or_none": False, "display": 0, "min_quantity": 0, "stop": None, "trail": 0,
-    "peg": 0, "offset": 0, "peg_limit": None, "expire_ns": 0, "account": 0, "self_match_group": 0, "self_match_mode": 0,
-}
-
-cdef struct Depth:              # DEPTH of records.py
-    int64_t price_ticks
-    int64_t quantity_lots
-    uint32_t orders
-    uint32_t reserved
-
-# ---------------------------------------------------------------- report buffers
-
-cdef enum:
-    SPARES = 4                  # freed report buffers kept for the next batch,
-    SPARE_BYTES = 1 << 20       # of at most this size; touched only with the GIL
-
-cdef void* spare_blocks[SPARES]
-cdef size_t spare_sizes[SPARES]
-cdef int spare_count = 0
 
 
-cdef class ReportBuffer:
-    """The memory under an array that `apply` returned: it belongs to that array alone."""
-    cdef void* block
-    cdef size_t size            # of the block
-    cdef Py_ssize_t used
-
-    def __getbuffer__(self, Py_buffer* view, int flags):
-        PyBuffer_FillInfo(view, self, self.block, self.used, 0, flags)
-
-    def __releasebuffer__(self, Py_buffer* view):
-        pass
-
-    def __dealloc__(self):
-        global spare_count
-        if self.block == NULL:
-            return
-        if spare_count < SPARES and self.size <= SPARE_BYTES:
-            spare_blocks[spare_count] = self.block
-            spare_sizes[spare_count] = self.size
-            spare_count += 1
-        else:
-            block_resize(self.block, self.size, 0)
-
-
-cdef ReportBuffer take_reports(Books* books):
-    """Hand the machine's report buffer over."""
-    cdef ReportBuffer buffer = ReportBuffer.__new__(ReportBuffer)
-    buffer.block = books.reports
-    buffer.size = books.report_capacity * sizeof(ReportRecord)
-    buffer.used = books.report_count * sizeof(ReportRecord)
-    books.reports = NULL
-    books.report_capacity = 0
-    books.report_count = 0
-    return buffer
-
-
-cdef object taken(Books* books):
-    """The reports since the last time, as an array of their own."""
-    drop_events(books)
-    return frombuffer(take_reports(books), REPORT) if books.report_count else np.empty(0, REPORT)
-
-
-cdef void give_spare(Books* books) noexcept:
-    """Let the machine write its next reports where the last freed array was: that is still in the cache."""
-    global spare_count
-    if books.reports == NULL and spare_count:
-        spare_count -= 1
-        books.reports = <ReportRecord*>spare_blocks[spare_count]
-        books.report_capacity = spare_sizes[spare_count] // sizeof(ReportRecord)
-
-
-cdef class Machine:
+cdef class Machine(Doorway):
     """A matching engine: instruments, their books, and the rules.
 
     Nothing but commands and `advance` changes it, and the same commands give the same reports, always.
     """
-
-    def __cinit__(self, rules=RULES_VERSION):
-        cdef uint32_t version = index(rules)
-        if not 1 <= version <= RULES_VERSION:
-            raise ValueError(f"rules version {version}; allowed: 1 to {RULES_VERSION}")
-        if books_open(&self.books) < 0:
-            raise MemoryError("no memory for a machine")
-        set_rules(&self.books, version)
-
-    def __dealloc__(self):
-        books_close(&self.books)
-
-    # ------------------------------------------------------------ for C callers
-
-    cdef int run(self, const Command* commands, size_t count) except -1 nogil:
-        """Run commands in order. Raises MemoryError, or AssertionError for a broken invariant."""
-        if self.entered or has_work(&self.books):
-            raise_in_use(self.entered)
-        self.entered = True
-        run_commands(&self.books, commands, count)
-        self.entered = False
-        return 0
-
-    cdef bint run_step(self, const Command* command, int64_t steps) except -1 nogil:
-        self.books.leaves_work = True
-        try:
-            self.run(command, 1)
-        finally:
-            self.books.leaves_work = False
-        return self.work(steps)
-
-    cdef bint work(self, int64_t steps) except -1 nogil:
-        cdef bint done
-        if self.entered:
-            raise_in_use(True)
-        self.entered = True
-        done = work_on(&self.books, steps)
-        self.entered = False
-        return done
-
-    cdef const ReportRecord* reports(self) noexcept nogil:
-        return self.books.reports
-
-    cdef size_t report_count(self) noexcept nogil:
-        return self.books.report_count
-
-    cdef void clear_reports(self) noexcept nogil:
-        self.books.report_count = 0
-        drop_events(&self.books)
-
-    cdef const BookEvent* events(self) noexcept nogil:
-        return &(<const BookEvent*>self.books.events.records)[1]
-
-    cdef size_t event_count(self) noexcept nogil:
-        return self.books.events.live
-
-    cdef void clear_events(self) noexcept nogil:
-        drop_events(&self.books)
-
-    cdef bint touch(self, uint32_t instrument, int side, int64_t* price) noexcept nogil:
-        cdef const Ladder* ladder
-        if instrument >= self.books.instrument_count:
-            return False
-        ladder = &self.books.instruments[instrument].sides[side]
-        if ladder.best == 0:
-            return False
-        price[0] = price_of(ladder.best_key, side)
-        return True
-
-    cdef uint32_t level(
-        self, uint32_t instrument, int side, int64_t price, uint64_t* low, int64_t* high
-    ) noexcept nogil:
-        cdef uint32_t number = 0
-        cdef const Level* found
-        low[0] = 0
-        high[0] = 0
-        if instrument < self.books.instrument_count:
-            number = ladder_find(
-                &self.books.instruments[instrument].sides[side], &self.books.nodes,
-                key_of(price, side),
-            )
-        if number == 0:
-            return 0
-        found = level_at(&self.books.nodes, number)
-        low[0] = found.total_low
-        high[0] = found.total_high
-        return found.orders
-
-    cdef bint next_level(self, uint32_t instrument, int side, int64_t after, int64_t* price) noexcept nogil:
-        cdef const Ladder* ladder
-        cdef uint32_t number
-        if after == EMPTY:
-            return self.touch(instrument, side, price)
-        if instrument >= self.books.instrument_count:
-            return False
-        ladder = &self.books.instruments[instrument].sides[side]
-        number = ladder_after(ladder, &self.books.nodes, key_of(after, side))
-        if number == 0:
-            return False
-        price[0] = price_of(level_at(&self.books.nodes, number).key, side)
-        return True
-
-    cdef Py_ssize_t queue(
-        self, uint32_t instrument, int side, int64_t price, uint64_t after, uint64_t* feed_ids, int64_t* shown_lots,
-        Py_ssize_t room
-    ) noexcept nogil:
-        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef uint32_t level = 0
-        cdef uint32_t number
-        cdef Py_ssize_t position = 0
-        if instrument < self.books.instrument_count:
-            level = ladder_find(
-                &self.books.instruments[instrument].sides[side], &self.books.nodes, key_of(price, side)
-            )
-        if after:
-            number = self.in_level(level, after)
-            if number == 0:
-                return -1
-            number = orders[number].next
-        else:
-            number = level_at(&self.books.nodes, level).head if level else 0
-        while number and position < room:
-            feed_ids[position] = feed_id_of(&self.books, &orders[number])
-            shown_lots[position] = orders[number].leaves_lots
-            position += 1
-            number = orders[number].next
-        return position
-
-    cdef uint32_t in_level(self, uint32_t level, uint64_t feed_id) noexcept nogil:
-        """The order that a level, 0 = none, shows under an id; 0: it does not. Slices have no index."""
-        cdef const OrderRecord* orders = <const OrderRecord*>self.books.orders.records
-        cdef uint32_t number = 0
-        cdef bint shown
-        if level and feed_id < FIRST_FEED_ID:
-            number = find_id(&self.books, feed_id)
-            shown = number and orders[number].level == level and feed_id_of(&self.books, &orders[number]) == feed_id
-            return number if shown else 0
-        if level:
-            number = level_at(&self.books.nodes, level).head
-        while number and feed_id_of(&self.books, &orders[number]) != feed_id:
-            number = orders[number].next
-        return number
-
-    cdef bint find(self, uint64_t order_id, uint32_t* owner, uint64_t* client_ref) noexcept nogil:
-        cdef uint32_t slot = find_id(&self.books, order_id) if order_id else 0
-        if slot:
-            owner[0] = order_at(&self.books, slot).owner
-            client_ref[0] = order_at(&self.books, slot).client_ref
-        return slot != 0
-
-    cdef void terms(self, uint64_t order_id, Command* into) noexcept nogil:
-        cdef const OrderRecord* order = order_at(&self.books, find_id(&self.books, order_id))
-        into.order_type = type_of(&self.books, order)
-        into.time_in_force = time_in_force_of(order)
-        into.stop_price_ticks = into.peg_limit_ticks = EMPTY
-        if has_extra(order):
-            into.display_lots = extra_of(&self.books, order).display_lots
-            into.stop_price_ticks = stop_of(&self.books, order, extra_of(&self.books, order))
-            into.offset_ticks = extra_of(&self.books, order).offset_ticks
-            into.peg_limit_ticks = extra_of(&self.books, order).peg_limit_ticks
-            into.expire_ns = extra_of(&self.books, order).expire_ns
-
-    cdef int choose(self, uint64_t order_id) except -1 nogil:
-        return choose_order(&self.books, find_id(&self.books, order_id))
-
-    cdef int64_t due(self) noexcept nogil:
-        cdef const Timer* first = first_timer(&self.books)
-        return EMPTY if first == NULL else first.due_ns
-
-    cdef void expect(self, uint64_t order_id, uint32_t owner, uint64_t client_ref, int stage) noexcept nogil:
-        expect_order(&self.books, order_id, owner, client_ref, stage)
-
-    cdef void set_time(self, int64_t time_ns) noexcept nogil:
-        self.books.time_ns = time_ns
-
-    cdef int check(self) except -1:
-        """Another thread may be inside `apply`, or an error may have left the books half changed."""
-        if self.entered:
-            raise_in_use(True)
-        return 0
-
-    cdef int check_done(self) except -1:
-        """Between commands only there is a state that a snapshot tells, and room for another command."""
-        if self.entered or has_work(&self.books):
-            raise_in_use(self.entered)
-        return 0
 
     # ------------------------------------------------------------ commands
 
@@ -765,164 +495,3 @@ cdef class Machine:
             f"<Machine: {self.books.instrument_count} instruments, {self.books.orders.live} live orders,"
             f" {self.books.commands} commands>"
         )
-
-
-cdef int raise_in_use(bint entered) except -1 nogil:
-    if entered:
-        raise RuntimeError("the machine is in use by another thread, or an earlier error has broken it")
-    raise RuntimeError("a command is under way: the machine takes no other, and tells no state, until it is done")
-
-cdef int name_order(Command* command, uint8_t kind, order_id, owner, client_ref) except -1:
-    memset(command, 0, sizeof(Command))
-    command.kind = kind
-    command.order_id = index(order_id)
-    command.owner = index(owner)
-    command.client_ref = 0 if client_ref is None else index(client_ref)
-    return 0
-
-cdef int take_terms(
-    Command* command, uint8_t kind, object instrument, tuple limits, object algorithm, bint top_order,
-    object pro_rata_minimum, object trigger, object tick_table,
-) except -1:
-    """limits: lot, least and most quantity, lowest and highest price, protection."""
-    cdef Definition* definition = <Definition*>command
-    lot, least, most, low, high, protection = limits
-    memset(command, 0, sizeof(Command))
-    definition.kind = kind
-    definition.instrument = instrument
-    definition.lot_lots = index(lot)
-    definition.min_lots = index(least)
-    definition.max_lots = index(most)
-    definition.low_ticks = EMPTY if low is None else index(low)
-    definition.high_ticks = EMPTY if high is None else index(high)
-    definition.protection_ticks = -1 if protection is None else index(protection)
-    definition.algorithm = index(algorithm)
-    definition.top_order = top_order
-    definition.pro_rata_minimum_lots = index(pro_rata_minimum)
-    definition.trigger = index(trigger)
-    definition.tick_table = index(tick_table)
-    return 0
-
-cdef int add_terms(Command* command, dict given) except -1:
-    """Terms of `submit` that a plain order has not: as names of their own they would cost each call a tenth more."""
-    cdef dict terms = TERMS | given
-    if len(terms) > len(TERMS):
-        raise TypeError(f"submit has no term {', '.join(sorted(given.keys() - TERMS.keys()))}; see its help")
-    if terms["slide"]:
-        command.flags |= POST_ONLY_SLIDE
-    if terms["hidden"]:
-        command.flags |= HIDDEN
-    if terms["all_or_none"]:
-        command.flags |= ALL_OR_NONE
-    command.account = index(terms["account"])
-    command.self_match_group = index(terms["self_match_group"])
-    command.self_match_mode = index(terms["self_match_mode"])
-    return extend(
-        command, terms["display"], terms["min_quantity"], terms["stop"], terms["trail"], terms["peg"], terms["offset"],
-        terms["peg_limit"], terms["expire_ns"],
-    )
-
-cdef int extend(
-    Command* command, object display, object min_quantity, object stop, object trail, object peg, object offset,
-    object peg_limit, object expire_ns,
-) except -1:
-    """The second line of an order, when anything of it is asked for; and the type that this makes of it."""
-    if stop is None and peg_limit is None and not (
-        display or min_quantity or trail or peg or offset or expire_ns
-    ):
-        return 0
-    if peg:
-        command.order_type = PEGGED
-    elif trail:
-        command.order_type = TRAILING_STOP
-    elif stop is not None:
-        command.order_type = STOP if command.order_type == MARKET else STOP_LIMIT
-    command.flags |= EXTENDED
-    command.display_lots = index(display)
-    command.min_quantity_lots = index(min_quantity)
-    command.stop_price_ticks = EMPTY if stop is None else index(stop)
-    command.offset_ticks = index(trail or offset)
-    command.peg_kind = index(peg)
-    command.peg_limit_ticks = EMPTY if peg_limit is None else index(peg_limit)
-    command.expire_ns = index(expire_ns)
-    return 0
-
-cdef void take_own_terms(const Books* books, Command* command, bint extended) noexcept:
-    """What the order that a replace names has now; nothing when it is not there."""
-    cdef uint32_t slot = named_slot(books, command)
-    cdef const OrderRecord* order = order_at(books, slot)
-    cdef const Extra* extra
-    if extended:
-        command.flags = EXTENDED
-    if slot == 0:
-        return
-    command.quantity_lots = order.total_lots
-    if not extended:
-        return
-    command.time_in_force = time_in_force_of(order)
-    command.stop_price_ticks = command.peg_limit_ticks = EMPTY
-    if has_extra(order):
-        extra = extra_of(books, order)
-        command.display_lots = extra.display_lots
-        command.stop_price_ticks = stop_of(books, order, extra)
-        command.offset_ticks = extra.offset_ticks
-        command.peg_limit_ticks = extra.peg_limit_ticks
-        command.expire_ns = extra.expire_ns
-
-cdef uint32_t named_slot(const Books* books, const Command* command) noexcept:
-    """The live order that a command names, if it is its owner's; 0 = none."""
-    cdef uint32_t slot
-    if command.order_id == 0:
-        return find_ref(books, hash_ref(command.owner, command.client_ref), command.owner, command.client_ref)
-    slot = find_id(books, command.order_id)
-    return slot if slot and order_at(books, slot).owner == command.owner else 0
-
-cdef const Instrument* instrument_of(Machine machine, object number) except NULL:
-    machine.check()
-    number = index(number)
-    if not 0 <= number < machine.books.instrument_count:
-        raise ValueError(f"instrument {number} is not defined; there are {machine.books.instrument_count}")
-    return &machine.books.instruments[<uint32_t>number]
-
-cdef object side_best(const Ladder* ladder, uint32_t side):
-    return price_of(ladder.best_key, side) if ladder.best else None
-
-cdef object side_depth(const Books* books, const Ladder* ladder, uint32_t side, Py_ssize_t n):
-    cdef Py_ssize_t count = 0
-    cdef uint32_t number = ladder.best
-    cdef const Level* level
-    cdef bytearray image
-    cdef Depth* rows
-    while number and count < n:
-        count += 1
-        number = ladder_after(ladder, &books.nodes, level_at(&books.nodes, number).key)
-    if count == 0:
-        return np.empty(0, DEPTH)
-    image = bytearray(count * sizeof(Depth))
-    rows = <Depth*><char*>image
-    number = ladder.best
-    for i in range(count):
-        level = level_at(&books.nodes, number)
-        rows[i].price_ticks = price_of(level.key, side)
-        rows[i].quantity_lots = (
-            INT64_MAX if level.total_high or level.total_low > <uint64_t>INT64_MAX else <int64_t>level.total_low
-        )
-        rows[i].orders = level.orders
-        number = ladder_after(ladder, &books.nodes, level.key)
-    return frombuffer(image, DEPTH)
-
-cdef uint32_t live_slot(Machine machine, object order_id) except? 0:
-    """0 = no live order has this id."""
-    machine.check()
-    order_id = index(order_id)
-    if not 0 < order_id <= machine.books.last_order_id:
-        return 0
-    return find_id(&machine.books, <uint64_t>order_id)
-
-cdef Order order_at_slot(Machine machine, uint32_t slot):
-    cdef const OrderRecord* order = order_at(&machine.books, slot)
-    cdef const Extra* extra = extra_of(&machine.books, order) if has_extra(order) else NULL
-    return order_object(
-        order, extra, instrument_of_order(&machine.books, order), price_of_order(&machine.books, order),
-        EMPTY if extra == NULL else stop_of(&machine.books, order, extra),
-    )

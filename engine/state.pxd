@@ -1,6 +1,6 @@
 # The whole state of a machine as one struct, and where things are in it.
 #
-# machine.pyx owns it; book.pyx changes it by commands, snapshot_reader.pyx fills it.
+# doorway.pyx owns it; book.pyx changes it by commands, snapshot_reader.pyx fills it.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

@@ -1,0 +1,1 @@
+"""What Python is told of the books. For C callers only."""

@@ -1,0 +1,1 @@
+"""What Python asks for, as command records. For C callers only."""
