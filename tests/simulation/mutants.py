@@ -48,7 +48,7 @@ SEEN = "m.fields.msg_seq_num < s.inbound and m.fields.msg_type != MSG_LOGON"
 MUTANTS = (
     Mutant(
         "no epoch check",
-        "gateway.exchange",
+        "gateway.state_machine",
         ((EPOCH, "if s == NULL or not s.connected:"),),
         found=r"took effect in epoch \d+|it never sends a number twice, and was told so",
         first=5008,
@@ -56,14 +56,14 @@ MUTANTS = (
     ),
     Mutant(
         "dedupe by MsgSeqNum only",
-        "gateway.exchange",
+        "gateway.state_machine",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"{EPOCH[:-1]} or {SEEN}:")),
         found=OUT_OF_TURN,
         seeds=20,
     ),
     Mutant(
         "stale re-proposals after a reset of the numbers",
-        "gateway.exchange",
+        "gateway.state_machine",
         (*BY_SEQUENCE_NUMBER, (EPOCH, f"if s == NULL or not s.connected or {SEEN}:")),
         found=OUT_OF_TURN,
         seeds=20,
