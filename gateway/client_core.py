@@ -246,7 +246,7 @@ class Core:
     def operate(self, operation: str, fields: Fields) -> Pending:
         """Send an operator's request."""
         name, pending = self.orders.operation()
-        number = self.session.send_fields("U1", request(name, operation, fields), self.clock())
+        number = self.session.send_fields("UQ", request(name, operation, fields), self.clock())
         self.orders.sent(number, [name])
         self.transmit()
         return pending

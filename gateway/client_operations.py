@@ -1,4 +1,4 @@
-"""What an operator's session asks for, and what it is answered: OperatorRequest (U1), OperatorReport (U2). No I/O."""
+"""What an operator's session asks for, and what it is answered: OperatorRequest (UQ), OperatorReport (UR). No I/O."""
 
 import re
 from collections.abc import Iterable

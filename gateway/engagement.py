@@ -69,8 +69,8 @@ TAKEN = {
         frozenset([262, 263, 264, 265, 266, 267, 269, 146, 55, 286, 386, 546, 547]),
     ),
     "AR": Taken("is noted, no answer", frozenset([571, 150])),
-    "U1": Taken(
-        "an operator's: what is asked for is done, and told by an OperatorReport (U2)",
+    "UQ": Taken(
+        "an operator's: what is asked for is done, and told by an OperatorReport (UR)",
         frozenset(
             [20020, 20021, 55, 20048, 58, 54, 20005, *range(20007, 20012), 561, 562, *range(20022, 20024)]
         )
@@ -144,8 +144,8 @@ SENT = {
         frozenset([262, 268, 279, 269, 278, 55, 270, 271, 272, 273, 277, 286, 346, 290, 20001]),
     ),
     "Y": Sent("a MarketDataRequest was refused", frozenset([262, 281, 58, 20001])),
-    "U2": Sent(
-        "answers an OperatorRequest (U1)",
+    "UR": Sent(
+        "answers an OperatorRequest (UQ)",
         frozenset([20020, 20021, 20024, 55, 20028, 20048, 880, 533, 20049, 20050, 20002, 58, 60, 20001]),
     ),
     "j": Sent("an application message is not served", frozenset([45, 372, 379, 380, 58, 20002])),

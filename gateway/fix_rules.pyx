@@ -82,7 +82,7 @@ cdef dict TERM_ACTIONS = ORDER_ACTIONS | {      # of D and G
 }
 
 # Messages that an exchange acts on and whose bodies it reads as text.
-cdef frozenset REQUESTS = frozenset({"AD", "U1", "V", "e", "g", "x"})
+cdef frozenset REQUESTS = frozenset({"AD", "UQ", "V", "e", "g", "x"})
 
 # Tags whose values the exchange acts on: it reads them as FIX 4.4 has them, whatever a dictionary says.
 cdef frozenset READ = frozenset(HEADER_ACTIONS).union(TERM_ACTIONS, *SESSION_ACTIONS.values())

@@ -1,7 +1,7 @@
 from enum import IntEnum
 
 class OperationTag(IntEnum):
-    """Fields of an OperatorRequest (U1); docs/fix.md tells them."""
+    """Fields of an OperatorRequest (UQ); docs/fix.md tells them."""
 
     OPERATION_ID = 20020
     OPERATION = 20021

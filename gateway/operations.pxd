@@ -1,4 +1,4 @@
-# What operators ask for, and the exchange itself by its schedules: OperatorRequests (U1) and OperatorReports (U2).
+# What operators ask for, and the exchange itself by its schedules: OperatorRequests (UQ) and OperatorReports (UR).
 
 cimport cython
 from libc.stddef cimport size_t

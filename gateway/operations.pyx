@@ -538,7 +538,7 @@ cdef class Operations:
         write_timestamp(time, self.sessions.now_ns)
         self.body.text(TRANSACT_TIME, time, 21)
         self.body.number(20001, self.sessions.input_number)
-        self.sessions.text(s, b"U2", 2, self.body.data, self.body.size)
+        self.sessions.text(s, b"UR", 2, self.body.data, self.body.size)
         return 0
 
     cdef int _echo(self, uint32_t tag) except -1 nogil:

@@ -185,7 +185,7 @@ cdef struct OperatorBody:       # 8 bytes, INPUT_OPERATOR
     uint8_t reserved[7]
 
 cdef struct OperationBody:      # 8 bytes, INPUT_OPERATION
-    uint32_t text_length        # tail: the fields of an OperatorRequest (U1), each with its separator
+    uint32_t text_length        # tail: the fields of an OperatorRequest (UQ), each with its separator
     uint32_t reserved
 
 cdef struct GatewayBody:        # 8 bytes, INPUT_GATEWAY_LOST

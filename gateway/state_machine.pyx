@@ -21,7 +21,6 @@ from gateway.book_updates cimport BookUpdates
 from gateway.drop_copies cimport DropCopies
 from gateway.early cimport early_find, early_forget_before
 from gateway.echo cimport Echo
-from gateway.executions cimport PIECE
 from gateway.framing cimport check_payload, split_message
 from gateway.market_data cimport MarketData
 from gateway.market_requests cimport MarketRequests
@@ -51,6 +50,7 @@ cdef enum:
     DEFAULT_HEARTBEAT = 3600
     DEFAULT_SESSIONS = 10000
     FIRST_RULES = 1             # that every log begins with
+    PIECE_WORK = 1024           # what a PIECE of long work counts for in a budget, in inputs: a millisecond or two
 
 cdef bytes DEFAULT_COMP_ID = b"QUORUMBOOK"      # until a setting gives one; part of the rules, as the other defaults
 
@@ -251,10 +251,10 @@ cdef class StateMachine:
             begin = self.outbox.size
             if has_work(&self.machine.books):
                 self.orders.go_on()
-                budget -= PIECE
+                budget -= PIECE_WORK
             elif self.orders.job.kind != NO_JOB:
                 self.orders.work()
-                budget -= PIECE
+                budget -= PIECE_WORK
             elif self.operations.running.kind:
                 self.operations.work()
                 budget -= 16
@@ -263,7 +263,7 @@ cdef class StateMachine:
                 budget -= 1
             elif self.reference_requests.listing.session:
                 self.reference_requests.work()
-                budget -= PIECE
+                budget -= PIECE_WORK
             elif self.engine_is_late:
                 self._catch_up()
                 budget -= 1
@@ -500,7 +500,7 @@ cdef class StateMachine:
         elif m.fields.msg_type_length == 2:
             if m.msg_type[0] == c'A' and m.msg_type[1] == c'D':
                 return self.orders.capture.act(s, m)
-            if m.msg_type[0] == c'U' and m.msg_type[1] == c'1' and self.state.rules >= 3:
+            if m.msg_type[0] == c'U' and m.msg_type[1] == c'Q' and self.state.rules >= 3:
                 return self.operations.act(s, m)
         return self.orders.act(s, coming)
 

@@ -111,7 +111,7 @@ class Exchange:
 
     def _request(self, kind: str, f: dict[int, str], name: str, account: Account, out: list[bytes]) -> None:
         at = (20001, str(self.input_number))
-        if kind == "U1":
+        if kind == "UQ":
             status = "1" if f[20021] == "REFUSED" else "0"
             body = [
                 (20020, f[20020]),
@@ -121,7 +121,7 @@ class Exchange:
                 (20049, "3"),
                 (20050, "1"),
             ]
-            self._send(name, out, "U2", [*body, *([(20002, "100"), (58, "no")] if status == "1" else []), at])
+            self._send(name, out, "UR", [*body, *([(20002, "100"), (58, "no")] if status == "1" else []), at])
         elif kind == "D" and f[55] == "NONE":
             body = [(11, f[11]), (150, "8"), (39, "8"), (55, f[55]), (54, f[54]), (58, "unknown symbol"), at]
             self._send(name, out, "8", body)

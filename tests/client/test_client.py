@@ -83,7 +83,7 @@ def test_what_an_operator_asks_for_is_answered(exchange: Acceptor) -> None:
 
     asyncio.run(story())
     asked, other = exchange.accounts["T"].taken[0], exchange.accounts["U"].taken[0]
-    assert (asked[35], asked[20048], asked[58], other[20047]) == ("U1", "A", "runaway", "7")
+    assert (asked[35], asked[20048], asked[58], other[20047]) == ("UQ", "A", "runaway", "7")
 
 
 @pytest.mark.parametrize("symbol", REJECTS)

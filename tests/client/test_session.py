@@ -64,7 +64,7 @@ class World:
 
     def operate(self) -> None:
         self.sent += 1
-        self.client.send_fields("U1", [("20020", str(self.sent)), ("20021", "KILL")], self.now)
+        self.client.send_fields("UQ", [("20020", str(self.sent)), ("20021", "KILL")], self.now)
 
     def settle(self) -> None:
         for _ in range(20):
@@ -76,7 +76,7 @@ class World:
 
 def reports_of(world: World) -> list[int]:
     sent = world.exchange.accounts["T"].sent
-    return [number for number, fields in sent.items() if dict(fields)[35] in ("8", "U2")]
+    return [number for number, fields in sent.items() if dict(fields)[35] in ("8", "UR")]
 
 
 STEPS = st.one_of(

@@ -137,7 +137,7 @@ def refused(begins_with: str, operations: list[bytes]) -> list[bytes]:
     edge.out.clear()
     for number, record in enumerate(operations, 2):
         fields = "|".join(f"{tag}={value}" for tag, value in inputs.read_operation(record))
-        edge.send("OPS", message(f"35=U1|20020=x|{fields}", number))
+        edge.send("OPS", message(f"35=UQ|20020=x|{fields}", number))
     answers = [content for _, _, content in edge.out]
     assert len(answers) == len(operations)
     return [answer for answer in answers if b"\x0120024=0\x01" not in answer]

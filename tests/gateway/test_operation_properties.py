@@ -46,7 +46,7 @@ def played(story: list[tuple[str, str, Any]], budget: int = 4096) -> MemoryEdge:
     )
     for number, (kind, client, what) in enumerate(story):
         if kind == "ask":
-            world.play(("order", client, f"35=U1|20020=q{number}|{what}"))
+            world.play(("order", client, f"35=UQ|20020=q{number}|{what}"))
         elif kind == "enter":
             world.edge.entry(inputs.operation(fields(what)))
         else:
@@ -88,10 +88,10 @@ def test_who_begins_at_a_snapshot_comes_to_the_same(
 def test_every_request_is_answered_once_and_orders_add_up(story: list[tuple[str, str, Any]]) -> None:
     edge = played(story)
     asked = [f"q{number}" for number, (kind, *_) in enumerate(story) if kind == "ask"]
-    answered = [m["20020"] for m in messages(edge) if m["35"] == "U2"]
+    answered = [m["20020"] for m in messages(edge) if m["35"] == "UR"]
     assert answered == [name for name in asked if name in set(answered)]
     # A Reject or a BusinessMessageReject is an answer, too: of a value that the edge knows to be none.
-    refused = sum(m["35"] in ("3", "j") and m.get("372") == "U1" for m in messages(edge))
+    refused = sum(m["35"] in ("3", "j") and m.get("372") == "UQ" for m in messages(edge))
     assert len(answered) + refused == len(asked)
     checker = Checker()
     for m in messages(edge):

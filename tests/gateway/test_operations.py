@@ -67,10 +67,10 @@ def answers(*lines: str) -> list[str]:
 
 
 def test_only_an_operator_may_ask() -> None:
-    asked = "35=U1|20020=x|20021=LIMITS|20048=A|20047=1"
+    asked = "35=UQ|20020=x|20021=LIMITS|20048=A|20047=1"
     assert answers(f"A > {asked}", f"OPS > {asked}") == [
-        "< A 35=j|34=2|45=2|372=U1|379=x|380=6|58=only an operator's session may ask for this|20002=130",
-        "< OPS 35=U2|34=2|20020=x|20021=LIMITS|20024=0|20048=A|20001=9",
+        "< A 35=j|34=2|45=2|372=UQ|379=x|380=6|58=only an operator's session may ask for this|20002=130",
+        "< OPS 35=UR|34=2|20020=x|20021=LIMITS|20024=0|20048=A|20001=9",
     ]
 
 
@@ -126,6 +126,6 @@ def test_only_an_operator_may_ask() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused_with_words(asked: str, refused: str) -> None:
-    (answer,) = answers(f"OPS > 35=U1|20020=x|{asked}")
+    (answer,) = answers(f"OPS > 35=UQ|20020=x|{asked}")
     operation = asked.partition("|")[0]
-    assert answer == f"< OPS 35=U2|34=2|20020=x|{operation}|20024=1|{refused}|20001=8"
+    assert answer == f"< OPS 35=UR|34=2|20020=x|{operation}|20024=1|{refused}|20001=8"

@@ -46,7 +46,7 @@ def echo() -> object:
         ([*HEAD, *ORDER, ("354", "3"), ("355", "a\x01b")], [*ORDER, ("354", "3"), ("355", "a\x01b")]),
         ([("35", "B"), *HEAD[1:], *NEWS], NEWS),
         ([("35", "d"), *HEAD[1:], ("320", "1"), ("9999", "x")], [("320", "1"), ("9999", "x")]),
-        ([("35", "U1"), *HEAD[1:]], []),
+        ([("35", "UQ"), *HEAD[1:]], []),
     ],
     ids=["an order", "a longer header", "a trailer", "data", "news", "a body that is not stated", "no body"],
 )  # fmt: skip

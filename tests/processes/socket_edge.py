@@ -63,6 +63,9 @@ class SocketEdge:
         self.stop()
         self.process.start()
 
+    def another_leader(self) -> None:
+        raise NotImplementedError("there is no other replica to lead")
+
     def connect(self, name: str) -> None:
         assert self.process
         assert name not in self.links, f"{name} is connected"
@@ -214,6 +217,8 @@ def left_out(text: str, transport: str) -> str:
     lines = [line for line, _ in steps(text)]
     if any(line.startswith("wait ") for line in lines):
         return "time passes in it, and real time cannot be made to"
+    if "another leader" in lines:
+        return "there is no other replica to lead"
     if "sending_time_seconds" in text:
         return "SendingTime is judged in it, and real time is not the story's"
     logged_on: set[str] = set()

@@ -8,6 +8,8 @@ from exchange_process import CONFIG, ExchangeProcess
 from fix_client import FixClient
 from fix_link import Closed
 
+from gateway.inputs import RULES_VERSION
+
 RATE = """
 [exchange]
 messages_per_second = 20
@@ -68,7 +70,7 @@ def test_a_cluster_waits_for_the_rules_that_its_settings_need(tmp_path: Path) ->
     with ClusterProcesses(tmp_path) as cluster:
         cluster.begin(free_members(3), lambda id, config: config + RATE)
         states = [one.ask(command="status") for one in cluster.members.values()]
-        assert {one["rules"] for one in states} == {2}
+        assert {one["rules"] for one in states} == {RULES_VERSION}
         port = cluster.members[cluster.leader()].port("fix_tcp")
         with FixClient("tcp", port, "ALICE") as alice:
             alice.logon()
