@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cluster_world import World
 
 ADMIN = {"0", "1", "2", "4", "5", "A"}
-ANSWERS = ("8", "9", "3", "j", "r", "U2")
+ANSWERS = ("8", "9", "3", "j", "r", "UR")
 
 
 class Violation(AssertionError):
@@ -113,7 +113,7 @@ class Client:
 
     def _application(self, kind: str, fields: Fields) -> None:
         values = dict(fields)
-        id = values["20020" if kind == "U1" else "11"]
+        id = values["20020" if kind == "UQ" else "11"]
         self.floors[id] = self.world.heard
         self.asked[id] = [("35", kind), *fields]
         self.numbered[self.epoch, self.next_out] = id

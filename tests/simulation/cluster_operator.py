@@ -52,7 +52,7 @@ class Operator(Client):
             "BUST": lambda: [("880", str(chance.randrange(1, self.world.last_trade + 2)))],
             "DELIST": lambda: [("55", self._made.pop() if self._made else "NONE")],
         }[kind]
-        return "U1", [("20020", id), ("20021", kind), *draw()]
+        return "UQ", [("20020", id), ("20021", kind), *draw()]
 
     # ---------------------------------------------------------------- drawing
 

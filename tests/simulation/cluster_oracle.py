@@ -52,7 +52,7 @@ KINDS = {
 }  # fmt: skip
 ENDS = (Reason.EXPIRED, Reason.END_OF_DAY)
 SAID_BY = {
-    "r": ("11", "531", "533", "20002"), "U2": ("20020", "20024", "533", "20049", "20050", "20002"), "j": ("20002",),
+    "r": ("11", "531", "533", "20002"), "UR": ("20020", "20024", "533", "20049", "20050", "20002"), "j": ("20002",),
 }  # fmt: skip
 REASONS = {  # what is counted
     Reason.EXPIRED: "expired", Reason.END_OF_DAY: "closed for the day", Reason.SELF_MATCH: "self-match prevented",
@@ -152,7 +152,7 @@ class Oracle:
         if input.of_leader:
             return self._enter(input.of_leader)
         client, epoch, answer = next(
-            (one for one in input.answers if one[2]["35"] in ("r", "U2")), input.answers[0]
+            (one for one in input.answers if one[2]["35"] in ("r", "UR")), input.answers[0]
         )
         if answer.get("20002") == str(DISCONNECTED):
             return self._disconnect(client)
@@ -160,7 +160,7 @@ class Oracle:
         request = self._requests[id]
         asked = dict(request.fields)
         self._done.add(id)
-        if asked["35"] == "U1":
+        if asked["35"] == "UQ":
             return self._operate(id, request, answer)
         unsupported = self._is_unsupported(request, asked, answer)
         if asked["35"] == "D":
@@ -224,7 +224,7 @@ class Oracle:
             told = self._told(self.operations.reports, KILLED if asked["20021"] == "KILL" else 0)
             said = list(self.operations.answer())
         self.counts["operator refused" if said[0] == "1" else "operator answered"] += 1
-        return [*told, (client, ("U2", id, *said))]
+        return [*told, (client, ("UR", id, *said))]
 
     def _bust(self, trade_id: int) -> tuple[Told, str, str, str, str, str]:
         """Both sides are told, and the operator: nothing else changes."""

@@ -136,7 +136,7 @@ def answers(replay: Replay, kind: str, **of: str) -> tuple[Input, dict[str, str]
         ("8", {"_150": "D"}, {"44": "1.00"}),
         ("9", {}, {"20002": "1"}),
         ("r", {}, {"533": "999"}),
-        ("U2", {}, {"20024": "7"}),
+        ("UR", {}, {"20024": "7"}),
     ],
 )
 def test_another_answer(world: World, kind: str, of: Values, changed: Values) -> None:
