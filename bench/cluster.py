@@ -26,7 +26,9 @@ class Cluster:
         self.files = sorted(data.glob("replica*.toml"))
         for file in self.files:
             first = f"operators = {json.dumps(operators)}\n\n"  # before the first section
-            file.write_text(first + file.read_text() + f'durability = "{durability}"\n')  # the last is storage
+            file.write_text(
+                first + file.read_text() + f'durability = "{durability}"\n'
+            )  # the last is storage
         self.processes = {file: cluster_command.start(file, first=True) for file in self.files}
         if not cluster_command.wait_until_listening(self.processes):
             raise RuntimeError("the cluster did not start")

@@ -13,8 +13,9 @@ Processes run on any core.
 import argparse
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -106,7 +107,11 @@ def expiry(stage: Stage, count: int) -> Command:
 def stops(stage: Stage, count: int) -> Command:
     """One trade reaches all; each sells to an order that takes everything."""
     low = MIDDLE - 2 * SPREAD
-    others = {"side": [ord(side) for side in "211"], "price": [MIDDLE, MIDDLE, low], "quantity": [1, 1, 2 * count]}
+    others = {
+        "side": [ord(side) for side in "211"],
+        "price": [MIDDLE, MIDDLE, low],
+        "quantity": [1, 1, 2 * count],
+    }
     stream(stage.other, requests(3, **others), WINDOW)
     rows = requests(count, side=ord("2"), ord_type=ord("3"), price=ABSENT)
     rows["terms"] = [b"99=%.2f" % ((MIDDLE - 1 - at % SPREAD) / 100) for at in range(count)]
@@ -151,8 +156,6 @@ class Ending:
     """Whether standard input has come to its end."""
 
     def __init__(self) -> None:
-        import threading
-
         self.ended = False
         threading.Thread(target=self._wait, daemon=True).start()
 
@@ -174,8 +177,6 @@ def reports_of(client: Client, wanted: int) -> None:
 
 
 def measure(venue: Cluster, transport: str, what: str, count: int) -> dict[str, Any]:
-    import threading
-
     arrange, per_order = CROWDED[what]
     leader = venue.leader()
     endpoint = venue.fix(leader, transport)
@@ -206,7 +207,7 @@ def measure(venue: Cluster, transport: str, what: str, count: int) -> dict[str, 
             due, answered = (np.array(times) for times in json.loads(child.stdout.readline()))
     calm, meanwhile = answered < begin, (answered >= begin) & (due <= end)
     taken = answered - due
-    result = {
+    return {
         "bench": "crowds",
         "what": what,
         "transport": transport,
@@ -218,7 +219,6 @@ def measure(venue: Cluster, transport: str, what: str, count: int) -> dict[str, 
         **figures(histogram(taken[meanwhile])),
         "ms_max": round(int(taken[meanwhile].max()) / 1e6, 1),
     }
-    return result
 
 
 def main() -> None:
@@ -235,7 +235,9 @@ def main() -> None:
         return
     for what in given.names or CROWDED:
         with directory() as path, cluster(path / "data", operators=("OPS",)) as venue:
-            print(json.dumps(measure(venue, given.transport, what, given.orders) | surroundings()), flush=True)
+            print(
+                json.dumps(measure(venue, given.transport, what, given.orders) | surroundings()), flush=True
+            )
 
 
 if __name__ == "__main__":
