@@ -17,7 +17,7 @@ from gateway.operation_fields cimport phase_name
 from gateway.operations cimport Schedule
 from gateway.outbox cimport Outbox
 from gateway.records cimport APPLICATION_ECHO, InputHead, MAX_SYMBOL, MAX_TEXT
-from gateway.session cimport Message, Session, Sessions
+from gateway.session cimport Message, Session
 from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
