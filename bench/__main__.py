@@ -70,6 +70,7 @@ def runs(directory: Path | None, quick: bool) -> list[Run]:
         Run("wire", ["bench.wire", *sizes]),
         Run("sessions", ["bench.sessions", *(["--seconds", "5", "--resends", "2"] if quick else [])]),
         Run("replicate", ["bench.replicate", *sizes, *(["--seconds", "5"] if quick else [])]),
+        Run("crowds", ["bench.crowds", *(["--orders", "50000"] if quick else [])]),
         Run("failover", ["bench.failover", *(kills if quick else [])]),
         Run("cut off", ["bench.cut_off", *(["--times", "1"] if quick else [])]),
         Run("kills", ["bench.kills", *(["--kills", "6"] if quick else [])]),
@@ -167,7 +168,7 @@ def main() -> int:
         nargs="*",
         metavar="NAME",
         help="only those that begin so: W1, W2, flash1, memory, rulebook, fix, apply, feed, wire, replicate, "
-        "failover, cut, kills (default all)",
+        "crowds, failover, cut, kills (default all)",
     )
     default = ROOT.parent / "shared" / "workloads"
     parser.add_argument(

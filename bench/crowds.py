@@ -39,7 +39,6 @@ CALM_SECONDS = 2.0  # before the command
 PATIENCE = 120.0  # for all of a crowd's reports
 MIDDLE = 1_000_000  # ticks
 SPREAD = 500
-REACH_MS = 250
 
 
 def requests(count: int, **fields: Any) -> Requests:
@@ -214,7 +213,6 @@ def measure(venue: Cluster, transport: str, what: str, count: int) -> dict[str, 
         "orders": count,
         "seconds": round((end - begin) / 1e9, 3),
         "calm_ms_max": round(int(taken[calm].max()) / 1e6, 1),
-        "reach_ms": REACH_MS,
         "elections": venue.status(venue.leader())["term"] - term,
         **figures(histogram(taken[meanwhile])),
         "ms_max": round(int(taken[meanwhile].max()) / 1e6, 1),

@@ -47,6 +47,7 @@ WORK_REACH = {
     "an auction, all of them trade": 100,
 }  # ms
 PIECE_REACH = 5  # ms
+OTHERS_REACH = 250  # ms that another session waits, while a cluster does something about a million orders
 
 
 def rows(lines: list[Line]) -> Iterator[Row]:
@@ -311,6 +312,19 @@ def resend_rows(line: Line) -> Iterator[Row]:
     )
 
 
+def crowd_rows(line: Line) -> Iterator[Row]:
+    p50, most = line["latency_us_p50"] / 1000, line["ms_max"]
+    elections = f", {line['elections']} elections" if line["elections"] else ""
+    yield Row(
+        f"{line['orders']:,} in a cluster: {line['what']}",
+        f"{line['seconds']:.1f} s; others at most {most:,.0f} ms, p50 {p50:,.1f}{elections}",
+        f"{OTHERS_REACH} ms",
+        most <= OTHERS_REACH and not elections,
+        f"{line['calm_ms_max']:.0f} ms before",
+        "",
+    )
+
+
 ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "memory": memory_rows,
     "rulebook": rulebook_rows,
@@ -322,4 +336,5 @@ ROWS: dict[str, Callable[[Line], Iterator[Row]]] = {
     "failover": failover_rows,
     "heartbeats": heartbeat_rows,
     "resend": resend_rows,
+    "crowds": crowd_rows,
 }

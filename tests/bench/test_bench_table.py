@@ -57,6 +57,17 @@ def test_rows_of_sessions_say_what_was_reached() -> None:
     assert not cells(resend | {"seconds": 2.0, "calm_p99_us": 300.0, "meanwhile_p99_us": 300.0})[0][3]
 
 
+def test_rows_of_a_crowd_in_a_cluster_say_what_was_reached() -> None:
+    line = {"bench": "crowds", "run": "crowds", "what": "auction", "orders": 1_000_000, "seconds": 1.25}
+    line |= {"latency_us_p50": 2_500.0, "ms_max": 250.0, "calm_ms_max": 9.0, "elections": 0}
+    ((what, figure, _, reached, floor, _),) = cells(line)
+    assert (what, reached, floor) == ("1,000,000 in a cluster: auction", True, "9 ms before")
+    assert figure == "1.2 s; others at most 250 ms, p50 2.5"
+    assert not cells(line | {"ms_max": 251.0})[0][3]
+    ((_, figure, _, reached, _, _),) = cells(line | {"elections": 1})
+    assert (figure[-11:], reached) == ("1 elections", False)
+
+
 def test_rows_of_the_rule_book_say_what_was_reached() -> None:
     plain = {"bench": "rulebook", "run": "rulebook", "what": "plain path", "before": 400.0}
     stop = {"bench": "rulebook", "run": "rulebook", "what": "stop", "ns": 120.0, "limit_ns": 40.0}
