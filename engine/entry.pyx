@@ -79,17 +79,19 @@ cdef bint has_reserved_bytes(const void* bytes, size_t begin, size_t end) noexce
 
 # ---------------------------------------------------------------- parts of the checks
 
+cdef bint has_unused(const Command* command) noexcept nogil:
+    """A field of the second line that no rule has a use for yet."""
+    return (
+        command.link_group or command.link_role or command.trigger_source or command.trail_kind or command.reserved_120
+    ) != 0
+
 cdef uint64_t flags_refusal(const Command* command) noexcept nogil:
     """Flags that are known, and go with the type, the time in force and each other."""
     cdef uint32_t flags = command.flags, kind = command.order_type, lasts = command.time_in_force
     cdef bint rests = is_in(lasts, RESTING), all_or_none = flags & ALL_OR_NONE != 0
     cdef uint32_t post_only = flags & BOTH_POST_ONLY
     if (
-        command.reserved_7 or flags & ~<uint32_t>FLAGS
-        or (flags & EXTENDED and (
-            command.link_group or command.link_role or command.trigger_source or command.trail_kind
-            or command.reserved_120
-        ))
+        command.reserved_7 or flags & ~<uint32_t>FLAGS or (flags & EXTENDED and has_unused(command))
         or post_only == BOTH_POST_ONLY or (post_only and (kind != LIMIT or not rests))
         or (flags & HIDDEN and ((not has_limit(kind) and kind != PEGGED) or not rests))
         or (all_or_none and (post_only or flags & HIDDEN or kind > MARKET or is_in(lasts, AUCTION) or lasts == FOK))
@@ -329,6 +331,7 @@ cdef uint64_t change_refusal(const Books* books, uint32_t slot, const Command* c
     if (
         command.reserved_7 or command.self_match_mode or command.self_match_group
         or command.flags & ~allowed
+        or (command.flags & EXTENDED and (has_unused(command) or command.min_quantity_lots or command.peg_kind))
     ):
         return INVALID_FLAGS
     phase = market_of(books, instrument_of(books, order_at(books, slot))).phase
@@ -366,13 +369,17 @@ cdef void amended(const Books* books, uint32_t slot, const Command* command, Ter
     if extra != NULL and extra.order_type == PEGGED:
         terms.peg_limit_ticks = command.peg_limit_ticks
 
+cdef inline int64_t limit_of(uint32_t order_type, int64_t price) noexcept nogil:
+    """The limit that the owner gave it, or that a market-to-limit order has taken; a peg's price is none."""
+    return price if has_limit(order_type) or order_type == MARKET_TO_LIMIT else EMPTY
+
 cdef uint64_t amend_refusal(
     const Books* books, const Order* order, const Terms* terms, const Command* command
 ) noexcept nogil:
     """A price only for an order that has a limit of its own; what an order is, it stays."""
     cdef uint32_t kind = type_of(books, order), lasts = time_in_force_of(order)
     cdef bint waits = has_extra(order) and extra_of(books, order).place == WAITING
-    cdef bint limited = has_limit(kind) or (kind == MARKET_TO_LIMIT and price_of_order(books, order) != EMPTY)
+    cdef bint limited = limit_of(kind, price_of_order(books, order)) != EMPTY
     if command.price_ticks != EMPTY and not limited:
         return INVALID_AMEND
     if command.kind == REENTER and (not limited or waits):
@@ -395,7 +402,7 @@ cdef uint64_t new_terms_refusal(
     cdef uint64_t reason = NONE
     if terms.price_ticks != price_of_order(books, order) or terms.total_lots > order.total_lots:
         reason = price_refusal(
-            books, instrument, side, terms.price_ticks if has_limit(kind) else EMPTY, terms.total_lots
+            books, instrument, side, limit_of(kind, terms.price_ticks), terms.total_lots
         )
     if reason == NONE:
         reason = display_refusal(
@@ -405,8 +412,13 @@ cdef uint64_t new_terms_refusal(
         return reason
     if has_extra(order) and extra_of(books, order).place == WAITING:
         reason = stop_refusal(books, instrument, side, kind, terms.stop_price_ticks, terms.offset_ticks)
-    if reason == NONE and kind != TRAILING_STOP and kind != PEGGED and command.offset_ticks:
+    elif kind != PEGGED and command.offset_ticks:
         reason = INVALID_OFFSET
+    # A stop that was elected may be told again.
+    elif command.stop_price_ticks not in (0, EMPTY, terms.stop_price_ticks):
+        reason = INVALID_STOP_PRICE
+    if reason == NONE and kind != PEGGED and command.peg_limit_ticks not in (0, EMPTY):
+        reason = INVALID_PEG
     return reason if reason else expiry_refusal(books, terms.time_in_force, terms.expire_ns)
 
 cdef uint64_t replace_refusal_3(

@@ -160,15 +160,16 @@ cdef uint64_t unfillable(const Order* order) noexcept nogil:
 cdef int count(Books* books, Taking* taking) except -1 nogil:
     """Count what the order can have at once, some makers further.
 
-    Its own group does not count, nor, unless its mode cancels the resting one, what is behind that; with pro-rata,
-    nothing of its price does then.
+    Its own group does not count, nor, unless its mode cancels the resting one, what is behind that: the further slices
+    of icebergs before it are, unless it is hidden, and with pro-rata all of its price.
     """
     cdef const Order* order = order_at(books, taking.slot)
     cdef const Extra* extra = extra_of(books, order)
     cdef const Order* maker
     cdef uint32_t side = side_of_order(order) ^ 1
     cdef bint shares = market_of(books, extra.instrument).algorithm == PRO_RATA
-    cdef int64_t price
+    cdef bint stops = extra.self_match_mode > CANCEL_RESTING
+    cdef int64_t price, leaves
     cdef int looks = MOVES
     while taking.maker and looks:
         looks -= 1
@@ -180,13 +181,17 @@ cdef int count(Books* books, Taking* taking) except -1 nogil:
             ):
                 return counted(books, taking, taking.wanted_lots)
             taking.price_ticks = price
-            taking.before_lots = taking.wanted_lots
+            taking.before_lots = taking.ahead_lots = taking.wanted_lots
+        if place_of(books, maker) != SHOWN:
+            taking.ahead_lots = taking.wanted_lots
         if not is_own(books, extra, maker):
-            taking.wanted_lots -= min(taking.wanted_lots, leaves_of(books, maker))
-            if taking.wanted_lots == 0 and not shares:
+            leaves = leaves_of(books, maker)
+            taking.wanted_lots -= min(taking.wanted_lots, leaves)
+            taking.ahead_lots -= min(taking.ahead_lots, maker.leaves_lots if stops else leaves)
+            if taking.ahead_lots == 0 and not shares:
                 return counted(books, taking, 0)
-        elif extra.self_match_mode != CANCEL_RESTING:
-            return counted(books, taking, taking.before_lots if shares else taking.wanted_lots)
+        elif stops:
+            return counted(books, taking, taking.before_lots if shares else taking.ahead_lots)
         taking.maker = maker_behind(books, extra.instrument, side, taking.maker)
     return 0 if taking.maker else counted(books, taking, taking.wanted_lots)
 

@@ -187,21 +187,14 @@ class Entries(Auctions):
     def _flags_refusal(self, command: Command) -> Reason:
         """Flags that are known, and go with the type, the time in force and each other."""
         flags, rests = command.flags, command.time_in_force in RESTING
-        unused = (
-            command.reserved_7,
-            command.link_group,
-            command.link_role,
-            command.trigger_source,
-            command.trail_kind,
-            command.reserved_120,
-        )
         post_only, hidden, all_or_none = (
             flags & POST_ONLY,
             flags & CommandFlag.HIDDEN,
             flags & CommandFlag.ALL_OR_NONE,
         )
         if (
-            any(unused)
+            command.reserved_7
+            or any(unused(command))
             or flags & ~FLAGS
             or post_only == POST_ONLY
             or (post_only and (command.order_type != OrderType.LIMIT or not rests))
@@ -375,6 +368,8 @@ class Entries(Auctions):
         later = command.reserved_7 or command.self_match_mode or command.self_match_group
         if later or command.flags & ~(allowed | CommandFlag.POST_ONLY):
             return Reason.INVALID_FLAGS
+        if command.extended and (any(unused(command)) or command.min_quantity_lots or command.peg_kind):
+            return Reason.INVALID_FLAGS
         if command.kind != CommandKind.CANCEL and self._book(order).phase in (Phase.HALT, Phase.CLOSED):
             return Reason.NOT_IN_THIS_PHASE
         return Reason.NONE
@@ -427,9 +422,7 @@ class Entries(Auctions):
 
     def _amend_refusal(self, order: Order, terms: Order, command: Command) -> Reason:
         """A price only for an order that has a limit of its own; what an order is, it stays."""
-        has_limit = order.order_type in WITH_LIMIT or (
-            order.order_type == OrderType.MARKET_TO_LIMIT and order.price_ticks != EMPTY_PRICE
-        )
+        has_limit = limit_of(order) != EMPTY_PRICE
         if command.price_ticks != EMPTY_PRICE and not has_limit:
             return Reason.INVALID_AMEND
         if command.kind == CommandKind.REENTER and (not has_limit or order.is_stop):
@@ -458,7 +451,7 @@ class Entries(Auctions):
             owner=order.owner,
             client_ref=order.client_ref,
             order_id=order.order_id,
-            price_ticks=terms.price_ticks if order.order_type in WITH_LIMIT else EMPTY_PRICE,
+            price_ticks=limit_of(terms),
             quantity_lots=terms.quantity_lots,
             account=0,
             self_match_group=0,
@@ -475,13 +468,18 @@ class Entries(Auctions):
         if terms.price_ticks != order.price_ticks or terms.quantity_lots > order.quantity_lots:
             reason = self._price_refusal(book, order.side, asked.price_ticks, terms.quantity_lots)
         reason = reason or self._extent_refusal(book, asked)
-        if command.extended and order.is_stop:
-            reason = reason or self._stop_refusal(book, asked)
-        if command.extended:
-            if order.order_type not in (OrderType.TRAILING_STOP, OrderType.PEGGED) and command.offset_ticks:
-                reason = reason or Reason.INVALID_OFFSET
-            reason = reason or self._expiry_refusal(asked)
-        return reason
+        if reason or not command.extended:
+            return reason
+        if order.is_stop:
+            reason = self._stop_refusal(book, asked)
+        elif order.order_type != OrderType.PEGGED and command.offset_ticks:
+            return Reason.INVALID_OFFSET
+        # A stop that was elected may be told again.
+        elif command.stop_price_ticks not in (0, EMPTY_PRICE, order.stop_price_ticks):
+            return Reason.INVALID_STOP_PRICE
+        if not order.is_pegged and command.peg_limit_ticks not in (0, EMPTY_PRICE):
+            reason = reason or Reason.INVALID_PEG
+        return reason or self._expiry_refusal(asked)
 
     def _keeps_place(self, order: Order, terms: Order, command: Command) -> bool:
         """Only less of it, or of it shown, or another time in force, keeps an order its place."""
@@ -526,6 +524,22 @@ class Entries(Auctions):
             )
         if order.flags & CommandFlag.POST_ONLY_SLIDE and order.order_id not in self._orders:
             order.price_ticks = self._slid(self._book(order), order.side, order.price_ticks)
+
+
+def unused(command: Command) -> tuple[int, ...]:
+    """Fields of the second line that no rule has a use for yet."""
+    return (
+        command.link_group,
+        command.link_role,
+        command.trigger_source,
+        command.trail_kind,
+        command.reserved_120,
+    )
+
+
+def limit_of(order: Order) -> int:
+    """The limit that its owner gave it, or that a market-to-limit order has taken; a peg's price is none."""
+    return order.price_ticks if order.order_type in (*WITH_LIMIT, OrderType.MARKET_TO_LIMIT) else EMPTY_PRICE
 
 
 def trailing_stop(side: int, price: int, offset: int) -> int:

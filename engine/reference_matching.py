@@ -74,21 +74,26 @@ class Matching(State):
         """What the order can have at once: all or nothing, and a minimum, are judged by it.
 
         Its own group does not count; in every mode but CANCEL_RESTING the order would not get past it either, so what
-        is behind it (with pro-rata: at its price and behind) does not count.
+        is behind it (with pro-rata: at its price and behind) does not count. An iceberg has its second slice there,
+        unless its own is hidden.
         """
         book = self._book(order)
-        total, at_price, price = 0, 0, None
+        total, price = 0, None
+        at_price: list[Order] = []
         for maker in self._opposite(order).makers(limit):
             if self._breaks(book, maker.price_ticks):
                 break
             if maker.price_ticks != price:
-                total, at_price, price = total + at_price, 0, maker.price_ticks
-            if self._is_own(order, maker):
-                if order.self_match_mode != SelfMatchMode.CANCEL_RESTING:
-                    return total + (0 if book.algorithm == Algorithm.PRO_RATA else at_price)
-                continue
-            at_price += maker.leaves_lots
-        return total + at_price
+                total, at_price, price = total + leaves_of(at_price), [], maker.price_ticks
+            if not self._is_own(order, maker):
+                at_price.append(maker)
+            elif order.self_match_mode != SelfMatchMode.CANCEL_RESTING:
+                if book.algorithm == Algorithm.PRO_RATA:
+                    return total
+                return total + (
+                    leaves_of(at_price) if maker.is_hidden else sum(one.shown_lots for one in at_price)
+                )
+        return total + leaves_of(at_price)
 
     def _unfillable(self, order: Order, minimum: int, limit: int) -> Reason:
         """Why the order is cancelled before it trades at all."""
@@ -264,3 +269,7 @@ class Matching(State):
 
     def _halt(self, book: Instrument, number: int, command_kind: int) -> list[Report]:
         raise NotImplementedError
+
+
+def leaves_of(orders: list[Order]) -> int:
+    return sum(order.leaves_lots for order in orders)

@@ -122,7 +122,8 @@ cdef struct Taking:         # an order that meets the other side: see matching.p
     uint32_t reserved_12
     int64_t price_ticks     # of the makers that are counted, or of the level that was shared out; EMPTY_PRICE = none
     int64_t wanted_lots     # not yet counted,
-    int64_t before_lots     # and before the makers of this price were
+    int64_t before_lots     # before the makers of this price were,
+    int64_t ahead_lots      # and when only those slices of them are that are met before an own order behind them
 
 cdef struct Choice:         # the best prices of an auction so far
     int128 least            # imbalance; below 0: there are none yet

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from engine.records import (
     EMPTY_PRICE,
@@ -12,6 +13,7 @@ from engine.records import (
     OrderType,
     PegKind,
     Phase,
+    SelfMatchMode,
     Side,
     TimeInForce,
     Trigger,
@@ -59,6 +61,13 @@ class Account:
     @property
     def without_limit(self) -> bool:
         return self.order_type in (OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP)
+
+    def is_of_group(self, maker: "Account") -> bool:
+        return bool(self.mode) and maker.group == self.group
+
+    def is_stopped_by(self, makers: list["Account"]) -> bool:
+        """Whether it does not get past one of them, being of its own group."""
+        return self.mode > SelfMatchMode.CANCEL_RESTING and any(map(self.is_of_group, makers))
 
     @property
     def lots(self) -> int:
@@ -239,23 +248,26 @@ class Book:
         return limit
 
     def available(self, order: Account, limit: int | None) -> int:
-        """What others have within its limit, as far as a breaker lets it come."""
-        lots = 0
-        for maker in self.resting():
-            within = limit is None or (
-                maker.price <= limit if order.side == Side.BUY else maker.price >= limit
-            )
-            own = order.mode and maker.group == order.group
-            if maker.side != order.side and within and not own and not self.breaks_before(order, maker.price):
-                lots += maker.leaves
+        """What others have within its limit, as far as a breaker and its own group let it come."""
+        side, lots = 1 - order.side, 0
+        for price in sorted({*self.shown[side], *self.hidden[side]}, reverse=side == Side.BUY):
+            past = limit is not None and (price > limit if order.side == Side.BUY else price < limit)
+            if past or self.breaks(price):
+                break
+            shown, hidden = self.shown[side].get(price, []), self.hidden[side].get(price, [])
+            if order.is_stopped_by([*shown, *hidden]):
+                return lots + self.ahead_of_own(order, shown, hidden)
+            lots += sum(maker.leaves for maker in (*shown, *hidden) if not order.is_of_group(maker))
         return lots
 
-    def breaks_before(self, order: Account, price: int) -> bool:
-        """Whether the breaker halts trading at a price or at a better one that is met before."""
-        prices = {maker.price for maker in self.resting() if maker.side != order.side}
-        return any(
-            self.breaks(one) for one in prices if (one <= price if order.side == Side.BUY else one >= price)
-        )
+    def ahead_of_own(self, order: Account, shown: list[Account], hidden: list[Account]) -> int:
+        """What it can have at the price at which an own order stops it: of an iceberg before a shown one, a slice."""
+        if self.algorithm == Algorithm.PRO_RATA:
+            return 0
+        if order.is_stopped_by(shown):
+            return sum(maker.lots for maker in takewhile(lambda one: not order.is_of_group(one), shown))
+        ahead = takewhile(lambda one: not order.is_of_group(one), hidden)
+        return sum(maker.leaves for maker in (*shown, *ahead))
 
     # ------------------------------------------------------------ pro-rata
 

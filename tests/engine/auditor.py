@@ -397,9 +397,8 @@ class Auditor:
         else:
             assert not run.filled, "it was judged before it traded"
             needed = order.minimum if reason == Reason.MINIMUM_UNFILLABLE else order.leaves
-            if order.mode in (SelfMatchMode.SELF_MATCH_OFF, SelfMatchMode.CANCEL_RESTING):
-                assert book.available(order, run.limit) < needed, "there is enough, and it was cancelled"
-                self.held["not enough is there"] += 1
+            assert book.available(order, run.limit) < needed, "there is enough, and it was cancelled"
+            self.held["not enough is there"] += 1
 
     def collide(self, report: Heard) -> None:
         """Self-match prevention: two of one group have met, and the incoming order's mode says what happens."""
