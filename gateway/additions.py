@@ -8,8 +8,9 @@ from gateway import inputs
 from gateway.config import Loaded
 from gateway.exchange import Exchange
 from gateway.genesis import added_drop_copies, shown_copies
-from gateway.operation_inputs import added_instrument, followers, tick_tables
+from gateway.operation_inputs import added_instrument, followers, schedule_of, tick_tables
 from gateway.rules import DROP_COPIES, OPERATIONS
+from gateway.schedules import Scheduling
 from replication.node import Node
 
 PIECE_BYTES = 512 << 10  # of instruments, in one entry
@@ -18,16 +19,26 @@ PIECE_BYTES = 512 << 10  # of instruments, in one entry
 class Additions:
     """told: called with an event and its details, for the trace."""
 
-    def __init__(self, node: Node, loaded: Loaded, told: Callable[[str, dict[str, str | int]], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        loaded: Loaded,
+        scheduling: Scheduling,
+        told: Callable[[str, dict[str, str | int]], None],
+    ) -> None:
         self._node = node
         self._loaded = loaded
+        self._scheduling = scheduling
         self._told = told
         self._looked = (0, 0)  # (term, rules)
+        self._now_ns = 0  # in log time
         self._pieces: Iterator[bytes] = iter(())  # of the instruments that are to be entered in this term
 
-    def look(self, exchange: Exchange, rules: int) -> None:
+    def look(self, exchange: Exchange, rules: int, now_ns: int) -> None:
         """When everything of the terms before the leader's own, and the genesis, is applied. rules: that hold for what
-        is proposed now. Once a term and version; many instruments some at a time."""
+        is proposed now. Once a term and version; many instruments some at a time, those of a schedule with the phase
+        that holds by then: its next step may be far."""
+        self._now_ns = now_ns
         if self._looked != (self._node.term, rules):
             self._looked = (self._node.term, rules)
             if rules >= DROP_COPIES:
@@ -69,6 +80,8 @@ class Additions:
         piece = b""
         for instrument in added:
             piece += b"".join(added_instrument(config, instrument))
+            if schedule := schedule_of(config, instrument.symbol):
+                piece += self._scheduling.joining(schedule, instrument.symbol, self._now_ns)
             if len(piece) >= PIECE_BYTES:
                 yield piece
                 piece = b""

@@ -186,8 +186,7 @@ def rules_of_instruments(config: Config) -> Iterator[bytes]:
 
 def added_instrument(config: Config, instrument: Instrument) -> Iterator[bytes]:
     """One that the log does not have yet; the configuration was read, so nothing is wrong with it."""
-    schedule = next((one.name for one in config.schedules if instrument.symbol in one.symbols), "")
-    schedule = schedule or next((one.name for one in config.schedules if "*" in one.symbols), "")
+    schedule = schedule_of(config, instrument.symbol)
     yield inputs.operation(
         [
             (Tag.OPERATION, "INSTRUMENT"), (Tag.SYMBOL, instrument.symbol),
@@ -198,6 +197,12 @@ def added_instrument(config: Config, instrument: Instrument) -> Iterator[bytes]:
     )  # fmt: skip
     if given := protections(instrument):
         yield inputs.operation([(Tag.OPERATION, "PROTECT"), (Tag.SYMBOL, instrument.symbol), *given])
+
+
+def schedule_of(config: Config, symbol: str) -> str:
+    """The one that an instrument follows; "": none."""
+    named = next((one.name for one in config.schedules if symbol in one.symbols), "")
+    return named or next((one.name for one in config.schedules if "*" in one.symbols), "")
 
 
 def followers(schedules: Iterable[Schedule]) -> Iterator[bytes]:

@@ -151,8 +151,8 @@ class Replica:
         Raises ConfigError when the file disagrees with the log, and what `turn` raises.
         """
         self._loaded = loaded
-        self._additions = Additions(self.node, loaded, self._told)
         self._scheduling = Scheduling(self.node, loaded.config.schedules, self._nonce, self._scheduled)
+        self._additions = Additions(self.node, loaded, self._scheduling, self._told)
         if self._genesis:
             check(loaded, self._genesis)
             check_drop_copies(loaded, self.exchange.watches())
@@ -328,7 +328,8 @@ class Replica:
     def _add(self) -> None:
         """What the configuration has and the log has not."""
         if self._genesis and self._additions is not None:
-            self._additions.look(self.exchange, self._activation.coming(self.exchange.rules))
+            rules = self._activation.coming(self.exchange.rules)
+            self._additions.look(self.exchange, rules, self._log_now_ns)
 
     def _told(self, event: str, details: dict[str, str | int]) -> None:
         self.connections.events.append((event, details))

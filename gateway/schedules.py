@@ -63,7 +63,6 @@ class Calendar:
     """The steps of one schedule, in nanoseconds since 1970 UTC."""
 
     def __init__(self, schedule: "Schedule") -> None:
-        self.name = schedule.name
         self.window_ns = schedule.random_end_seconds * SECOND_NS
         self._days = frozenset(map(DAYS.index, schedule.days))
         given = [
@@ -116,6 +115,10 @@ class Calendar:
             now = late(now, now_ns)
         return [*(Step(step.due_ns, Phase.CLOSED) for step in closes[-1:]), now]
 
+    def holds(self, now_ns: int) -> Step:
+        """The step that holds, as who joins enters it: a second ahead, for its end must not be past by then."""
+        return self.due(now_ns + SECOND_NS, None)[-1]
+
 
 def late(step: Step, now_ns: int) -> Step:
     """A step whose end is past: the day is over, or trading begins by a short auction, as it must."""
@@ -126,12 +129,9 @@ def late(step: Step, now_ns: int) -> Step:
     return replace(step, phase=Phase.OPENING_AUCTION, until_ns=until_ns)
 
 
-def operation(name: str, step: Step, window_ns: int, random: int) -> bytes:
-    """A step as an input. random: 0 to MAX_RANDOM."""
-    fields = [
-        (Tag.OPERATION, "PHASE"), (Tag.SCHEDULE_NAME, name), (Tag.SCHEDULE_STEP, timestamp(step.due_ns)),
-        (Tag.PHASE_TAG, step.phase.name),
-    ]  # fmt: skip
+def operation(about: list[tuple[int, str]], step: Step, window_ns: int, random: int) -> bytes:
+    """A step as an input. about: the fields that say whose. random: 0 to MAX_RANDOM."""
+    fields = [(Tag.OPERATION, "PHASE"), *about, (Tag.PHASE_TAG, step.phase.name)]
     if step.until_ns:
         fields += [
             (Tag.PHASE_END, timestamp(step.until_ns)), (Tag.NEXT_PHASE, step.following.name),
@@ -151,7 +151,7 @@ class Scheduling:
         entered: Callable[[str, Step], None],
     ) -> None:
         self._node = node
-        self._calendars = [Calendar(schedule) for schedule in schedules]
+        self._calendars = {schedule.name: Calendar(schedule) for schedule in schedules}
         self._nonce = nonce
         self._entered = entered
         self._term = 0  # in which it was looked last
@@ -167,9 +167,21 @@ class Scheduling:
         """When everything of the terms before the leader's own is applied. taken: of each schedule that the state has,
         when the last step that was taken was due. What this leader has entered it does not enter again."""
         self._term = self._node.term
-        self._next_ns = min(calendar.next_ns(now_ns) for calendar in self._calendars)
-        for calendar in self._calendars:
-            for step in calendar.due(now_ns, taken.get(calendar.name)):
-                random = self._nonce() & MAX_RANDOM
-                self._node.propose(operation(calendar.name, step, calendar.window_ns, random))
-                self._entered(calendar.name, step)
+        self._next_ns = min(calendar.next_ns(now_ns) for calendar in self._calendars.values())
+        for name, calendar in self._calendars.items():
+            for step in calendar.due(now_ns, taken.get(name)):
+                due = timestamp(step.due_ns)
+                about: list[tuple[int, str]] = [(Tag.SCHEDULE_NAME, name), (Tag.SCHEDULE_STEP, due)]
+                self._node.propose(operation(about, step, calendar.window_ns, self._random()))
+                self._entered(name, step)
+
+    def joining(self, name: str, symbol: str, now_ns: int) -> bytes:
+        """What takes an instrument that is added, and begins closed, to where those that follow the schedule are."""
+        calendar = self._calendars[name]
+        step = calendar.holds(now_ns)
+        if step.phase == Phase.CLOSED:
+            return b""
+        return operation([(Tag.SYMBOL, symbol)], step, calendar.window_ns, self._random())
+
+    def _random(self) -> int:
+        return self._nonce() & MAX_RANDOM

@@ -13,6 +13,7 @@ from gateway.config import ConfigError, Loaded
 from gateway.config_file import parse
 from gateway.exchange import Exchange
 from gateway.genesis import check, check_operators, rules_of, whole
+from gateway.schedules import LATE_AUCTION_NS, Scheduling
 from replication.node import Node
 
 BASE = """
@@ -62,6 +63,15 @@ continuous = "09:00"
 closed = "20:00"
 """
 
+SCHEDULE = """
+[[schedules]]
+name = "DAY"
+pre_open = "08:00"
+opening_auction = "09:00"
+continuous = "09:45"
+closed = "17:00"
+"""
+
 
 @dataclass
 class FakeNode:
@@ -84,10 +94,11 @@ def begun(loaded: Loaded) -> MemoryEdge:
 def added(edge: MemoryEdge, loaded: Loaded, rules: int = 3) -> list[bytes]:
     """What a new leader enters, applied."""
     node, events = FakeNode(), list[tuple[str, Any]]()
-    additions = Additions(cast(Node, node), loaded, lambda *event: events.append(event))
+    scheduling = Scheduling(cast(Node, node), loaded.config.schedules, lambda: 1, lambda *_: None)
+    additions = Additions(cast(Node, node), loaded, scheduling, lambda *event: events.append(event))
     while True:
         before = len(node.proposed)
-        additions.look(edge.exchange, rules)
+        additions.look(edge.exchange, rules, edge.now_ns)
         if len(node.proposed) == before:
             break
         for payload in node.proposed[before:]:
@@ -164,12 +175,11 @@ def test_a_later_file_adds_operators_instruments_tables_and_schedules() -> None:
     exchange = edge.exchange
     assert exchange.operators() == ["OPS", "DESK"]
     assert exchange.tick_tables == 1
-    # Who trades goes on until the next step; what is new begins closed.
-    assert told(exchange) == [
-        ("AAPL", "CONTINUOUS", "DAY"),
-        ("GOOG", "CONTINUOUS", "LONG"),
-        ("NEW", "CLOSED", "DAY"),
-    ]
+    # Who trades goes on until the next step; what is new begins closed, and opens as who comes late does.
+    trading = [("AAPL", "CONTINUOUS", "DAY"), ("GOOG", "CONTINUOUS", "LONG")]
+    assert told(exchange) == [*trading, ("NEW", "OPENING_AUCTION", "DAY")]
+    edge.wait(LATE_AUCTION_NS + 10**9)
+    assert told(exchange) == [*trading, ("NEW", "CONTINUOUS", "DAY")]
     new = exchange.instrument("NEW")
     assert new is not None
     assert (str(new["price_increment"]), new["round_lot"]) == ("0.5", 10)
@@ -197,6 +207,28 @@ def test_instruments_beyond_the_first_entry_follow_in_pieces() -> None:
     assert edge.exchange.symbols() == [f"S{number}" for number in range(40_000)]
     assert max(map(len, pieces)) < 600_000
     check(loaded, whole(loaded))
+
+
+@pytest.mark.parametrize(
+    ("hours", "phase"), [(0, "OPENING_AUCTION"), (7, "CLOSED"), (22.5, "PRE_OPEN"), (23.5, "OPENING_AUCTION")]
+)
+def test_however_many_instruments_follow_a_schedule_they_are_in_one_phase(hours: float, phase: str) -> None:
+    """Those that do not fit the first entry come behind the step of the schedule, if its leader was quicker."""
+    many = "".join(f'[[instruments]]\nsymbol = "S{number}"\n' for number in range(40_000))
+    loaded = parse(f"{SCHEDULE}{many}", "my.toml")
+    edge = begun(loaded)
+    edge.wait(int(hours * 3600 * 10**9))
+    node = FakeNode()
+    scheduling = Scheduling(cast(Node, node), loaded.config.schedules, lambda: 1, lambda *_: None)
+    scheduling.look(edge.exchange.schedules(), edge.now_ns)
+    edge.entry(*node.proposed)
+    assert len(edge.exchange.symbols()) < 40_000
+    edge.wait(10**9)
+    added(edge, loaded)
+    assert len(edge.exchange.symbols()) == 40_000
+    assert {seen for _, seen, _ in told(edge.exchange)} == {phase}
+    edge.wait(2 * LATE_AUCTION_NS)
+    assert len({seen for _, seen, _ in told(edge.exchange)}) == 1
 
 
 def test_a_file_that_disagrees_is_refused_with_the_key() -> None:

@@ -93,6 +93,15 @@ def test_who_comes_within_an_auction_ends_it_when_it_should() -> None:
     assert (step.phase, step.until_ns) == (Phase.OPENING_AUCTION, at("2026-01-05 09:00"))
 
 
+def test_who_joins_does_so_a_second_ahead() -> None:
+    """What is entered now is applied later, when an end that was near could be past."""
+    calendar = Calendar(DAY)
+    now = at("2026-01-05 08:59:58")
+    assert calendar.holds(now).until_ns == at("2026-01-05 09:00")
+    assert calendar.holds(now + SECOND_NS).until_ns == at("2026-01-05 09:01")
+    assert calendar.holds(at("2026-01-10 12:00")) == Step(at("2026-01-09 16:30"), Phase.CLOSED)
+
+
 def test_a_close_that_was_missed_comes_first() -> None:
     steps = Calendar(DAY).due(at("2026-01-07 08:10"), at("2026-01-05 08:50"))
     assert steps == [
