@@ -15,20 +15,6 @@ cdef enum:
     MAX_SCHEDULE = 32           # bytes of its name
     MAX_OPERATION_ID = 64
 
-cdef enum OperationKind:
-    NO_OPERATION = 0
-    SET_PHASE
-    MAKE_INSTRUMENT
-    SET_TERMS
-    SET_TICKS
-    SET_PROTECTIONS
-    DELIST
-    KILL
-    RESTORE
-    CANCEL_ORDERS
-    SET_LIMITS
-    BUST
-
 cdef struct Schedule:           # that instruments follow
     int64_t step_ns             # when its last step was due; INT64_MIN = none so far
     uint8_t name_length

@@ -32,6 +32,10 @@ from gateway.operation_fields cimport (
     need, read_choice, read_increment, read_milliseconds, read_number, read_phase, read_price, read_time, refuse,
     refuse_field,
 )
+from gateway.operation_kinds cimport (
+    BUST, CANCEL_ORDERS, DELIST, KILL, MAKE_INSTRUMENT, NO_OPERATION, SET_LIMITS, SET_PHASE, SET_PROTECTIONS, SET_TERMS,
+    SET_TICKS, cancels, check_fields, is_about_instruments, kind_of,
+)
 from gateway.reasons cimport (
     INSTRUMENT_EXISTS, KILLED, NOT_AN_OPERATOR, UNKNOWN_OPERATION, UNKNOWN_SCHEDULE, UNKNOWN_SESSION, UNKNOWN_SYMBOL,
     text_of, text_under_3,
@@ -51,38 +55,6 @@ cdef enum:
     LOOKED_AT = 256             # instruments that are passed over in one piece
 
 cdef int64_t MOST_ORDERS = UINT32_MAX - 1
-
-
-cdef OperationKind kind_of(const Fields* name) noexcept nogil:
-    if is_word(name, b"PHASE"):
-        return SET_PHASE
-    if is_word(name, b"INSTRUMENT"):
-        return MAKE_INSTRUMENT
-    if is_word(name, b"TERMS"):
-        return SET_TERMS
-    if is_word(name, b"TICKS"):
-        return SET_TICKS
-    if is_word(name, b"PROTECT"):
-        return SET_PROTECTIONS
-    if is_word(name, b"DELIST"):
-        return DELIST
-    if is_word(name, b"KILL"):
-        return KILL
-    if is_word(name, b"RESTORE"):
-        return RESTORE
-    if is_word(name, b"CANCEL"):
-        return CANCEL_ORDERS
-    if is_word(name, b"BUST"):
-        return BUST
-    return SET_LIMITS if is_word(name, b"LIMITS") else NO_OPERATION
-
-
-cdef inline bint is_about_instruments(uint8_t kind) noexcept nogil:
-    return kind == SET_PHASE or kind == SET_TERMS or kind == SET_PROTECTIONS or kind == DELIST
-
-
-cdef inline bint cancels(uint8_t kind) noexcept nogil:
-    return kind == KILL or kind == CANCEL_ORDERS
 
 
 cdef class Operations:
@@ -134,6 +106,8 @@ cdef class Operations:
         if self.running.kind == NO_OPERATION:
             refuse(&asked, UNKNOWN_OPERATION, text_of(UNKNOWN_OPERATION))
         else:
+            check_fields(&asked, self.running.kind, session != 0)
+        if asked.reason == 0:
             self._choose(&asked)
         if asked.reason:
             self._refused(&asked, -1)

@@ -43,6 +43,7 @@ cpdef enum GatewayReason:
     TOO_MANY_OPEN_ORDERS = 137
     UNKNOWN_TRADE = 138             # never made, or longer ago than trades are remembered
     TRADE_IS_BUSTED = 139
+    UNEXPECTED_FIELD = 140          # one that the operation does not take: the text says which
     # why an order was cancelled
     MASS_CANCELLED = 150
     DISCONNECTED = 151              # cancel-on-disconnect

@@ -109,6 +109,8 @@ cdef const char* text_of(int code) noexcept nogil:
         return b"no trade has this TrdMatchID (880), or it was too long ago"
     if code == TRADE_IS_BUSTED:
         return b"the trade was busted before"
+    if code == UNEXPECTED_FIELD:
+        return b"the operation takes no such field"
     if code == TOO_MANY_OPEN_ORDERS:
         return b"the session has as many open orders as it may have"
     if code == MASS_CANCELLED:
