@@ -148,7 +148,7 @@ cdef const char* text_under_3(int code) noexcept nogil:
     if code == types.INVALID_DISPLAY:
         return b"MaxFloor (111) is below 1/10,000 of OrderQty (38), above it, no round lot, or not for this order"
     if code == types.INVALID_MINIMUM:
-        return b"MinQty (110) is above OrderQty (38), or not for this order"
+        return b"MinQty (110) is zero, above OrderQty (38), or not for this order"
     if code == types.INVALID_STOP_PRICE:
         return b"StopPx (99): stop orders have one, others none"
     if code == types.STOP_ON_WRONG_SIDE:

@@ -137,6 +137,10 @@ cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instru
             reason = _quantity(&field, instrument, INVALID_MINIMUM, &command.min_quantity_lots)
         elif field.tag == MAX_FLOOR:
             reason = _quantity(&field, instrument, INVALID_DISPLAY, &command.display_lots)
+            if reason == 0 and command.min_quantity_lots == 0:      # the engine's word for none
+                reason = INVALID_MINIMUM
+            if command.min_quantity_lots == 0:      # the engine's word for none
+                reason = INVALID_MINIMUM
             if command.display_lots == 0:
                 command.flags |= HIDDEN
         elif field.tag == EXPIRE_TIME or field.tag == EXPIRE_DATE:
