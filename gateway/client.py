@@ -32,7 +32,7 @@ from gateway.client_link import ConnectError, open_link
 from gateway.client_operations import Fields, OperatorAnswer, answer_of
 from gateway.client_orders import Order, Pending
 from gateway.client_session import LoggedOut, LogonRefused, Reports, State
-from gateway.client_terms import Changes, Terms
+from gateway.client_terms import Changes, Narrowed, Terms
 from gateway.client_types import Side
 
 
@@ -122,9 +122,10 @@ class Client:
         self._requested(pending, wait=True)
         return open_orders(self._core.orders, pending)
 
-    def mass_cancel(self, symbol: str | None = None) -> int:
-        """Cancel all of the session's orders, or those of one symbol: how many there were."""
-        pending = self._core.orders.mass_cancel(symbol)
+    def mass_cancel(self, symbol: str | None = None, **narrowed: Unpack[Narrowed]) -> int:
+        """Cancel all of the session's orders, or those of a symbol, a side, an account, at prices of the symbol from
+        `low` to `high`: how many there were."""
+        pending = self._core.orders.mass_cancel(symbol, **narrowed)
         self._requested(pending, wait=True)
         return pending.reports[-1].affected
 

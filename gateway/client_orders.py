@@ -9,10 +9,10 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.client_arguments import Number, exact, identifier, parts
+from gateway.client_arguments import Number, exact, identifier, known, parts
 from gateway.client_decoder import Report
 from gateway.client_operations import request_named
-from gateway.client_terms import Changes, Stated, Terms, of_order, of_replace
+from gateway.client_terms import Changes, Narrowed, Stated, Terms, of_order, of_replace, price_range
 from gateway.client_types import ABSENT, REQUEST, ExecType, MsgType, OrdStatus, OrdType, Side, TimeInForce
 
 ROW = struct.Struct("<qqQbb6B32s64s64s64s128s")  # one REQUEST
@@ -172,12 +172,26 @@ class Orders:
         """OrderMassStatusRequest for all of the session's open orders."""
         return self._request("AF", self._next_id(), None, request_type=ord("7"))
 
-    def mass_cancel(self, symbol: str | None) -> Pending:
-        """OrderMassCancelRequest: all orders, or those of one symbol."""
-        request_type = ord("7" if symbol is None else "1")
+    def mass_cancel(self, symbol: str | None, **narrowed: Unpack[Narrowed]) -> Pending:
+        """OrderMassCancelRequest: all orders, or those that are meant."""
+        known(narrowed, Narrowed, "keyword")
+        account, side, prices = narrowed.get("account"), narrowed.get("side"), price_range(narrowed)
         if symbol is not None:
             identifier("symbol", symbol, 32)
-        return self._request("q", self._next_id(), None, symbol=symbol or "", request_type=request_type)
+        elif prices:
+            raise ValueError("low and high are prices of a symbol; give it, too")
+        if account is not None:
+            identifier("account", account, 64)
+        return self._request(
+            "q",
+            self._next_id(),
+            None,
+            symbol=symbol or "",
+            account=account or "",
+            side=side,
+            text=prices,
+            request_type=ord("7" if symbol is None else "1"),
+        )
 
     def operation(self) -> tuple[str, Pending]:
         """An operator's request that is sent beside the others: its id."""
@@ -247,10 +261,13 @@ class Orders:
         request_type: int = 0,
         account: str = "",
         symbol: str = "",
+        side: Side | None = None,
+        text: bytes = b"",
     ) -> Pending:
         price_mantissa, price_exponent = (ABSENT, 0) if price is None else parts("price", price)
         lots, lots_exponent = (ABSENT, 0) if quantity is None else parts("quantity", quantity)
-        symbol = order.symbol if order is not None else symbol
+        if order is not None:
+            symbol, side = order.symbol, order.side
         row = ROW.pack(
             price_mantissa,
             lots,
@@ -258,7 +275,7 @@ class Orders:
             price_exponent,
             lots_exponent,
             1 if kind == "AF" else ord(kind),
-            0 if order is None else ord(order.side.value),
+            0 if side is None else ord(side.value),
             ord(stated.ord_type.value) if stated else 0,
             ord(stated.time_in_force.value) if stated and stated.time_in_force else 0,
             stated.post_only if stated else 0,
@@ -267,7 +284,7 @@ class Orders:
             identifier("ClOrdID", cl_ord_id, 64),
             identifier("OrigClOrdID", orig, 64) if orig else b"",
             identifier("account", account, 64) if account else b"",
-            stated.text if stated else b"",
+            stated.text if stated else text,
         )
         self._rows.append((row, cl_ord_id))
         pending = self.pending[cl_ord_id] = Pending(order)

@@ -12,13 +12,14 @@ from typing import Any, Literal, TypedDict, cast
 from engine.records import SelfMatchMode
 from engine.records import TimeInForce as EngineTimeInForce
 from gateway.client_arguments import Number, choice, exact, flag, known, parts, whole
-from gateway.client_types import OrdType, TimeInForce
+from gateway.client_types import OrdType, Side, TimeInForce
 
 LONGEST = 128
 """Bytes of the terms of a REQUEST."""
 SOH = "\x01"
 EXEC_INST, STOP_PX, MIN_QTY, MAX_FLOOR, EXPIRE_TIME, PEG_OFFSET, EXPIRE_DATE = 18, 99, 110, 111, 126, 211, 432
 SELF_MATCH_GROUP, SELF_MATCH_MODE, POST_ONLY_MODE = 20012, 20013, 20014
+LOW_LIMIT_PRICE, HIGH_LIMIT_PRICE = 20009, 20010
 TAGS = {
     str(tag): tag
     for tag in (
@@ -45,6 +46,15 @@ class Changes(TypedDict, total=False):
     trail: Number  # distance of a trailing stop from the last trade
     peg_offset: Number  # added to what a peg follows
     expire_time: datetime | date  # of a GTD order; a date lasts to its end, by UTC
+
+
+class Narrowed(TypedDict, total=False):
+    """Which orders a mass cancel means. All of it may be left out."""
+
+    side: Side | None
+    account: str | None
+    low: Number | None  # at this price of the symbol, or above
+    high: Number | None  # at this price of the symbol, or below
 
 
 class Terms(Changes, total=False):
@@ -120,6 +130,13 @@ def of_order(price: Number | None, given: Terms) -> Stated:
         fields[SELF_MATCH_GROUP] = str(whole("self_match_group", given["self_match_group"], 1, 2**32 - 1))
         fields[SELF_MATCH_MODE] = choice("self_match_mode", given["self_match_mode"], SELF_MATCH_MODES)
     return Stated(ord_type(price, given), lasts, instructions == POST_ONLY, fields)
+
+
+def price_range(given: Narrowed) -> bytes:
+    """The prices of a mass cancel, as fields. Raises as `exact` does."""
+    bounds = ((LOW_LIMIT_PRICE, "low", given.get("low")), (HIGH_LIMIT_PRICE, "high", given.get("high")))
+    prices = [(tag, exact(name, price)) for tag, name, price in bounds if price is not None]
+    return SOH.join(f"{tag}={price:f}" for tag, price in prices).encode()
 
 
 def of_replace(kind: OrdType, lasted: TimeInForce | None, had: Terms, given: Changes) -> Stated:

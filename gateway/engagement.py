@@ -54,8 +54,8 @@ TAKEN = {
     ),
     "H": Taken("ExecutionReport of the order as it stands", frozenset([11, 55, 54, 37, 790])),
     "q": Taken(
-        "cancels the session's orders, all or of one symbol: ExecutionReports, then OrderMassCancelReport",
-        frozenset([11, 530, 55, 54, 60]),
+        "cancels the session's orders, all or those it narrows down to: ExecutionReports, then OrderMassCancelReport",
+        frozenset([11, 530, 55, 54, 1, 20009, 20010, 60]),
     ),
     "AF": Taken("ExecutionReport of each open order", frozenset([584, 585, 55, 54, 1])),
     "x": Taken("SecurityList of one instrument or of all", frozenset([320, 559, 55, 263])),
@@ -72,7 +72,7 @@ TAKEN = {
     "UQ": Taken(
         "an operator's: what is asked for is done, and told by an OperatorReport (UR)",
         frozenset(
-            [20020, 20021, 55, 20048, 58, 54, 20005, *range(20007, 20012), 561, 562, *range(20022, 20024)]
+            [20020, 20021, 55, 20048, 1, 58, 54, 20005, *range(20007, 20012), 561, 562, *range(20022, 20024)]
         )
         | frozenset([*range(20025, 20029), *range(20030, 20045), 20047, 880]),
     ),
@@ -112,7 +112,7 @@ SENT = {
     ),
     "r": Sent(
         "answers an OrderMassCancelRequest",
-        frozenset([37, 11, 530, 531, 532, 533, 55, 54, 60, 58, 20001, 20002]),
+        frozenset([37, 11, 530, 531, 532, 533, 1, 20009, 20010, 55, 54, 60, 58, 20001, 20002]),
     ),
     "y": Sent(
         "answers a SecurityListRequest, a message for each instrument",

@@ -240,7 +240,8 @@ cdef uint8_t* build_refusal(uint8_t* out, uint8_t msg_type, const ExecutionField
     """OrderCancelReject (9) and OrderMassCancelReport (r) after the header."""
     cdef const uint8_t* orig_cl_ord_id = tail + fields.cl_ord_id_length
     cdef const uint8_t* account = orig_cl_ord_id + fields.orig_cl_ord_id_length
-    cdef const uint8_t* symbol = account + fields.account_length
+    cdef const uint8_t* prices = account + fields.account_length
+    cdef const uint8_t* symbol = prices + fields.parties_length
     cdef const uint8_t* text = symbol + fields.symbol_length
     out = put_order_id(out, fields.order_id)
     out = put_text(out, b"\x0111=", 4, tail, fields.cl_ord_id_length)
@@ -257,6 +258,8 @@ cdef uint8_t* build_refusal(uint8_t* out, uint8_t msg_type, const ExecutionField
         if fields.fix_reason != NO_REASON:
             out = put_uint(out, b"\x01532=", 5, fields.fix_reason)
         out = put_uint(out, b"\x01533=", 5, fields.affected)
+        out = put_text(out, b"\x011=", 3, account, fields.account_length)
+        out = put_text(out, b"\x01", 1, prices, fields.parties_length)
         out = put_text(out, b"\x0155=", 4, symbol, fields.symbol_length)
         out = put_char(out, b"\x0154=", 4, fields.side)
     out = write_timestamp(write_bytes(out, b"\x0160=", 4), fields.transact_time_ns)

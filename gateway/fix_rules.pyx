@@ -81,11 +81,13 @@ cdef dict TERM_ACTIONS = ORDER_ACTIONS | {      # of D and G
     20012: TAKE_SELF_MATCH_GROUP, 20013: TAKE_TERM, 20014: TAKE_TERM,
 }
 
+cdef dict MASS_CANCEL_ACTIONS = ORDER_ACTIONS | {20009: TAKE_TERM, 20010: TAKE_TERM}
+
 # Messages that an exchange acts on and whose bodies it reads as text.
 cdef frozenset REQUESTS = frozenset({"AD", "UQ", "V", "e", "g", "x"})
 
 # Tags whose values the exchange acts on: it reads them as FIX 4.4 has them, whatever a dictionary says.
-cdef frozenset READ = frozenset(HEADER_ACTIONS).union(TERM_ACTIONS, *SESSION_ACTIONS.values())
+cdef frozenset READ = frozenset(HEADER_ACTIONS).union(TERM_ACTIONS, MASS_CANCEL_ACTIONS, *SESSION_ACTIONS.values())
 
 
 def load(dictionary, bint echo = False):
@@ -122,7 +124,7 @@ def load(dictionary, bint echo = False):
         rules.served[slot].carried = kind in REQUESTS or (echo and kind not in SESSION_ACTIONS)
         actions = SESSION_ACTIONS.get(kind, {})
         if rules.served[slot].orders:
-            actions = TERM_ACTIONS if kind in ("D", "G") else ORDER_ACTIONS
+            actions = TERM_ACTIONS if kind in ("D", "G") else MASS_CANCEL_ACTIONS if kind == "q" else ORDER_ACTIONS
         _load_part(slot, message.body, BODY, dictionary, actions, places)
         _load_part(slot, dictionary.header, HEADER, dictionary, HEADER_ACTIONS, places)
         _load_part(slot, dictionary.trailer, TRAILER, dictionary, {}, places)

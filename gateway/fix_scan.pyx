@@ -470,6 +470,8 @@ cdef void take(Scan* scanned, uint8_t action, uint32_t tag, const uint8_t* value
     elif action == TAKE_ORIG_CL_ORD_ID:
         keep(scanned, 2, tag, value, length, MAX_CL_ORD_ID, b"At most 64 bytes are served")
     elif action == TAKE_ACCOUNT:
+        if message.msg_type == MSG_MASS_CANCEL_REQUEST and scanned.version < ORDER_TERMS:
+            unserved(order, tag)
         keep(scanned, 3, tag, value, length, MAX_ACCOUNT, b"At most 64 bytes are served")
     elif action == TAKE_ORDER_ID:
         order.order_id = UINT64_MAX
@@ -647,8 +649,12 @@ cdef void take_term(Scan* scanned, uint32_t tag, const uint8_t* value, size_t le
 
 
 cdef inline bint carries_terms(const Scan* scanned) noexcept nogil:
-    return scanned.version >= ORDER_TERMS and (scanned.message.msg_type == MSG_NEW_ORDER
-                                               or scanned.message.msg_type == MSG_REPLACE_REQUEST)
+    return scanned.version >= ORDER_TERMS and (carries_parties(scanned)
+                                               or scanned.message.msg_type == MSG_MASS_CANCEL_REQUEST)
+
+
+cdef inline bint carries_parties(const Scan* scanned) noexcept nogil:
+    return scanned.message.msg_type == MSG_NEW_ORDER or scanned.message.msg_type == MSG_REPLACE_REQUEST
 
 
 cdef inline void add_piece(Scan* scanned, const uint8_t* begin, const uint8_t* end) noexcept nogil:
@@ -808,7 +814,7 @@ cdef void judge_whole(Scan* scanned, int slot) noexcept nogil:
         problem(scanned, MISSING_TAG, 38, NULL)
     if message.msg_type == MSG_MASS_STATUS_REQUEST and scanned.parties:
         unserved(scanned.order, 453)    # to report orders of others, too, would be wrong
-    if not carry or (message.msg_type != MSG_NEW_ORDER and message.msg_type != MSG_REPLACE_REQUEST):
+    if not carry or not (carries_parties(scanned) or carries_terms(scanned)):
         scanned.piece_count = 0
     elif scanned.piece_count:
         judge_pieces(scanned)

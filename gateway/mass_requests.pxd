@@ -1,7 +1,9 @@
 # Requests about all of a session's orders, and the job they become.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from engine.types cimport Command
 from gateway.executions cimport Executions
 from gateway.order_pool cimport Order
 from gateway.records cimport ExecutionFields, OrderBody
@@ -13,16 +15,21 @@ cdef enum JobKind:
     GRACE_CANCEL = 2            # cancel-on-disconnect
     MASS_STATUS_COUNT = 3       # 'AF': how many there will be
     MASS_STATUS = 4
+    OPERATOR_CANCEL = 5         # of an account
 
 cdef struct Job:                # work on a session's open orders by order id; nothing else is applied meanwhile
     uint32_t kind
     uint32_t session
     uint32_t cursor             # next slot of the open list, 0 = the end
     int64_t instrument          # -1 = all
+    int64_t low_ticks           # prices; EMPTY_PRICE: no bound
+    int64_t high_ticks
     uint8_t side                # FIX character, 0 = both
     uint8_t request_type
     uint8_t account_length      # 0 = any account
     uint8_t account[64]
+    uint16_t prices_length      # 'q': 20009 and 20010 as they came
+    uint8_t prices[512]
     uint8_t id_length           # ClOrdID or MassStatusReqID
     uint8_t id[255]
     uint64_t total
@@ -42,6 +49,9 @@ cdef class MassRequests(Executions):
     cdef Job job
 
     cdef int cancel_all(self, Session* s) except -1 nogil                       # starts a GRACE_CANCEL job
+    # Starts an OPERATOR_CANCEL job: those of the orders that `meant` names which are of this account.
+    cdef int cancel_account(self, Session* s, const Command* meant, const uint8_t* account,
+                            size_t length) except -1 nogil
     cdef int work(self) except -1 nogil                                         # one piece of the job
     cdef int mass_cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil
     cdef int mass_status(self, Session* s, const Message* m, const Request* q) except -1 nogil
@@ -59,6 +69,7 @@ cdef class MassRequests(Executions):
         self, Session* s, const Order* o, const uint8_t* request_id, uint8_t request_id_length
     ) except NULL nogil
 
+    cdef void _mean_all(self) noexcept nogil
     cdef int _filter(self, const Request* q) noexcept nogil
     cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil
     cdef bint _wanted(self, const Order* o) noexcept nogil

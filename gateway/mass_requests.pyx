@@ -8,11 +8,14 @@ not depend on how work is cut into steps. Runs without the GIL; raises MemoryErr
 pool disagree.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
 
-from engine.types cimport BY_OWNER, CANCEL, CANCELLED, Command, MASS_CANCEL as ENGINE_MASS_CANCEL, Report
+from engine.types cimport (
+    BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CANCEL, CANCELLED, Command, INVALID_FILTER,
+    MASS_CANCEL as ENGINE_MASS_CANCEL, Report,
+)
 from gateway.executions cimport Executions, Instrument, PIECE
 from gateway.order_pool cimport CLOSED, Order, close_order, order_at, strings_length, strings_of
 from gateway.reasons cimport (
@@ -20,10 +23,14 @@ from gateway.reasons cimport (
     UNSUPPORTED_REQUEST_TYPE, UNSUPPORTED_SIDE, ord_rej_reason,
 )
 from gateway.records cimport (
-    ExecutionFields, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody, STATUS_REQUEST,
+    ExecutionFields, HAS_TERMS, HAS_UNSUPPORTED, MSG_EXECUTION_REPORT, MSG_MASS_CANCEL_REPORT, OrderBody,
+    STATUS_REQUEST,
 )
 from gateway.session cimport Message, Session
 from gateway.short_strings cimport put, same
+from gateway.terms cimport read_range
+
+cdef int64_t EMPTY = INT64_MIN
 
 cdef enum:
     BUSINESS_FIELD_MISSING = 5      # BusinessRejectReason (380)
@@ -38,13 +45,22 @@ cdef class MassRequests(Executions):
         return self.sessions.business_reject(s, m, BUSINESS_FIELD_MISSING, MISSING_FIELD, text, q.cl_ord_id,
                                              q.body.cl_ord_id_length)
 
-    cdef int _filter(self, const Request* q) noexcept nogil:
-        # Which orders the job takes: symbol, side and account of the request. 0, or why not.
-        cdef const OrderBody* body = q.body
+    cdef void _mean_all(self) noexcept nogil:
         self.job.instrument = -1
+        self.job.side = 0
+        self.job.account_length = 0
+        self.job.low_ticks = self.job.high_ticks = EMPTY
+        self.job.prices_length = 0
+
+    cdef int _filter(self, const Request* q) noexcept nogil:
+        # Which orders the job takes: symbol, side, account and prices of the request. 0, or why not.
+        cdef const OrderBody* body = q.body
+        self._mean_all()
         self.job.side = body.side
         self.job.account_length = body.account_length if self.sessions.rules >= 2 else 0
         memcpy(self.job.account, q.account, self.job.account_length)
+        self.job.prices_length = body.parties_length
+        memcpy(self.job.prices, q.parties, self.job.prices_length)
         self.job.request_type = body.request_type
         if body.present & HAS_UNSUPPORTED:
             return UNSUPPORTED_FIELD
@@ -56,6 +72,10 @@ cdef class MassRequests(Executions):
             self.job.instrument = self.instrument_of(q.symbol, body.symbol_length)
             if self.job.instrument < 0:
                 return UNKNOWN_SYMBOL
+        if body.present & HAS_TERMS and not read_range(q.parties, body.parties_length,
+                                                       &self.instruments[self.job.instrument], &self.job.low_ticks,
+                                                       &self.job.high_ticks):
+            return INVALID_FILTER
         return 0
 
     cdef void _start(self, Session* s, JobKind kind, const uint8_t* id, uint8_t length) noexcept nogil:
@@ -70,13 +90,15 @@ cdef class MassRequests(Executions):
     cdef bint _wanted(self, const Order* o) noexcept nogil:
         return ((self.job.instrument < 0 or o.instrument == self.job.instrument)
                 and (self.job.side == 0 or o.side == self.job.side)
+                and (self.job.low_ticks == EMPTY or o.price_ticks >= self.job.low_ticks)
+                and (self.job.high_ticks == EMPTY or (o.price_ticks != EMPTY and o.price_ticks <= self.job.high_ticks))
                 and (self.job.account_length == 0 or same(
                     self.job.account, self.job.account_length,
                     strings_of(o) + o.cl_ord_id_length + o.orig_cl_ord_id_length, o.account_length)))
 
     cdef int mass_cancel(self, Session* s, const Message* m, const Request* q) except -1 nogil:
         cdef int reason
-        if q.body.request_type == c'1' and q.body.symbol_length == 0:
+        if q.body.symbol_length == 0 and (q.body.request_type == c'1' or q.body.present & HAS_TERMS):
             return self.missing(s, m, q, 55)
         reason = self._filter(q)
         if reason:
@@ -90,8 +112,10 @@ cdef class MassRequests(Executions):
         # Of the job as it stands; reason 0: it was done.
         cdef const char* text = self.words(reason)
         cdef size_t text_length = strlen(text)
+        cdef uint8_t account_length = self.job.account_length if self.sessions.rules >= 3 else 0
+        cdef uint16_t prices_length = self.job.prices_length if self.sessions.rules >= 3 else 0
         cdef ExecutionFields* fields = self.blank(
-            s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + symbol_length + text_length
+            s, MSG_MASS_CANCEL_REPORT, <size_t> id_length + account_length + prices_length + symbol_length + text_length
         )
         if self.sessions.rules >= 2:
             fields.order_id = fields.exec_id    # in a report of no one order: the name that we give to the request
@@ -104,9 +128,12 @@ cdef class MassRequests(Executions):
         else:
             fields.affected = self.job.done
         fields.cl_ord_id_length = id_length
+        fields.account_length = account_length
+        fields.parties_length = prices_length
         fields.symbol_length = symbol_length
         fields.text_length = <uint8_t> text_length
-        put(put(put(<uint8_t*> (fields + 1), id, id_length), symbol, symbol_length), <const uint8_t*> text, text_length)
+        put(put(put(put(put(<uint8_t*> (fields + 1), id, id_length), self.job.account, account_length),
+                    self.job.prices, prices_length), symbol, symbol_length), <const uint8_t*> text, text_length)
         return 0
 
     cdef int mass_status(self, Session* s, const Message* m, const Request* q) except -1 nogil:
@@ -168,10 +195,23 @@ cdef class MassRequests(Executions):
         return fields
 
     cdef int cancel_all(self, Session* s) except -1 nogil:
-        self.job.instrument = -1
-        self.job.side = 0
-        self.job.account_length = 0
+        self._mean_all()
         self._start(s, GRACE_CANCEL, s.comp_id, 0)
+        return 0
+
+    cdef int cancel_account(self, Session* s, const Command* meant, const uint8_t* account,
+                            size_t length) except -1 nogil:
+        self._mean_all()
+        if meant.flags & BY_INSTRUMENT:
+            self.job.instrument = meant.instrument
+        if meant.flags & BY_SIDE:
+            self.job.side = c'2' if meant.side else c'1'
+        if meant.flags & BY_PRICES:
+            self.job.low_ticks = meant.price_ticks
+            self.job.high_ticks = meant.stop_price_ticks
+        self.job.account_length = <uint8_t> length
+        memcpy(self.job.account, account, length)
+        self._start(s, OPERATOR_CANCEL, s.comp_id, 0)
         return 0
 
     cdef int work(self) except -1 nogil:
@@ -202,7 +242,10 @@ cdef class MassRequests(Executions):
             return 0
         if self.job.total == 0:
             return self._end_cancel(s)
-        self.mass_reason = DISCONNECTED if self.job.kind == GRACE_CANCEL else MASS_CANCELLED
+        if self.job.kind == OPERATOR_CANCEL:
+            self.mass_reason = 0
+        else:
+            self.mass_reason = DISCONNECTED if self.job.kind == GRACE_CANCEL else MASS_CANCELLED
         self.command.kind = ENGINE_MASS_CANCEL
         self.command.flags = BY_OWNER
         self.command.owner = s.id

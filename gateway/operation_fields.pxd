@@ -42,6 +42,7 @@ cpdef enum OperationTag:        # our own; docs/fix.md tells them
     SESSION_COMP_ID = 20048
     AFFECTED_INSTRUMENTS = 20049
     REFUSED_INSTRUMENTS = 20050
+    ACCOUNT = 1
     SYMBOL = 55
     SIDE = 54
     TEXT = 58

@@ -34,6 +34,7 @@ class OperationTag(IntEnum):
     SESSION_COMP_ID = 20048
     AFFECTED_INSTRUMENTS = 20049
     REFUSED_INSTRUMENTS = 20050
+    ACCOUNT = 1
     SYMBOL = 55
     SIDE = 54
     TEXT = 58

@@ -13,7 +13,7 @@ from libc.stdio cimport snprintf
 from gateway.fields cimport fields_of, next_field
 from gateway.fix_values cimport parse_uint
 from gateway.operation_fields cimport (
-    BREAKER_AUCTION, BREAKER_HALT, BREAKER_MOVE, DYNAMIC_BAND, HIGH_LIMIT_PRICE, LIFTED, LOW_LIMIT_PRICE,
+    ACCOUNT, BREAKER_AUCTION, BREAKER_HALT, BREAKER_MOVE, DYNAMIC_BAND, HIGH_LIMIT_PRICE, LIFTED, LOW_LIMIT_PRICE,
     MATCH_ALGORITHM, MAX_NOTIONAL, MAX_OPEN_ORDERS, MAX_TRADE_VOL, MIN_TRADE_VOL, NEXT_PHASE, NO_TICK_ROWS, OPERATION,
     OPERATION_ID, PHASE_END, PHASE_TAG, PRICE_DISTANCE, PRICE_INCREMENT, PRICE_PROTECTION, PRO_RATA_MINIMUM,
     QUANTITY_INCREMENT, RANDOM_END, RANDOM_NUMBER, REFERENCE_PRICE, ROUND_LOT, SCHEDULE_NAME, SCHEDULE_STEP,
@@ -81,7 +81,7 @@ cdef bint takes(uint8_t kind, uint32_t tag, bint is_operators) noexcept nogil:
     if kind == DELIST:
         return tag == SYMBOL
     if kind == CANCEL_ORDERS:
-        return tag in (SESSION_COMP_ID, SYMBOL, SIDE, LOW_LIMIT_PRICE, HIGH_LIMIT_PRICE)
+        return tag in (SESSION_COMP_ID, ACCOUNT, SYMBOL, SIDE, LOW_LIMIT_PRICE, HIGH_LIMIT_PRICE)
     if kind == SET_LIMITS:
         return tag in (SESSION_COMP_ID, MAX_OPEN_ORDERS)
     return tag == (TRADE_ID if kind == BUST else SESSION_COMP_ID)

@@ -72,6 +72,7 @@ cdef class Operations:
     cdef int _set_ticks(self, Asked* asked) except -1 nogil
     cdef int _switch(self, Asked* asked, bint kills) except -1 nogil
     cdef int _cancel(self, Asked* asked) except -1 nogil
+    cdef int _cancel_account(self, Asked* asked, Session* s) except -1 nogil
     cdef int _bust(self, Asked* asked) except -1 nogil
     cdef int _limit(self, Asked* asked) except -1 nogil
 

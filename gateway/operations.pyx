@@ -15,7 +15,8 @@ from libc.string cimport memcpy, memset
 
 from engine.state cimport market_of
 from engine.types cimport (
-    BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CHANGE, CLOSED, Command, DEFINE, Definition, MASS_CANCEL, PHASE,
+    BY_INSTRUMENT, BY_OWNER, BY_PRICES, BY_SIDE, CHANGE, CLOSED, Command, DEFINE, Definition, INVALID_FILTER,
+    MASS_CANCEL, PHASE,
     PROTECT, PhaseChange, Protection, REJECTED, Report, TICK, TickRow,
 )
 from gateway.executions cimport Instrument
@@ -25,7 +26,7 @@ from gateway.instrument_terms cimport (
     TickRows, are_terms, is_symbol, next_row, present_protections, present_terms, read_protections, read_terms, rows_of,
 )
 from gateway.operation_fields cimport (
-    AFFECTED_INSTRUMENTS, Asked, HIGH_LIMIT_PRICE, LOW_LIMIT_PRICE, MAX_OPEN_ORDERS, MIN_TRADE_VOL, NEXT_PHASE,
+    ACCOUNT, AFFECTED_INSTRUMENTS, Asked, HIGH_LIMIT_PRICE, LOW_LIMIT_PRICE, MAX_OPEN_ORDERS, MIN_TRADE_VOL, NEXT_PHASE,
     NO_TICK_ROWS, OPERATION, OPERATION_ID, OPERATION_STATUS, PHASE_END, PHASE_TAG, PRICE_INCREMENT,
     QUANTITY_INCREMENT, RANDOM_END, RANDOM_NUMBER, REFUSED_INSTRUMENTS, SCHEDULE_NAME, SCHEDULE_STEP,
     SESSION_COMP_ID, SIDE, SYMBOL, TEXT, TICK_FROM, TICK_TABLE, TRADE_ID, asked_of, find, has, is_lifted, is_word,
@@ -40,7 +41,7 @@ from gateway.reasons cimport (
     INSTRUMENT_EXISTS, KILLED, NOT_AN_OPERATOR, UNKNOWN_OPERATION, UNKNOWN_SCHEDULE, UNKNOWN_SESSION, UNKNOWN_SYMBOL,
     text_of, text_under_3,
 )
-from gateway.records cimport MAX_COMP_ID, MAX_SYMBOL, MAX_TEXT, OperationBody, OperatorBody
+from gateway.records cimport MAX_ACCOUNT, MAX_COMP_ID, MAX_SYMBOL, MAX_TEXT, OperationBody, OperatorBody
 from gateway.session cimport Message, Session, Sessions
 from gateway.short_strings cimport same
 from gateway.text_body cimport TextBody
@@ -425,7 +426,7 @@ cdef class Operations:
         cdef uint8_t side = 0
         memset(command, 0, sizeof(Command))
         command.kind = MASS_CANCEL
-        if has(asked, SESSION_COMP_ID) or not has(asked, SYMBOL):
+        if has(asked, SESSION_COMP_ID) or has(asked, ACCOUNT) or not has(asked, SYMBOL):
             s = self._session(asked)
         if s != NULL:
             command.flags |= BY_OWNER
@@ -444,7 +445,22 @@ cdef class Operations:
             if need(asked, SYMBOL) and asked.reason == 0:
                 read_price(asked, LOW_LIMIT_PRICE, &self.orders.instruments[instrument], &command.price_ticks)
                 read_price(asked, HIGH_LIMIT_PRICE, &self.orders.instruments[instrument], &command.stop_price_ticks)
-        return self._run(asked)
+        if command.price_ticks > command.stop_price_ticks:
+            refuse(asked, INVALID_FILTER, text_under_3(INVALID_FILTER))
+        return self._cancel_account(asked, s) if has(asked, ACCOUNT) else self._run(asked)
+
+    cdef int _cancel_account(self, Asked* asked, Session* s) except -1 nogil:
+        # Of the orders that the command means: an account is a name that its session gave it.
+        cdef Fields account
+        find(asked, ACCOUNT, &account)
+        if s == NULL:
+            refuse_field(asked, SESSION_COMP_ID, b"the session whose account it is")
+        if account.length > MAX_ACCOUNT:
+            refuse_field(asked, ACCOUNT, b"1 to 64 bytes")
+        if asked.reason == 0:
+            self.orders.cancel_account(s, &self.orders.command, account.value, account.length)
+        memset(&self.orders.command, 0, sizeof(Command))
+        return 0
 
     cdef int _limit(self, Asked* asked) except -1 nogil:
         # The most open orders of a session, or of all that have no bound of their own.

@@ -261,6 +261,7 @@ def restore(whose: str | None, every: bool, **asking: Unpack[Asking]) -> None:
 
 @admin.command()
 @click.option("--session", "whose", metavar="COMPID", help="The orders of this session.")
+@click.option("--account", help="Of this account of the session.")
 @click.option("--symbol", help="Of this instrument.")
 @click.option("--side", type=click.Choice(["buy", "sell"]), help="Of this side.")
 @click.option("--from", "low", help="At this price of the instrument, or above.")
@@ -268,15 +269,17 @@ def restore(whose: str | None, every: bool, **asking: Unpack[Asking]) -> None:
 @click.option("--all", "every", is_flag=True, help="Every order of the exchange.")
 @as_operator
 def cancel(
-    whose: str | None, symbol: str | None, side: str | None, low: str | None, high: str | None, every: bool,
-    **asking: Unpack[Asking],
+    whose: str | None, account: str | None, symbol: str | None, side: str | None, low: str | None, high: str | None,
+    every: bool, **asking: Unpack[Asking],
 ) -> None:  # fmt: skip
     """Cancel orders: what is given narrows it."""
     if every == (whose is not None or symbol is not None):
         raise click.UsageError("give --session, --symbol or both, or --all")
+    if account is not None and whose is None:
+        raise click.UsageError("--account goes with --session, whose account it is")
     given = (
-        (Tag.SESSION_COMP_ID, "*" if every else whose), (Tag.SYMBOL, symbol), (Tag.LOW_LIMIT_PRICE, low),
-        (Tag.HIGH_LIMIT_PRICE, high), (Tag.SIDE, side and {"buy": "1", "sell": "2"}[side]),
+        (Tag.SESSION_COMP_ID, "*" if every else whose), (Tag.ACCOUNT, account), (Tag.SYMBOL, symbol),
+        (Tag.LOW_LIMIT_PRICE, low), (Tag.HIGH_LIMIT_PRICE, high), (Tag.SIDE, side and {"buy": "1", "sell": "2"}[side]),
     )  # fmt: skip
     ask("CANCEL", [(tag, value) for tag, value in given if value is not None], asking)
 

@@ -171,21 +171,37 @@ def order(
 @click.command("cancel")
 @click.argument("cl_ord_id", metavar="CLORDID", required=False)
 @click.option("--all", "every", is_flag=True, help="All open orders of the session.")
+@click.option("--symbol", help="With --all: of this instrument only.")
+@click.option("--side", type=click.Choice(["buy", "sell"]), help="With --all: of this side only.")
+@click.option("--account", help="With --all: of this account only.")
+@click.option("--from", "low", help="With --all and --symbol: at this price or above.")
+@click.option("--to", "high", help="With --all and --symbol: at this price or below.")
 @session_options
 def cancel(
     cl_ord_id: str | None,
     every: bool,
+    symbol: str | None,
+    side: str | None,
+    account: str | None,
+    low: str | None,
+    high: str | None,
     comp_id: str,
     endpoints: tuple[str, ...],
     data: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Cancel the open order CLORDID of this session, or all of them."""
+    """Cancel the open order CLORDID of this session, or all of them, or some."""
     if every == (cl_ord_id is not None):
         raise click.UsageError("give a CLORDID, or --all")
+    if not every and any((symbol, side, account, low, high)):
+        raise click.UsageError("--symbol, --side, --account, --from and --to go with --all")
+    if symbol is None and (low or high):
+        raise click.UsageError("--from and --to go with --symbol, whose prices they are")
     with session(comp_id, endpoints, data) as (client, _, missed):
         if cl_ord_id is None:
-            count = client.mass_cancel()
+            with explained():
+                meant = Side[side.upper()] if side else None
+                count = client.mass_cancel(symbol, side=meant, account=account, low=low, high=high)
             tell(missed, as_json)
             click.echo(json.dumps({"cancelled": count}) if as_json else f"{count:,} orders cancelled")
             return

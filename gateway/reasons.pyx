@@ -173,6 +173,8 @@ cdef const char* text_under_3(int code) noexcept nogil:
         return b"price times quantity is above the instrument's limit"
     if code == types.NOTIONAL_OVERFLOW:
         return b"price times quantity is more than an order can have"
+    if code == types.INVALID_FILTER:
+        return b"LowLimitPrice (20009) is above HighLimitPrice (20010), or one is no multiple of its increment"
     if code == types.INVALID_AMEND:
         return b"a replace with Price (44) of an order that has no limit of its own"
     if code == types.MINIMUM_UNFILLABLE:

@@ -117,7 +117,8 @@ cdef enum OrderPresent:         # bits of OrderBody.present
     HAS_QUANTITY = 2            # 38
     HAS_UNSUPPORTED = 4         # a field whose meaning we do not serve (max show, discretion, ...):
                                 # unsupported_tag says which
-    HAS_TERMS = 8               # D, G, from rules 3 on: some of 18, 99, 110, 111, 126, 211, 432, 20012, 20013, 20014
+    HAS_TERMS = 8               # from rules 3 on: D, G: some of 18, 99, 110, 111, 126, 211, 432, 20012, 20013, 20014;
+                                # q: 20009, 20010
                                 # among the text behind the symbol. 18 has one of G, R, P, M, a there, and perhaps 6
                                 # and what means nothing: 1, 2, 4, 5
 

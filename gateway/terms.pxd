@@ -19,6 +19,10 @@ cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instru
 # The tag of a field that an order of this type and time in force cannot do without and does not have; 0 = none.
 cdef uint32_t missing_term(uint8_t ord_type, uint8_t time_in_force, bint has_price, const uint8_t* text,
                            size_t length) noexcept nogil
+# The prices that a mass cancel is about; EMPTY_PRICE: no bound. False: one is no multiple of the increment, or the low
+# one is above the high one.
+cdef bint read_range(const uint8_t* text, size_t length, const Instrument* instrument, int64_t* low,
+                     int64_t* high) noexcept nogil
 # Whether a replace would change what an order keeps for life: ExecInst, minimum, self-match prevention.
 cdef bint changes_for_life(const uint8_t* own, size_t own_length, const uint8_t* given,
                            size_t given_length) noexcept nogil

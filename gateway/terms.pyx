@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 
 from engine.types cimport (
     ALL_OR_NONE, AT_CLOSE, AT_OPEN, DAY, EXTENDED, FOK, GOOD_FOR_AUCTION, GTC, GTD, HIDDEN, INVALID_DISPLAY,
-    INVALID_EXPIRY, INVALID_FLAGS, INVALID_MINIMUM, INVALID_OFFSET, INVALID_PEG, INVALID_SELF_MATCH,
+    INVALID_EXPIRY, INVALID_FILTER, INVALID_FLAGS, INVALID_MINIMUM, INVALID_OFFSET, INVALID_PEG, INVALID_SELF_MATCH,
     INVALID_STOP_PRICE, IOC, LIMIT, MARKET, MARKET_PEG, MARKET_TO_LIMIT, MID_PEG, PEGGED, POST_ONLY, POST_ONLY_SLIDE,
     PRIMARY_PEG, STOP, STOP_LIMIT, TRAILING_STOP,
 )
@@ -31,6 +31,8 @@ cdef enum:
     PEG_OFFSET = 211
     EXPIRE_DATE = 432
     PARTIES = 453
+    LOW_LIMIT_PRICE = 20009
+    HIGH_LIMIT_PRICE = 20010
     SELF_MATCH_GROUP = 20012
     SELF_MATCH_MODE = 20013
     POST_ONLY_MODE = 20014
@@ -135,12 +137,10 @@ cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instru
             reason = _price(&field, instrument, INVALID_OFFSET, &command.offset_ticks)
         elif field.tag == MIN_QTY:
             reason = _quantity(&field, instrument, INVALID_MINIMUM, &command.min_quantity_lots)
-        elif field.tag == MAX_FLOOR:
-            reason = _quantity(&field, instrument, INVALID_DISPLAY, &command.display_lots)
             if reason == 0 and command.min_quantity_lots == 0:      # the engine's word for none
                 reason = INVALID_MINIMUM
-            if command.min_quantity_lots == 0:      # the engine's word for none
-                reason = INVALID_MINIMUM
+        elif field.tag == MAX_FLOOR:
+            reason = _quantity(&field, instrument, INVALID_DISPLAY, &command.display_lots)
             if command.display_lots == 0:
                 command.flags |= HIDDEN
         elif field.tag == EXPIRE_TIME or field.tag == EXPIRE_DATE:
@@ -244,6 +244,17 @@ cdef uint32_t missing_term(uint8_t ord_type, uint8_t time_in_force, bint has_pri
 
 cdef bint _is_for_life(uint32_t tag) noexcept nogil:
     return tag == EXEC_INST or tag == MIN_QTY or SELF_MATCH_GROUP <= tag <= POST_ONLY_MODE
+
+
+cdef bint read_range(const uint8_t* text, size_t length, const Instrument* instrument, int64_t* low,
+                     int64_t* high) noexcept nogil:
+    cdef Field field
+    low[0] = high[0] = EMPTY
+    if _find(text, length, LOW_LIMIT_PRICE, &field) and _price(&field, instrument, INVALID_FILTER, low):
+        return False
+    if _find(text, length, HIGH_LIMIT_PRICE, &field) and _price(&field, instrument, INVALID_FILTER, high):
+        return False
+    return low[0] <= high[0] or high[0] == EMPTY
 
 
 cdef bint changes_for_life(const uint8_t* own, size_t own_length, const uint8_t* given,

@@ -94,6 +94,17 @@ def test_nothing_is_left_of_an_order_that_a_reject_answers(exchange: Acceptor, s
         assert (order.leaves, order.quantity) == (0, 10)
 
 
+def test_a_mass_cancel_says_which_orders_it_means(exchange: Acceptor, endpoint: str) -> None:
+    with connect(endpoint, "T") as client:
+        client.mass_cancel()
+        client.mass_cancel("AAPL", side=Side.SELL, account="fund", low="-1.50", high=Decimal("1e2"))
+    every, some = (
+        {tag: f.get(tag) for tag in (530, 55, 54, 1, 20009, 20010)} for f in exchange.accounts["T"].taken
+    )
+    assert list(every.values()) == ["7", None, None, None, None, None]
+    assert list(some.values()) == ["1", "AAPL", "2", "fund", "-1.50", "100"]
+
+
 def test_a_batch_goes_out_in_few_frames_and_is_answered_at_its_end(exchange: Acceptor, endpoint: str) -> None:
     with connect(endpoint, "T") as client:
         with client.batch():

@@ -319,6 +319,13 @@ def test_play_that_is_interrupted_says_what_it_leaves(own: Running, tmp_path: Pa
     assert json.loads(quorumbook("cancel", "--all", "--json", *session).stdout) == {"cancelled": 0}
     for wrong in (["cancel"], ["cancel", "1.1", "--all"]):
         assert "give a CLORDID, or --all" in quorumbook(*wrong, *session).stderr
+    for narrowed, why in (
+        (["1.1", "--side", "buy"], "go with --all"),
+        (["--all", "--to", "9"], "go with --symbol"),
+    ):
+        assert why in quorumbook("cancel", *narrowed, *session).stderr
+    narrow = ["--symbol", "AAPL", "--side", "buy", "--account", "fund", "--from", "1", "--to", "2"]
+    assert quorumbook("cancel", "--all", *narrow, *session).stdout == "0 orders cancelled\n"
 
 
 def test_play_says_how_far_it_came_when_the_exchange_goes_away(

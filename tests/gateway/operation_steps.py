@@ -62,7 +62,11 @@ ticks = st.sampled_from(
 whose = field(20048, st.sampled_from(SESSIONS))
 prices = joined(optional(field(20009, st.just("9.9"))), optional(field(20010, st.just("10.1"))))
 narrowed = joined(
-    optional(whose), optional(field(55, symbols)), optional(field(54, st.sampled_from("12"))), prices
+    optional(whose),
+    optional(field(1, st.sampled_from(["acct", "none"]))),
+    optional(field(55, symbols)),
+    optional(field(54, st.sampled_from("12"))),
+    prices,
 )
 
 operations = st.one_of(

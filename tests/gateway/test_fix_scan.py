@@ -374,6 +374,17 @@ def carries(data: bytes, version: int) -> None:
         assert version == 3 or not terms
 
 
+@pytest.mark.parametrize(
+    ("version", "prices", "unserved"), [(1, "", 1), (2, "", 1), (3, "20009=9|20010=10", 0)]
+)
+def test_a_mass_cancel_is_narrowed_from_rules_3_on(version: int, prices: str, unserved: int) -> None:
+    """Before, it is refused as a whole: to cancel more than is meant would be wrong."""
+    data = message(header("q") + f"11=a|530=1|55=AAPL|1=fund|20009=9|20010=10|60={TIME}|")
+    record = scanned(data, version)
+    assert str(record["parties"]).replace("\x01", "|") == prices
+    assert (record["verdict"], record["unsupported_tag"]) == (NOT_REJECTED, unserved)
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("data", SAMPLES)
 def test_every_single_wrong_byte(data: bytes, version: int) -> None:
