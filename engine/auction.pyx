@@ -17,7 +17,7 @@ from engine.ladder cimport (
 )
 from engine.levels cimport level_extra
 from engine.places cimport EMPTY, best_of, better_of, less_aggressive
-from engine.state cimport Books, Choice, Crossing, Market, int128, market_of
+from engine.state cimport Books, Choice, Crossing, Instrument, Market, int128, market_of, price_is_allowed
 from engine.store cimport Level, LevelExtra
 
 cdef enum Stage:                # of Crossing.stage
@@ -86,8 +86,24 @@ cdef int64_t best_limit(const Books* books, uint32_t instrument, uint32_t side) 
 
 # ---------------------------------------------------------------- the two sides meet
 
+cdef void look_around(const Books* books, uint32_t instrument, Crossing* crossing) noexcept nogil:
+    """The increments next to the reference that are allowed, or next to the limit that it is beyond."""
+    cdef const Market* market = market_of(books, instrument)
+    cdef const Instrument* book = &books.instruments[instrument]
+    cdef int64_t reference = market.reference_ticks, price
+    cdef uint32_t side
+    crossing.around[0] = crossing.around[1] = EMPTY
+    if reference == EMPTY or not market.unpriced[0].best or not market.unpriced[1].best:
+        return
+    reference = min(max(reference, book.lowest_ticks), book.highest_ticks)
+    for side in range(2):
+        price = less_aggressive(books, instrument, side, reference)
+        if price_is_allowed(book, price):
+            crossing.around[side] = price
+
 cdef void begin_crossing(const Books* books, uint32_t instrument, Crossing* crossing) noexcept nogil:
     cdef uint32_t which, side
+    look_around(books, instrument, crossing)
     crossing.stage = MEETING
     crossing.volume = 0
     crossing.low = crossing.high = EMPTY
@@ -119,11 +135,9 @@ cdef bint meets(const Books* books, uint32_t instrument, Crossing* crossing) noe
 
 cdef void bound(const Books* books, uint32_t instrument, Crossing* crossing) noexcept nogil:
     """Where orders without a limit are needed for the volume, the lowest and the highest limit bound the price, and the
-    reference when such orders meet."""
-    cdef const Market* market = market_of(books, instrument)
-    cdef int64_t lowest = EMPTY, highest = EMPTY
-    if market.unpriced[0].best and market.unpriced[1].best:
-        lowest = highest = market.reference_ticks
+    increments around the reference when such orders meet."""
+    cdef int64_t lowest = better_of(crossing.around[0], crossing.around[1], 1)
+    cdef int64_t highest = better_of(crossing.around[0], crossing.around[1], 0)
     lowest = better_of(lowest, better_of(worst_limit(books, instrument, 0), best_limit(books, instrument, 1), 1), 1)
     highest = better_of(highest, better_of(best_limit(books, instrument, 0), worst_limit(books, instrument, 1), 0), 0)
     crossing.low = lowest if crossing.low == EMPTY else crossing.low
@@ -214,13 +228,13 @@ cdef void consider_between(
         consider(books, instrument, choice, low, high, surplus)
 
 cdef int64_t point_above(const Books* books, uint32_t instrument, const Crossing* crossing) noexcept nogil:
-    """The next higher price at which anything changes: of a level, or where orders without a limit may meet, an
-    increment or not; at last the highest."""
-    cdef const Market* market = market_of(books, instrument)
-    cdef int64_t price = crossing.price_ticks, above = crossing.high, reference = market.reference_ticks
+    """The next higher price at which anything changes: of a level, or where orders without a limit may meet; at last
+    the highest."""
+    cdef int64_t price = crossing.price_ticks, above = crossing.high
     cdef uint32_t which, number
-    if market.unpriced[0].best and market.unpriced[1].best and price < reference:
-        above = min(above, reference)
+    for which in range(2):
+        if price < crossing.around[which]:
+            above = min(above, crossing.around[which])
     for which in range(4):
         if which < 2:
             number = ladder_before(ladder_in(books, instrument, which), &books.nodes, key_of(price, 0))

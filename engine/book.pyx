@@ -25,16 +25,15 @@ from engine.queue cimport (
 )
 from engine.state cimport (
     PLAIN_LOTS, TRAIT_FLAGS, Books, Instrument, add_instrument, order_at, price_at, price_is_allowed, quantity_refusal,
-    reserve_reports, side_of_order, take_order,
+    quantity_refusal_3, reserve_reports, side_of_order, take_order,
 )
 from engine.store cimport Level, Order, prefetch
 from engine.types cimport (
     CANCEL, CANCELLED, Command, DEFINE, DEFINED, DUPLICATE_CLIENT_REF, Definition, FOK,
-    FOK_UNFILLABLE, GTC, INVALID_DEFINITION, INVALID_FLAGS, INVALID_ORDER_TYPE, INVALID_PRICE,
-    INVALID_QUANTITY, INVALID_SIDE, INVALID_TIME_IN_FORCE, IOC, IOC_REMAINDER, LIMIT, MARKET,
-    MARKET_REMAINDER, NEW, NONE, NOTIONAL_OVERFLOW, POST_ONLY, POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE,
-    PRICE_OUTSIDE_LIMITS,
-    REDUCE, REDUCED, REENTER,
+    FOK_UNFILLABLE, GTC, INVALID_DEFINITION, INVALID_FLAGS, INVALID_ORDER_TYPE, INVALID_POST_ONLY,
+    INVALID_PRICE, INVALID_QUANTITY, INVALID_SIDE, INVALID_TIME_IN_FORCE, IOC, IOC_REMAINDER, LIMIT, MARKET,
+    MARKET_REMAINDER, NEGATIVE_QUANTITY, NEW, NONE, NOTIONAL_OVERFLOW, POST_ONLY, POST_ONLY_SLIDE,
+    POST_ONLY_WOULD_TRADE, PRICE_OUTSIDE_LIMITS, QUANTITY_OVERFLOW, REDUCE, REDUCED, REENTER,
     REJECTED, REPLACE, REPLACED, REQUESTED, SELL, TOO_LATE, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
 )
@@ -178,7 +177,7 @@ cdef uint64_t new_refusal(const Books* books, const Command* command) noexcept n
     if asks_for_more(command):
         return INVALID_FLAGS
     if command.flags and (command.order_type == MARKET or command.time_in_force >= IOC):
-        return INVALID_FLAGS
+        return INVALID_FLAGS if books.rules < 3 else INVALID_POST_ONLY
     if (command.order_type == LIMIT) == (command.price_ticks == EMPTY):
         return INVALID_PRICE
     if command.order_type == LIMIT and not price_is_allowed(book, command.price_ticks):
@@ -205,6 +204,8 @@ cdef bint needs_more(const Books* books, const Command* command) noexcept nogil:
     """Whether a NEW that is not plain is a matter of version 3: what it asks for, or how much, or its instrument."""
     cdef const Instrument* book = &books.instruments[command.instrument]
     if book.is_special or asks_for_more(command) or command.order_type > MARKET or command.time_in_force > FOK:
+        return True
+    if command.quantity_lots < 0:
         return True
     # Beyond what is plain, price times quantity may not fit int64.
     return command.order_type == LIMIT and not (
@@ -294,7 +295,9 @@ cdef int reduce_order(Books* books, uint32_t slot, const Command* command) excep
     if amount >= order.leaves_lots:
         return cancel_order(books, slot, REDUCE)
     if amount <= 0:
-        return refuse_order(books, slot, command, INVALID_QUANTITY)
+        return refuse_order(
+            books, slot, command, NEGATIVE_QUANTITY if amount < 0 and books.rules >= 3 else INVALID_QUANTITY
+        )
     order.leaves_lots -= amount
     order.total_lots -= amount
     level_subtract(level_at(&books.nodes, order.level), amount)
@@ -318,8 +321,8 @@ cdef uint64_t replace_refusal(
     if not price_is_allowed(book, price):
         return PRICE_OUTSIDE_LIMITS
     if is_reenter and quantity > INT64_MAX - filled:
-        return INVALID_QUANTITY
-    reason = quantity_refusal(book, quantity)
+        return INVALID_QUANTITY if books.rules < 3 else QUANTITY_OVERFLOW
+    reason = quantity_refusal(book, quantity) if books.rules < 3 else quantity_refusal_3(book, quantity)
     if reason:
         return reason
     if books.rules >= 3 and is_worth_too_much(order, old_price, price, quantity, filled if is_reenter else 0):

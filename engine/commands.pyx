@@ -34,11 +34,12 @@ from engine.store cimport Extra, Increment, Order, SHOWN, WAITING, pool_give
 from engine.tell cimport (
     display_of, refuse, tell, tell_accepted, tell_displayed, tell_order, tell_reduced, tell_refused, tell_shown,
 )
-from engine.timers cimport timer_set, timer_set_phase
+from engine.timers cimport expect_phase, timer_set
 from engine.triggers cimport begin_aftermath
 from engine.types cimport (
     ADVANCE, CANCEL, CHANGE, CHANGED, CLOSED, CONTINUOUS, Command, DELISTED, Definition, EXTENDED, FOK,
-    INVALID_DEFINITION, INVALID_PHASE, INVALID_PROTECTION, INVALID_QUANTITY, INVALID_TICK_TABLE, MASS_CANCEL, NONE,
+    INVALID_DEFINITION, INVALID_PHASE, INVALID_PROTECTION, INVALID_QUANTITY, INVALID_TICK_TABLE, MASS_CANCEL,
+    NEGATIVE_QUANTITY, NONE,
     PEGGED, PHASE, POST_ONLY_SLIDE, PROTECT, PhaseChange, Protection, REDUCE, REJECTED, REPLACED, REQUESTED,
     SHOWS_SLICE, TICK, TickRow, UNKNOWN_COMMAND, UNKNOWN_INSTRUMENT,
 )
@@ -169,7 +170,7 @@ cdef int change_special(Books* books, uint32_t slot, const Command* command) exc
 cdef int reduce_special(Books* books, uint32_t slot, int64_t amount) except -1 nogil:
     cdef int64_t shown = order_at(books, slot).leaves_lots
     if amount <= 0:
-        return tell_refused(books, slot, INVALID_QUANTITY)
+        return tell_refused(books, slot, NEGATIVE_QUANTITY if amount < 0 else INVALID_QUANTITY)
     if amount >= leaves_of(books, order_at(books, slot)):
         return close_order(books, slot, REQUESTED)
     take_off(books, slot, amount)
@@ -286,8 +287,8 @@ cdef int change(Books* books, const Definition* definition) except -1 nogil:
         begin_aftermath(books, instrument, &before)
         return 0
     market.is_delisted = 1
-    market.phase = market.next_phase = CLOSED
-    timer_set_phase(books, instrument, 0)
+    market.phase = CLOSED
+    expect_phase(books, instrument, CLOSED, 0)
     for i in range(4):
         market.seen[i] = EMPTY
     classify(books, instrument)
@@ -334,14 +335,18 @@ cdef int protect(Books* books, const Protection* protection) except -1 nogil:
     """The protections of an instrument, all anew; the reference only when one is given."""
     cdef uint64_t reason = NONE
     cdef Market* market
+    cdef Prices before
     if protection.instrument >= books.instrument_count:
         reason = UNKNOWN_INSTRUMENT
+    elif market_of(books, protection.instrument).is_delisted:
+        reason = DELISTED
     elif not protection_is_valid(protection):
         reason = INVALID_PROTECTION
     if reason:
         tell(books, REJECTED, reason, protection.instrument)
         return 0
     market = need_market(books, protection.instrument)
+    prices_of(books, protection.instrument, &before)
     if protection.reference_ticks != EMPTY:
         market.reference_ticks = protection.reference_ticks
     market.static_ticks = protection.static_ticks
@@ -353,7 +358,7 @@ cdef int protect(Books* books, const Protection* protection) except -1 nogil:
     market.auction_ns = protection.auction_ns
     classify(books, protection.instrument)
     tell(books, CHANGED, NONE, protection.instrument)
-    return 0
+    return begin_aftermath(books, protection.instrument, &before)
 
 cdef int change_phase(Books* books, const PhaseChange* asked) except -1 nogil:
     """An instrument enters a phase, which ends at a time, and by a number from outside somewhat later, or when told."""

@@ -14,22 +14,23 @@ from engine.places cimport (
 )
 from engine.queue cimport find_ref
 from engine.state cimport (
-    Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, quantity_refusal, side_of_order,
+    Books, Instrument, Market, Prices, market_of, order_at, price_is_allowed, quantity_refusal_3, side_of_order,
     terms_are_valid,
 )
 from engine.store cimport Extra, Order, WAITING
 from engine.stops cimport tested
 from engine.trails cimport stop_of, trailing_stop
 from engine.types cimport (
-    ALL_OR_NONE, AT_OPEN, CANCEL, CLOSED, CONTINUOUS, Command, DECREMENT_BOTH, DELISTED,
-    DUPLICATE_CLIENT_REF, Definition, EXPIRY_IN_THE_PAST, EXTENDED, FOK, GTD, HALT, HIDDEN,
-    INVALID_AMEND, INVALID_DISPLAY, INVALID_EXPIRY, INVALID_FLAGS, INVALID_MINIMUM, INVALID_OFFSET, INVALID_ORDER_TYPE,
-    INVALID_PEG, INVALID_PRICE, INVALID_QUANTITY, INVALID_SELF_MATCH, INVALID_SIDE, INVALID_STOP_PRICE,
-    INVALID_TIME_IN_FORCE, LIMIT, MARKET, MARKET_TO_LIMIT, MID_PEG, NONE, NOTIONAL_ABOVE_MAXIMUM,
-    NOTIONAL_OVERFLOW, NOT_IN_THIS_PHASE, NO_REFERENCE_PRICE, OPENING_AUCTION, OPPOSITE_BEST, PEGGED, POST_ONLY,
-    POST_ONLY_SLIDE, POST_ONLY_WOULD_TRADE, PRE_OPEN, PRICE_OFF_TICK, PRICE_OUTSIDE_BAND, PRICE_OUTSIDE_LIMITS,
-    PRICE_TOO_FAR, PRO_RATA, PhaseChange, Protection,
-    REENTER, REPLACE, SELL, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE, TRAILING_STOP,
+    ALL_OR_NONE, AT_ONCE_IN_AUCTION, AT_OPEN, CANCEL, CLOSED, CONTINUOUS, Command, DECREMENT_BOTH, DELISTED,
+    DISPLAY_NOT_ROUND_LOT, DISPLAY_TOO_SMALL, DUPLICATE_CLIENT_REF, Definition, EXPIRY_IN_THE_PAST, EXTENDED, FOK, GTD,
+    HALT, HIDDEN, INVALID_ALL_OR_NONE, INVALID_AMEND, INVALID_DISPLAY, INVALID_EXPIRY, INVALID_FLAGS, INVALID_HIDDEN,
+    INVALID_MINIMUM, INVALID_OFFSET, INVALID_ORDER_TYPE, INVALID_PEG, INVALID_POST_ONLY, INVALID_PRICE,
+    INVALID_SELF_MATCH, INVALID_SIDE, INVALID_STOP_PRICE, INVALID_TIME_IN_FORCE, LIMIT, MARKET, MARKET_TO_LIMIT,
+    MID_PEG, NONE, NOTIONAL_ABOVE_MAXIMUM, NOTIONAL_OVERFLOW, NOT_IN_THIS_PHASE, NO_ICEBERG, NO_REFERENCE_PRICE,
+    OPENING_AUCTION, OPENING_IS_OVER, OPPOSITE_BEST, PEGGED, POST_ONLY, POST_ONLY_IN_AUCTION, POST_ONLY_SLIDE,
+    POST_ONLY_WOULD_TRADE, PRE_OPEN, PRICE_OFF_TICK, PRICE_OUTSIDE_BAND, PRICE_OUTSIDE_LIMITS, PRICE_TOO_FAR, PRO_RATA,
+    PhaseChange, Protection, QUANTITY_OVERFLOW, REENTER, REPLACE, SELL, STOP_LIMIT, STOP_ON_WRONG_SIDE, TOO_LATE,
+    TRAILING_STOP,
 )
 
 cdef extern from *:
@@ -90,13 +91,14 @@ cdef uint64_t flags_refusal(const Command* command) noexcept nogil:
     cdef uint32_t flags = command.flags, kind = command.order_type, lasts = command.time_in_force
     cdef bint rests = is_in(lasts, RESTING), all_or_none = flags & ALL_OR_NONE != 0
     cdef uint32_t post_only = flags & BOTH_POST_ONLY
-    if (
-        command.reserved_7 or flags & ~<uint32_t>FLAGS or (flags & EXTENDED and has_unused(command))
-        or post_only == BOTH_POST_ONLY or (post_only and (kind != LIMIT or not rests))
-        or (flags & HIDDEN and ((not has_limit(kind) and kind != PEGGED) or not rests))
-        or (all_or_none and (post_only or flags & HIDDEN or kind > MARKET or is_in(lasts, AUCTION) or lasts == FOK))
-    ):
+    if command.reserved_7 or flags & ~<uint32_t>FLAGS or (flags & EXTENDED and has_unused(command)):
         return INVALID_FLAGS
+    if post_only == BOTH_POST_ONLY or (post_only and (kind != LIMIT or not rests)):
+        return INVALID_POST_ONLY
+    if flags & HIDDEN and ((not has_limit(kind) and kind != PEGGED) or not rests):
+        return INVALID_HIDDEN
+    if all_or_none and (post_only or flags & HIDDEN or kind > MARKET or is_in(lasts, AUCTION) or lasts == FOK):
+        return INVALID_ALL_OR_NONE
     if command.self_match_mode > DECREMENT_BOTH or (command.self_match_mode == 0) != (command.self_match_group == 0):
         return INVALID_SELF_MATCH
     return NONE
@@ -110,12 +112,13 @@ cdef uint64_t phase_refusal(const Market* market, const Command* command) noexce
     )
     if market.is_delisted:
         return DELISTED
-    if (
-        phase == HALT or phase == CLOSED or (collects(phase) and (at_once or command.flags & BOTH_POST_ONLY))
-        or (lasts == AT_OPEN and phase != PRE_OPEN and phase != OPENING_AUCTION)
-    ):
+    if phase == HALT or phase == CLOSED:
         return NOT_IN_THIS_PHASE
-    return NONE
+    if collects(phase) and at_once:
+        return AT_ONCE_IN_AUCTION
+    if collects(phase) and command.flags & BOTH_POST_ONLY:
+        return POST_ONLY_IN_AUCTION
+    return OPENING_IS_OVER if lasts == AT_OPEN and phase != PRE_OPEN and phase != OPENING_AUCTION else NONE
 
 cdef bint overflows(int64_t price, int64_t quantity) noexcept nogil:
     """Whether int64 cannot hold price times quantity."""
@@ -151,13 +154,16 @@ cdef uint64_t display_refusal(
     const Instrument* book, int64_t display, int64_t quantity, uint32_t order_type, uint32_t time_in_force, uint32_t
     flags
 ) noexcept nogil:
-    if display and (
-        display < 0 or display > quantity or (quantity - 1) // MOST_SLICES >= display or display % book.lot_lots
-        or not has_limit(order_type)
-        or is_in(time_in_force, AT_ONCE) or flags & HIDDEN
-    ):
+    """An iceberg is an order with a limit that may rest; it shows a part of itself in round lots."""
+    if display == 0:
+        return NONE
+    if not has_limit(order_type) or is_in(time_in_force, AT_ONCE) or flags & HIDDEN:
+        return NO_ICEBERG
+    if display < 0 or display > quantity:
         return INVALID_DISPLAY
-    return NONE
+    if (quantity - 1) // MOST_SLICES >= display:
+        return DISPLAY_TOO_SMALL
+    return DISPLAY_NOT_ROUND_LOT if display % book.lot_lots else NONE
 
 cdef uint64_t minimum_refusal(const Command* command) noexcept nogil:
     cdef int64_t minimum = command.min_quantity_lots
@@ -259,7 +265,7 @@ cdef uint64_t new_refusal_3(const Books* books, const Command* command, uint64_t
         return INVALID_PRICE
     if has_limit(kind) and not price_is_allowed(book, command.price_ticks):
         return PRICE_OUTSIDE_LIMITS
-    reason = quantity_refusal(book, command.quantity_lots)
+    reason = quantity_refusal_3(book, command.quantity_lots)
     if reason == NONE:
         reason = price_refusal(books, command.instrument, side, command.price_ticks, command.quantity_lots)
     if reason == NONE:
@@ -438,15 +444,15 @@ cdef uint64_t replace_refusal_3(
     if terms.price_ticks != EMPTY and not price_is_allowed(book, terms.price_ticks):
         return PRICE_OUTSIDE_LIMITS
     if command.kind == REENTER and command.quantity_lots > INT64_MAX - filled:
-        return INVALID_QUANTITY
-    reason = quantity_refusal(book, command.quantity_lots)
+        return QUANTITY_OVERFLOW
+    reason = quantity_refusal_3(book, command.quantity_lots)
     if reason == NONE:
         reason = new_terms_refusal(books, order, terms, command)
     if reason:
         return reason
     reason = post_only_refusal(books, instrument, side_of_order(order), flags_of(order), terms.price_ticks)
     if reason and market_of(books, instrument).phase != CONTINUOUS:
-        return NOT_IN_THIS_PHASE
+        return POST_ONLY_IN_AUCTION
     return reason
 
 cdef bint keeps_place(const Books* books, uint32_t slot, const Terms* terms, const Command* command) noexcept nogil:
@@ -469,7 +475,10 @@ cdef bint keeps_place(const Books* books, uint32_t slot, const Terms* terms, con
 # ---------------------------------------------------------------- instruments
 
 cdef bint definition_is_valid(const Books* books, const Definition* definition) noexcept nogil:
-    """Terms that do not contradict each other; an algorithm, a trigger and a tick table that there are."""
+    """Terms that do not contradict each other; an algorithm, a trigger and a tick table that there are.
+
+    Where no quantity is allowed, there is nothing to do but to delist it.
+    """
     return (
         terms_are_valid(
             definition.lot_lots, definition.min_lots, definition.max_lots, definition.low_ticks,
@@ -477,7 +486,9 @@ cdef bint definition_is_valid(const Books* books, const Definition* definition) 
         )
         and not has_reserved_bytes(definition, 1, 8) and not definition.reserved_12
         and not has_reserved_bytes(definition, 81, 128)
-        and definition.algorithm <= PRO_RATA and definition.top_order <= 1 and definition.trigger <= OPPOSITE_BEST
+        and (definition.lot_lots <= definition.max_lots or definition.delist)
+        and definition.algorithm <= PRO_RATA and definition.top_order <= definition.algorithm
+        and definition.trigger <= OPPOSITE_BEST
         and definition.phase <= CLOSED and definition.tick_table < books.tables.top
         and definition.pro_rata_minimum_lots >= 0 and definition.delist <= 1
     )
@@ -501,10 +512,10 @@ cdef bint may_follow(uint32_t before, uint32_t phase) noexcept nogil:
     return phase != CONTINUOUS or (before != HALT and before != CLOSED)
 
 cdef bint protection_is_valid(const Protection* protection) noexcept nogil:
-    """A breaker says how long it halts and how long the auction then collects."""
+    """An order may be worth something; a breaker says how long it halts and how long the auction then collects."""
     if (
         protection.static_ticks < -1 or protection.dynamic_ticks < -1 or protection.distance_ticks < -1
-        or protection.max_notional < -1 or has_reserved_bytes(protection, 1, 8)
+        or protection.max_notional < -1 or protection.max_notional == 0 or has_reserved_bytes(protection, 1, 8)
         or has_reserved_bytes(protection, 72, 128)
     ):
         return False

@@ -21,8 +21,8 @@ from engine.tell cimport refuse, tell
 from engine.timers cimport first_timer
 from engine.triggers cimport begin_aftermath
 from engine.types cimport (
-    ADVANCED, BY_INSTRUMENT, CONTINUOUS, Command, EXPIRED, INSTRUMENT_DELISTED, INVALID_FILTER, MASS_CANCELLED,
-    MASS_REQUESTED, NONE, SELL, TIME_GOES_BACK, UNKNOWN_INSTRUMENT, VOLATILITY_AUCTION,
+    ADVANCED, BY_INSTRUMENT, BY_PRICES, CONTINUOUS, Command, EXPIRED, INSTRUMENT_DELISTED, INVALID_FILTER,
+    MASS_CANCELLED, MASS_REQUESTED, NONE, SELL, TIME_GOES_BACK, UNKNOWN_INSTRUMENT,
 )
 
 cdef enum:
@@ -38,12 +38,22 @@ cdef int choose_order(Books* books, uint32_t slot) except -1 nogil:
     touch(books, instrument_of(books, order_at(books, slot)))
     return append(books, slot, 0, order_at(books, slot).order_id, 0)
 
+cdef uint64_t filter_refusal(const Books* books, const Command* command) noexcept nogil:
+    """A filter that there is, and prices from the lower to the higher."""
+    if command.flags & ~<uint32_t>ALL_FILTERS or command.reserved_7 or command.side > SELL or (
+        command.flags & BY_PRICES and command.price_ticks > command.stop_price_ticks
+    ):
+        return INVALID_FILTER
+    if command.flags & BY_INSTRUMENT and command.instrument >= books.instrument_count:
+        return UNKNOWN_INSTRUMENT
+    return NONE
+
 cdef int begin_mass_cancel(Books* books, const Command* command) except -1 nogil:
     """What it means, unless that was chosen, goes by order id; then follows what follows, by instrument."""
-    if command.flags & ~<uint32_t>ALL_FILTERS or command.reserved_7 or command.side > SELL:
-        return refuse(books, command, INVALID_FILTER)
-    if command.flags & BY_INSTRUMENT and command.instrument >= books.instrument_count:
-        return refuse(books, command, UNKNOWN_INSTRUMENT)
+    cdef uint64_t reason = filter_refusal(books, command)
+    if reason:
+        books.chosen = False
+        return refuse(books, command, reason)
     books.work.mass = command[0]
     books.work.reason = MASS_REQUESTED
     books.work.command_step = CLOSING
@@ -118,7 +128,7 @@ cdef int expire_next(Books* books) except -1 nogil:
     cdef Market* market
     cdef Prices before
     cdef uint32_t instrument, slot
-    cdef int64_t lasts_ns, until_ns = 0
+    cdef int64_t until_ns = 0
     if first == NULL or first.due_ns > books.time_ns:
         books.work.command_step = NO_COMMAND_STEP
         return 0
@@ -130,9 +140,8 @@ cdef int expire_next(Books* books) except -1 nogil:
         return begin_aftermath(books, instrument, &before)
     instrument = <uint32_t>first.number
     market = market_of(books, instrument)
-    lasts_ns = market.auction_ns if market.next_phase == VOLATILITY_AUCTION else 0
-    if lasts_ns:
-        until_ns = later(first.due_ns, lasts_ns)
+    if market.next_lasts_ns:
+        until_ns = later(first.due_ns, market.next_lasts_ns)
     return enter_phase(books, instrument, market.next_phase, CONTINUOUS, until_ns, until_ns)
 
 cdef int step_command(Books* books) except -1 nogil:

@@ -9,6 +9,7 @@ reference_matching.py says the same slowly.
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.emit cimport ORDER_TYPE_BYTE
+from engine.entry cimport overflows
 from engine.events cimport EVENT_EXECUTE, EVENT_REDUCE, note, note_leaving, note_less
 from engine.ladder cimport Ladder, Nodes, ladder_after, ladder_from, level_at, level_subtract, price_of
 from engine.lists cimport LOOKS, MOVES, PEGGED_IN_BOOK, begin_list, cut_list, expect_listed, listed_at
@@ -22,7 +23,7 @@ from engine.store cimport Extra, Level, Order, PARKED, SHOWN, pool_take
 from engine.tell cimport (
     tell, tell_cancelled, tell_displayed, tell_reduced, tell_repriced, tell_trade,
 )
-from engine.timers cimport timer_set_phase
+from engine.timers cimport expect_phase
 from engine.types cimport (
     ALL_OR_NONE, ALL_OR_NONE_UNFILLABLE, BAND_REMAINDER, CANCEL_BOTH, CANCEL_INCOMING, CANCEL_RESTING, CONTINUOUS,
     DECREMENT_BOTH, FOK, FOK_UNFILLABLE, HALT, IOC, IOC_REMAINDER, MARKET, MARKET_REMAINDER, MARKET_TO_LIMIT,
@@ -109,7 +110,8 @@ cdef void limits_of(Books* books, const Order* order, const Extra* extra, Limits
         limits.banded, books.instruments[extra.instrument].last_ticks, market.dynamic_ticks, side
     )
     limits.breaker_bp = market.breaker_bp
-    limits.breaker = market.reference_ticks if market.breaker_bp else EMPTY
+    # Of a reference of 0 no part is a distance.
+    limits.breaker = market.reference_ticks if market.breaker_bp and market.reference_ticks else EMPTY
 
 cdef inline bint breaks(const Limits* limits, int64_t price) noexcept nogil:
     return limits.breaker != EMPTY and qb_breaks(price, limits.breaker, limits.breaker_bp)
@@ -304,6 +306,8 @@ cdef int finish(Books* books, const Taking* taking) except -1 nogil:
     if extra.order_type == PEGGED and not continuous:
         return unpeg(books, slot)
     if extra.price_ticks == EMPTY:
+        if overflows(limits.asked, order.total_lots):
+            return close_order(books, slot, MARKET_REMAINDER)
         extra.price_ticks = limits.asked
         tell_repriced(books, slot, EMPTY)
     return put_in_book(books, slot)
@@ -438,8 +442,7 @@ cdef int halt(Books* books, uint32_t instrument) except -1 nogil:
     cdef Market* market = market_of(books, instrument)
     cdef uint64_t* words
     market.phase = HALT
-    market.next_phase = VOLATILITY_AUCTION
-    timer_set_phase(books, instrument, later(books.time_ns, market.halt_ns))
+    expect_phase(books, instrument, VOLATILITY_AUCTION, later(books.time_ns, market.halt_ns))
     classify(books, instrument)
     words = tell(books, PHASE_CHANGED, 0, instrument)
     words[0] |= <uint64_t>HALT << ORDER_TYPE_BYTE

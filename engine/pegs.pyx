@@ -8,6 +8,7 @@ reference_triggers.py says the same slowly.
 
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 
+from engine.entry cimport overflows
 from engine.ladder cimport Ladder, ladder_after, ladder_from, level_at, price_of
 from engine.levels cimport has_unpegged
 from engine.lists cimport MOVES, PEGGED_ALL, begin_list, cut_list, expect_listed, expect_places, listed_at
@@ -95,18 +96,19 @@ cdef bint is_all_found(Books* books) noexcept nogil:
 
 # ---------------------------------------------------------------- prices
 
-cdef int64_t behind_barrier(
-    const Books* books, uint32_t instrument, uint32_t side, int64_t price, int64_t barrier
-) noexcept nogil:
+cdef int64_t behind_barrier(const Books* books, const Order* order, int64_t price, int64_t barrier) noexcept nogil:
     """The price, or one increment behind what it would trade with; EMPTY_PRICE: that is not allowed."""
+    cdef uint32_t instrument = extra_of(books, order).instrument, side = side_of_order(order)
     if price != EMPTY and barrier != EMPTY and (price >= barrier if side == 0 else price <= barrier):
         price = behind(books, instrument, side, barrier)
-    return price if price_is_allowed(&books.instruments[instrument], price) else EMPTY
+    if not price_is_allowed(&books.instruments[instrument], price) or overflows(price, order.total_lots):
+        return EMPTY
+    return price
 
 cdef int64_t peg_price(
     const Books* books, const Order* order, const Extra* extra, int64_t bid, int64_t ask, int64_t barrier
 ) noexcept nogil:
-    """Where a peg belongs; EMPTY_PRICE: it has no reference, or the price is not allowed.
+    """Where a peg belongs; EMPTY_PRICE: it has no reference, or the price is not allowed, or too high for its quantity.
 
     barrier: the best price that it must not trade with, unless it is a market peg.
     """
@@ -122,7 +124,7 @@ cdef int64_t peg_price(
         return EMPTY
     reference = qb_pegged(reference, extra.offset_ticks, extra.peg_limit_ticks, side)
     reference = less_aggressive(books, extra.instrument, side, reference)
-    return behind_barrier(books, extra.instrument, side, reference, EMPTY if extra.peg_kind == MARKET_PEG else barrier)
+    return behind_barrier(books, order, reference, EMPTY if extra.peg_kind == MARKET_PEG else barrier)
 
 cdef int settle_peg(Books* books, uint32_t slot, int64_t price, bint was_there) except -1 nogil:
     """A peg in no place goes to its price, behind what market pegs have put there since, or is parked.
@@ -134,9 +136,7 @@ cdef int settle_peg(Books* books, uint32_t slot, int64_t price, bint was_there) 
     cdef uint32_t side = side_of_order(order)
     cdef int64_t before = extra.price_ticks
     if price != EMPTY and extra.peg_kind != MARKET_PEG:
-        price = behind_barrier(
-            books, extra.instrument, side, price, best_of_all(books, extra.instrument, side ^ 1)
-        )
+        price = behind_barrier(books, order, price, best_of_all(books, extra.instrument, side ^ 1))
     if price == EMPTY or market_of(books, extra.instrument).phase != CONTINUOUS:
         return unpeg(books, slot)
     extra.price_ticks = price

@@ -11,6 +11,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from engine.ahead cimport expect_queue
 from engine.auction cimport Outcome, begin_crossing, cross, outcome_of
 from engine.emit cimport ORDER_TYPE_BYTE, TIME_IN_FORCE_BYTE
+from engine.entry cimport overflows
 from engine.events cimport EVENT_EXECUTE, note
 from engine.ladder cimport level_at, level_subtract
 from engine.lists cimport (
@@ -20,10 +21,10 @@ from engine.matching cimport after_fill, begin_park, close_order, next_maker
 from engine.places cimport (
     EMPTY, extra_of, first_of, prices_of, put_in_book, put_order, take_out, time_in_force_of,
 )
-from engine.state cimport Books, Market, Prices, classify, market_of, order_at
+from engine.state cimport Books, Prices, classify, market_of, order_at
 from engine.store cimport Extra, Order, PARKED, SHOWN, UNPRICED
 from engine.tell cimport tell, tell_repriced, tell_trade
-from engine.timers cimport timer_set_phase
+from engine.timers cimport expect_phase
 from engine.triggers cimport begin_aftermath
 from engine.types cimport (
     AUCTION_REMAINDER, CLOSED, CONTINUOUS, END_OF_DAY, HALT, MARKET, MARKET_REMAINDER, OPENING_AUCTION, PEGGED,
@@ -36,15 +37,13 @@ cdef enum:
 cdef int enter_phase(
     Books* books, uint32_t instrument, uint8_t phase, uint8_t next_phase, int64_t until_ns, int64_t told_ns
 ) except -1 nogil:
-    cdef Market* market = market_of(books, instrument)
     books.work.instrument = instrument
     books.work.phase = phase
-    books.work.phase_before = market.phase
+    books.work.phase_before = market_of(books, instrument).phase
     books.work.told_ns = told_ns
     books.work.auction_ticks = EMPTY
     prices_of(books, instrument, &books.work.before)
-    market.next_phase = next_phase
-    timer_set_phase(books, instrument, until_ns)
+    expect_phase(books, instrument, next_phase, until_ns)
     books.work.phase_step = ENTERING
     if uncrosses(books):
         books.work.phase_step = CROSSING
@@ -83,6 +82,7 @@ cdef int enter(Books* books) except -1 nogil:
     cdef uint32_t instrument = books.work.instrument
     cdef uint8_t phase = books.work.phase, before = books.work.phase_before
     cdef Outcome outcome
+    cdef Prices prices
     cdef uint64_t* words
     outcome.price_ticks = EMPTY
     if uncrosses(books):
@@ -98,7 +98,8 @@ cdef int enter(Books* books) except -1 nogil:
     books.work.auction_ticks = outcome.price_ticks
     if phase == before:
         books.work.phase_step = NO_PHASE_STEP
-        return 0
+        prices = books.work.before
+        return begin_aftermath(books, instrument, &prices)
     if before == CONTINUOUS:
         begin_park(books, instrument)
     books.work.phase_step = UNCROSSING
@@ -163,7 +164,9 @@ cdef int after_auction(Books* books, uint32_t slot) except -1 nogil:
     cdef Order* order = order_at(books, slot)
     if ended_with(time_in_force_of(order), books.work.phase_before):
         return close_order(books, slot, AUCTION_REMAINDER)
-    if extra_of(books, order).order_type == MARKET or books.work.auction_ticks == EMPTY:
+    if extra_of(books, order).order_type == MARKET or books.work.auction_ticks == EMPTY or (
+        overflows(books.work.auction_ticks, order.total_lots)
+    ):
         return close_order(books, slot, MARKET_REMAINDER)
     take_out(books, slot)
     extra_of(books, order).price_ticks = books.work.auction_ticks

@@ -76,7 +76,7 @@ class Machine(Entries, Calls):
             case CommandKind.TICK:
                 return [self._tick(row.tick)]
             case CommandKind.PROTECT:
-                return [self._protect(row.protection)]
+                return self._protect(row.protection)
             case _:
                 return [self._refuse(command, Reason.UNKNOWN_COMMAND)]
 
@@ -150,6 +150,8 @@ class Machine(Entries, Calls):
     def _reduce(self, order: Order, command: Command) -> Report:
         """A reduce takes an amount off and keeps the place; by at least the leaves it cancels."""
         amount = command.quantity_lots
+        if amount < 0 and self.rules >= 3:
+            return self._refuse_order(order, command.kind, Reason.NEGATIVE_QUANTITY)
         if amount <= 0:
             return self._refuse_order(order, command.kind, Reason.INVALID_QUANTITY)
         if amount >= order.leaves_lots:
@@ -195,6 +197,8 @@ class Machine(Entries, Calls):
         asked = command.flags
         if asked & ~sum(CancelFilter) or command.reserved_7 or command.side not in (Side.BUY, Side.SELL):
             return [self._refuse(command, Reason.INVALID_FILTER)]
+        if asked & CancelFilter.BY_PRICES and command.price_ticks > command.stop_price_ticks:
+            return [self._refuse(command, Reason.INVALID_FILTER)]
         if asked & CancelFilter.BY_INSTRUMENT and command.instrument >= len(self._instruments):
             return [self._refuse(command, Reason.UNKNOWN_INSTRUMENT)]
         found = [order for _, order in sorted(self._orders.items()) if matches(order, command)]
@@ -227,13 +231,15 @@ class Machine(Entries, Calls):
     # ------------------------------------------------------------ instruments
 
     def _terms_are_valid(self, definition: Definition) -> bool:
-        """What is beyond version 2: an algorithm, a trigger and a tick table that there are."""
+        """What is beyond version 2: an algorithm, a trigger, a tick table that there are; a top order with pro-rata."""
         if self.rules < 3:
             return definition_is_valid(definition) and not definition.later()
         return (
             definition_is_valid(definition)
             and definition.algorithm in [*Algorithm]
-            and definition.top_order in (0, 1)
+            and definition.top_order in (0, definition.algorithm)
+            # Where no quantity is allowed, there is nothing to do but to delist it.
+            and (definition.lot_lots <= definition.max_lots or definition.delist == 1)
             and definition.trigger in [*Trigger]
             and definition.phase in [*Phase]
             and definition.tick_table <= len(self._tables)
@@ -275,7 +281,7 @@ class Machine(Entries, Calls):
             return reports + self._aftermath(book, prices, kind)
         book.is_delisted = True
         book.phase = book.next_phase = Phase.CLOSED
-        book.until_ns = 0
+        book.until_ns = book.next_lasts_ns = 0
         book.seen = (None, None, None, None)
         return reports + [self._close(order, kind, Reason.INSTRUMENT_DELISTED) for order in book.all_orders()]
 
@@ -299,18 +305,21 @@ class Machine(Entries, Calls):
         tables[row.table - 1].rows.append((row.from_ticks, row.tick_ticks))
         return self._told(ReportKind.CHANGED, kind, row.table)
 
-    def _protect(self, protection: Protection) -> Report:
+    def _protect(self, protection: Protection) -> list[Report]:
         """The protections of an instrument, all anew; the reference only when one is given."""
         kind = CommandKind.PROTECT
         if protection.instrument >= len(self._instruments):
             reason = Reason.UNKNOWN_INSTRUMENT
+        elif self._instruments[protection.instrument].is_delisted:
+            reason = Reason.DELISTED
         elif not protection.is_valid():
             reason = Reason.INVALID_PROTECTION
         else:
             reason = Reason.NONE
         if reason:
-            return self._told(ReportKind.REJECTED, kind, protection.instrument, reason)
+            return [self._told(ReportKind.REJECTED, kind, protection.instrument, reason)]
         book = self._instruments[protection.instrument]
+        prices = self._prices(book)
         if protection.reference_ticks != EMPTY_PRICE:
             book.reference_ticks = protection.reference_ticks
         book.protections = Protections(
@@ -322,7 +331,8 @@ class Machine(Entries, Calls):
             halt_ns=protection.halt_ns,
             auction_ns=protection.auction_ns,
         )
-        return self._told(ReportKind.CHANGED, kind, protection.instrument)
+        changed = self._told(ReportKind.CHANGED, kind, protection.instrument)
+        return [changed, *self._aftermath(book, prices, kind)]
 
     # ------------------------------------------------------------ PHASE
 

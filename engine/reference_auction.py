@@ -14,6 +14,7 @@ from engine.records import (
     TimeInForce,
 )
 from engine.reference_book import BookSide, Instrument, Order, Report
+from engine.reference_matching import overflows
 from engine.reference_state import COLLECTING
 from engine.reference_triggers import Triggers
 
@@ -40,12 +41,12 @@ class Auctions(Triggers):
         return sum(order.leaves_lots for order in (*orders, *side.market.values()))
 
     def _candidates(self, book: Instrument) -> list[Candidate]:
-        """All prices from the lowest to the highest limit, in pieces; the reference too when orders without a limit
-        meet."""
+        """All prices from the lowest to the highest limit, in pieces; those around the reference too when orders
+        without a limit meet."""
         bids, asks = book.sides
         points = {order.price_ticks for side in book.sides for order in side.orders()}
-        if bids.market and asks.market and book.reference_ticks is not None:
-            points.add(book.reference_ticks)
+        if bids.market and asks.market:
+            points |= self._around_reference(book)
         prices = sorted(points)
         pieces = [(price, price) for price in prices]
         for low, high in itertools.pairwise(prices):
@@ -59,6 +60,15 @@ class Auctions(Triggers):
             Candidate(low, high, self._wanted(bids, low), self._wanted(asks, low))
             for low, high in sorted(pieces)
         ]
+
+    def _around_reference(self, book: Instrument) -> set[int]:
+        """The increments next to the reference that are allowed, or next to the limit that it is beyond."""
+        if book.reference_ticks is None:
+            return set()
+        reference = book.reference_ticks if book.low is None else max(book.low, book.reference_ticks)
+        reference = reference if book.high is None else min(book.high, reference)
+        around = {self._less_aggressive(book, side, reference) for side in Side}
+        return {price for price in around if abs(price) <= INT64_MAX and book.price_is_allowed(price)}
 
     def _auction(self, book: Instrument) -> tuple[int, int, int] | None:
         """The price of an auction, its volume and the surplus (above 0: of buyers); None: nothing would trade.
@@ -127,7 +137,11 @@ class Auctions(Triggers):
             if ends.get(order.time_in_force):
                 reports.append(self._close(order, command_kind, Reason.AUCTION_REMAINDER))
             elif order.price_ticks == EMPTY_PRICE:
-                if order.order_type == OrderType.MARKET or price is None:
+                if (
+                    order.order_type == OrderType.MARKET
+                    or price is None
+                    or overflows(price, order.quantity_lots)
+                ):
                     reports.append(self._close(order, command_kind, Reason.MARKET_REMAINDER))
                 else:
                     self._leave(order)
@@ -157,7 +171,7 @@ class Auctions(Triggers):
         What is told of that time has nothing random in it.
         """
         before, prices = book.phase, self._prices(book)
-        book.next_phase, book.until_ns = next_phase, until_ns
+        self._expect(book, next_phase, until_ns)
         uncrosses = before in COLLECTING and phase in (Phase.CONTINUOUS, Phase.CLOSED)
         outcome = self._auction(book) if uncrosses else None
         price = outcome[0] if outcome else None
@@ -175,7 +189,7 @@ class Auctions(Triggers):
             )
         ]
         if phase == before:
-            return reports
+            return reports + self._aftermath(book, prices, command_kind)
         if before == Phase.CONTINUOUS:
             reports += self._park_pegs(book, command_kind)
         if price is not None:
@@ -185,6 +199,12 @@ class Auctions(Triggers):
         reports += self._end_times_in_force(book, phase, command_kind)
         reports += self._admit(book, phase, command_kind)
         return reports + self._aftermath(book, prices, command_kind)
+
+    def _expect(self, book: Instrument, phase: Phase, at_ns: int) -> None:
+        """What follows, and when. A volatility auction will last as long as the protections say now."""
+        is_volatile = at_ns and phase == Phase.VOLATILITY_AUCTION
+        book.next_phase, book.until_ns = phase, at_ns
+        book.next_lasts_ns = book.protections.auction_ns if is_volatile else 0
 
     def _park_pegs(self, book: Instrument, command_kind: int) -> list[Report]:
         """Without continuous trading there is no touch to follow."""
@@ -239,8 +259,8 @@ class Auctions(Triggers):
     def _halt(self, book: Instrument, number: int, command_kind: int) -> list[Report]:
         """A breaker halts trading for a time; then a volatility auction of a given length leads back to it."""
         until_ns = in_time(self.time_ns + book.protections.halt_ns)
-        phase, next_phase = Phase.HALT, Phase.VOLATILITY_AUCTION
-        book.phase, book.next_phase, book.until_ns = phase, next_phase, until_ns
+        book.phase = phase = Phase.HALT
+        self._expect(book, Phase.VOLATILITY_AUCTION, until_ns)
         report = self._told(
             ReportKind.PHASE_CHANGED,
             command_kind,
@@ -277,10 +297,8 @@ class Auctions(Triggers):
                 reports += self._aftermath(book, prices, kind)
             else:
                 book = self._instruments[number]
-                end = book.until_ns
-                phase, then = book.next_phase, Phase.CONTINUOUS
-                lasts_ns = book.protections.auction_ns if phase == Phase.VOLATILITY_AUCTION else 0
-                until_ns = in_time(end + lasts_ns) if lasts_ns else 0
+                phase, then, lasts_ns = book.next_phase, Phase.CONTINUOUS, book.next_lasts_ns
+                until_ns = in_time(book.until_ns + lasts_ns) if lasts_ns else 0
                 reports += self._enter(book, number, phase, then, until_ns, until_ns, kind)
         return reports
 

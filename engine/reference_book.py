@@ -346,6 +346,7 @@ class Instrument:
     phase: Phase = Phase.CONTINUOUS
     next_phase: Phase = Phase.CONTINUOUS
     until_ns: int = 0  # when the next phase begins; 0 = when a command says so
+    next_lasts_ns: int = 0  # how long that then lasts; 0 = until a command ends it
     last_ticks: int | None = None  # of the last trade
     reference_ticks: int | None = None
     protections: Protections = field(default_factory=Protections)

@@ -19,6 +19,7 @@ from engine.records import (
 )
 from engine.reference_auction import OPENING, Auctions
 from engine.reference_book import Command, Definition, Instrument, Order
+from engine.reference_matching import overflows
 from engine.reference_state import COLLECTING
 
 RESTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
@@ -71,11 +72,12 @@ class Protection(NamedTuple):
     reserved_72: Sequence[int]
 
     def is_valid(self) -> bool:
-        """A breaker says how long it halts and how long the auction then collects."""
+        """An order may be worth something; a breaker says how long it halts and how long the auction then collects."""
         widths = (self.static_ticks, self.dynamic_ticks, self.distance_ticks, self.max_notional)
         times = (self.halt_ns, self.auction_ns)
         return (
             all(width >= -1 for width in widths)
+            and self.max_notional != 0
             and (all(time >= 1 for time in times) if self.breaker_bp else times == (0, 0))
             and not any((*self.reserved_1, *self.reserved_72))
         )
@@ -187,23 +189,20 @@ class Entries(Auctions):
     def _flags_refusal(self, command: Command) -> Reason:
         """Flags that are known, and go with the type, the time in force and each other."""
         flags, rests = command.flags, command.time_in_force in RESTING
-        post_only, hidden, all_or_none = (
-            flags & POST_ONLY,
-            flags & CommandFlag.HIDDEN,
-            flags & CommandFlag.ALL_OR_NONE,
-        )
-        if (
-            command.reserved_7
-            or any(unused(command))
-            or flags & ~FLAGS
-            or post_only == POST_ONLY
-            or (post_only and (command.order_type != OrderType.LIMIT or not rests))
-            or (hidden and (command.order_type not in (*WITH_LIMIT, OrderType.PEGGED) or not rests))
-            or (all_or_none and (post_only or hidden))
-            or (all_or_none and command.order_type not in (OrderType.LIMIT, OrderType.MARKET))
-            or (all_or_none and command.time_in_force in (*AUCTION, TimeInForce.FOK))
-        ):
+        post_only, hidden = flags & POST_ONLY, flags & CommandFlag.HIDDEN
+        if command.reserved_7 or any(unused(command)) or flags & ~FLAGS:
             return Reason.INVALID_FLAGS
+        if post_only == POST_ONLY or (post_only and (command.order_type != OrderType.LIMIT or not rests)):
+            return Reason.INVALID_POST_ONLY
+        if hidden and (command.order_type not in (*WITH_LIMIT, OrderType.PEGGED) or not rests):
+            return Reason.INVALID_HIDDEN
+        if flags & CommandFlag.ALL_OR_NONE and (
+            post_only
+            or hidden
+            or command.order_type not in (OrderType.LIMIT, OrderType.MARKET)
+            or command.time_in_force in (*AUCTION, TimeInForce.FOK)
+        ):
+            return Reason.INVALID_ALL_OR_NONE
         if command.self_match_mode not in [*SelfMatchMode] or bool(command.self_match_mode) != bool(
             command.self_match_group
         ):
@@ -220,7 +219,7 @@ class Entries(Auctions):
             return Reason.INVALID_PRICE
         if has_limit and not book.price_is_allowed(command.price_ticks):
             return Reason.PRICE_OUTSIDE_LIMITS
-        if reason := book.quantity_refusal(command.quantity_lots):
+        if reason := self._quantity_refusal(book, command.quantity_lots):
             return reason
         if self.rules < 3:
             return Reason.NONE
@@ -232,19 +231,26 @@ class Entries(Auctions):
             or self._expiry_refusal(command)
         )
 
+    def _quantity_refusal(self, book: Instrument, quantity: int) -> Reason:
+        if self.rules >= 3 and quantity < 0:
+            return Reason.NEGATIVE_QUANTITY
+        return book.quantity_refusal(quantity)
+
     def _phase_refusal(self, book: Instrument, command: Command) -> Reason:
         """What each phase accepts. A halt, and a day that is closed, accept cancels only."""
         phase, lasts = book.phase, command.time_in_force
         if book.is_delisted:
             return Reason.DELISTED
         at_once = lasts in AT_ONCE or command.min_quantity_lots or command.flags & CommandFlag.ALL_OR_NONE
-        if (
-            phase in (Phase.HALT, Phase.CLOSED)
-            or (phase in COLLECTING and (at_once or command.flags & POST_ONLY))
-            or (lasts == TimeInForce.AT_OPEN and phase not in OPENING)
-        ):
+        if phase in (Phase.HALT, Phase.CLOSED):
             return Reason.NOT_IN_THIS_PHASE
-        return Reason.NONE
+        if phase in COLLECTING and at_once:
+            return Reason.AT_ONCE_IN_AUCTION
+        if phase in COLLECTING and command.flags & POST_ONLY:
+            return Reason.POST_ONLY_IN_AUCTION
+        return (
+            Reason.OPENING_IS_OVER if lasts == TimeInForce.AT_OPEN and phase not in OPENING else Reason.NONE
+        )
 
     def _price_refusal(self, book: Instrument, side: int, price: int, quantity: int) -> Reason:
         """A limit is an increment, inside the band, and not so far or so much that it must be a mistake."""
@@ -252,7 +258,7 @@ class Entries(Auctions):
         priced = price != EMPTY_PRICE
         if priced and not self._is_increment(book, price):
             return Reason.PRICE_OFF_TICK
-        if priced and abs(price) * quantity > INT64_MAX:
+        if priced and overflows(price, quantity):
             return Reason.NOTIONAL_OVERFLOW
         reference = book.reference_ticks if book.last_ticks is None else book.last_ticks
         width, centre = limits.static_ticks, book.reference_ticks
@@ -274,15 +280,8 @@ class Entries(Auctions):
     def _extent_refusal(self, book: Instrument, command: Command) -> Reason:
         """How much is shown, and how much at least must trade at once."""
         display, minimum, quantity = command.display_lots, command.min_quantity_lots, command.quantity_lots
-        if display and (
-            not 0 < display <= quantity
-            or (quantity - 1) // MOST_SLICES >= display
-            or display % book.lot
-            or command.order_type not in WITH_LIMIT
-            or command.time_in_force in AT_ONCE
-            or command.flags & CommandFlag.HIDDEN
-        ):
-            return Reason.INVALID_DISPLAY
+        if display and (reason := self._display_refusal(book, command)):
+            return reason
         if minimum and (
             not 0 < minimum <= quantity
             or command.order_type not in (OrderType.LIMIT, OrderType.MARKET)
@@ -291,6 +290,21 @@ class Entries(Auctions):
         ):
             return Reason.INVALID_MINIMUM
         return Reason.NONE
+
+    def _display_refusal(self, book: Instrument, command: Command) -> Reason:
+        """An iceberg is an order with a limit that may rest; it shows a part of itself in round lots."""
+        display, quantity = command.display_lots, command.quantity_lots
+        if (
+            command.order_type not in WITH_LIMIT
+            or command.time_in_force in AT_ONCE
+            or command.flags & CommandFlag.HIDDEN
+        ):
+            return Reason.NO_ICEBERG
+        if not 0 < display <= quantity:
+            return Reason.INVALID_DISPLAY
+        if (quantity - 1) // MOST_SLICES >= display:
+            return Reason.DISPLAY_TOO_SMALL
+        return Reason.DISPLAY_NOT_ROUND_LOT if display % book.lot else Reason.NONE
 
     def _stop_refusal(self, book: Instrument, command: Command) -> Reason:
         """A stop order has a stop price that was not reached; a trailing one may leave it to its distance."""
@@ -410,14 +424,14 @@ class Entries(Auctions):
         if terms.price_ticks != EMPTY_PRICE and not book.price_is_allowed(terms.price_ticks):
             return Reason.PRICE_OUTSIDE_LIMITS
         if terms.quantity_lots > INT64_MAX:
-            return Reason.INVALID_QUANTITY
-        if reason := book.quantity_refusal(command.quantity_lots):
+            return Reason.INVALID_QUANTITY if self.rules < 3 else Reason.QUANTITY_OVERFLOW
+        if reason := self._quantity_refusal(book, command.quantity_lots):
             return reason
         if self.rules >= 3 and (reason := self._new_terms_refusal(book, order, terms, command)):
             return reason
         # A post-only order that would take keeps its old terms and its place.
         if reason := self._post_only_refusal(book, order.side, order.flags, terms.price_ticks):
-            return Reason.NOT_IN_THIS_PHASE if book.phase else reason
+            return Reason.POST_ONLY_IN_AUCTION if book.phase else reason
         return Reason.NONE
 
     def _amend_refusal(self, order: Order, terms: Order, command: Command) -> Reason:

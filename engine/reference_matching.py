@@ -58,9 +58,12 @@ class Matching(State):
         return limit
 
     def _breaks(self, book: Instrument, price: int) -> bool:
-        """Whether a trade at this price would move so far from the reference that trading halts instead."""
+        """Whether a trade at this price would move so far from the reference that trading halts instead.
+
+        Of a reference of 0 no part is a distance, and there is no breaker.
+        """
         reference, percent = book.reference_ticks, book.protections.breaker_bp
-        if not percent or reference is None:
+        if not percent or not reference:
             return False
         return abs(price - reference) * PARTS_PER_UNIT >= percent * abs(reference)
 
@@ -160,6 +163,8 @@ class Matching(State):
             return self._unpeg(order, command_kind)
         reports = []
         if order.price_ticks == EMPTY_PRICE:  # market-to-limit: it has its price now
+            if overflows(asked, order.quantity_lots):
+                return [self._close(order, command_kind, Reason.MARKET_REMAINDER)]
             order.price_ticks = asked
             reports = [self._repriced(order, command_kind, EMPTY_PRICE)]
         self._rest(order)
@@ -269,6 +274,11 @@ class Matching(State):
 
     def _halt(self, book: Instrument, number: int, command_kind: int) -> list[Report]:
         raise NotImplementedError
+
+
+def overflows(price: int, quantity: int) -> bool:
+    """Whether int64 cannot hold price times quantity, as it must of every order that has a price."""
+    return abs(price) * quantity > INT64_MAX
 
 
 def leaves_of(orders: list[Order]) -> int:

@@ -47,10 +47,10 @@ TICK: Final = struct.Struct("<qq")
 """From, increment."""
 INSTRUMENT: Final = struct.Struct("<qqqqqq")
 """Lot, minimum, maximum, low, high, protection."""
-INSTRUMENT_3: Final = struct.Struct("<BBBBBBHIIqqqqqqqqqqqqqq")
+INSTRUMENT_3: Final = struct.Struct("<BBBBBBHIIqqqqqqqqqqqqqqq")
 """Algorithm, top order, trigger, delisted, phase, next phase, 0, tick table, breaker in basis points, least share, end
-of the phase, last trade, reference, static band, dynamic band, distance, notional, halt, auction; what the last
-repricing saw: best bid that is not pegged, shown and of all, best ask, shown and of all."""
+of the phase, length of the next, last trade, reference, static band, dynamic band, distance, notional, halt, auction;
+what the last repricing saw: best bid that is not pegged, shown and of all, best ask, shown and of all."""
 COUNTS: Final = struct.Struct("<QQ")
 """Orders of the bids, orders of the asks."""
 COUNTS_3: Final = struct.Struct("<QQQQQQ")
@@ -134,6 +134,7 @@ def write_instrument(book: Instrument, rules: int) -> list[bytes]:
                 limits.breaker_bp,
                 book.pro_rata_minimum,
                 book.until_ns,
+                book.next_lasts_ns,
                 or_else(book.last_ticks, EMPTY_PRICE),
                 or_else(book.reference_ticks, EMPTY_PRICE),
                 or_else(limits.static_ticks, -1),
@@ -276,6 +277,7 @@ class Restorer:
             breaker_bp,
             pro_rata_minimum,
             until_ns,
+            next_lasts_ns,
             last,
             reference,
             static,
@@ -293,7 +295,7 @@ class Restorer:
         known = known and phase in [*Phase] and next_phase in [*Phase]
         self.require(known and zero == 0, "terms that this rules version does not serve")
         self.require(tick_table <= len(machine._tables), "a tick table that is not there")
-        self.require(pro_rata_minimum >= 0 and until_ns >= 0, "a share or a time below 0")
+        self.require(min(pro_rata_minimum, until_ns, next_lasts_ns) >= 0, "a share or a time below 0")
         self.require(
             min(static, dynamic, distance, notional, halt_ns - 1, auction_ns - 1) >= -1,
             "a protection below 0",
@@ -301,6 +303,7 @@ class Restorer:
         book.algorithm, book.top_order, book.trigger = algorithm, bool(top_order), trigger
         book.is_delisted, book.phase, book.next_phase = bool(delisted), Phase(phase), Phase(next_phase)
         book.tick_table, book.pro_rata_minimum, book.until_ns = tick_table, pro_rata_minimum, until_ns
+        book.next_lasts_ns = next_lasts_ns
         book.last_ticks, book.reference_ticks = given(last, EMPTY_PRICE), given(reference, EMPTY_PRICE)
         book.protections = Protections(
             given(static, -1), given(dynamic, -1), given(distance, -1), given(notional, -1)

@@ -13,7 +13,7 @@ from engine.records import (
     Trigger,
 )
 from engine.reference_book import Instrument, Order, Report
-from engine.reference_matching import Matching
+from engine.reference_matching import Matching, overflows
 
 
 class Prices(NamedTuple):
@@ -69,7 +69,10 @@ class Triggers(Matching):
         return [order for _, _, order in sorted(found, key=lambda one: one[:2])]
 
     def _run_stops(self, book: Instrument, before: Prices, command_kind: int) -> list[Report]:
-        """Each elected stop runs to its end as a new arrival; those it elects join the tail."""
+        """Each elected stop runs to its end as a new arrival; those it elects join the tail.
+
+        In every phase trailing stops follow the last trade: of an auction that closes the day, or before a halt.
+        """
         reports: list[Report] = []
         queue: list[Order] = []
         while book.phase == Phase.CONTINUOUS:
@@ -82,6 +85,9 @@ class Triggers(Matching):
             order.is_elected = True
             reports.append(self._report(ReportKind.TRIGGERED, order, command_kind))
             reports += self._match(order, command_kind)
+        if book.phase != Phase.CONTINUOUS and book.trigger == Trigger.LAST_TRADE:
+            for order in book.stops.values():
+                self._trail(order, book.last_ticks)
         return reports
 
     # ------------------------------------------------------------ pegs
@@ -96,11 +102,10 @@ class Triggers(Matching):
         return bid if follows_bid else ask
 
     def _peg_price(self, order: Order, bid: int | None, ask: int | None, barrier: int | None) -> int | None:
-        """Where a peg belongs; None: it has no reference, or the price is not allowed.
+        """Where a peg belongs; None: it has no reference, or the price is not allowed, or too high for its quantity.
 
         barrier: the best price it must not trade with; a market peg may.
         """
-        book = self._book(order)
         reference = self._reference(order, bid, ask)
         if reference is None:
             return None
@@ -110,10 +115,8 @@ class Triggers(Matching):
             price = worst(price, order.peg_limit_ticks)
         if not -INT64_MAX <= price <= INT64_MAX:
             return None
-        price = self._less_aggressive(book, order.side, price)
-        return self._behind_barrier(
-            book, order.side, price, None if order.peg_kind == PegKind.MARKET_PEG else barrier
-        )
+        price = self._less_aggressive(self._book(order), order.side, price)
+        return self._behind_barrier(order, price, None if order.peg_kind == PegKind.MARKET_PEG else barrier)
 
     def _place_peg(self, order: Order, command_kind: int) -> list[Report]:
         """A pegged order arrives."""
@@ -175,7 +178,7 @@ class Triggers(Matching):
         book = self._book(order)
         before = order.price_ticks
         if price is not None and order.peg_kind != PegKind.MARKET_PEG:
-            price = self._behind_barrier(book, order.side, price, self._opposite(order).best_of_all())
+            price = self._behind_barrier(order, price, self._opposite(order).best_of_all())
         if price is None or book.phase != Phase.CONTINUOUS:
             return self._unpeg(order, command_kind)
         order.price_ticks = price
@@ -186,11 +189,13 @@ class Triggers(Matching):
         self._rest(order)
         return reports
 
-    def _behind_barrier(self, book: Instrument, side: Side, price: int, barrier: int | None) -> int | None:
+    def _behind_barrier(self, order: Order, price: int, barrier: int | None) -> int | None:
         """The price, or one increment behind what it would trade with; None: that is not allowed."""
-        if barrier is not None and (price >= barrier if side == Side.BUY else price <= barrier):
-            price = self._behind(book, side, barrier)
-        return price if -INT64_MAX <= price <= INT64_MAX and book.price_is_allowed(price) else None
+        book = self._book(order)
+        if barrier is not None and (price >= barrier if order.side == Side.BUY else price <= barrier):
+            price = self._behind(book, order.side, barrier)
+        is_allowed = abs(price) <= INT64_MAX and book.price_is_allowed(price)
+        return price if is_allowed and not overflows(price, order.quantity_lots) else None
 
     # ------------------------------------------------------------ after an input
 

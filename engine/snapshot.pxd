@@ -58,6 +58,7 @@ cdef struct MarketImage:        # version 3
     uint32_t breaker_bp
     int64_t pro_rata_minimum_lots
     int64_t until_ns
+    int64_t next_lasts_ns
     int64_t last_ticks
     int64_t reference_ticks
     int64_t static_ticks

@@ -142,7 +142,10 @@ cdef size_t read_market(Books* books, uint32_t number, const uint8_t* data, size
         offset, "terms that this rules version does not serve",
     )
     require(image.tick_table < books.tables.top, offset, "a tick table that is not there")
-    require(image.pro_rata_minimum_lots >= 0 and image.until_ns >= 0, offset, "a share or a time below 0")
+    require(
+        image.pro_rata_minimum_lots >= 0 and image.until_ns >= 0 and image.next_lasts_ns >= 0, offset,
+        "a share or a time below 0",
+    )
     require(
         image.static_ticks >= -1 and image.dynamic_ticks >= -1 and image.distance_ticks >= -1
         and image.max_notional >= -1 and image.halt_ns >= 0 and image.auction_ns >= 0,
@@ -156,6 +159,7 @@ cdef size_t read_market(Books* books, uint32_t number, const uint8_t* data, size
     market.is_delisted = image.is_delisted
     market.phase = image.phase
     market.next_phase = image.next_phase
+    market.next_lasts_ns = image.next_lasts_ns
     market.tick_table = image.tick_table
     market.breaker_bp = image.breaker_bp
     market.pro_rata_minimum_lots = image.pro_rata_minimum_lots

@@ -259,6 +259,7 @@ cdef uint8_t* write_market(const Books* books, uint32_t instrument, uint8_t* at)
         image.breaker_bp = market.breaker_bp
         image.pro_rata_minimum_lots = market.pro_rata_minimum_lots
         image.until_ns = market.until_ns
+        image.next_lasts_ns = market.next_lasts_ns
         image.reference_ticks = market.reference_ticks
         image.static_ticks = market.static_ticks
         image.dynamic_ticks = market.dynamic_ticks

@@ -9,8 +9,8 @@ from engine.index cimport Index
 from engine.ladder cimport Ladder, Nodes, level_at, price_of
 from engine.store cimport Extra, Order, Pool, pool_take_free
 from engine.types cimport (
-    Command, Definition, EXTENDED, INVALID_QUANTITY, NONE, QUANTITY_ABOVE_MAXIMUM, QUANTITY_BELOW_MINIMUM,
-    QUANTITY_NOT_ROUND_LOT, Report,
+    Command, Definition, EXTENDED, INVALID_QUANTITY, NEGATIVE_QUANTITY, NONE, QUANTITY_ABOVE_MAXIMUM,
+    QUANTITY_BELOW_MINIMUM, QUANTITY_NOT_ROUND_LOT, Report,
 )
 
 cdef extern from *:
@@ -77,6 +77,7 @@ cdef struct Market:         # what an instrument has beyond a book of plain orde
     uint8_t reserved[6]
     int64_t pro_rata_minimum_lots
     int64_t until_ns        # end of the phase; 0 = when told
+    int64_t next_lasts_ns   # how long the next one then lasts; 0 = until told
     int64_t reference_ticks # EMPTY_PRICE = none
     int64_t static_ticks    # -1 = any, as the next three
     int64_t dynamic_ticks
@@ -141,6 +142,7 @@ cdef struct Choice:         # the best prices of an auction so far
 cdef struct Crossing:       # an auction whose price is being found: see auction.pyx
     uint8_t stage
     uint32_t levels[4]      # the next of bids that are shown, hidden; of asks; 0 = no more
+    int64_t around[2]       # the reference, where orders without a limit may meet; EMPTY_PRICE = none
     int64_t prices[2]       # that the walks have come to; EMPTY_PRICE = orders without a limit
     int128 lots[2]          # that are left there
     int128 volume
@@ -270,6 +272,11 @@ cdef inline uint64_t quantity_refusal(const Instrument* book, int64_t quantity) 
     if book.lot_lots != 1 and quantity % book.lot_lots != 0:
         return QUANTITY_NOT_ROUND_LOT
     return NONE
+
+
+cdef inline uint64_t quantity_refusal_3(const Instrument* book, int64_t quantity) noexcept nogil:
+    """The same, from version 3 on."""
+    return NEGATIVE_QUANTITY if quantity < 0 else quantity_refusal(book, quantity)
 
 
 # O(1). A slot for an order, and the buckets that its names need; 0 = out of memory.

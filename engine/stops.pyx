@@ -39,35 +39,42 @@ cdef inline bint is_reached(const Market* market, uint32_t side, int64_t price) 
     cdef int64_t stop = price_of(waiting.best_key, side ^ 1)
     return waiting.best != 0 and (price >= stop if side == 0 else price <= stop)
 
-cdef bint any_moves(const Books* books, uint32_t instrument) noexcept nogil:
+cdef inline int64_t tested_in_phase(const Books* books, uint32_t instrument, uint32_t side) noexcept nogil:
+    """What they follow and are reached by now; in other phases than continuous trading, the last trade alone."""
     cdef const Market* market = market_of(books, instrument)
     cdef Prices now
+    if market.phase != CONTINUOUS and market.trigger != LAST_TRADE:
+        return EMPTY
+    prices_of(books, instrument, &now)
+    return tested(books, instrument, side, &now)
+
+cdef bint any_moves(const Books* books, uint32_t instrument) noexcept nogil:
+    cdef const Market* market = market_of(books, instrument)
     cdef uint32_t side
     cdef int64_t price
-    prices_of(books, instrument, &now)
     for side in range(2):
-        price = tested(books, instrument, side, &now)
-        if price != EMPTY and (is_reached(market, side, price) or lags(market, side, price)):
+        price = tested_in_phase(books, instrument, side)
+        if price != EMPTY and (lags(market, side, price) or (
+            market.phase == CONTINUOUS and is_reached(market, side, price)
+        )):
             return True
     return False
 
 cdef int step_stops(Books* books) except -1 nogil:
     cdef uint32_t instrument = books.work.instrument, side
     cdef const Market* market = market_of(books, instrument)
-    cdef Prices now
     cdef int64_t price
     cdef bint reached = False
-    if market.phase != CONTINUOUS:
+    if market.phase != CONTINUOUS and books.work.elected < books.elected.top:
         books.work.after_step = PUT_BACK
         return 0
-    prices_of(books, instrument, &now)
     for side in range(2):
-        price = tested(books, instrument, side, &now)
+        price = tested_in_phase(books, instrument, side)
         if price != EMPTY:
             if lags(market, side, price):
                 return follow(books, instrument, side, price)
             reached |= is_reached(market, side, price)
-    if not reached:
+    if not reached or market.phase != CONTINUOUS:
         return run_next(books)
     open_list(books)
     books.work.after_step = REACHED
@@ -141,7 +148,5 @@ cdef int put_back(Books* books) except -1 nogil:
         put_order(books, (<Listed*>books.elected.records)[books.work.elected].slot, WAITING)
         books.work.elected += 1
     if books.work.elected == books.elected.top:
-        cut_list(&books.elected, 1)
-        books.work.elected = 1
-        books.work.after_step = STOPS_ENDED
+        books.work.after_step = STOPS
     return 0

@@ -6,11 +6,12 @@ goes up or down passes half as many others as with two, and each is told where i
 Holds nothing; raises MemoryError.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.places cimport extra_of
 from engine.state cimport Books, Market, market_of, order_at
 from engine.store cimport Extra, Order, Timer, pool_take
+from engine.types cimport VOLATILITY_AUCTION
 
 cdef enum:
     BRANCHES = 4
@@ -94,6 +95,12 @@ cdef int timer_set(Books* books, uint32_t slot, int64_t due_ns) except -1 nogil:
         drop_timer(books, extra.timer)
         extra.timer = 0
     return add_timer(books, due_ns, order.order_id, order.account, False) if due_ns else 0
+
+cdef int expect_phase(Books* books, uint32_t instrument, uint8_t phase, int64_t at_ns) except -1 nogil:
+    cdef Market* market = market_of(books, instrument)
+    market.next_phase = phase
+    market.next_lasts_ns = market.auction_ns if at_ns and phase == VOLATILITY_AUCTION else 0
+    return timer_set_phase(books, instrument, at_ns)
 
 cdef int timer_set_phase(Books* books, uint32_t instrument, int64_t due_ns) except -1 nogil:
     cdef Market* market = market_of(books, instrument)

@@ -10,7 +10,7 @@ cdef enum AfterStep:        # of Work.after_step
     STOPS = 2               # trailing stops follow the price; then the next that is to run does
     REACHED = 3             # those that were reached are found,
     ELECTED = 4             # and join the queue of those that are to run
-    PUT_BACK = 5            # trading was halted before they did: they wait again
+    PUT_BACK = 5            # trading was halted before they did: they wait again, and follow with the others
     STOPS_ENDED = 6
     SEE = 7                 # whether what pegs depend on has moved
     LEAVE = 8               # pegs whose prices change leave the book,

@@ -32,8 +32,8 @@ cdef int begin_aftermath(Books* books, uint32_t instrument, const Prices* before
         books.work.after_step = AFTER_MATCH
     else:
         see_nothing(market)
-        if market.phase == CONTINUOUS and (
-            market.lists[PEGS].first or (market.stops and any_moves(books, instrument))
+        if (market.phase == CONTINUOUS and market.lists[PEGS].first) or (
+            market.stops and any_moves(books, instrument)
         ):
             books.work.after_step = STOPS
             books.work.has_followed = 0

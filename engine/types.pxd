@@ -165,6 +165,17 @@ cdef enum Reason:       # Report.reason; docs list them; numbers never change
     INVALID_FILTER = 38
     INVALID_AMEND = 39
     TIME_GOES_BACK = 40
+    INVALID_POST_ONLY = 41
+    INVALID_HIDDEN = 42
+    INVALID_ALL_OR_NONE = 43
+    NO_ICEBERG = 44
+    DISPLAY_TOO_SMALL = 45
+    DISPLAY_NOT_ROUND_LOT = 46
+    NEGATIVE_QUANTITY = 47
+    QUANTITY_OVERFLOW = 48
+    AT_ONCE_IN_AUCTION = 49
+    POST_ONLY_IN_AUCTION = 50
+    OPENING_IS_OVER = 51
     # why an order was cancelled
     REQUESTED = 64      # CANCEL, or REDUCE of all leaves
     IOC_REMAINDER = 65

@@ -75,7 +75,8 @@ cdef void read_terms(Asked* asked, const Instrument* of, Definition* terms) noex
     read_price(asked, LOW_LIMIT_PRICE, of, &terms.low_ticks)
     read_price(asked, HIGH_LIMIT_PRICE, of, &terms.high_ticks)
     read_distance(asked, PRICE_PROTECTION, of, &terms.protection_ticks)
-    read_choice(asked, MATCH_ALGORITHM, b"PRICE_TIME", b"PRO_RATA", &terms.algorithm)
+    if read_choice(asked, MATCH_ALGORITHM, b"PRICE_TIME", b"PRO_RATA", &terms.algorithm):
+        terms.top_order &= terms.algorithm      # which is of pro-rata only
     read_flag(asked, TOP_ORDER, &terms.top_order)
     read_quantity(asked, PRO_RATA_MINIMUM, of, &terms.pro_rata_minimum_lots)
     read_choice(asked, STOP_TRIGGER, b"LAST_TRADE", b"OPPOSITE_BEST", &terms.trigger)

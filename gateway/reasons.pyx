@@ -127,26 +127,46 @@ cdef const char* text_under_3(int code) noexcept nogil:
         return b"OrdType (40) must be 1, 2, 3, 4, K or P"
     if code == types.INVALID_TIME_IN_FORCE or code == UNSUPPORTED_TIME_IN_FORCE:
         return b"TimeInForce (59) is none that there is, or none for this type of order"
-    if code == types.INVALID_FLAGS:
-        return b"ExecInst (18) or tag 20014 does not go with the type, the time in force or itself"
+    if code == types.INVALID_POST_ONLY:
+        return b"post-only (18=6, 20014=R or S) is for limit orders that may rest, in one of its two ways"
+    if code == types.INVALID_HIDDEN:
+        return b"hidden (MaxFloor (111) = 0) is for limit, stop-limit and pegged orders that may rest"
+    if code == types.INVALID_ALL_OR_NONE:
+        return b"all-or-none (18=G) is for limit and market orders, not post-only, hidden, FOK or for an auction"
     if code == types.INVALID_PRICE:
         return b"Price (44): limit and stop-limit orders have one, a pegged order may, others none"
     if code == CANNOT_CHANGE:
         return b"a replace cannot change OrdType (40), Account (1) or whether an order is post-only"
     if code == types.NOT_IN_THIS_PHASE:
         return b"not in this phase of the instrument"
+    if code == types.AT_ONCE_IN_AUCTION:
+        return b"nothing trades at once while orders collect for an auction"
+    if code == types.POST_ONLY_IN_AUCTION:
+        return b"post-only is not for the time while orders collect for an auction"
+    if code == types.OPENING_IS_OVER:
+        return b"an order for the opening (59=2) after or without it"
     if code == types.INVALID_DEFINITION:
         return b"these terms contradict each other or what the instrument has, or name a tick table that there is not"
     if code == types.INVALID_PHASE:
         return b"its end is past, or it may not follow: a halt and the close lead to trading by an auction"
     if code == types.INVALID_PROTECTION:
-        return b"a breaker (20041) goes with the times of its halt (20042) and its auction (20043), and they with it"
+        return b"a breaker (20041) goes with its times (20042, 20043), they with it; MaxNotional (20040) is above zero"
     if code == types.DELISTED:
         return b"the instrument is delisted"
     if code == types.PRICE_OFF_TICK:
         return b"Price (44) or StopPx (99) is no increment of the instrument's tick table"
     if code == types.INVALID_DISPLAY:
-        return b"MaxFloor (111) is below 1/10,000 of OrderQty (38), above it, no round lot, or not for this order"
+        return b"MaxFloor (111) is above OrderQty (38), or below zero"
+    if code == types.NO_ICEBERG:
+        return b"MaxFloor (111) is for limit and stop-limit orders that may rest"
+    if code == types.DISPLAY_TOO_SMALL:
+        return b"MaxFloor (111) is below 1/10,000 of OrderQty (38)"
+    if code == types.DISPLAY_NOT_ROUND_LOT:
+        return b"MaxFloor (111) is not a multiple of the instrument's round lot"
+    if code == types.INVALID_QUANTITY:
+        return b"OrderQty (38) is zero"
+    if code == types.NEGATIVE_QUANTITY:
+        return b"OrderQty (38) is below zero"
     if code == types.INVALID_MINIMUM:
         return b"MinQty (110) is zero, above OrderQty (38), or not for this order"
     if code == types.INVALID_STOP_PRICE:
@@ -201,7 +221,8 @@ cdef const char* text_under_3(int code) noexcept nogil:
 cdef uint8_t ord_rej_reason(int code) noexcept nogil:
     if code == types.UNKNOWN_INSTRUMENT or code == UNKNOWN_SYMBOL:
         return 1
-    if code == types.NOT_IN_THIS_PHASE or code == types.DELISTED:
+    if (code == types.NOT_IN_THIS_PHASE or code == types.DELISTED
+            or types.AT_ONCE_IN_AUCTION <= code <= types.OPENING_IS_OVER):
         return 2            # exchange closed
     if code == types.QUANTITY_ABOVE_MAXIMUM or types.PRICE_OUTSIDE_BAND <= code <= types.NOTIONAL_OVERFLOW:
         return 3            # order exceeds limit
@@ -211,9 +232,11 @@ cdef uint8_t ord_rej_reason(int code) noexcept nogil:
         return 6
     if (code == types.INVALID_SIDE or code == types.INVALID_ORDER_TYPE or code == types.INVALID_TIME_IN_FORCE
             or code == types.INVALID_FLAGS or types.INVALID_DISPLAY <= code <= types.INVALID_SELF_MATCH
+            or types.INVALID_POST_ONLY <= code <= types.DISPLAY_NOT_ROUND_LOT
             or UNSUPPORTED_SIDE <= code <= UNSUPPORTED_FIELD):
         return 11           # unsupported order characteristic
     if (types.INVALID_QUANTITY <= code <= types.QUANTITY_NOT_ROUND_LOT or code == QUANTITY_OFF_INCREMENT
+            or code == types.NEGATIVE_QUANTITY
             or code == QUANTITY_OUT_OF_RANGE):
         return 13           # incorrect quantity
     return OTHER

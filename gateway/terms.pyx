@@ -11,9 +11,9 @@ from libc.string cimport memcpy
 
 from engine.types cimport (
     ALL_OR_NONE, AT_CLOSE, AT_OPEN, DAY, EXTENDED, FOK, GOOD_FOR_AUCTION, GTC, GTD, HIDDEN, INVALID_DISPLAY,
-    INVALID_EXPIRY, INVALID_FILTER, INVALID_FLAGS, INVALID_MINIMUM, INVALID_OFFSET, INVALID_PEG, INVALID_SELF_MATCH,
-    INVALID_STOP_PRICE, IOC, LIMIT, MARKET, MARKET_PEG, MARKET_TO_LIMIT, MID_PEG, PEGGED, POST_ONLY, POST_ONLY_SLIDE,
-    PRIMARY_PEG, STOP, STOP_LIMIT, TRAILING_STOP,
+    INVALID_EXPIRY, INVALID_FILTER, INVALID_MINIMUM, INVALID_OFFSET, INVALID_PEG, INVALID_POST_ONLY,
+    INVALID_SELF_MATCH, INVALID_STOP_PRICE, IOC, LIMIT, MARKET, MARKET_PEG, MARKET_TO_LIMIT, MID_PEG, PEGGED, POST_ONLY,
+    POST_ONLY_SLIDE, PRIMARY_PEG, STOP, STOP_LIMIT, TRAILING_STOP,
 )
 from gateway.executions cimport to_units
 from gateway.fix_values cimport SOH, parse_date, parse_decimal, parse_timestamp, parse_uint
@@ -152,9 +152,9 @@ cdef int read_terms(const uint8_t* text, size_t length, const Instrument* instru
             has_mode = True
             slides = field.length == 1 and field.value[0] == c'S'
             if not slides and (field.length != 1 or field.value[0] != c'R'):
-                reason = INVALID_FLAGS
+                reason = INVALID_POST_ONLY
     if has_mode and reason == 0 and not command.flags & POST_ONLY:
-        return INVALID_FLAGS
+        return INVALID_POST_ONLY
     if slides:
         command.flags = (command.flags & ~POST_ONLY) | POST_ONLY_SLIDE
     return reason

@@ -45,7 +45,7 @@ def test_a_day_with_orders_of_every_type(exchange: Running, transport: str) -> N
         assert waiting.status is OrdStatus.NEW, "a market order that waits for the auction is answered"
         at_open = alice.buy(SYMBOL, 5, "101", time_in_force="at_open")
         refused = alice.buy(SYMBOL, 5, "101", time_in_force="ioc")
-        assert (refused.status, refused.reason_code) == (OrdStatus.REJECTED, qb.Reason.NOT_IN_THIS_PHASE)
+        assert (refused.status, refused.reason_code) == (OrdStatus.REJECTED, qb.Reason.AT_ONCE_IN_AUCTION)
         bob.sell(SYMBOL, 12, "100")
         phase("CONTINUOUS")
         assert told(alice, waiting)[-1] == "TRADE"

@@ -219,7 +219,7 @@ class Book:
 
     def breaks(self, price: int) -> bool:
         """Whether a breaker halts trading before a trade at this price."""
-        if not self.breaker_bp or self.reference is None:
+        if not self.breaker_bp or not self.reference:
             return False
         return abs(price - self.reference) * 10_000 >= self.breaker_bp * abs(self.reference)
 
@@ -303,11 +303,23 @@ class Book:
                     lots += sum(order.leaves for order in queue)
         return lots
 
+    def around_reference(self, reference: int) -> list[int]:
+        """The increments next to it, or to the limit that it is beyond, which orders without a limit meet at."""
+        nearest = (
+            reference
+            if self.allows(reference)
+            else self.low
+            if reference < (self.low or reference)
+            else self.high
+        )
+        assert nearest is not None
+        return [price for price in (self.tick(side, nearest) for side in Side) if self.allows(price)]
+
     def auction(self) -> tuple[int, int] | None:
         """Price and volume, by trying every tick; None: nothing trades, or there are too many to try."""
         limits = [order.price for order in self.resting()]
         if self.market[0] and self.market[1] and self.reference is not None:
-            limits.append(self.reference)
+            limits += self.around_reference(self.reference)
         if not limits:
             return None
         ticks = [
@@ -357,7 +369,7 @@ class Book:
             return None
         if barrier is not None and (price >= barrier if order.side == Side.BUY else price <= barrier):
             price = self.behind(order.side, barrier)
-        return price if self.allows(price) else None
+        return price if self.allows(price) and abs(price) * order.total <= INT64_MAX else None
 
     def touch(self) -> tuple[int | None, ...]:
         """What pegs depend on: the best that is not pegged, shown and of all."""

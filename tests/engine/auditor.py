@@ -26,6 +26,7 @@ from engine.records import (
     SelfMatchMode,
     Side,
     TimeInForce,
+    Trigger,
 )
 
 FIRST_FEED_ID = 1 << 63
@@ -68,7 +69,7 @@ class Auditor:
         self.rest: list[Heard] = []  # of the reports, from the one being heard
         self.run: Run | None = None
         self.cancelled_count = 0  # by this command
-        self.cancelled_last: dict[int, int] = {}  # order ids, by reason
+        self.cancelled_last: dict[tuple[int, int], int] = {}  # order ids, by reason and instrument
         # Of the input that is going on:
         self.before: list[tuple[int | None, ...]] = []  # last trade, bid, ask of each book
         self.elected: dict[int, list[Account]] = {}  # stops that were reached, by instrument
@@ -309,8 +310,9 @@ class Auditor:
         elif self.run and self.run.order is order:
             self.ends_rightly(self.run, Reason(report.reason))
         elif report.reason in BY_ORDER_ID:
-            assert order.order_id > self.cancelled_last.get(report.reason, 0), "not in order of order id"
-            self.cancelled_last[report.reason] = order.order_id
+            group = (report.reason, 0 if report.reason == Reason.MASS_REQUESTED else order.instrument)
+            assert order.order_id > self.cancelled_last.get(group, 0), "not in order of order id"
+            self.cancelled_last[group] = order.order_id
         self.cancelled_count += 1
         if order.instrument in self.moved:
             self.since.add(order.instrument)
@@ -492,6 +494,9 @@ class Auditor:
         book = self.books[number]
         if book.phase != Phase.CONTINUOUS:
             self.elected.pop(number, None)
+            for order in book.waiting.values() if book.trigger == Trigger.LAST_TRADE else ():
+                if order.waits:
+                    book.trail(order)
             return
         queue = self.elected.setdefault(number, [])
         last, bid, ask = self.before[number]
@@ -521,10 +526,12 @@ class Auditor:
         self.held["a stop runs when it is its turn"] += 1
 
     def repriced(self, report: Heard) -> None:
+        """A peg that came where it was before is not told of then, and follows others like any."""
         order, number = self.orders[report.order_id], report.instrument
         book = self.books[number]
         assert (report.last_price_ticks, report.last_lots) == (order.price, order.leaves)
-        if self.run and self.run.order is order and self.run.awaits_price(book.phase):
+        came = order.peg and book.phase == Phase.CONTINUOUS and given(order.price) == book.place_of_peg(order)
+        if self.run and self.run.order is order and self.run.awaits_price(book.phase) and not came:
             self.run.has_price = True
             if order.order_type == OrderType.MARKET_TO_LIMIT:
                 assert report.price_ticks == self.run.asked, "not the price that it took"

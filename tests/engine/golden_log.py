@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from engine_commands import command_of
 from mixed_day import MixedDay
 
 from engine import machine
 from engine.records import RULES_VERSION
 
 GOLDEN = Path(__file__).parent / "golden"
-SEED = 20  # of a day on which everything happens
+SEED = 68  # of a day on which everything happens, but for this
+RARE = ("define", "buy 5 @ 1", "sell 3 @ 1", "reenter ref=1 owner=9 qty=max")
 CALM, WILD = 4000, 4000
 """Commands: first a mixed day as it is, then one on which every other command has a field that is anything."""
 
@@ -23,7 +25,12 @@ def commands() -> Any:
     day, one = MixedDay(SEED), machine.Machine()
     calm = day.played(one, CALM)
     day.spoiled = 50
-    return np.concatenate([calm, day.played(one, WILD)])
+    wild = day.played(one, WILD)
+    book = one.copy().define()
+    rare = [command_of(line, at, book) for at, line in enumerate(RARE)]
+    for command in rare[1:]:
+        command["owner"], command["instrument"] = 9, book
+    return np.concatenate([calm, wild, *rare])
 
 
 def keep(name: str, data: bytes) -> None:

@@ -445,6 +445,8 @@ class MixedDay:
             {"self_match_group": self.from_to(0, 1), "self_match_mode": self.from_to(0, 5)},
             {"instrument": self.instruments},
             {**second, "display_lots": self.random.choice([-1, 1, lots, lots + 1, INT64_MAX])},
+            {**second, "display_lots": 2, "quantity_lots": 24_000},
+            {"flags": fields["flags"] | self.pick({CommandFlag.HIDDEN: 1, CommandFlag.ALL_OR_NONE: 1})},
             {**second, "min_quantity_lots": self.random.choice([-1, 1, lots, lots + 1, INT64_MAX])},
             {**second, "stop_price_ticks": self.random.choice([0, 1, self.centre, INT64_MAX, EMPTY_PRICE])},
             {**second, "offset_ticks": self.random.choice([-1, 0, 1, INT64_MAX, INT64_MIN])},
@@ -479,6 +481,8 @@ class MixedDay:
         new_price = self.chance(50 if has_limit else 2)
         price = self.price(told.instrument, told.side) if new_price else EMPTY_PRICE
         lots = self.lots(told.instrument) if kind == CommandKind.REENTER else told.quantity_lots
+        if kind == CommandKind.REENTER and self.chance(3):
+            lots = INT64_MAX
         if kind == CommandKind.REPLACE and self.chance(60):
             lots = max(order.filled, min(lots + self.from_to(-min(order.leaves, 50), 3), INT64_MAX))
         fields = {"price_ticks": price, "quantity_lots": lots}

@@ -107,6 +107,14 @@ def asked(*lines: str) -> tuple[Reason, int]:
     return Reason(report["reason"]) if report["kind"] == ReportKind.REJECTED else Reason.NONE, int(price)
 
 
+OF_PHASES = (
+    Reason.NOT_IN_THIS_PHASE,
+    Reason.AT_ONCE_IN_AUCTION,
+    Reason.POST_ONLY_IN_AUCTION,
+    Reason.OPENING_IS_OVER,
+)
+
+
 def verdict(*lines: str) -> str:
     reason, _ = asked(*lines)
     return str(reason.value) if reason else "yes"
@@ -136,7 +144,7 @@ def accepted_in_each_phase() -> str:
     rows = {}
     for name, line in requests.items():
         reasons = [asked(*begun, f"phase {phase.name.lower()}", line)[0] for phase in Phase]
-        assert set(reasons) <= {Reason.NONE, Reason.NOT_IN_THIS_PHASE}, (name, reasons)
+        assert set(reasons) <= {Reason.NONE, *OF_PHASES}, (name, reasons)
         rows[name] = ["no" if reason else "yes" for reason in reasons]
     return table("", [spelled(phase) for phase in Phase], rows)
 
@@ -226,8 +234,9 @@ def page() -> str:
     parts = [
         INTRODUCTION.format(version=RULES_VERSION),
         "## What each phase accepts\n",
-        "An order that says no more is GTC. What is not accepted is refused as 18 NOT_IN_THIS_PHASE. An instrument\n"
-        "that was delisted accepts nothing (19 DELISTED).\n",
+        "An order that says no more is GTC. What is not accepted is refused as 18 NOT_IN_THIS_PHASE in a halt and\n"
+        "when the day is closed; while orders collect as 49 AT_ONCE_IN_AUCTION or 50 POST_ONLY_IN_AUCTION; an order\n"
+        "for the opening as 51 OPENING_IS_OVER. An instrument that was delisted accepts nothing (19 DELISTED).\n",
         accepted_in_each_phase(),
         "Which phase leads to which; another change is refused as 35 INVALID_PHASE. A breaker leads from continuous\n"
         "trading to a halt, and from there to a volatility auction.\n",

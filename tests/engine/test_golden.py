@@ -20,7 +20,7 @@ from engine.records import COMMAND, REPORT, Reason, ReportKind
 
 GOLDEN = Path(__file__).parent / "golden"
 LOG_OF = {1: 1, 2: 1, 3: 3}  # the log that a version of the rules replays
-SINCE_3 = {reason for reason in Reason if 18 <= reason <= 40 or reason >= 68}
+SINCE_3 = {reason for reason in Reason if 18 <= reason < Reason.REQUESTED or reason >= 68}
 
 
 def records(name: str, dtype: Any) -> Any:

@@ -233,7 +233,7 @@ def test_one_thread_at_a_time(machine: Machine) -> None:
     assert all("in use by another thread" in text for text in refused)
 
 
-HEADER, INSTRUMENT, ORDER = 56 + 16, 240, 56
+HEADER, INSTRUMENT, ORDER = 56 + 16, 248, 56
 
 
 def test_a_damaged_snapshot_names_the_offset(machine: Machine) -> None:

@@ -102,7 +102,7 @@ def test_many_mixed_days_come_out_the_same_command_by_command(first: int) -> Non
 def test_everything_happens_on_mixed_days() -> None:
     """Otherwise the days prove less than they seem to: each situation, reason and kind of report, more than once."""
     situations, fullest = Situations(), 0
-    for seed in range(30):
+    for seed in range(40):
         day, core = MixedDay(seed), machine.Machine()
         for _ in range(4_000):
             command = day.next()
@@ -118,7 +118,7 @@ def test_everything_happens_on_mixed_days() -> None:
     assert not seldom
     assert fullest > 400
     refused = situations.counts["report REJECTED"]
-    assert refused < 30 * 4_000 / 5, "most commands should do something"
+    assert refused < 40 * 4_000 / 5, "most commands should do something"
 
 
 def test_the_same_seed_gives_the_same_day() -> None:

@@ -111,7 +111,7 @@ def test_a_peg_that_comes_back_to_its_price_is_told_to_have_lost_its_place(kind:
 
 
 @BOTH
-def test_orders_without_a_limit_may_meet_at_a_reference_that_is_no_increment(kind: Any) -> None:
+def test_orders_without_a_limit_meet_at_the_increment_next_to_the_reference(kind: Any) -> None:
     told = last_of(
         [
             record(TICK_ROW, kind=CommandKind.TICK, table=1, from_ticks=EMPTY_PRICE, tick_ticks=2),
@@ -134,4 +134,4 @@ def test_orders_without_a_limit_may_meet_at_a_reference_that_is_no_increment(kin
         ],
         kind,
     )
-    assert (told[0].price_ticks, told[0].quantity_lots) == (107, 5)
+    assert (told[0].price_ticks, told[0].quantity_lots) == (108, 5)

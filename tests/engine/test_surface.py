@@ -309,7 +309,7 @@ def test_a_snapshot_is_refused_with_the_place_of_what_is_wrong(kind: Any) -> Non
     one.define()
     one.submit(0, Side.BUY, 5, 100)
     data = one.snapshot()
-    header, instrument = 56 + 16, 240
+    header, instrument = 56 + 16, 248
     order = header + instrument
     for damaged, place in [
         (b"", 0),
