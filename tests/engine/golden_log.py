@@ -15,8 +15,8 @@ from engine import machine
 from engine.records import RULES_VERSION
 
 GOLDEN = Path(__file__).parent / "golden"
-SEED = 68  # of a day on which everything happens, but for this
-RARE = ("define", "buy 5 @ 1", "sell 3 @ 1", "reenter ref=1 owner=9 qty=max")
+SEED = 20  # of a day on which everything happens, but for this
+RARE = ("define", "buy 5 @ 1", "sell 3 @ 1", "reenter ref=1 owner=9 qty=max", "buy 5 @ 1 gtd=1")
 CALM, WILD = 4000, 4000
 """Commands: first a mixed day as it is, then one on which every other command has a field that is anything."""
 

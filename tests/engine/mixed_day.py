@@ -280,6 +280,7 @@ class MixedDay:
             "trigger": self.chance(30),
             "tick_table": 0 if self.chance(60) else self.from_to(1, max(1, len(self.tables))),
         }
+        terms["top_order"] &= terms["algorithm"]
         if kind == CommandKind.DEFINE:
             terms["phase"] = 0 if self.chance(70) else self.random.choice([*Phase])
         elif self.chance(6) and sum(not floor.is_delisted for floor in self.watch.floors) > 1:
