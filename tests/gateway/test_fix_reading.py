@@ -25,7 +25,7 @@ def test_fields_have_names_and_values_meanings() -> None:
     assert (read.name, read.value(11), read.wrong) == ("NewOrderSingle", "a", ())
     assert field(read, 54) == Shown("54", "Side", "1", "BUY", False, 0, False)
     assert field(read, 18).meaning == "PARTICIPATE_DONT_INITIATE NOT_HELD"
-    assert field(read, 20002).meaning == "OrderQty (38) must be above zero"
+    assert field(read, 20002).meaning == "OrderQty (38) is zero"
 
 
 def test_what_the_dictionary_does_not_have_is_marked() -> None:

@@ -74,7 +74,7 @@ class SocketEdge:
 
     def send(self, name: str, *messages: bytes) -> None:
         whole = sum(fix.frame_message(message) == (0, len(message)) for message in messages)
-        before = self.input_number()
+        before = 0 if self.awaited else self.input_number()
         self.links[name].send_bytes(b"".join(messages))
         for heard in self.awaited:
             self.out.append(self.hear(heard))

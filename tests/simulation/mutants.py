@@ -82,7 +82,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is due happens after the inputs of its entry",
-        "gateway.exchange",
+        "gateway.state_machine",
         (("elif self.engine_is_late:", "elif self.engine_is_late and self.cursor == self.end:"),),
         found=ANOTHER_REPORT,
         seeds=10,
