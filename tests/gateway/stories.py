@@ -127,6 +127,10 @@ class Storyteller:
                 if arrow not in {">", ">>"}:
                     raise ValueError(f"not a line of a story: {line!r}")
                 self.send(word, text, more=arrow == ">>")
+        yield from self.heard()
+
+    def heard(self) -> Iterator[str]:
+        """The `<` lines of what has come."""
         for name, kind, content in self.edge.out:
             text = shown(content) if kind in {"message", "kept", "again"} else content.decode()
             yield " ".join(part for part in ("<", name, "" if kind == "message" else kind, text) if part)

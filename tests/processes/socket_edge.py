@@ -204,11 +204,15 @@ def told(text: str, edge: SocketEdge) -> list[str]:
         seen = [one for answer in answers for one in as_clients_see_it(answer, made)]
         edge.awaited = [one.split(" ")[1] for one in seen]
         lines += [step, *teller.tell(step)]
-    for name in list(edge.links):
-        edge.awaited = [name, name]
-        lines += [
-            heard for heard in teller.tell(f"{name} > 35=5") if not re.match(r"< \S+ (35=5\||close$)", heard)
-        ]
+    names = list(edge.links)
+    ends: list[str] = []
+    for name in names:
+        edge.awaited = [name]
+        ends += teller.tell(f"{name} > 35=5")
+    edge.out += [
+        edge.hear(name) for name in names
+    ]  # all together: each has a while to end its connection itself
+    lines += [heard for heard in (*ends, *teller.heard()) if not re.match(r"< \S+ (35=5\||close$)", heard)]
     return lines
 
 

@@ -6,9 +6,15 @@ import pytest
 from socket_edge import SocketEdge, left_out, told, written
 from stories import SCENARIOS, STORIES
 
+TOLD = [
+    pytest.param(path, transport, id=f"{path.stem}-{transport}", marks=[pytest.mark.slow] if later else [])
+    for number, path in enumerate(STORIES)
+    for transport, later in (("tcp", number % 2), ("zmq", not number % 2))
+]
+"""Each story is told over one transport at once, and over the other where there is time."""
 
-@pytest.mark.parametrize("transport", ["tcp", "zmq"])
-@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+
+@pytest.mark.parametrize(("path", "transport"), TOLD)
 def test_a_story_comes_out_of_a_running_exchange(path: Path, transport: str, tmp_path: Path) -> None:
     text = path.read_text()
     if why := left_out(text, transport):
