@@ -136,10 +136,10 @@ def probe(endpoint: str, name: str) -> None:
     with connect(endpoint, name, heartbeat_seconds=60, timeout=60) as client:
         row = requests(1, symbol=b"AMZN", time_in_force=ord("3"), price=MIDDLE // 2)
         print("ready", flush=True)
-        ends = Ending()
+        ended = end_of_input()
         begin = time.monotonic_ns()
-        while not ends() or len(answered) < len(due):
-            while (now := time.monotonic_ns()) >= begin + len(due) * EVERY_NS and not ends.ended:
+        while not ended.is_set() or len(answered) < len(due):
+            while (now := time.monotonic_ns()) >= begin + len(due) * EVERY_NS and not ended.is_set():
                 due.append(begin + len(due) * EVERY_NS)
                 row["cl_ord_id"] = b"%d" % len(due)
                 client.send(row)
@@ -151,19 +151,16 @@ def probe(endpoint: str, name: str) -> None:
     print(json.dumps([due, answered]), flush=True)
 
 
-class Ending:
-    """Whether standard input has come to its end."""
+def end_of_input() -> threading.Event:
+    """Set when standard input has come to its end."""
+    ended = threading.Event()
 
-    def __init__(self) -> None:
-        self.ended = False
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def _wait(self) -> None:
+    def wait() -> None:
         sys.stdin.read()
-        self.ended = True
+        ended.set()
 
-    def __call__(self) -> bool:
-        return self.ended
+    threading.Thread(target=wait, daemon=True).start()
+    return ended
 
 
 def reports_of(client: Client, wanted: int) -> None:

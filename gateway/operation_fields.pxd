@@ -5,7 +5,7 @@
 #   if asked.reason: ...
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from gateway.executions cimport Instrument
 from gateway.fields cimport Fields
@@ -72,6 +72,8 @@ cdef bint find(const Asked* asked, uint32_t tag, Fields* field) noexcept nogil
 cdef bint has(const Asked* asked, uint32_t tag) noexcept nogil
 cdef bint need(Asked* asked, uint32_t tag) noexcept nogil               # else it is refused
 cdef bint is_word(const Fields* field, const char* word) noexcept nogil
+# The tags of a Lifted (20035), one after the other from *begin = 0 on; 0 is a word that is no tag. False: no more.
+cdef bint next_lifted(const Fields* field, size_t* begin, uint64_t* tag) noexcept nogil
 cdef bint is_lifted(const Asked* asked, uint32_t tag) noexcept nogil
 
 # Each: True when the field is there and its value is one that is allowed; else `value` stays as it was, and a value

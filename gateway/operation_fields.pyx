@@ -87,20 +87,27 @@ cdef bint is_word(const Fields* field, const char* word) noexcept nogil:
     return same(field.value, field.length, <const uint8_t*> word, strlen(word))
 
 
+cdef bint next_lifted(const Fields* field, size_t* begin, uint64_t* tag) noexcept nogil:
+    cdef size_t end = begin[0]
+    if end >= field.length:
+        return False
+    while end < field.length and field.value[end] != c' ':
+        end += 1
+    if not parse_uint(field.value + begin[0], end - begin[0], tag):
+        tag[0] = 0
+    begin[0] = end + 1
+    return True
+
+
 cdef bint is_lifted(const Asked* asked, uint32_t tag) noexcept nogil:
     # Among the tags of the list.
     cdef Fields field
     cdef uint64_t number
-    cdef size_t begin = 0, end
-    if not find(asked, LIFTED, &field):
-        return False
-    while begin < field.length:
-        end = begin
-        while end < field.length and field.value[end] != c' ':
-            end += 1
-        if parse_uint(field.value + begin, end - begin, &number) and number == tag:
-            return True
-        begin = end + 1
+    cdef size_t begin = 0
+    if find(asked, LIFTED, &field):
+        while next_lifted(&field, &begin, &number):
+            if number == tag:
+                return True
     return False
 
 

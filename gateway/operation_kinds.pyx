@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# Safe: no Python sequence is indexed; next_field() and the walk over Lifted (20035) keep within the text.
+# Safe: no Python sequence is indexed; next_field() and next_lifted() keep within the text.
 """The operations that there are, and the fields that each takes. Holds no state, raises nothing.
 
 A field that does not belong is refused, not passed over: who asks for `KILL` with a Symbol (55) means less than would
@@ -11,14 +11,13 @@ from libc.stdint cimport uint64_t
 from libc.stdio cimport snprintf
 
 from gateway.fields cimport fields_of, next_field
-from gateway.fix_values cimport parse_uint
 from gateway.operation_fields cimport (
     ACCOUNT, BREAKER_AUCTION, BREAKER_HALT, BREAKER_MOVE, DYNAMIC_BAND, HIGH_LIMIT_PRICE, LIFTED, LOW_LIMIT_PRICE,
     MATCH_ALGORITHM, MAX_NOTIONAL, MAX_OPEN_ORDERS, MAX_TRADE_VOL, MIN_TRADE_VOL, NEXT_PHASE, NO_TICK_ROWS, OPERATION,
     OPERATION_ID, PHASE_END, PHASE_TAG, PRICE_DISTANCE, PRICE_INCREMENT, PRICE_PROTECTION, PRO_RATA_MINIMUM,
     QUANTITY_INCREMENT, RANDOM_END, RANDOM_NUMBER, REFERENCE_PRICE, ROUND_LOT, SCHEDULE_NAME, SCHEDULE_STEP,
     SESSION_COMP_ID, SIDE, STATIC_BAND, STOP_TRIGGER, SYMBOL, TEXT, TICK_FROM, TICK_SIZE, TICK_TABLE, TOP_ORDER,
-    TRADE_ID, find, has, is_word, refuse, refuse_field,
+    TRADE_ID, find, has, is_word, next_lifted, refuse, refuse_field,
 )
 from gateway.reasons cimport MISSING_FIELD, UNEXPECTED_FIELD
 
@@ -96,17 +95,11 @@ cdef bint can_lift(uint8_t kind, uint32_t tag) noexcept nogil:
 cdef void check_lifted(Asked* asked, uint8_t kind) noexcept nogil:
     cdef Fields field
     cdef uint64_t tag
-    cdef size_t begin = 0, end
-    if not find(asked, LIFTED, &field):
-        return
-    while begin < field.length:
-        end = begin
-        while end < field.length and field.value[end] != c' ':
-            end += 1
-        if (not parse_uint(field.value + begin, end - begin, &tag) or tag > 99999
-                or not can_lift(kind, <uint32_t> tag) or has(asked, <uint32_t> tag)):
-            refuse_field(asked, LIFTED, b"tags of limits that the operation can lift and does not set")
-        begin = end + 1
+    cdef size_t begin = 0
+    if find(asked, LIFTED, &field):
+        while next_lifted(&field, &begin, &tag):
+            if tag > 99999 or not can_lift(kind, <uint32_t> tag) or has(asked, <uint32_t> tag):
+                refuse_field(asked, LIFTED, b"tags of limits that the operation can lift and does not set")
 
 
 cdef void check_fields(Asked* asked, uint8_t kind, bint is_operators) noexcept nogil:
