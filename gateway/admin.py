@@ -93,6 +93,7 @@ class Admin:
         replica = self._replica
         node, exchange = replica.node, replica.exchange
         sessions, connected = exchange.session_counts()
+        killed, max_open_orders = exchange.order_limits
         why_not = self._why_not()
         return {
             "accepting": why_not is None,
@@ -112,6 +113,8 @@ class Admin:
             "kept_orders": exchange.kept_orders(),
             "sessions": sessions,
             "sessions_connected": connected,
+            "killed": killed,
+            "max_open_orders": max_open_orders,
             "connections": replica.connections.counts(),
             **self._members.status(),
             **self._process(),
@@ -128,12 +131,17 @@ class Admin:
         return {"count": count, "comp_ids": names}
 
     def instruments(self, request: Request) -> dict[str, Any]:
-        """The one of a symbol, or the first MOST_INSTRUMENTS."""
+        """The one of a symbol, or the first MOST_INSTRUMENTS; how many there are."""
+        exchange = self._replica.exchange
         if request.symbol:
             found = [self._instrument(request.symbol)]
         else:
-            found = self._replica.exchange.instruments(MOST_INSTRUMENTS)
-        return {"instruments": {one["symbol"]: described(one) for one in found}}
+            found = exchange.instruments(MOST_INSTRUMENTS)
+        return {
+            "input_number": exchange.input_number,
+            "count": exchange.instrument_count,
+            "instruments": {one["symbol"]: described(one) for one in found},
+        }
 
     def _instrument(self, symbol: str) -> dict[str, Any]:
         """Refused, naming the first of those that there are, when there is no such one."""

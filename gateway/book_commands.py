@@ -11,12 +11,13 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from engine.records import Phase
 from gateway.client_feed import Feed, feed
 from gateway.feed import FeedReader, Kind
 from gateway.locate import Place, explained
 from gateway.proofs import with_keys
 from gateway.replicas import by_directory
-from gateway.watch import Told, ladder, render
+from gateway.watch import Told, doing, ladder, render
 
 REDRAW_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between two questions whether anybody leads
@@ -36,15 +37,24 @@ LEVELS = click.option(
 @LEVELS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> None:
-    """Show SYMBOL's order book: price, quantity and number of orders of each level."""
-    with explained(), joined(symbol, place := Place((), data), "levels") as market:
+    """Show SYMBOL's order book: price, quantity and number of orders of each level.
+
+    Its phase is said when it is not continuous; in an auction the sides may cross.
+    """
+    with explained(), joined(symbol, place := Place((), data), "levels", "status") as market:
         reader = market.wait()[symbol]
         bids, asks = reader.depth(levels)
         scale = reader.scale
         assert scale is not None, "a joined topic has had a snapshot"
         if as_json:
             sides = {"bids": bids, "asks": asks}
-            answer = {"symbol": symbol, "input_number": reader.input_number} | {
+            status = reader.status
+            answer = {
+                "symbol": symbol,
+                "input_number": reader.input_number,
+                "phase": status.phase.name if status else Phase.CONTINUOUS.name,
+                "delisted": bool(status and status.is_delisted),
+            } | {
                 name: [
                     [str(scale.price(one.price_ticks)), str(scale.quantity(one.quantity_lots)), one.orders]
                     for one in side
@@ -53,6 +63,8 @@ def book(symbol: str, data: tuple[Path, ...], levels: int, as_json: bool) -> Non
             }
             click.echo(json.dumps(answer))
         else:
+            if (status := reader.status) and (status.is_delisted or status.phase != Phase.CONTINUOUS):
+                click.echo(doing(status, scale))
             Console().print(ladder(reader, scale, levels))
         if (why := place.unled()) is not None:
             click.echo(f"note: what is shown may be old: {why}", err=True)

@@ -44,6 +44,10 @@ COMMANDS = {
     "cancel": ("gateway.order_commands", "Cancel an order."),
     "replace": ("gateway.order_commands", "Change an order's quantity or price."),
     "orders": ("gateway.order_commands", "List a session's open orders."),
+    "instruments": (
+        "gateway.instrument_commands",
+        "Show what instruments are doing, their terms and protections.",
+    ),
     "book": ("gateway.book_commands", "Show a symbol's order book."),
     "watch": ("gateway.book_commands", "Watch a symbol's book and trades live."),
     "fix": ("gateway.fix_commands", "Print FIX logs with names of tags and values."),
@@ -55,7 +59,7 @@ GROUPS = {
     "Members": ("transfer", "add", "remove", "recover"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),
-    "Market": ("book", "watch"),
+    "Market": ("instruments", "book", "watch"),
     "FIX": ("fix", "fix-echo"),
     "Tests": ("bench",),
 }

@@ -125,8 +125,8 @@ class Exchange:
     def instruments(self, most: int | None = None) -> list[dict[str, Any]]:
         """What is traded, in the order in which it was defined, as `instrument` tells of each; at most so many."""
     def instrument(self, symbol: str) -> dict[str, Any] | None:
-        """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
-        schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
+        """An instrument's number, and terms and protections as they are now, under the names that a configuration has;
+        its phase, the schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
     def operators(self) -> list[str]:
         """The CompIDs of the sessions whose OperatorRequests are acted on, in order of session id."""
     def watches(self) -> list[tuple[str, str]]:
@@ -136,6 +136,12 @@ class Exchange:
     def kept_orders(self) -> int: ...
     def session_counts(self) -> tuple[int, int]:
         """How many sessions there are, and how many of them are connected."""
+    @property
+    def instrument_count(self) -> int:
+        """How many instruments there are, the delisted among them."""
+    @property
+    def order_limits(self) -> tuple[bool, int | None]:
+        """Of all sessions: whether the kill switch holds, and how many open orders one may have (None = no bound)."""
     def held(self, incarnation: int, most: int) -> tuple[int, list[str]]:
         """How many sessions are connected at this gateway, and the CompIDs of at most so many, in order of id."""
     def state_hash(self) -> str:

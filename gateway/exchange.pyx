@@ -7,13 +7,12 @@ import hashlib
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
 from libc.string cimport memcpy
 
-from engine.state cimport Instrument as Terms, Market, market_of
 from gateway.canonical cimport (
     write_drop_copies, write_orders, write_past_trades, write_schedules, write_sessions, write_subscriptions,
 )
 from gateway.executions cimport Instrument
 from gateway.framing cimport check_payload, split_message
-from gateway.operation_fields cimport phase_name
+from gateway.instrument_facts cimport facts_of
 from gateway.operations cimport Schedule
 from gateway.outbox cimport Outbox
 from gateway.records cimport APPLICATION_ECHO, InputHead, MAX_SYMBOL, MAX_TEXT
@@ -23,7 +22,7 @@ from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
 from gateway.state_machine cimport Gateway, StateMachine
 
-from gateway.inputs import RULES_VERSION, described
+from gateway.inputs import RULES_VERSION
 
 
 cdef class Exchange(StateMachine):
@@ -277,8 +276,8 @@ cdef class Exchange(StateMachine):
         return [self._instrument_facts(i) for i in range(count)]
 
     def instrument(self, symbol: str) -> dict | None:
-        """An instrument's number and terms as they are now, under the names of inputs.instrument; its phase, the
-        schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
+        """An instrument's number, and terms and protections as they are now, under the names that a configuration has;
+        its phase, the schedule that it follows ("" = none), whether it is delisted. None: there is no such one."""
         cdef bytes name = symbol.encode()
         cdef int64_t number = -1
         if 1 <= len(name) <= MAX_SYMBOL:
@@ -287,18 +286,10 @@ cdef class Exchange(StateMachine):
 
     cdef dict _instrument_facts(self, uint32_t number):
         cdef const Instrument* one = &self.orders.instruments[number]
-        cdef const Terms* terms = &self.machine.books.instruments[number]
-        cdef const Market* market = market_of(&self.machine.books, number)
-        symbol = one.symbol[:one.symbol_length].decode()
-        return {
-            "number": number,
-            **described(symbol, one.price_increment, one.price_exponent, one.quantity_increment, one.quantity_exponent,
-                        terms.lot_lots, terms.min_lots, terms.max_lots, terms.low_ticks, terms.high_ticks,
-                        terms.protection_ticks),
-            "phase": phase_name(market.phase).decode(),
-            "delisted": bool(market.is_delisted),
-            "schedule": self._schedule(one.schedule),
-        }
+        cdef int64_t until_ns = 0
+        if number < self.feed.instrument_count:
+            until_ns = self.feed.instruments[number].auctions.until_ns
+        return facts_of(&self.machine.books, one, number, until_ns, self._schedule(one.schedule))
 
     cdef str _schedule(self, uint32_t number):
         # "" of none.
@@ -346,6 +337,16 @@ cdef class Exchange(StateMachine):
             connected += self.state.table[i].connected != 0
         return self.state.count, connected
 
+    @property
+    def instrument_count(self) -> int:
+        """How many instruments there are, the delisted among them."""
+        return self.orders.instrument_count
+
+    @property
+    def order_limits(self) -> tuple:
+        """Of all sessions: whether the kill switch holds, and how many open orders one may have (None = no bound)."""
+        return bool(self.state.settings.is_killed), self.state.settings.max_open_orders or None
+
     def held(self, incarnation: int, most: int) -> tuple:
         """How many sessions are connected at this gateway, and the CompIDs of at most so many, in order of id."""
         cdef uint32_t i, whose = incarnation, count = 0
@@ -378,6 +379,9 @@ cdef class Exchange(StateMachine):
             "open_orders": s.open_count,
             "closed_cl_ord_ids": s.closed_count,
             "heartbeat_seconds": s.heartbeat_ns // 1000000000,
+            "is_operator": bool(s.is_operator),
+            "killed": bool(s.is_killed),
+            "max_open_orders": s.max_open_orders or None,
             "cancel_on_disconnect": bool(s.cancel_on_disconnect),
             "grace_ms": s.grace_ns // 1000000,
             "early_messages": s.early.count,

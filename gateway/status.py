@@ -45,6 +45,10 @@ def facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "messages out", f"{links['messages_out']:,} ({size(links['bytes_out'])})"
     yield "turned away", f"{links['refused']:,} refused, {links['cut_off']:,} cut off"
     yield "sessions", f"{status['sessions']:,}, {status['sessions_connected']:,} connected"
+    if status.get("killed"):
+        yield "kill switch", "all sessions are stopped until `quorumbook admin restore --all`"
+    if most := status.get("max_open_orders"):
+        yield "order limit", f"{most:,} open orders a session, where it has no limit of its own"
 
 
 def session_table(sessions: list[dict[str, Any]], count: int) -> Iterator[str]:
@@ -53,15 +57,24 @@ def session_table(sessions: list[dict[str, Any]], count: int) -> Iterator[str]:
         return
     shown = sorted(sessions, key=lambda one: not one["connected"])[:SESSIONS]
     width = max(6, *(len(one["comp_id"]) for one in shown))
-    yield f"\n  {'CompID':<{width}}  connected  open orders  next in  next out  on disconnect"
+    headings = "connected  open orders  new orders        next in  next out  on disconnect"
+    yield f"\n  {'CompID':<{width}}  {headings}"
     for one in shown:
         keeps = f"cancel after {one['grace_ms']:,} ms" if one["cancel_on_disconnect"] else "keep orders"
         yield (
             f"  {one['comp_id']:<{width}}  {'yes' if one['connected'] else 'no':<9}  {one['open_orders']:>11,}"
-            f"  {one['inbound']:>7,}  {one['outbound']:>8,}  {keeps}"
+            f"  {new_orders(one):<14}  {one['inbound']:>7,}  {one['outbound']:>8,}  {keeps}"
         )
     if count > len(shown):
         yield f"  and {count - len(shown):,} more (the admin socket's command `sessions` has up to 1,000)"
+
+
+def new_orders(session: dict[str, Any]) -> str:
+    """Whether it may enter any, by the kill switch and the limit that are its own."""
+    if session.get("killed"):
+        return "stopped"
+    most = session.get("max_open_orders")
+    return f"{most:,} may be open" if most else "yes"
 
 
 def size(count: float) -> str:

@@ -83,6 +83,7 @@ EDGE = {
     "gateway/play_command.py",
     "gateway/order_commands.py",
     "gateway/book_commands.py",
+    "gateway/instrument_commands.py",
     "gateway/bench_command.py",
     "gateway/locate.py",
     "gateway/impatience.py",

@@ -41,10 +41,10 @@ def admin(exchange: ExchangeProcess, line: str) -> str:
 
 
 def test_the_handbook_s_session_is_what_an_exchange_says(tmp_path: Path) -> None:
-    """Input numbers count connections, too, whose ends come when they come."""
+    """Input numbers count connections, too, whose ends come when they come; phases end by the clock."""
 
     def counted(text: str) -> str:
-        return re.sub(r"\(input \d+\)", "(input N)", text)
+        return re.sub(r"\(input \d+\)|20\d\d-\d\d-\d\d \S+ UTC", "N", text)
 
     first, _, rest = CONFIGURATION.partition("\n\n")
     with ExchangeProcess(tmp_path, config=f"{first}\n{CONFIG}\n{rest}") as exchange:
@@ -61,6 +61,17 @@ def test_the_handbook_s_session_is_what_an_exchange_says(tmp_path: Path) -> None
         program = PROGRAM.replace("tcp://127.0.0.1:7611", f"tcp://127.0.0.1:{exchange.port('fix_tcp')}")
         subprocess.run([sys.executable, "-c", program], env=exchange.environment, check=True, timeout=60)
         assert exchange.ask(command="instruments")["instruments"]["AAPL"]["phase"] == "HALT"
+
+
+def test_a_book_that_does_not_trade_says_so(tmp_path: Path) -> None:
+    with ExchangeProcess(tmp_path, config=f'operators = ["OPS"]\n{CONFIG}') as exchange:
+        assert ran(exchange, "quorumbook book AAPL").stdout.split()[0] == "orders"
+        admin(exchange, "halt AAPL")
+        assert ran(exchange, "quorumbook book AAPL").stdout.startswith("halt\n")
+        assert json.loads(ran(exchange, "quorumbook book AAPL --json").stdout)["phase"] == "HALT"
+        admin(exchange, "delist AAPL")
+        assert ran(exchange, "quorumbook book AAPL").stdout.startswith("delisted\n")
+        assert json.loads(ran(exchange, "quorumbook book AAPL --json").stdout)["delisted"] is True
 
 
 def test_what_an_operator_did_to_orders_their_owners_are_told(tmp_path: Path) -> None:
