@@ -37,6 +37,7 @@ COMMANDS = {
     "verify": ("gateway.verify_command", "Compare the logs and states of replicas."),
     "play": ("gateway.play_command", "Play a flow file into a running exchange over FIX."),
     "match": ("gateway.match_command", "Play a flow file through the engine in this process."),
+    "operations": ("gateway.operations_command", "Show what was asked of an exchange, by whom, and why."),
     "replay": ("gateway.replay_command", "Re-apply an exchange's log."),
     "generate": ("gateway.generate_command", "Write a realistic order flow from a seed."),
     "convert": ("gateway.convert_command", "Turn LOBSTER or ITCH files into a flow and its fills."),
@@ -55,7 +56,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Exchange": ("serve", "cluster", "config", "password", "keys", "status", "snapshot", "replay", "verify"),
-    "Operators": ("admin",),
+    "Operators": ("admin", "operations"),
     "Members": ("transfer", "add", "remove", "recover"),
     "Order flow": ("generate", "convert", "match", "play"),
     "Trading": ("order", "cancel", "replace", "orders"),

@@ -10,11 +10,18 @@ Trade = tuple[int, int, int, str, int, str, str, int, int]
 """Input number, time_ns, taker's session, taker's ClOrdID, maker's session, maker's ClOrdID, symbol, price_ticks,
 quantity_lots."""
 
+Operation = tuple[int, int, str, bytes, bool, int | None, int, int | None, int, str]
+"""Input number, time_ns, the operator's CompID ("" = the exchange itself), the fields as they are in the message,
+whether it was done, the instruments that did it (None: it is about none) and that refused it, orders cancelled (None:
+it cancels none), the reason code (0 = none) and its text."""
+
 class Exchange:
     """The replicated state machine. Entries go in by apply (or begin and step); egress() shows what comes out."""
 
     record_trades: bool
     """Whether trades are kept for take_trades."""
+    record_operations: bool
+    """Whether operations are kept for take_operations."""
     discards_egress: bool
     """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
     where a log leads. The state, and its hash, are the same."""
@@ -91,6 +98,8 @@ class Exchange:
         """Forgets the egress records. BufferError while a view of them is alive."""
     def take_trades(self) -> list[Trade]:
         """The trades recorded since the last call, in order."""
+    def take_operations(self) -> list[Operation]:
+        """What operators, and the exchange itself, asked for since the last call, in order."""
     def snapshot(self) -> bytes:
         """The whole state as bytes (docs/snapshot-format.md), the same for every replica. Between entries only.
 

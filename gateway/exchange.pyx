@@ -221,6 +221,24 @@ cdef class Exchange(StateMachine):
         self.orders.trades = []
         return trades
 
+    @property
+    def record_operations(self) -> bool:
+        """Whether operations are kept for take_operations."""
+        return self.operations.records
+
+    @record_operations.setter
+    def record_operations(self, value: bool) -> None:
+        self.operations.records = value
+
+    def take_operations(self) -> list:
+        """What operators, and the exchange itself, asked for since the last call, in order: (input number, time_ns, the
+        operator's CompID, "" = the exchange, fields as they are in the message, whether it was done, the instruments
+        that did it (None: it is about none) and that refused it, orders cancelled (None: it cancels none), the reason
+        code (0 = none) and its text)."""
+        recorded = self.operations.recorded
+        self.operations.recorded = []
+        return recorded
+
     def symbols(self) -> list:
         """The symbols of the instruments, in the order in which they were defined."""
         cdef uint32_t i

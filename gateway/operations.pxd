@@ -43,6 +43,8 @@ cdef class Operations:
     cdef Schedule* schedules    # in the order in which they were named first
     cdef uint32_t schedule_count
     cdef uint32_t schedule_room
+    cdef bint records           # those that were performed are kept for take_operations
+    cdef list recorded
 
     cdef int enter_operator(self, const OperatorBody* body) except -1 nogil     # an INPUT_OPERATOR
     cdef int enter(self, const OperationBody* body) except -1 nogil             # an INPUT_OPERATION
@@ -76,5 +78,6 @@ cdef class Operations:
     cdef int _bust(self, Asked* asked) except -1 nogil
     cdef int _limit(self, Asked* asked) except -1 nogil
 
+    cdef int _record(self, bint is_refused) except -1
     cdef int _answer(self) except -1 nogil
     cdef int _echo(self, uint32_t tag) except -1 nogil

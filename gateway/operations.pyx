@@ -64,6 +64,7 @@ cdef class Operations:
         self.orders = orders
         self.asked = TextBody()
         self.body = TextBody()
+        self.recorded = []
 
     def __dealloc__(self) -> None:
         free(self.schedules)
@@ -501,6 +502,9 @@ cdef class Operations:
         cdef uint8_t time[32]
         cdef size_t length = 0
         cdef uint8_t kind = self.running.kind
+        if self.records:
+            with gil:
+                self._record(is_refused)
         self.running.kind = NO_OPERATION
         if s == NULL:
             return 0
@@ -529,6 +533,23 @@ cdef class Operations:
         self.body.text(TRANSACT_TIME, time, 21)
         self.body.number(20001, self.sessions.input_number)
         self.sessions.text(s, b"UR", 2, self.body.data, self.body.size)
+        return 0
+
+    cdef int _record(self, bint is_refused) except -1:
+        cdef const Session* s = self.sessions.by_id(self.running.session) if self.running.session else NULL
+        cdef uint8_t kind = self.running.kind
+        self.recorded.append((
+            self.sessions.input_number,
+            self.sessions.now_ns,
+            "" if s == NULL else s.comp_id[:s.comp_id_length].decode("utf-8", "backslashreplace"),
+            self.asked.data[:self.asked.size],
+            not is_refused,
+            self.running.affected if is_about_instruments(kind) else None,
+            self.running.refused if is_about_instruments(kind) else 0,
+            self.orders.job.done if cancels(kind) else None,
+            self.first.reason,
+            self.first.why.decode(),
+        ))
         return 0
 
     cdef int _echo(self, uint32_t tag) except -1 nogil:

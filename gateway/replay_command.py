@@ -1,8 +1,8 @@
 """The command `replay`: the log of a stopped or a running exchange, applied again. Reads only."""
 
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,6 +13,7 @@ from replication.messages import Entry
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
+    from replication.wal import Position
 
 STEP = 1 << 20
 Trade = tuple[int, int, int, str, int, str, str, int, int]
@@ -35,36 +36,21 @@ def replay(
 
     The fills carry flow ids: N for an order whose ClOrdID is `N.k`, 0 for one of another kind.
     """
-    from gateway.exchange import Exchange
     from gateway.flow import FILLS_HEADER
     from gateway.flow_files import create_text
-    from gateway.replica_snapshot import restore_exchange
-    from gateway.replicas import in_directory, with_logs
-    from replication.disk import opening_snapshot, read_log_pieces
-    from replication.files import LogError
+    from replication.disk import read_log_pieces
 
-    try:
-        directories = with_logs(named)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    directory = next((one for one in directories if in_directory(one).admin), directories[0])
-    exchange = Exchange()
-    begins, after = 0, None
-    payload_bytes, chain_hash = 0, b""
+    directory = log_directory(named)
+    payload_bytes = 0
     unfinished: list[str] = []
     began = time.perf_counter()
-    try:
-        opening = opening_snapshot(str(directory))
-        if opening is not None:
-            _, exchange, _ = restore_exchange(opening[1])
-            after = opening[0].header.position
-            begins, chain_hash = after.index, after.hash
+    with telling(directory):
+        exchange, after = opened(directory)
+        begins, chain_hash = (after.index, after.hash) if after is not None else (0, b"")
         if last is not None and last < begins:
             raise click.ClickException(
                 f"{directory}: the log begins with the snapshot at entry {begins}; --to {last} is before it"
             )
-        exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
-        exchange.discards_egress = True
         exchange.record_trades = fills is not None
         entries = begins
         with ExitStack() as stack:
@@ -90,12 +76,6 @@ def replay(
                 raise click.ClickException(
                     f"--symbol {symbol}: the log has no such symbol; it has {', '.join(exchange.symbols()) or 'none'}"
                 )
-    except LogError as error:
-        raise click.ClickException(str(error)) from None
-    except ValueError as error:
-        raise click.ClickException(f"{directory}: the snapshot it begins with: {error}") from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
     seconds = time.perf_counter() - began
     if begins:
         click.echo(
@@ -120,6 +100,50 @@ def replay(
         click.echo(f"{name:<15} {value}")
     for what in unfinished:
         click.echo(f"unfinished      {what}")
+
+
+def log_directory(named: Path | None) -> Path:
+    """Of a local cluster that of the first replica that runs. Raises ClickException."""
+    from gateway.replicas import in_directory, with_logs
+
+    try:
+        directories = with_logs(named)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    return next((one for one in directories if in_directory(one).admin), directories[0])
+
+
+def opened(directory: Path) -> "tuple[Exchange, Position | None]":
+    """The exchange that a log begins with, and the entry that it is true at; None: it begins with nothing. Only its
+    state is computed. Raises LogError, ValueError for a snapshot that is none."""
+    from gateway.exchange import Exchange
+    from gateway.replica_snapshot import restore_exchange
+    from replication.disk import opening_snapshot
+
+    exchange, after = Exchange(), None
+    if (opening := opening_snapshot(str(directory))) is not None:
+        _, exchange, _ = restore_exchange(opening[1])
+        after = opening[0].header.position
+    exchange.feed.ignore(b"")  # nobody reads it here: sequences are counted, nothing is built
+    exchange.discards_egress = True
+    return exchange, after
+
+
+@contextmanager
+def telling(directory: Path) -> Iterator[None]:
+    """What is wrong with a log, for people. Raises ClickException."""
+    from replication.files import LogError
+
+    try:
+        yield
+    except LogError as error:
+        raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.ClickException(f"{directory}: the snapshot it begins with: {error}") from None
+    except BrokenPipeError:
+        raise  # of the output, not of the log
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
 
 
 def apply(exchange: "Exchange", entries: list[Entry], directory: Path) -> None:

@@ -51,6 +51,7 @@ EDGE = {
     "gateway/fix_commands.py",
     "gateway/fix_recorder.py",
     "gateway/replay_command.py",
+    "gateway/operations_command.py",
     "gateway/client.py",
     "gateway/config_file.py",
     "gateway/data_directory.py",

@@ -129,3 +129,27 @@ def test_what_cannot_be_done_is_refused_with_words(asked: str, refused: str) -> 
     (answer,) = answers(f"OPS > 35=UQ|20020=x|{asked}")
     operation = asked.partition("|")[0]
     assert answer == f"< OPS 35=UR|34=2|20020=x|{operation}|20024=1|{refused}|20001=8"
+
+
+def test_operations_are_recorded_for_who_wants_them() -> None:
+    """Those of the exchange itself, too; a step of a schedule that was taken before did nothing, and is none."""
+    edge = MemoryEdge(Exchange(3))
+    edge.start(
+        inputs.instrument("AAPL"), inputs.instrument("B"), inputs.operation([(20021, "DELIST"), (55, "B")])
+    )
+    edge.exchange.record_operations = True
+    step = inputs.operation(
+        [(20021, "PHASE"), (20028, "DAY"), (20029, "20260105-08:00:00"), (20022, "CLOSED")]
+    )
+    follow = inputs.operation([(20021, "TERMS"), (55, "AAPL"), (20028, "DAY")])
+    edge.entry(follow, step, step, inputs.operation([(20021, "PROTECT"), (55, "*"), (20040, "0")]))
+    told = edge.exchange.take_operations()
+    assert [one[3].split(b"\x01")[0] for one in told] == [b"20021=TERMS", b"20021=PHASE", b"20021=PROTECT"]
+    assert [(one[0] - told[0][0], one[1], one[2]) for one in told] == [
+        (n, edge.now_ns, "") for n in (0, 1, 3)
+    ]
+    assert [one[4:9] for one in told] == [
+        (True, 1, 0, None, 0), (True, 1, 0, None, 0), (False, 0, 1, None, 37)
+    ]  # fmt: skip
+    assert told[2][9].startswith("AAPL: ")
+    assert edge.exchange.take_operations() == []

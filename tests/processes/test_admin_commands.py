@@ -13,7 +13,7 @@ from fix_client import FixClient
 
 HANDBOOK = (ROOT / "docs" / "operations.md").read_text()
 (CONFIGURATION, *_) = re.findall(r"```toml\n(.*?)```", HANDBOOK, re.DOTALL)
-(SESSION,) = re.findall(r"```console\n(.*?)```", HANDBOOK, re.DOTALL)
+(SESSION, *_) = re.findall(r"```console\n(.*?)```", HANDBOOK, re.DOTALL)
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", HANDBOOK, re.DOTALL)
 
 
@@ -123,3 +123,41 @@ def test_an_exchange_follows_its_schedule_and_enters_each_step_once(tmp_path: Pa
         admin(exchange, "phase --schedule DAY continuous")
         assert phases() == {"CONTINUOUS"}
         assert entered() == ["OPENING_AUCTION"]
+
+
+def test_what_was_asked_is_read_from_the_log(tmp_path: Path) -> None:
+    """By whom, with what, why, and what came of it: of a running exchange and of a stopped one."""
+
+    def read(*options: str) -> str:
+        done = exchange.run("operations", str(exchange.data), *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    config = f'operators = ["OPS"]\n{CONFIG}\n[[instruments]]\nsymbol = "AAPL"\nreference_price = "5"\n'
+    with ExchangeProcess(tmp_path, config=config) as exchange:
+        admin(exchange, 'halt AAPL --why "news pending"')
+        assert ran(exchange, "quorumbook admin phase AAPL continuous").returncode == 1
+        admin(exchange, "kill --all")
+        lines = re.sub(r"^\S+ \S+  \d+  ", "", read(), flags=re.MULTILINE).splitlines()
+        assert [line for line in lines if "(" in line] == [
+            "(configuration)  PROTECT Symbol=AAPL ReferencePrice=5: done, 1 instrument"
+        ]
+        assert lines[-3:] == [
+            "OPS  PHASE Symbol=AAPL Phase=HALT: done, 1 instrument. Why: news pending",
+            "OPS  PHASE Symbol=AAPL Phase=CONTINUOUS: REFUSED: its end is past, or it may not follow: a halt and the "
+            "close lead to trading by an auction",
+            "OPS  KILL SessionCompID=*: done, 0 orders cancelled",
+        ]
+        exchange.stop()
+        first, halt, refused, kill = map(json.loads, read("--json").splitlines())
+        assert (first["by"], first["operator"], halt["by"], halt["operator"]) == (
+            "configuration", None, "operator", "OPS",
+        )  # fmt: skip
+        assert (halt["fields"], halt["why"], halt["done"]) == (
+            [["Symbol", "AAPL"], ["Phase", "HALT"]], "news pending", True,
+        )  # fmt: skip
+        assert (
+            datetime.fromisoformat(halt["time"]) <= datetime.fromisoformat(kill["time"]) <= datetime.now(UTC)
+        )
+        assert halt["input_number"] < refused["input_number"] < kill["input_number"]
+        assert (refused["done"], refused["reason_code"], kill["orders"]) == (False, 35, 0)
