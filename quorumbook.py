@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from gateway.client_feed import Feed, feed
     from gateway.client_link import ConnectError
     from gateway.client_operations import OperatorAnswer
-    from gateway.client_orders import Order
+    from gateway.client_orders import Order, RequestRefused
     from gateway.client_session import LogonRefused, SessionError
     from gateway.client_types import (
         ABSENT,
@@ -96,7 +96,7 @@ _LAZY = {
     "gateway.client_feed": ["Feed", "feed"],
     "gateway.client_link": ["ConnectError"],
     "gateway.client_operations": ["OperatorAnswer"],
-    "gateway.client_orders": ["Order"],
+    "gateway.client_orders": ["Order", "RequestRefused"],
     "gateway.client_session": ["LogonRefused", "SessionError"],
     "gateway.client_types": [
         "ABSENT",
@@ -170,6 +170,7 @@ __all__ = [
     "Reason",
     "Report",
     "ReportKind",
+    "RequestRefused",
     "SelfMatchMode",
     "SessionError",
     "Shows",

@@ -23,6 +23,7 @@ from gateway.client_core import (
     Core,
     Endpoint,
     Options,
+    cancelled_orders,
     checked_callback,
     closed,
     open_orders,
@@ -124,10 +125,10 @@ class Client:
 
     def mass_cancel(self, symbol: str | None = None, **narrowed: Unpack[Narrowed]) -> int:
         """Cancel all of the session's orders, or those of a symbol, a side, an account, at prices of the symbol from
-        `low` to `high`: how many there were."""
+        `low` to `high`: how many there were. RequestRefused when the exchange does not take it."""
         pending = self._core.orders.mass_cancel(symbol, **narrowed)
         self._requested(pending, wait=True)
-        return pending.reports[-1].affected
+        return cancelled_orders(pending)
 
     def operate(self, operation: str, fields: Fields = ()) -> OperatorAnswer:
         """Ask for what only an operator may (docs/fix.md), and wait until all of it is done.
@@ -311,7 +312,10 @@ class Client:
                     self._lock.release()
 
     def close(self) -> None:
-        """Log out and close. Open orders stay in the book unless the session cancels them on disconnect."""
+        """Log out and close. Open orders stay in the book unless the session cancels them on disconnect.
+
+        `on_report` is called with what comes until then.
+        """
         if self._stop.is_set():
             return
         self._stop.set()
@@ -323,8 +327,12 @@ class Client:
                 end = time.monotonic() + min(self._timeout, 2.0)
                 while not core.broken() and time.monotonic() < end:
                     core.absorb(core.link.pump(0.1))
-            core.drop()
-            core.remember()
+            try:
+                if self._on_report is not None:
+                    self._take()
+            finally:
+                core.drop()
+                core.remember()
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from gateway.client_core import (
     Core,
     Endpoint,
     Options,
+    cancelled_orders,
     checked_callback,
     closed,
     open_orders,
@@ -115,10 +116,10 @@ class AsyncClient:
 
     async def mass_cancel(self, symbol: str | None = None, **narrowed: Unpack[Narrowed]) -> int:
         """Cancel all of the session's orders, or those of a symbol, a side, an account, at prices of the symbol from
-        `low` to `high`: how many there were."""
+        `low` to `high`: how many there were. RequestRefused when the exchange does not take it."""
         pending = self._core.orders.mass_cancel(symbol, **narrowed)
         await self._requested(pending, wait=True)
-        return pending.reports[-1].affected
+        return cancelled_orders(pending)
 
     async def operate(self, operation: str, fields: Fields = ()) -> OperatorAnswer:
         """Ask for what only an operator may; as `Client.operate`."""
@@ -325,7 +326,7 @@ class AsyncClient:
         return self
 
     async def close(self) -> None:
-        """Log out and close. Open orders stay in the book unless the session cancels them on disconnect."""
+        """Log out and close; as `Client.close`."""
         if self._closed:
             return
         self._closed = True
@@ -342,9 +343,13 @@ class AsyncClient:
             while not core.broken() and self._loop.time() < end:
                 core.absorb(core.link.pump(0.0))
                 await asyncio.sleep(0.001)
-        core.drop()
-        core.remember()
-        self._wake(closed())
+        try:
+            if self._on_report is not None:
+                self._take()
+        finally:
+            core.drop()
+            core.remember()
+            self._wake(closed())
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,9 +17,10 @@ from gateway.client_arguments import identifier, known, whole
 from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, Link, address
 from gateway.client_operations import Fields, request
-from gateway.client_orders import Order, Orders, Pending
+from gateway.client_orders import Order, Orders, Pending, RequestRefused
 from gateway.client_search import Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
+from gateway.client_types import MsgType
 from gateway.fix_recorder import FixRecorder
 from gateway.protection import protection
 
@@ -302,9 +303,16 @@ class Core:
         return f"nobody answers the Logon at {here} within {seconds:.2g} s; either {NO_ANSWER}"
 
     def remember(self) -> None:
-        """Write the numbers down, if there is a place for them."""
+        """Write the numbers down, if there is a place for them. Reports that the program has not got come again."""
         if self.memory is not None and self.session.ever_active:
-            self.memory.save(self.session.next_out, self.session.next_in)
+            self.memory.save(self.session.next_out, self._next_unread())
+
+    def _next_unread(self) -> int | None:
+        """The number of the first report that has not left the backlog; without one, that of the next to come."""
+        if not self.backlog:
+            return self.session.next_in
+        batch, start, _ = self.backlog[0]
+        return batch.report(start).msg_seq_num
 
 
 def warn(what: str) -> None:
@@ -360,6 +368,16 @@ def shown(name: str, value: str, most: int) -> str:
 
 
 def open_orders(orders: Orders, pending: Pending) -> list[Order]:
-    """The orders that a mass status request was told of."""
+    """The orders that a mass status request was told of. RequestRefused."""
+    if pending.reports[-1].msg_type is not MsgType.EXECUTION_REPORT:
+        raise RequestRefused(pending.reports[-1])
     found = (orders.by_id.get(report.cl_ord_id or "") for report in pending.reports)
     return [order for order in dict.fromkeys(found) if order is not None and order.open]
+
+
+def cancelled_orders(pending: Pending) -> int:
+    """How many a mass cancel has cancelled. RequestRefused."""
+    answer = pending.reports[-1]
+    if answer.msg_type is not MsgType.MASS_CANCEL_REPORT or not answer.mass_accepted:
+        raise RequestRefused(answer)
+    return answer.affected

@@ -20,6 +20,15 @@ CLOSED_ORDERS = 10_000
 """How many closed orders are remembered by their ClOrdIDs."""
 
 
+class RequestRefused(Exception):
+    """The exchange refused what has no order whose state could say so; the text says why."""
+
+    def __init__(self, report: Report) -> None:
+        self.text = report.text or "no reason given"
+        self.reason_code = report.reason_code
+        super().__init__(f"refused: {self.text}")
+
+
 class Order:
     """One order of this session, as far as reports have told."""
 
@@ -93,6 +102,7 @@ class Orders:
     def __init__(self, token: str) -> None:
         self.token = token
         self.by_id: dict[str, Order] = {}
+        """Those that the exchange has told of: a ClOrdID that is on its way may be another order's still."""
         self.pending: dict[str, Pending] = {}
         self.unsettled: list[str] = []
         """Requests for market orders that were accepted: these trade at once, or wait for an auction."""
@@ -123,7 +133,7 @@ class Orders:
         order.ord_type, order.time_in_force, order.terms = stated.ord_type, stated.time_in_force, stated.terms
         order.quantity = order.leaves = exact("quantity", quantity)
         order.price = None if price is None else exact("price", price)
-        pending = self._request(
+        return self._request(
             "D",
             cl_ord_id,
             order,
@@ -132,8 +142,6 @@ class Orders:
             stated=stated,
             account=terms.get("account", ""),
         )
-        self.by_id[cl_ord_id] = order
-        return pending
 
     def cancel(self, order: Order) -> Pending:
         """OrderCancelRequest for the whole order."""
@@ -207,8 +215,9 @@ class Orders:
     def discard(self) -> None:
         """Forget the requests built since `rows`: they were not sent."""
         for _, name in self._rows:
-            del self.pending[name]
-            self.by_id.pop(name, None)
+            order = self.pending.pop(name).order
+            if order is not None and name != order.cl_ord_id:  # a replace's
+                self.by_id.pop(name, None)
         self._rows = []
 
     def sent(self, first: int, names: list[str]) -> None:
@@ -307,12 +316,14 @@ class Orders:
         name, origin = report.cl_ord_id, report.orig_cl_ord_id
         if name is None or report.symbol is None or report.side is None:
             return None  # the answer to a status request about nothing
-        order = self.by_id.get(name) or self.by_id.get(origin or "")
+        order = self._entered(report) or self.by_id.get(name) or self.by_id.get(origin or "")
         if order is None:
             order = Order(name, report.symbol, report.side)
+        if report.exec_type is ExecType.REJECTED:
+            if order.status is OrdStatus.PENDING:
+                self._rejected(order, report)
+            return order
         was_open = order.open
-        if report.exec_type is ExecType.REJECTED and order.status is not OrdStatus.PENDING:
-            return order  # another order was refused under an id that is taken
         if report.exec_type is not ExecType.CANCELED or origin is None:
             self.by_id[name] = order
             order.cl_ord_id = name
@@ -333,6 +344,20 @@ class Orders:
             self._close(order)
         return order
 
+    def _entered(self, report: Report) -> Order | None:
+        """The new order that this is the first report of; None: another that has, or had, its ClOrdID, or was entered.
+
+        A refusal tells of the other order's state, so that nothing but its ExecType is the new one's.
+        """
+        pending = self.pending.get(report.cl_ord_id or "")
+        order = pending.order if pending else None
+        if order is None or order.status is not OrdStatus.PENDING or order.cl_ord_id != report.cl_ord_id:
+            return None
+        other = self.by_id.get(order.cl_ord_id)
+        its_own = other is None or other.order_id != report.order_id
+        first = report.exec_type in (ExecType.NEW, ExecType.STATUS) and its_own
+        return order if first or report.exec_type is ExecType.REJECTED else None
+
     def _close(self, order: Order) -> None:
         self._closed.append(order)
         if len(self._closed) > CLOSED_ORDERS:
@@ -346,10 +371,12 @@ class Orders:
         pending = self.pending.get(name) if name else None
         if name is None or pending is None:
             return
+        order = pending.order
+        if order is not None and order.status is OrdStatus.PENDING and order.cl_ord_id == report.cl_ord_id:
+            return  # about another order of that ClOrdID
         pending.reports.append(report)
         if report.request_id is not None and not report.last_fragment and report.affected:
             return  # one of several answers to a mass status request
-        order = pending.order
         if order is not None and order.immediate and order.open and report.exec_type is not ExecType.STATUS:
             if order.ord_type is OrdType.MARKET and report.exec_type is not ExecType.TRADE:
                 self.unsettled.append(name)
@@ -362,7 +389,7 @@ class Orders:
 
     def _rejected(self, order: Order, report: Report) -> None:
         """One that was never taken is closed; another stays what it was."""
-        order.text = report.text
+        order.text, order.reason_code = report.text, report.reason_code
         if order.status is OrdStatus.PENDING:
             order.status, order.leaves = OrdStatus.REJECTED, Decimal(0)
             self._close(order)

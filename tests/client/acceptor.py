@@ -127,6 +127,9 @@ class Exchange:
             self._send(name, out, "8", body)
         elif kind == "D" and f[55] in REJECTS:
             self._send(name, out, REJECTS[f[55]], [(45, f[34]), (372, kind), (58, "Desk (6001)"), at])
+        elif kind == "D" and f[11] in account.orders:
+            told = [(103, "6"), (20002, "101"), (58, "ClOrdID (11) was used before"), at]
+            self._report(name, out, account.orders[f[11]], f[11], "80", account.orders[f[11]][38], told)
         elif kind == "D":
             account.orders[f[11]] = f
             self._report(name, out, f, f[11], "00", f[38], [at])
@@ -148,6 +151,13 @@ class Exchange:
         elif kind == "H":
             body = [(11, f[11]), (150, "I"), (39, "8"), (55, f[55]), (54, f[54]), (58, "unknown order"), at]
             self._send(name, out, "8", body)
+        elif kind in ("q", "AF") and name == "WATCHER":
+            self._send(
+                name, out, "j", [(45, f[34]), (372, kind), (380, "6"), (20002, "121"), (58, "no orders"), at]
+            )
+        elif kind == "q" and f.get(55) == "NONE":
+            told = [(531, "0"), (532, "1"), (533, "0"), (20002, "100"), (58, "unknown symbol"), at]
+            self._send(name, out, "r", [(11, f[11]), (530, f[530]), *told])
         elif kind == "q":
             count = len(account.orders)
             account.orders.clear()
@@ -185,10 +195,10 @@ class Exchange:
         ]
         self._send(name, out, "8", body + extra)
 
-    def fill(self, name: str, cl_ord_id: str, quantity: int) -> None:
-        """A fill that happens while nobody is connected."""
-        order = self.accounts[name].orders[cl_ord_id]
-        self._report(name, [], order, cl_ord_id, "F1", "0", [(31, "1"), (32, str(quantity)), (880, "1")])
+    def fill(self, name: str, cl_ord_id: str, quantity: int, out: list[bytes] | None = None) -> None:
+        """A fill that happens while nobody is connected, or beside what `out` answers."""
+        order, out = self.accounts[name].orders[cl_ord_id], [] if out is None else out
+        self._report(name, out, order, cl_ord_id, "F1", "0", [(31, "1"), (32, str(quantity)), (880, "1")])
 
     def begin_anew(self, name: str) -> list[bytes]:
         """The daily reset: the Logout that goes to who is connected."""

@@ -5,6 +5,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import pytest
 
 from gateway.client import connect
 from gateway.client_async import connect_async
+from gateway.client_decoder import Decoder, Report
 from gateway.client_link import ConnectError, address
+from gateway.client_orders import Order, Orders, RequestRefused
 from gateway.client_session import LogonRefused, SessionError
 from gateway.client_types import REQUEST, ExecType, MsgType, OrdStatus, Side, TimeInForce
 from gateway.operation_fields import OperationTag
-from tests.client.acceptor import REJECTS, Acceptor, Relay
+from tests.client.acceptor import REJECTS, Acceptor, Account, Relay, message
 
 
 @pytest.fixture
@@ -64,6 +67,60 @@ def test_a_refusal_is_a_state_with_a_text(exchange: Acceptor) -> None:
     with connect(exchange.tcp, "T") as client:
         order = client.sell("NONE", 1, 1)
         assert (order.status, order.text) == (OrdStatus.REJECTED, "unknown symbol")
+
+
+def test_who_uses_a_cl_ord_id_again_hears_of_a_refusal_and_not_of_the_other_order(exchange: Acceptor) -> None:
+    with connect(exchange.tcp, "T") as client:
+        first = client.buy("AAPL", 100, 100, cl_ord_id="d1")
+        second = client.buy("AAPL", 50, 99, cl_ord_id="d1")
+        assert (second.status, second.reason_code, second.open) == (OrdStatus.REJECTED, 101, False)
+        assert (second.quantity, second.price, second.leaves, second.order_id) == (50, 99, 0, None)
+        assert (first.status, first.quantity, first.price, first.text) == (OrdStatus.NEW, 100, 100, None)
+        with suppress(KeyError), client.batch():
+            client.buy("AAPL", 50, 99, cl_ord_id="d1")
+            raise KeyError
+        assert client.orders() == [first]
+        client.replace(first, quantity=80)
+        assert first.quantity == 80
+    with connect(exchange.tcp, "T") as client:  # the first is of a process that is gone
+        [known] = client.orders()
+        assert client.sell("AAPL", 7, 7, cl_ord_id=known.cl_ord_id).status is OrdStatus.REJECTED
+        assert (known.status, known.quantity) == (OrdStatus.NEW, 80)
+
+
+def test_what_happens_to_an_order_is_not_the_answer_to_another_under_its_cl_ord_id() -> None:
+    """The first is one that this process has not heard of yet."""
+    orders, decoder = Orders("t"), Decoder("QUORUMBOOK", "T")
+    head = [(35, "8"), (49, "QUORUMBOOK"), (56, "T"), (34, "1"), (11, "d1"), (37, "7")]
+
+    def told(*more: tuple[int, str]) -> Order | None:
+        return orders.apply(decoder.feed(message([*head, (55, "AAPL"), (54, "1"), *more])).report(0))
+
+    pending = orders.enter(Side.BUY, "AAPL", 50, "99", cl_ord_id="d1")
+    first = told((150, "F"), (39, "1"), (38, "100"), (32, "10"), (31, "100"), (151, "90"), (14, "10"))
+    assert first is not None
+    assert (first is pending.order, pending.done) == (False, False)
+    assert told((150, "8"), (39, "1"), (38, "100"), (151, "90"), (20002, "101")) is pending.order
+    assert pending.order is not None
+    assert (pending.done, pending.order.status, pending.order.quantity) == (True, OrdStatus.REJECTED, 50)
+    assert told((150, "F"), (39, "2"), (38, "100"), (151, "0"), (14, "100")) is first
+    assert (first.status, first.cumulative) == (OrdStatus.FILLED, 100)
+
+
+def test_a_refused_mass_request_raises(exchange: Acceptor) -> None:
+    with connect(exchange.tcp, "T") as client:
+        with pytest.raises(RequestRefused, match="refused: unknown symbol") as refused:
+            client.mass_cancel("NONE")
+        assert (refused.value.text, refused.value.reason_code) == ("unknown symbol", 100)
+        assert client.mass_cancel("AAPL") == 0
+
+    async def story() -> None:
+        async with await connect_async(exchange.tcp, "WATCHER") as client:
+            for asked in (client.mass_cancel, client.orders):
+                with pytest.raises(RequestRefused, match="no orders"):
+                    await asked()
+
+    asyncio.run(story())
 
 
 def test_what_an_operator_asks_for_is_answered(exchange: Acceptor) -> None:
@@ -148,6 +205,37 @@ def test_reports_missed_between_two_processes_come_with_memory(exchange: Accepto
         assert list(client.reports(timeout=0.1)) == []
     with connect(exchange.tcp, "T", recover=True) as client:
         assert len(list(client.reports(timeout=0.2))) == 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_report_that_comes_with_the_end_is_told_then_or_in_the_next_process(
+    exchange: Acceptor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    act = exchange._act
+
+    def filled_at_the_end(fields: dict[int, str], name: str, account: Account, out: list[bytes]) -> bool:
+        if fields[35] == "5" and "mine" in account.orders:
+            exchange.fill(name, "mine", 5, out)
+            del account.orders["mine"]
+        return act(fields, name, account, out)
+
+    monkeypatch.setattr(exchange, "_act", filled_at_the_end)
+    first, second, memory = list[Report](), list[Report](), tmp_path / "T.json"
+    with connect(exchange.tcp, "T", memory=memory, on_report=first.append if told else None) as client:
+        client.buy("AAPL", 5, 1, cl_ord_id="mine")
+    with connect(exchange.tcp, "T", memory=memory, on_report=second.append) as client:
+        client.buy("AAPL", 5, 1)
+    fills = [
+        [one.last_quantity for one in seen if one.exec_type is ExecType.TRADE] for seen in (first, second)
+    ]
+    assert fills == ([[5], []] if told else [[], [5]])
+
+    async def story() -> None:
+        async with await connect_async(exchange.tcp, "T", memory=memory, on_report=first.append) as client:
+            await client.buy("AAPL", 5, 1, cl_ord_id="mine")
+        assert first[-1].exec_type is ExecType.TRADE
+
+    asyncio.run(story())
 
 
 def test_after_a_lost_connection_every_request_counts_once_and_every_report_comes_once(
@@ -310,7 +398,8 @@ def test_what_a_daily_reset_left_without_an_answer_is_asked_about(exchange: Acce
         account.orders[resting.cl_ord_id] = account.orders.pop(account.taken[-1][11]) | {
             11: resting.cl_ord_id
         }
-        taken = client._core.orders.by_id["taken"]
+        taken = client._core.orders.pending["taken"].order
+        assert taken is not None
         assert (taken.status, resting.leaves) == (OrdStatus.PENDING, 5)
         exchange.lose = lambda number: False
         exchange.begin_anew("T")
