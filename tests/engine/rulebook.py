@@ -246,6 +246,8 @@ def page() -> str:
         combined(),
         "## Reasons\n",
         "Numbers never change; FIX reports carry them in tag 20002. Those from 64 on tell why an order was cancelled.\n"
+        "What is judged before an order meets an instrument's rules has numbers from 100 on in the same tag:\n"
+        "[reason codes of FIX](fix.md#reason-codes-20002).\n"
         "The order in which the checks are made is that of [the engine's table](engine.md#reasons).\n",
         reasons(),
         *(chapter(files[stem]) for stem in CHAPTERS),
