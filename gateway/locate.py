@@ -18,6 +18,7 @@ import zmq
 
 from gateway.client_core import Wire
 from gateway.client_link import ConnectError, address
+from gateway.client_orders import RequestRefused
 from gateway.client_session import SessionError
 from gateway.config import DEFAULT_INSTRUMENTS, ConfigError
 from gateway.data_directory import default_directory, read_endpoints, start_command
@@ -190,8 +191,10 @@ def explained() -> Iterator[None]:
     """Turn what a user can do something about into a message without a traceback."""
     try:
         yield
+    except BrokenPipeError:  # standard output's, which nobody reads any more
+        raise
     except ConnectionError as error:
         advice = ". Is it running? Start one: quorumbook serve" if "no exchange answers" in str(error) else ""
         raise click.ClickException(f"{error}{advice}") from None
-    except (ConfigError, SessionError, TimeoutError, ValueError) as error:
+    except (ConfigError, RequestRefused, SessionError, TimeoutError, ValueError) as error:
         raise click.ClickException(str(error)) from None

@@ -35,7 +35,7 @@ from gateway.operator_options import (
     session_or_all,
     terms,
 )
-from gateway.order_commands import session
+from gateway.order_commands import counted, session
 
 
 class Asking(TypedDict):
@@ -69,9 +69,10 @@ def as_operator(command: Command) -> Command:
 def ask(operation: str, fields: Fields, asking: Asking) -> None:
     """Raises ClickException when it was not done, or not by all that were meant."""
     why = [(Tag.TEXT, asking["why"])] if asking["why"] else []
-    with session(asking["comp_id"], asking["endpoints"], asking["data"]) as (client, _, _missed):
+    as_json = asking["as_json"]
+    with session(asking["comp_id"], asking["endpoints"], asking["data"], as_json) as (client, _, _told):
         answer = client.operate(operation, [*fields, *why])
-    if asking["as_json"]:
+    if as_json:
         click.echo(json.dumps(asdict(answer)))
     elif answer.done:
         click.echo(told(answer, dict(fields)))
@@ -107,10 +108,6 @@ def told(answer: OperatorAnswer, fields: dict[int, object]) -> str:
     if answer.orders is not None:
         sentence += f", {counted(answer.orders, 'order')} cancelled"
     return f"{sentence} (input {answer.input_number})"
-
-
-def counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 @click.group()

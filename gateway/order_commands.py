@@ -1,12 +1,13 @@
 """`quorumbook order`, `cancel`, `replace`, `orders`: one request of one session from the shell.
 
-The session goes on from command to command: its numbers are kept in DATA/clients. A fill that happened
-between two commands is shown by the next one.
+The session goes on from command to command: its numbers are kept in DATA/clients. What happened to its orders
+between two commands is told by the next one.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.client import Client, connect
+from gateway.client_arguments import INT64_MAX, exact
 from gateway.client_decoder import Report
 from gateway.client_orders import Order
 from gateway.client_session import SessionError
-from gateway.client_types import ExecType, MsgType, OrdStatus, Side
+from gateway.client_types import MsgType, OrdStatus, Side
 from gateway.impatience import impatient
+from gateway.inputs import units
 from gateway.locate import Place, explained, where_to_log_on
+from gateway.meanwhile import Meanwhile, cancelled
 from gateway.order_options import (
     change_options,
     changes_of,
@@ -39,18 +43,12 @@ COLUMNS = {
     "side": "side",
     "quantity": "quantity",
     "price": "price",
+    "tif": "time_in_force",
     "filled": "filled",
     "leaves": "leaves",
     "status": "status",
 }
 """Headings of the table and what stands under them; --json has more."""
-HAPPENED: dict[ExecType | None, str] = {
-    ExecType.TRADE: "filled",
-    ExecType.BUSTED: "lost its fill of",
-    ExecType.TRIGGERED: "triggered",
-    ExecType.EXPIRED: "expired",
-}
-"""What an order goes through between two commands."""
 
 
 def session_options(command: Command) -> Command:
@@ -68,17 +66,12 @@ def session_options(command: Command) -> Command:
 
 @contextmanager
 def session(
-    comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...]
-) -> Iterator[tuple[Client, Place, list[Report]]]:
-    """A logged-on session and the reports of what happened since its last command."""
+    comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...], as_json: bool
+) -> Iterator[tuple[Client, Place, Meanwhile]]:
+    """A logged-on session, and what happens to its orders meanwhile; what is not told of that by then is at the end."""
+    meanwhile = Meanwhile(aside=as_json)
     with explained(), impatient(place := Place(endpoints, data)):
         memory = place.memory(comp_id)
-        missed: list[Report] = []
-        mine: set[str] = set()
-
-        def remember(report: Report) -> None:
-            if report.poss_dup and report.exec_type in HAPPENED and report.cl_ord_id not in mine:
-                missed.append(report)
 
         def log_on() -> Client:
             return connect(
@@ -87,7 +80,7 @@ def session(
                 cancel_on_disconnect=False,
                 memory=memory,
                 timeout=10.0,
-                on_report=remember,
+                on_report=meanwhile,
                 **place.wire(),
             )
 
@@ -100,9 +93,10 @@ def session(
             memory.unlink(missing_ok=True)
             client = log_on()
         try:
-            yield client, place, missed
+            yield client, place, meanwhile
         finally:
             close(client)
+            meanwhile.tell()
 
 
 def close(client: Client) -> None:
@@ -158,12 +152,13 @@ def order(
         terms["account"] = account
     if cl_ord_id:
         terms["cl_ord_id"] = cl_ord_id
-    with session(comp_id, endpoints, data) as (client, place, missed):
+    with session(comp_id, endpoints, data, as_json) as (client, place, meanwhile):
         if not place.connect:
             place.instrument(symbol)
         enter = client.buy if side == "buy" else client.sell
         made = enter(symbol, quantity, price, **terms)
-        show([made], missed, as_json)
+        meanwhile.shown(made)
+        show([made], meanwhile, as_json)
     if made.status is OrdStatus.REJECTED:
         raise click.ClickException(f"rejected: {made.text or 'no reason given'}")
 
@@ -197,17 +192,20 @@ def cancel(
         raise click.UsageError("--symbol, --side, --account, --from and --to go with --all")
     if symbol is None and (low or high):
         raise click.UsageError("--from and --to go with --symbol, whose prices they are")
-    with session(comp_id, endpoints, data) as (client, _, missed):
+    with session(comp_id, endpoints, data, as_json) as (client, place, meanwhile):
         if cl_ord_id is None:
-            with explained():
-                meant = Side[side.upper()] if side else None
-                count = client.mass_cancel(symbol, side=meant, account=account, low=low, high=high)
-            tell(missed, as_json)
-            click.echo(json.dumps({"cancelled": count}) if as_json else f"{count:,} orders cancelled")
+            if symbol is not None and not place.connect:
+                price_range(symbol, place.instrument(symbol)[0], low, high)
+            meant = Side[side.upper()] if side else None
+            count = client.mass_cancel(symbol, side=meant, account=account, low=low, high=high)
+            meanwhile.tell()
+            click.echo(
+                json.dumps({"cancelled": count}) if as_json else f"{counted(count, 'order')} cancelled"
+            )
             return
         found = find(client, cl_ord_id)
         answer = client.cancel(found)
-        show([found], missed, as_json)
+        show([found], meanwhile, as_json)
     refused(answer)
 
 
@@ -231,13 +229,13 @@ def replace(
     changes = changes_of(options)
     if quantity is None and price is None and not changes:
         raise click.UsageError("give --qty, --price or what else is to change")
-    with session(comp_id, endpoints, data) as (client, _, missed):
+    with session(comp_id, endpoints, data, as_json) as (client, _, meanwhile):
         found = find(client, cl_ord_id)
         try:
             answer = client.replace(found, quantity=quantity, price=price, **changes)
         except ValueError as error:
             raise click.UsageError(in_options(str(error))) from None
-        show([found], missed, as_json)
+        show([found], meanwhile, as_json)
     refused(answer)
 
 
@@ -245,8 +243,18 @@ def replace(
 @session_options
 def orders(comp_id: str, endpoints: tuple[str, ...], data: tuple[Path, ...], as_json: bool) -> None:
     """List the open orders of this session."""
-    with session(comp_id, endpoints, data) as (client, _, missed):
-        show(client.orders(), missed, as_json)
+    with session(comp_id, endpoints, data, as_json) as (client, _, meanwhile):
+        show(client.orders(), meanwhile, as_json)
+
+
+def price_range(symbol: str, increment: Decimal, low: str | None, high: str | None) -> None:
+    """ValueError for prices that no order of the symbol has, or that have nothing between them."""
+    low_units, high_units = (
+        None if price is None else units(f"{name} of {symbol}", exact(name, price), increment, -INT64_MAX)
+        for name, price in (("--from", low), ("--to", high))
+    )
+    if low_units is not None and high_units is not None and low_units > high_units:
+        raise ValueError(f"--from {low} is above --to {high}")
 
 
 def find(client: Client, cl_ord_id: str) -> Order:
@@ -265,9 +273,9 @@ def refused(answer: Report | None) -> None:
         raise click.ClickException(f"refused: {answer.text or 'no reason given'}")
 
 
-def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
+def show(found: list[Order], meanwhile: Meanwhile, as_json: bool) -> None:
     """The orders, and what nobody was told of yet."""
-    tell(missed, as_json)
+    meanwhile.tell()
     if as_json:
         for one in found:
             click.echo(json.dumps(facts(one)))
@@ -282,20 +290,19 @@ def show(found: list[Order], missed: list[Report], as_json: bool) -> None:
     for one in found:
         row = facts(one) | {"status": one.status.name.lower().replace("_", " "), "terms": shown(one.terms)}
         row["price"] = row["price"] or row["type"].replace("_", " ")
+        row["time_in_force"] = (row["time_in_force"] or "").replace("_", "-")
         table.add_row(
             *(row[name] for name in columns.values()), style="green" if one.side is Side.BUY else "red"
         )
     needed = Console(width=1000).measure(table).maximum
     Console(width=max(Console().width, needed)).print(table)
+    for one in found:
+        if one.status in (OrdStatus.CANCELED, OrdStatus.EXPIRED) and one.reason_code is not None:
+            click.echo(f"{one.cl_ord_id} {cancelled(one.text)}")
 
 
-def tell(missed: list[Report], as_json: bool) -> None:
-    """Fills and ends that nobody was told of yet; they are no objects of --json."""
-    for report in missed if not as_json else ():
-        what = HAPPENED[report.exec_type]
-        if report.exec_type in (ExecType.TRADE, ExecType.BUSTED):
-            what += f" {report.last_quantity} at {report.last_price}"
-        click.echo(f"since the last command: {report.cl_ord_id} {what}")
+def counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def facts(one: Order) -> dict[str, Any]:
@@ -322,5 +329,6 @@ def facts(one: Order) -> dict[str, Any]:
         "average_price": number(one.average_price),
         "status": one.status.name.lower(),
         "text": one.text,
+        "reason_code": one.reason_code,
         "terms": {name: value if value is True else one_of(value) for name, value in one.terms.items()},
     }

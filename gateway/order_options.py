@@ -61,7 +61,9 @@ def change_options(command: Command) -> Command:
         click.option(
             "--tif",
             "time_in_force",
-            type=click.Choice([one.lower().replace("_", "-") for one in TimeInForce.__members__]),
+            type=click.Choice(
+                [one.lower().replace("_", "-") for one in TimeInForce.__members__], case_sensitive=False
+            ),
             help="Time in force. Default: gtd with --until; else gtc, or of a replace what it was.",
         ),
     ):

@@ -26,7 +26,7 @@ from gateway.locate import Place
 from gateway.order_commands import order
 from gateway.play_command import play
 from gateway.reasons import GatewayReason, reason_text
-from tests.client.running import ENVIRONMENT, Running, quorumbook
+from tests.client.running import CONFIG, ENVIRONMENT, Running, quorumbook
 
 SAMPLES = Path(os.environ.get("QUORUMBOOK_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
@@ -40,6 +40,14 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def operated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setattr("tests.client.running.CONFIG", 'operators = ["OPS"]\n' + CONFIG)
     running = Running(tmp_path)
     yield running
     running.stop()
@@ -86,7 +94,7 @@ def test_orders_of_every_type_from_the_shell(exchange: Running) -> None:
     assert (pegged["type"], pegged["terms"]) == ("pegged", {"peg_offset": "-0.50", "peg": "primary"})
     assert order("buy", "AMZN", "4", "101", "--all-or-none", who="OTHER")["status"] == "filled"
     told = quorumbook("orders", "--as", "TYPES", data=exchange.data).stdout
-    assert "display 3, until 2100-01-01" in told
+    assert re.search(r"101\.00 +gtd .* display 3, until 2100-01-01", told)
     assert "offset -0.50, peg primary" in told
     beyond = quorumbook("replace", "stop", "--stop", "102", "--as", "TYPES", data=exchange.data)
     assert "refused: StopPx (99) is reached already" in beyond.stderr
@@ -100,6 +108,100 @@ def test_orders_of_every_type_from_the_shell(exchange: Running) -> None:
     assert "stop 98" not in told
     for who in ("TYPES", "OTHER"):
         assert quorumbook("cancel", "--all", "--as", who, data=exchange.data).returncode == 0
+
+
+def test_what_a_command_does_to_other_orders_of_the_session_is_told(own: Running) -> None:
+    """Its stop triggers, and its own bid is hit, by the order that is entered; that order's fill is in its row."""
+
+    def order(*arguments: str, who: str = "HIT") -> subprocess.CompletedProcess[str]:
+        return quorumbook("order", *arguments, "--as", who, data=own.data)
+
+    for arguments in (
+        ["buy", "GOOG", "9", "97"],
+        ["sell", "GOOG", "3", "--stop", "99", "--cl-ord-id", "stop"],
+    ):
+        assert order(*arguments).returncode == 0
+    order("buy", "GOOG", "1", "98", who="OTHER")
+    hits = order("sell", "GOOG", "1", "98", "--cl-ord-id", "hits")
+    later = quorumbook("orders", "--as", "HIT", data=own.data)
+    told = [
+        line.split(": ")[1] for line in (hits.stdout + later.stdout).splitlines() if line.startswith("since")
+    ]
+    assert [line.partition(" ")[2] for line in told] == [
+        "triggered",
+        "filled 3 at 97.00",
+        "filled 3 at 97.00",
+    ]
+    assert sum(line.startswith("stop ") for line in told) == 2
+    assert " filled" in hits.stdout
+    as_json = order("sell", "GOOG", "2", "97", "--json")
+    assert (json.loads(as_json.stdout)["filled"], "filled 2 at 97.00" in as_json.stderr) == ("2", True)
+
+
+def test_who_did_not_ask_for_a_cancel_is_told_why_it_was(operated: Running) -> None:
+    told = []
+    for line in (
+        "order buy GOOG 9 97 --tif GTC --cl-ord-id a --as OWNER",
+        "admin kill OWNER",
+        "admin restore OWNER",
+        "admin halt MSFT",
+        "admin resume MSFT",
+        "order buy MSFT 9 7 --tif good-for-auction --cl-ord-id b --as OWNER",
+        "admin phase MSFT continuous",
+        "orders --as OWNER",
+    ):
+        done = quorumbook(*line.split(), data=operated.data)
+        assert done.returncode == 0
+        if "--as OWNER" in line:
+            told.append([line for line in done.stdout.splitlines() if line.startswith("since")])
+    assert told == [
+        [],
+        ["since the last command: a cancelled by the kill switch"],
+        ["since the last command: b cancelled: the auction that it was for is over"],
+    ]
+
+
+def test_an_order_that_the_exchange_cancels_at_once_says_why(exchange: Running) -> None:
+    killed = quorumbook("order", "buy", "INTC", "5", "9", "--tif", "FOK", "--as", "F", data=exchange.data)
+    assert killed.returncode == 0
+    assert "cancelled: fill-or-kill order cannot be filled at once" in killed.stdout
+    market = quorumbook("order", "buy", "INTC", "5", "--as", "F", "--json", data=exchange.data)
+    told = json.loads(market.stdout)
+    assert (told["status"], told["reason_code"]) == ("canceled", Reason.MARKET_REMAINDER)
+    assert "since" not in quorumbook("orders", "--as", "F", data=exchange.data).stdout
+
+
+def test_a_cl_ord_id_that_was_used_before_is_a_refusal(exchange: Running) -> None:
+    line = ["order", "buy", "INTC", "5", "9", "--cl-ord-id", "twice", "--as", "D"]
+    assert quorumbook(*line, data=exchange.data).returncode == 0
+    again = quorumbook(*line[:3], "3", "8", *line[5:], "--json", data=exchange.data)
+    assert (again.returncode, again.stderr) == (1, "quorumbook: rejected: ClOrdID (11) was used before\n")
+    told = json.loads(again.stdout)
+    assert (told["status"], told["quantity"], told["price"]) == ("rejected", "3", "8")
+    assert told["reason_code"] == GatewayReason.DUPLICATE_CL_ORD_ID
+    assert quorumbook("cancel", "--all", "--as", "D", data=exchange.data).stdout == "1 order cancelled\n"
+    assert "since" not in quorumbook("orders", "--as", "D", data=exchange.data).stdout
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "text"),
+    [
+        (["NOPE"], "unknown symbol 'NOPE'; this exchange has AAPL"),
+        (["AAPL", "--from", "200", "--to", "100"], "--from 200 is above --to 100"),
+        (["AAPL", "--from", "1.005"], "--from of AAPL must be a multiple of 0.01, not 1.005"),
+        (["AAPL", "--to", "low"], "--to is 'low', which is not a number"),
+    ],
+)
+def test_a_mass_cancel_that_is_refused_is_an_error(exchange: Running, narrowed: list[str], text: str) -> None:
+    done = quorumbook("cancel", "--all", "--symbol", *narrowed, data=exchange.data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert text in done.stderr
+    if narrowed[-1] != "low":  # by its FIX endpoint alone, the exchange judges
+        there = quorumbook(
+            "cancel", "--all", "--symbol", *narrowed, "--connect", exchange.endpoints["fix_tcp"]
+        )
+        assert (there.returncode, there.stdout) == (1, "")
+        assert there.stderr.startswith("quorumbook: refused: ")
 
 
 def test_the_session_continues_without_its_memory_and_over_either_transport(exchange: Running) -> None:
@@ -204,6 +306,17 @@ def test_output_that_nobody_reads_to_the_end_is_no_mistake() -> None:
     command = f"'{sys.executable}' -m gateway.cli generate --rows 50000 | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.stdout.startswith("seq,time_ns")
+    assert done.stderr == ""
+
+
+def test_orders_that_nobody_reads_are_no_mistake_either(exchange: Running) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gateway.cli", "orders", "--data", str(exchange.data)]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False
+    )
+    os.close(writer)
     assert done.stderr == ""
 
 
