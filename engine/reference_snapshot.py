@@ -62,6 +62,10 @@ ORDER_3: Final = struct.Struct("<qqQqqqqBBBBI")
 side, 0."""
 
 
+PARKS = (TimeInForce.AT_CLOSE, TimeInForce.GOOD_FOR_AUCTION)
+WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.PEGGED)
+
+
 def is_plain(order: Order) -> bool:
     """Whether an order is a limit order for the day or longer, all of it shown, that meets anybody."""
     return (
@@ -236,6 +240,7 @@ class Restorer:
     def tables(self, machine: "State") -> None:
         machine._slices, tables, zero = self.take(HEADER_3)
         self.require(zero == 0, "a reserved field that is not 0")
+        self.require(machine._slices < FIRST_FEED_ID, "more slices than there are feed ids for")
         for _ in range(tables):
             table = TickTable()
             (rows,) = self.take(TABLE)
@@ -331,16 +336,13 @@ class Restorer:
                 )
                 self.require(in_order, "orders of a side are not sorted from the best price")
             elif group < 6:
+                unlimited = order.price_ticks == EMPTY_PRICE and order.order_type not in WITH_LIMIT
                 self.require(
-                    order.price_ticks == EMPTY_PRICE and book.phase != Phase.CONTINUOUS,
-                    "an order without a limit in the book",
+                    unlimited and book.phase != Phase.CONTINUOUS, "an order without a limit in the book"
                 )
             else:
                 rising = before is None or order.order_id > before.order_id
                 self.require(rising, "orders that wait are not sorted by order id")
-                self.require(
-                    order.is_stop == (group == 6), "a stop order among those that are parked, or the reverse"
-                )
             before = order
             if group < 6:
                 book.sides[side].add(order)
@@ -433,6 +435,12 @@ class Restorer:
         self.require(order.slice_lots <= order.display_lots, "a slice that is more than is shown at most")
         feeds = order.feed_id == 0 or FIRST_FEED_ID < order.feed_id <= FIRST_FEED_ID + machine._slices
         self.require(feeds, "a feed id that was never given")
+        self.require(order.is_stop == (group == 6), "a stop order where others are, or the reverse")
+        has_stop = order.stop_price_ticks != EMPTY_PRICE
+        self.require(has_stop or not order.is_stop, "a stop order without a stop price")
+        parks = order.order_type == OrderType.PEGGED or order.time_in_force in PARKS
+        self.require(group != 7 or parks, "a parked order that nothing keeps out of the book")
+        self.require(order.expire_ns >= 0, "a time below 0")
 
 
 def given(value: int, absent: int) -> int | None:

@@ -24,7 +24,8 @@ from engine.state cimport (
 from engine.store cimport Extra, HIDDEN_PLACE, Increment, Order, PARKED, SHOWN, UNPRICED, WAITING
 from engine.timers cimport timer_set, timer_set_phase
 from engine.types cimport (
-    CLOSED, CONTINUOUS, DAY, DECREMENT_BOTH, EXTENDED, GOOD_FOR_AUCTION, GTC, HIDDEN, LIMIT, MID_PEG, PEGGED, POST_ONLY,
+    AT_CLOSE, CLOSED, CONTINUOUS, DAY, DECREMENT_BOTH, EXTENDED, GOOD_FOR_AUCTION, GTC, HIDDEN, LIMIT, MID_PEG,
+    PEGGED, POST_ONLY, STOP_LIMIT,
 )
 
 
@@ -67,6 +68,7 @@ cdef size_t read_tables(Books* books, const uint8_t* data, size_t size, size_t o
     require(offset + sizeof(HeaderMore) <= size, offset, "it ends in the middle of a record")
     memcpy(&more, data + offset, sizeof(HeaderMore))
     require(more.reserved == 0, offset, "a reserved field that is not 0")
+    require(more.slices < FIRST_FEED_ID, offset, "more slices than there are feed ids for")
     books.slices = more.slices
     offset += sizeof(HeaderMore)
     for _ in range(more.tables):
@@ -222,7 +224,7 @@ cdef size_t read_order(
     memset(&more, 0, sizeof(ExtraImage))
     more.stop_price_ticks = more.peg_limit_ticks = EMPTY
     place = place_in(group)
-    check_group(&image, group, worst, offset)
+    check_group(&image, market_of(books, number).phase, group, worst, offset)
     if extended:
         require(offset + sizeof(OrderImage) + sizeof(ExtraImage) <= size, offset, "it ends in the middle of a record")
         memcpy(&more, data + offset + sizeof(OrderImage), sizeof(ExtraImage))
@@ -249,7 +251,9 @@ cdef bint is_plain_image(const OrderImage* image, const ExtraImage* more) noexce
         and more.display_lots == 0 and more.self_match_mode == 0
     )
 
-cdef int check_group(const OrderImage* image, uint32_t group, uint64_t* worst, size_t offset) except -1:
+cdef int check_group(
+    const OrderImage* image, uint32_t phase, uint32_t group, uint64_t* worst, size_t offset
+) except -1:
     """An order is where it belongs, and behind the one before it."""
     cdef uint64_t key
     if group < 4:
@@ -262,7 +266,10 @@ cdef int check_group(const OrderImage* image, uint32_t group, uint64_t* worst, s
         require(key >= worst[0], offset, "orders of a side are not sorted from the best price")
         worst[0] = key
     elif group < STOPS_GROUP:
-        require(image.price_ticks == EMPTY, offset, "an order with a limit among those without")
+        require(
+            image.price_ticks == EMPTY and phase != CONTINUOUS
+            and image.order_type not in (LIMIT, STOP_LIMIT, PEGGED), offset, "an order without a limit in the book",
+        )
     else:
         require(image.order_id > worst[0], offset, "orders that wait are not sorted by order id")
         worst[0] = image.order_id
@@ -291,6 +298,10 @@ cdef int check_extra(
     )
     require(is_stop == (group == STOPS_GROUP), offset, "a stop order where others are, or the reverse")
     require(not is_stop or more.stop_price_ticks != EMPTY, offset, "a stop order without a stop price")
+    require(
+        group <= STOPS_GROUP or image.order_type == PEGGED or image.time_in_force in (AT_CLOSE, GOOD_FOR_AUCTION), offset,
+        "a parked order that nothing keeps out of the book",
+    )
     require(more.expire_ns >= 0, offset, "a time below 0")
     return 0
 

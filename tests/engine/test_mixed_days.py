@@ -3,6 +3,7 @@
 A million commands in all, with every report compared, and the state every fifty commands, or on some days every one.
 """
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -73,6 +74,42 @@ def test_mixed_days_come_out_the_same(first: int) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1010))
 def test_a_mixed_day_comes_out_the_same_command_by_command(seed: int) -> None:
     compare_a_day(seed, COMMANDS_A_DAY, 1)
+
+
+def restored(kind: Any, data: bytes) -> bytes | None:
+    """None: it is refused."""
+    try:
+        return bytes(kind.restore(data).snapshot())
+    except ValueError as error:
+        assert "offset" in str(error)
+        return None
+
+
+def damage_a_day(seed: int, places: int) -> None:
+    """A snapshot with one wrong byte is refused by both, or it is one state to both."""
+    chance, core = Random(seed), machine.Machine()
+    MixedDay(seed).played(core, chance.choice([5, 20, 60, 120]))
+    whole = core.snapshot()
+    for _ in range(places):
+        data, at = bytearray(whole), chance.randrange(len(whole))
+        data[at] = chance.choice([0, 1, 127, 128, 255, data[at] ^ 1 << chance.randrange(8)])
+        assert restored(machine.Machine, bytes(data)) == restored(reference.Machine, bytes(data)), (
+            at,
+            data[at],
+        )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_is_judged_alike(seed: int) -> None:
+    damage_a_day(seed, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(100, 300, 10))
+def test_much_damage_is_judged_alike(first: int) -> None:
+    for seed in range(first, first + 10):
+        damage_a_day(seed, 1000)
 
 
 @pytest.mark.slow
