@@ -19,9 +19,18 @@ cdef class Doorway:
 
     cdef int run(self, const Command* commands, size_t count) except -1 nogil
     # Begin one command and do at most so many steps of what it leaves; go on with it. True: it is done. Reports may be
-    # taken in between. A step is a trade, an order that is cancelled, a stop, a peg.
-    cdef bint run_step(self, const Command* command, int64_t steps) except -1 nogil
-    cdef bint work(self, int64_t steps) except -1 nogil
+    # taken in between; no step is begun when so many of them are there. A step is a trade, an order that is cancelled,
+    # a stop, a peg; how many steps find the orders that a command is about depends on where they lie in memory.
+    cdef bint run_step(self, const Command* command, int64_t steps, size_t reports) except -1 nogil
+    cdef bint work(self, int64_t steps, size_t reports) except -1 nogil
+    # What is under way waits, if it may, while commands about other instruments come; goes on, when no other is under
+    # way; and is done. At most one waits, between put_aside and end_aside.
+    cdef bint put_aside(self) noexcept nogil
+    cdef void take_up(self) noexcept nogil
+    cdef void end_aside(self) noexcept nogil
+    # Whether what waits has left an instrument's book half done; whether a command about it must wait as well.
+    cdef bint is_half_done(self, uint32_t instrument) noexcept nogil
+    cdef bint is_busy(self, uint32_t instrument, int64_t now_ns) noexcept nogil
     cdef const Report* reports(self) noexcept nogil
     cdef size_t report_count(self) noexcept nogil
     cdef void clear_reports(self) noexcept nogil       # and the events

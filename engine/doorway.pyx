@@ -8,6 +8,7 @@ from cpython.number cimport PyNumber_Index as index
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.ahead cimport expect_order
+from engine.aside cimport book_is_busy, book_is_half_done, end_work_aside, may_wait, put_work_aside, take_work_up
 from engine.book cimport run_commands
 from engine.events cimport BookEvent, drop_events, feed_id_of
 from engine.ladder cimport Ladder, key_of, ladder_after, ladder_find, level_at, price_of
@@ -45,22 +46,40 @@ cdef class Doorway:
         self.entered = False
         return 0
 
-    cdef bint run_step(self, const Command* command, int64_t steps) except -1 nogil:
+    cdef bint run_step(self, const Command* command, int64_t steps, size_t reports) except -1 nogil:
         self.books.leaves_work = True
         try:
             self.run(command, 1)
         finally:
             self.books.leaves_work = False
-        return self.work(steps)
+        return self.work(steps, reports)
 
-    cdef bint work(self, int64_t steps) except -1 nogil:
+    cdef bint work(self, int64_t steps, size_t reports) except -1 nogil:
         cdef bint done
         if self.entered:
             raise_in_use(True)
         self.entered = True
-        done = work_on(&self.books, steps)
+        done = work_on(&self.books, steps, reports)
         self.entered = False
         return done
+
+    cdef bint put_aside(self) noexcept nogil:
+        if not may_wait(&self.books):
+            return False
+        put_work_aside(&self.books)
+        return True
+
+    cdef void take_up(self) noexcept nogil:
+        take_work_up(&self.books)
+
+    cdef void end_aside(self) noexcept nogil:
+        end_work_aside(&self.books)
+
+    cdef bint is_half_done(self, uint32_t instrument) noexcept nogil:
+        return book_is_half_done(&self.books, instrument)
+
+    cdef bint is_busy(self, uint32_t instrument, int64_t now_ns) noexcept nogil:
+        return book_is_busy(&self.books, instrument, now_ns)
 
     cdef const Report* reports(self) noexcept nogil:
         return self.books.reports
@@ -205,7 +224,7 @@ cdef class Doorway:
 
     cdef int check_done(self) except -1:
         """Between commands only there is a state that a snapshot tells, and room for another command."""
-        if self.entered or has_work(&self.books):
+        if self.entered or has_work(&self.books) or self.books.aside.is_there:
             raise_in_use(self.entered)
         return 0
 

@@ -185,6 +185,7 @@ cdef int append_peg(Books* books, uint32_t slot) except -1 nogil:
 
 cdef int touch(Books* books, uint32_t instrument) except -1 nogil:
     cdef uint32_t i
+    books.instruments[instrument].mark = books.mark
     if books.instruments[instrument].market == 0 or market_of(books, instrument).touched:
         return 0
     i = pool_take(&books.touched, sizeof(Prices))

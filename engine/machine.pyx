@@ -6,7 +6,7 @@ doorway.pyx.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.number cimport PyNumber_Index as index  # Cython alone cuts an id of 1.5 to 1
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from engine.answers cimport instrument_of, live_slot, order_at_slot, side_best, side_depth
@@ -111,13 +111,13 @@ cdef class Machine(Doorway):
         record = command.tobytes()
         memcpy(&one, <const char*>record, sizeof(Command))
         self.check_done()
-        self.run_step(&one, steps)
+        self.run_step(&one, steps, SIZE_MAX)
         return taken(&self.books)
 
     def go_on(self, int64_t steps):
         """Do at most so many more steps of the command that was begun; return their reports."""
         self.check()
-        self.work(steps)
+        self.work(steps, SIZE_MAX)
         return taken(&self.books)
 
     @property

@@ -30,10 +30,15 @@ cdef enum:
 
 # ---------------------------------------------------------------- mass cancel, delisting
 
+cdef inline void open_touched(Books* books) noexcept nogil:
+    """For the instruments of a mass cancel."""
+    books.mark += 1
+    cut_list(&books.touched, 1)
+
 cdef int choose_order(Books* books, uint32_t slot) except -1 nogil:
     if not books.chosen:
         open_list(books)
-        cut_list(&books.touched, 1)
+        open_touched(books)
         books.chosen = True
     touch(books, instrument_of(books, order_at(books, slot)))
     return append(books, slot, 0, order_at(books, slot).order_id, 0)
@@ -59,13 +64,14 @@ cdef int begin_mass_cancel(Books* books, const Command* command) except -1 nogil
     books.work.command_step = CLOSING
     books.work.touched = 0
     if not books.chosen:
-        cut_list(&books.touched, 1)
+        open_touched(books)
         begin_list(books, MEANT, 0)
     books.chosen = False
     return 0
 
 cdef void begin_delisting(Books* books, uint32_t instrument) noexcept nogil:
     books.work.reason = INSTRUMENT_DELISTED
+    books.work.instrument = instrument
     books.work.command_step = CLOSING
     begin_list(books, ALL, instrument)
 

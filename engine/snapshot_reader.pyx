@@ -299,8 +299,8 @@ cdef int check_extra(
     require(is_stop == (group == STOPS_GROUP), offset, "a stop order where others are, or the reverse")
     require(not is_stop or more.stop_price_ticks != EMPTY, offset, "a stop order without a stop price")
     require(
-        group <= STOPS_GROUP or image.order_type == PEGGED or image.time_in_force in (AT_CLOSE, GOOD_FOR_AUCTION), offset,
-        "a parked order that nothing keeps out of the book",
+        group <= STOPS_GROUP or image.order_type == PEGGED or image.time_in_force in (AT_CLOSE, GOOD_FOR_AUCTION),
+        offset, "a parked order that nothing keeps out of the book",
     )
     require(more.expire_ns >= 0, offset, "a time below 0")
     return 0

@@ -34,7 +34,7 @@ cdef struct Instrument:     # 192 bytes, three cache lines; a cancel touches the
     int64_t protection_ticks    # -1 = no limit
     uint32_t market         # its Market; 0 = it needs none
     uint32_t is_special     # its commands need more than the plain rules
-    int64_t reserved_120
+    uint64_t mark           # of the mass cancel that last meant any of its orders; no part of the state
     int64_t lot_lots        # round lot
     int64_t min_lots
     int64_t max_lots
@@ -183,6 +183,21 @@ cdef struct Work:           # what a command that is not done has still to do; a
     Crossing crossing
     Command mass
 
+cdef struct Aside:          # work that waits, and what goes with it: see aside.pyx. Between times the lists are spare
+    bint is_there           # from when it was put aside first until it is done
+    bint is_noted
+    uint32_t command_kind
+    uint64_t commands       # the number of its command; while it goes on, of the last one
+    uint64_t mark           # of the instruments that it is about; 0 = none are marked
+    Work work
+    Pool list
+    Pool merged
+    Pool runs
+    Pool touched
+    Pool moving
+    Pool elected
+    Pool shares
+
 cdef struct Listed:         # an order in a list, with what the list is sorted by: rank, major, minor
     uint64_t major
     uint64_t minor
@@ -235,6 +250,8 @@ cdef struct Books:
     Pool shares             # Share: of a level that is shared out
     Pool events             # BookEvent: what others see of the commands, not yet taken
     Work work
+    Aside aside
+    uint64_t mark           # of the last mass cancel
     Report* reports         # not yet taken
     size_t report_count
     size_t report_capacity

@@ -47,7 +47,25 @@ cdef int open_work(Books* books) noexcept nogil:
         or pool_open(&books.runs, sizeof(uint32_t)) < 0 or pool_open(&books.touched, sizeof(Prices)) < 0
         or pool_open(&books.moving, sizeof(Moving)) < 0 or pool_open(&books.elected, sizeof(Listed)) < 0
         or pool_open(&books.shares, sizeof(Share)) < 0 or pool_open(&books.events, sizeof(BookEvent)) < 0
+        or open_aside(&books.aside) < 0
     ) else 0
+
+cdef int open_aside(Aside* aside) noexcept nogil:
+    return -1 if (
+        pool_open(&aside.list, sizeof(Listed)) < 0 or pool_open(&aside.merged, sizeof(Listed)) < 0
+        or pool_open(&aside.runs, sizeof(uint32_t)) < 0 or pool_open(&aside.touched, sizeof(Prices)) < 0
+        or pool_open(&aside.moving, sizeof(Moving)) < 0 or pool_open(&aside.elected, sizeof(Listed)) < 0
+        or pool_open(&aside.shares, sizeof(Share)) < 0
+    ) else 0
+
+cdef void close_aside(Aside* aside) noexcept nogil:
+    pool_close(&aside.list)
+    pool_close(&aside.merged)
+    pool_close(&aside.runs)
+    pool_close(&aside.touched)
+    pool_close(&aside.moving)
+    pool_close(&aside.elected)
+    pool_close(&aside.shares)
 
 cdef void books_close(Books* books) noexcept nogil:
     pool_close(&books.orders)
@@ -68,6 +86,7 @@ cdef void books_close(Books* books) noexcept nogil:
     pool_close(&books.elected)
     pool_close(&books.shares)
     pool_close(&books.events)
+    close_aside(&books.aside)
     if books.instruments != NULL:
         block_resize(books.instruments, books.instrument_capacity * sizeof(Instrument), 0)
     if books.reports != NULL:

@@ -6,7 +6,7 @@ microseconds, however large the books are.
 Holds nothing; raises MemoryError, and AssertionError for a broken invariant, after which the machine stops.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, SIZE_MAX, int64_t
 
 from engine.lists cimport step_list
 from engine.many cimport step_command
@@ -31,8 +31,8 @@ cdef int step(Books* books) except -1 nogil:
         return step_phase(books)
     return step_command(books)
 
-cdef bint work_on(Books* books, int64_t steps) except -1 nogil:
-    while steps > 0 and has_work(books):
+cdef bint work_on(Books* books, int64_t steps, size_t reports) except -1 nogil:
+    while steps > 0 and books.report_count < reports and has_work(books):
         step(books)
         steps -= 1
     # The commands behind it in a block find the room that was reserved for the block.
@@ -41,5 +41,5 @@ cdef bint work_on(Books* books, int64_t steps) except -1 nogil:
 
 cdef int leave_work(Books* books) except -1 nogil:
     if not books.leaves_work:
-        work_on(books, INT64_MAX)
+        work_on(books, INT64_MAX, SIZE_MAX)
     return 0

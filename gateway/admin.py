@@ -184,6 +184,8 @@ class Admin:
         exchange = self._replica.exchange
         if not exchange.between_entries:
             raise Refused("state_hash: an entry is half applied: ask again")
+        if exchange.works_on:
+            raise Refused("state_hash: the work of a command goes on: ask again")
         return {"applied_index": exchange.applied_index, "state_hash": exchange.state_hash()}
 
     def stopped(self, _: Request) -> dict[str, Any]:

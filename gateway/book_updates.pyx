@@ -177,9 +177,13 @@ cdef class BookUpdates:
     # ------------------------------------------------------------ the end of an entry
 
     cdef int end_entry(self) except -1 nogil:
-        cdef uint32_t i, slot
+        cdef uint32_t i, slot, kept = 0
         cdef Watched* watched
         for i in range(self.touched_count):
+            if self.machine.is_half_done(self.touched[i]):      # it is told when that is done
+                self.touched[kept] = self.touched[i]
+                kept += 1
+                continue
             watched = &self.watched[self.touched[i]]
             slot = self._read_book(self.touched[i])
             self.written = 0
@@ -190,7 +194,9 @@ cdef class BookUpdates:
             self._keep(watched)
             watched.first_trade = watched.last_trade = 0
             watched.touched = False
-        self.touched_count = self.trade_count = 0
+        self.touched_count = kept
+        if kept == 0:
+            self.trade_count = 0
         return 0
 
     cdef int resume(self) except -1 nogil:

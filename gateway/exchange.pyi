@@ -23,6 +23,7 @@ class Exchange:
     record_operations: bool
     """Whether operations are kept for take_operations."""
     discards_egress: bool
+    reports_at_once: int
     """Whether egress records are numbered but not written, so that egress() stays empty: for who only wants to know
     where a log leads. The state, and its hash, are the same."""
 
@@ -54,6 +55,9 @@ class Exchange:
     @property
     def between_entries(self) -> bool:
         """No entry is half applied."""
+    @property
+    def works_on(self) -> bool:
+        """Between entries: a command's work was put aside and goes on with the next one. No state is told meanwhile."""
     @property
     def comp_id(self) -> bytes:
         """The exchange's own CompID, as the log has it."""

@@ -20,7 +20,7 @@ from gateway.session cimport Message, Session
 from gateway.snapshot cimport GATEWAYS, GatewayImage
 from gateway.snapshot_reader cimport SnapshotReader
 from gateway.snapshot_writer cimport SnapshotWriter
-from gateway.state_machine cimport Gateway, StateMachine
+from gateway.state_machine cimport Gateway, NOTHING_ASIDE, StateMachine
 
 from gateway.inputs import RULES_VERSION
 
@@ -50,6 +50,8 @@ cdef class Exchange(StateMachine):
         cdef int64_t index = self.applied_index
         if not self.between_entries:
             raise RuntimeError("snapshot: an entry is half applied")
+        if self.works_on:
+            raise RuntimeError("snapshot: the work of an entry before goes on")
         if self.echoes:
             raise RuntimeError("snapshot: an exchange that echoes makes none")
         writer.begin(index, self.applied_term, self.skipped_inputs)
@@ -162,6 +164,11 @@ cdef class Exchange(StateMachine):
         return not self.open and not self.failed
 
     @property
+    def works_on(self) -> bool:
+        """Between entries: a command's work was put aside and goes on with the next one. No state is told meanwhile."""
+        return self.aside != NOTHING_ASIDE
+
+    @property
     def comp_id(self) -> bytes:
         """The exchange's own CompID, as the log has it; QUORUMBOOK until a setting gives it."""
         return self.state.settings.comp_id[:self.state.settings.comp_id_length]
@@ -201,6 +208,8 @@ cdef class Exchange(StateMachine):
     def next_deadline_ns(self) -> int | None:
         """When the state machine wants an entry even if nothing else happens."""
         cdef int64_t deadline = self.state.next_deadline(), due_ns = self.machine.due()
+        if self.aside != NOTHING_ASIDE:
+            return self.state.now_ns
         if deadline == INT64_MIN or (due_ns != INT64_MIN and due_ns < deadline):
             deadline = due_ns
         return None if deadline == INT64_MIN else deadline
@@ -413,6 +422,8 @@ cdef class Exchange(StateMachine):
         cdef uint64_t* words
         if self.open or self.failed:
             raise RuntimeError("state_hash: an entry is half applied")
+        if self.works_on:
+            raise RuntimeError("state_hash: the work of an entry before goes on")
         words = <uint64_t*> text.reserve(64)
         memcpy(words, b"QBEXCHNG", 8)
         words[1] = self.machine.books.rules

@@ -39,6 +39,8 @@ cdef class Executions(OrderPool):
     cdef uint32_t last_instrument   # that was looked up: often the next one, too
     cdef uint64_t exec_id       # last given out
     cdef ExecutionFields unread     # stands for the reports that nobody reads
+    cdef size_t at_once         # reports of a command, after which the engine stops,
+    cdef size_t told            # and those since it was entered, stopped or taken up
     cdef Command command        # scratch; every byte is zero that no function here sets
     cdef int mass_reason        # of the orders that a mass cancel takes; 0: the engine's
     cdef bint record_trades

@@ -304,7 +304,8 @@ cdef class Executions(OrderPool):
     cdef const Report* enter(self) except NULL nogil:
         cdef const Report* reports
         cdef size_t i, count
-        self.machine.run_step(&self.command, PIECE)
+        self.told = 0
+        self.machine.run_step(&self.command, PIECE, self.at_once)
         reports = self.machine.reports()
         count = self.machine.report_count()
         for i in range(1, count):       # the makers, while the taker is seen to
@@ -317,6 +318,7 @@ cdef class Executions(OrderPool):
         cdef size_t i, count = self.machine.report_count()
         for i in range(told, count):
             self._tell(&reports[i])
+        self.told += count
         self.feed.record(self.machine, reports, count, self.sessions.input_number, self.sessions.now_ns)
         if self.sessions.subscriptions.all.count:
             self.updates.note(reports, count)
@@ -324,7 +326,7 @@ cdef class Executions(OrderPool):
         return 0
 
     cdef int go_on(self) except -1 nogil:
-        self.machine.work(PIECE)
+        self.machine.work(PIECE, self.at_once - self.told)
         return self.leave(0)
 
     cdef int advance(self, int64_t time_ns) except -1 nogil:

@@ -359,16 +359,21 @@ cdef class FeedTopics:
         cdef size_t position
         cdef uint32_t number
         cdef StatusRecord* record
+        cdef size_t kept = 0
         self._reserve(self.collecting_count * (1 + sizeof(StatusRecord) // 8))
         for position in range(self.collecting_count):
             number = self.collecting[position]
+            if machine.is_half_done(number):    # it is told when that is done
+                self.collecting[kept] = number
+                kept += 1
+                continue
             self.instruments[number].is_collecting = False
             if collects(market_of(&machine.books, number).phase):
                 record = <StatusRecord*>self._next(number, STATUS, 0, sizeof(StatusRecord))
                 if record != NULL:
                     self.indication(machine, number)
                     self._write_status(machine, number, record)
-        self.collecting_count = 0
+        self.collecting_count = kept
         return 0
 
     # ------------------------------------------------------------ snapshots

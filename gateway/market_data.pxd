@@ -25,6 +25,20 @@ cdef struct Incoming:       # an order that may come to rest when its command is
     bint replaces           # it was in the book before
 
 
+cdef struct Amid:           # of a command that is not done: see the fields of MarketData
+    uint64_t serial
+    Incoming incoming
+    uint64_t seen_command
+    bint is_uncrossing
+    Touched* touched
+    size_t touched_count
+    size_t touched_room
+    uint64_t* places
+    size_t places_room
+    uint32_t* active
+    size_t active_count
+
+
 @cython.final
 cdef class MarketData(FeedTopics):
     cdef uint64_t serial            # counts calls of record that ended with whole commands
@@ -37,13 +51,19 @@ cdef class MarketData(FeedTopics):
     cdef size_t touched_room
     cdef uint64_t* places           # hash table over `touched`: low half of serial, then position
     cdef size_t places_room         # a power of two, or 0
+    cdef Amid aside                 # of a command that waits; when none does, spare room and the last serial
 
     # What the engine has just done of one taken input. Docs in the .pyx.
     cdef int record(
         self, Machine machine, const Report* reports, size_t count, uint64_t input_number, int64_t time_ns
     ) except -1 nogil
+    # Amid a command: it waits, its first time or again, while others are recorded; goes on; is done.
+    cdef int put_aside(self, bint is_first) except -1 nogil
+    cdef void take_up(self) noexcept nogil
+    cdef void end_aside(self) noexcept nogil
     # A snapshot's instrument, whose book the machine has: its topics go on behind these sequences.
     cdef void resume(self, Machine machine, uint32_t instrument, const uint64_t* sequences) noexcept nogil
+    cdef void _swap(self) noexcept nogil
     cdef bint _unheard(self, const Report* report) noexcept nogil
     cdef void _count(self, Machine machine, const Report* report) noexcept nogil
     cdef int _report(self, Machine machine, const Report* report) except -1 nogil

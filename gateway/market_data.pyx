@@ -18,7 +18,7 @@ Everything is computed from the recorded inputs alone, so every replica gives th
 listened to only decides which records are built, never how they are numbered.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
@@ -72,6 +72,9 @@ cdef class MarketData(FeedTopics):
     def __dealloc__(self):
         free(self.touched)
         free(self.places)
+        free(self.aside.touched)
+        free(self.aside.places)
+        free(self.aside.active)
 
     # ------------------------------------------------------------ one input
 
@@ -336,6 +339,37 @@ cdef class MarketData(FeedTopics):
         incoming.order_id = 0
         return 0
 
+    # ------------------------------------------------------------ a command that waits
+
+    cdef int put_aside(self, bint is_first) except -1 nogil:
+        if is_first:
+            self.aside.active = <uint32_t*>grown(self.aside.active, self.instrument_room * sizeof(uint32_t))
+            self.aside.serial = self.serial
+        self._swap()
+        self.is_amid_command = False
+        return 0
+
+    cdef void take_up(self) noexcept nogil:
+        self._swap()
+        self.is_amid_command = True
+
+    cdef void end_aside(self) noexcept nogil:
+        self.serial = max(self.serial, self.aside.serial)
+
+    cdef void _swap(self) noexcept nogil:
+        cdef Amid other = self.aside
+        self.aside.serial, self.serial = self.serial, other.serial
+        self.aside.incoming, self.incoming = self.incoming, other.incoming
+        self.aside.seen_command, self.seen_command = self.seen_command, other.seen_command
+        self.aside.is_uncrossing, self.is_uncrossing = self.is_uncrossing, other.is_uncrossing
+        self.aside.touched, self.touched = self.touched, other.touched
+        self.aside.touched_count, self.touched_count = self.touched_count, other.touched_count
+        self.aside.touched_room, self.touched_room = self.touched_room, other.touched_room
+        self.aside.places, self.places = self.places, other.places
+        self.aside.places_room, self.places_room = self.places_room, other.places_room
+        self.aside.active, self.active = self.active, other.active
+        self.aside.active_count, self.active_count = self.active_count, other.active_count
+
     cdef void resume(self, Machine machine, uint32_t instrument, const uint64_t* sequences) noexcept nogil:
         """What was published last is the best of the book: every input ends with it."""
         cdef Instrument* resumed = &self.instruments[instrument]
@@ -364,13 +398,13 @@ cdef class MarketData(FeedTopics):
                 count = min(left, commands_an_input)
                 machine.clear_reports()
                 if commands_an_input == 1:
-                    machine.run_step(command, steps)
+                    machine.run_step(command, steps, SIZE_MAX)
                 else:
                     machine.run(command, count)
                 self.record(machine, machine.reports(), machine.report_count(), input_number, time_ns)
                 while has_work(&machine.books):
                     machine.clear_reports()
-                    machine.work(steps)
+                    machine.work(steps, SIZE_MAX)
                     self.record(machine, machine.reports(), machine.report_count(), input_number, time_ns)
                 command += count
                 left -= count

@@ -33,6 +33,7 @@ from gateway.terms cimport read_range
 cdef int64_t EMPTY = INT64_MIN
 
 cdef enum:
+    CHOSEN = 4096                   # orders in a piece of finding those that are meant: of each little is to be done
     BUSINESS_FIELD_MISSING = 5      # BusinessRejectReason (380)
 
 
@@ -230,7 +231,7 @@ cdef class MassRequests(Executions):
         # The orders that are meant become one mass cancel, which stops and pegs follow once.
         cdef uint32_t looked = 0, slot = self.job.cursor
         cdef const Order* o
-        while slot and looked < PIECE:
+        while slot and looked < CHOSEN:
             looked += 1
             o = order_at(self, slot)
             slot = o.next

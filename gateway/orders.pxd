@@ -21,6 +21,8 @@ cdef struct Expected:           # a message that will be applied soon, and what 
 cdef class Orders(MassRequests):
     cdef int act(self, Session* s, const Expected* coming) except -1 nogil      # an application message in sequence
     # 1: it is a possible resend (97=Y) of what was acted on before, and answered with the state of the order.
+    # Whether a message must wait, because work put aside is about its instrument, or it is about many.
+    cdef bint is_about_busy(self, const Session* s, const Expected* coming) noexcept nogil
     cdef int refuse_rate(self, Session* s, const Expected* coming) except -1 nogil
     cdef int answer_resent(self, Session* s, const Expected* coming) except -1 nogil
 

@@ -95,6 +95,25 @@ cdef class Orders(MassRequests):
         assert type == MSG_MASS_STATUS_REQUEST
         return self.mass_status(s, m, &q)
 
+    cdef bint is_about_busy(self, const Session* s, const Expected* coming) noexcept nogil:
+        # Of one order or request: by its Symbol, or by the order that it names.
+        cdef Request q = request_of(coming)
+        cdef int64_t instrument = self.instrument_of(q.symbol, q.body.symbol_length)
+        cdef uint8_t type = coming.message.fields.msg_type
+        cdef uint32_t found
+        if type == MSG_MASS_CANCEL_REQUEST or type == MSG_MASS_STATUS_REQUEST:
+            return True
+        if instrument >= 0 and self.machine.is_busy(<uint32_t> instrument, self.sessions.now_ns):
+            return True
+        if type == MSG_NEW_ORDER:
+            return False
+        if type == MSG_STATUS_REQUEST:
+            found = find_name(self, s, q.cl_ord_id, q.body.cl_ord_id_length, q.hash)
+        else:
+            found = find_name(self, s, q.orig_cl_ord_id, q.body.orig_cl_ord_id_length, q.orig_hash)
+        return found != 0 and self.machine.is_busy(order_at(self, named_order(self, found)).instrument,
+                                                   self.sessions.now_ns)
+
     cdef int refuse_rate(self, Session* s, const Expected* coming) except -1 nogil:
         # Its ClOrdID is not used up, nothing is looked at.
         cdef const Message* m = &coming.message

@@ -94,7 +94,7 @@ def replay(
         "bytes/s": f"{payload_bytes / seconds:,.0f}",
         "last index": exchange.applied_index,
         "chain hash": chain_hash.hex(),
-        "state hash": exchange.state_hash(),
+        "state hash": hash_of(exchange),
         "verified": "every byte and hash" if verify else "checksums (--verify checks every byte and hash)",
     }.items():
         click.echo(f"{name:<15} {value}")
@@ -144,6 +144,11 @@ def telling(directory: Path) -> Iterator[None]:
         raise  # of the output, not of the log
     except OSError as error:
         raise click.ClickException(f"{error.filename or directory}: {error.strerror or error}") from None
+
+
+def hash_of(exchange: "Exchange") -> str:
+    """Of the state, if it is whole where the log ends."""
+    return "none: the work of a command goes on behind" if exchange.works_on else exchange.state_hash()
 
 
 def apply(exchange: "Exchange", entries: list[Entry], directory: Path) -> None:

@@ -9,7 +9,10 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gateway.early cimport Early
 from gateway.names cimport NameIndex
 from gateway.outbox cimport Outbox
-from gateway.records cimport EgressHead, FLAG_POSS_DUP, InputHead, MessageHead, OrderBody, SessionBody
+from gateway.records cimport (
+    EgressHead, FLAG_POSS_DUP, InputHead, MessageHead, MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
+    OrderBody, SessionBody,
+)
 from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, TimerHeap
 
@@ -72,6 +75,7 @@ cdef struct Session:
     uint8_t comp_id[64]
     uint8_t sees_others         # a drop copy session: it enters no orders
     uint8_t is_operator         # its OperatorRequests are acted on
+    uint32_t waits              # its turn among those whose next message waits for work put aside; 0 = it does not
     uint8_t is_killed           # by the kill switch: it enters no orders until it is restored
     uint32_t max_open_orders    # 0 = as Settings say
     uint32_t most_open          # what follows of these two, and of the kill switch for all: its open orders are fewer
@@ -111,6 +115,9 @@ cdef inline bint in_sequence(Session* s, const MessageHead* fields) noexcept nog
 cdef inline bint is_asked_for(const Session* s, const Message* m) noexcept nogil:
     # It is acted on together with others because of a gap, however slowly they were sent at first.
     return m.kept or (m.fields.flags & FLAG_POSS_DUP and m.fields.msg_seq_num <= s.gap_end)
+
+cdef inline bint is_of_session(uint8_t msg_type) noexcept nogil:
+    return (MSG_HEARTBEAT <= msg_type <= MSG_LOGOUT or msg_type == MSG_LOGON or msg_type == MSG_BUSINESS_REJECT)
 
 cdef inline void number_message(Session* s, int64_t now_ns) noexcept nogil:
     s.outbound += 1
@@ -160,6 +167,8 @@ cdef class Sessions:
     cdef int logon(self, const Message* m) except -1 nogil                  # on a connection without a session
     cdef int heard(self, Session* s) except -1 nogil                        # a message of it came
     cdef int receive(self, Session* s, const Message* m) except -1 nogil     # Action
+    # The next one in sequence is kept for later, as what comes early is. 0: the session ends instead.
+    cdef int keep(self, Session* s, const Message* m) except -1 nogil
     cdef void pass_over(self, Session* s) noexcept nogil                    # its next number has had its turn
     cdef int ask_for_rest(self, Session* s) except -1 nogil                 # of its gap, when what was missing has come
     cdef int refuse(self, const InputHead* head, const char* text) except -1 nogil
@@ -172,6 +181,7 @@ cdef class Sessions:
     cdef void set_next_reset(self) noexcept nogil
     cdef int reset_all(self) except -1 nogil                                # it is next_reset_ns
 
+    cdef bint is_grace_over(self) except -1 nogil                           # what is due next is of kind GRACE
     cdef int due(self, Timer* timer) except -1 nogil                        # 1: one at or before now_ns, taken
     cdef int perform(self, const Timer* timer) except -1 nogil              # of kind HEARTBEAT or SILENCE
     cdef int64_t next_deadline(self) except? -1 nogil                       # EMPTY_TIME = none

@@ -303,6 +303,7 @@ cdef class Sessions:
         s.test_pending = 0
         s.gap_end = 0           # the next Logon finds it again
         early_forget(&s.early)
+        s.waits = 0
         s.trade_request_length = 0
         self.subscriptions.end_session(s.id)
         if s.leaving == BEGINS_ANEW:
@@ -521,6 +522,7 @@ cdef class Sessions:
             s.outbound = 1
         s.gap_end = 0
         early_forget(&s.early)
+        s.waits = 0
         return 0
 
     # ------------------------------------------------------------ a message on an open connection
@@ -670,7 +672,19 @@ cdef class Sessions:
         if self.rules >= 2 and m.fields.msg_type != MSG_LOGON and m.fields.msg_type != MSG_SEQUENCE_RESET:
             if not early_keep(&s.early, m.head):
                 no_memory()
+        if s.waits:     # what may be missing is asked for afterwards
+            s.gap_end = max(s.gap_end, m.fields.msg_seq_num)
+            return 0
         return self._gap(s, m.fields.msg_seq_num)
+
+    cdef int keep(self, Session* s, const Message* m) except -1 nogil:
+        self.heard(s)
+        if self._is_off(s, m):
+            return 0
+        if not early_keep(&s.early, m.head):
+            no_memory()
+        s.gap_end = max(s.gap_end, m.fields.msg_seq_num)    # what there was no room for is asked for afterwards
+        return 1
 
     cdef int _too_long(self, Session* s) except -1 nogil:
         # While what was asked for is waited for, that may be it: it would be asked for, and come, for ever.
@@ -872,6 +886,10 @@ cdef class Sessions:
         if timer.kind == TIMER_GRACE:
             s.grace_deadline_ns = EMPTY_TIME
         return 1
+
+    cdef bint is_grace_over(self) except -1 nogil:
+        return (self._settle_first() and self.timers.nodes[0].deadline_ns <= self.now_ns
+                and self.timers.nodes[0].kind == TIMER_GRACE)
 
     cdef int perform(self, const Timer* timer) except -1 nogil:
         cdef Session* s = self.table[timer.session - 1]

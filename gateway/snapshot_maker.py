@@ -34,9 +34,8 @@ class Maker:
     def __init__(self, disk: Disk, newest_rules: int = RULES_VERSION) -> None:
         self.passed_over: list[str] = []
         self._disk = disk
-        self._history = History(read_state(disk).cluster)
         self._newest_rules = newest_rules
-        self._restored = Restored(b"", Exchange(newest_rules), EgressStore(scratch(disk)))
+        self._start_empty()
 
     def make(self) -> str | None:
         """The name of the new snapshot; None: nothing was committed since the newest one."""
@@ -47,7 +46,12 @@ class Maker:
             through = committed_through(disk)
             if through <= self._history.index:
                 return None
-            self._apply(through)
+            whole = self._apply(through)
+            if whole < through:  # work goes on behind it, and there is no snapshot of that
+                self._begin()
+                if whole <= self._history.index:
+                    return None
+                self._apply(whole)
             name = snapshots.write(disk, self._history.header(), replica_snapshot.pieces(*self._restored))
         finally:
             with suppress(FileNotFoundError):
@@ -62,8 +66,13 @@ class Maker:
         for _ in read_pieces(self._disk, verify=True, cluster=history.cluster, after=history.position):
             pass
 
+    def _start_empty(self) -> None:
+        self._history = History(read_state(self._disk).cluster)
+        self._restored = Restored(b"", Exchange(self._newest_rules), EgressStore(scratch(self._disk)))
+
     def _begin(self) -> None:
         """From the newest snapshot that can be used."""
+        self._start_empty()
         for snapshot in snapshots.newest_first(self._disk, self.passed_over.append):
             try:
                 state = snapshots.state_of(self._disk, snapshot.name)
@@ -74,7 +83,9 @@ class Maker:
             self._history = History.of(snapshot.header)
             return
 
-    def _apply(self, through: int) -> None:
+    def _apply(self, through: int) -> int:
+        """The last entry, of those that it looked at, behind which no work goes on; 0 = none."""
+        whole = 0
         genesis, exchange, store = self._restored
         exchange.feed.ignore(b"")  # nobody reads it here
         history = self._history
@@ -90,7 +101,10 @@ class Maker:
                 with exchange.egress() as egress:
                     store.append(egress)
                 exchange.clear_egress()
+            if not exchange.works_on:
+                whole = entries[-1].index
         self._restored = Restored(genesis, exchange, store)
+        return whole
 
 
 def scratch(disk: Disk) -> EgressFile:

@@ -16,6 +16,11 @@ from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport Session, Sessions
 from gateway.status_updates cimport StatusUpdates
 
+cdef enum Aside:                # a command's work that takes long: see engine/aside.pyx
+    NOTHING_ASIDE = 0
+    WAITS = 1                   # while inputs that have nothing to do with it are taken
+    GOES_ON = 2
+
 cdef struct Gateway:            # one incarnation, numbered from 1
     uint64_t last_number        # of its inputs, taken or not
     uint32_t lost               # 1: nothing of it is taken any more
@@ -66,6 +71,13 @@ cdef class StateMachine:
     cdef bint engine_is_late     # what is due in it by the entry's time was not done yet
     cdef bint deadlines_done
     cdef Session* filled        # whose gap may be filled: what came early is acted on before anything else; or NULL
+    # work put aside
+    cdef Aside aside
+    cdef bint hurries           # it goes on until it is done: an input has to do with all there is
+    cdef uint32_t* line         # sessions whose next message waits for it, by turn, which counts from 1
+    cdef uint32_t line_count
+    cdef uint32_t line_room
+    cdef uint32_t line_first    # those before it have had their turn
     # looking ahead; inputs are counted over all entries
     cdef size_t ahead_entry
     cdef const uint8_t* ahead   # the first input that has not been seen
@@ -75,6 +87,14 @@ cdef class StateMachine:
 
     cdef bint _advance(self, int64_t budget) except -1 nogil
     cdef int _take(self, const InputHead* head) except -1 nogil
+    cdef int _work(self) except -1 nogil
+    cdef void _take_up(self) noexcept nogil
+    cdef void _end_aside(self) noexcept nogil
+    cdef void _call_next(self) noexcept nogil
+    cdef bint _must_wait(self, const Session* s, const Expected* coming) noexcept nogil
+    cdef int _stand_in_line(self, Session* s) except -1 nogil
+    cdef bint _waits_still(self, Session* s, const InputHead* head) except -1 nogil
+    cdef bint _is_about_all(self, const InputHead* head) noexcept nogil
     cdef int _activate(self, uint32_t rules) except -1 nogil
     cdef bint _reset_is_due(self) noexcept nogil
     cdef void _look_ahead(self) noexcept nogil

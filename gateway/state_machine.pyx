@@ -31,11 +31,13 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATION, INPUT_OPERATOR,
-    INPUT_SETTING, InputHead, InstrumentBody, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED, OperationBody,
-    OperatorBody, SettingBody,
+    INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MSG_LOGON, MSG_LOGOUT, MSG_RESEND_REQUEST, NOT_REJECTED,
+    OperationBody, OperatorBody, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
-from gateway.session cimport ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for
+from gateway.session cimport (
+    ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for, is_of_session,
+)
 from gateway.status_updates cimport StatusUpdates
 from gateway.timers cimport Timer
 
@@ -50,6 +52,7 @@ cdef enum:
     DEFAULT_HEARTBEAT = 3600
     DEFAULT_SESSIONS = 10000
     FIRST_RULES = 1             # that every log begins with
+    REPORTS_AT_ONCE = 4096      # of one command in a log entry, about; then it is put aside
     PIECE_WORK = 1024           # what a PIECE of long work counts for in a budget, in inputs: a millisecond or two
 
 cdef bytes DEFAULT_COMP_ID = b"QUORUMBOOK"      # until a setting gives one; part of the rules, as the other defaults
@@ -77,6 +80,7 @@ cdef class StateMachine:
         self.reference_requests = ReferenceRequests(self.state, self.orders, self.statuses)
         self.drop_copies = DropCopies(self.state)
         self.operations = Operations(self.state, self.orders)
+        self.reports_at_once = REPORTS_AT_ONCE
         self.orders.window = DEFAULT_CLOSED
         self.state.now_ns = INT64_MIN + 1
         self.state.settings.grace_ns = <int64_t> DEFAULT_GRACE_MS * 1000000
@@ -91,6 +95,16 @@ cdef class StateMachine:
         self._release()
         free(self.entries)
         free(self.table)
+        free(self.line)
+
+    @property
+    def reports_at_once(self) -> int:
+        """Of one command in a log entry, about; then it is put aside. Part of the rules: only tests set it."""
+        return self.orders.at_once
+
+    @reports_at_once.setter
+    def reports_at_once(self, reports: int) -> None:
+        self.orders.at_once = reports
 
     # ------------------------------------------------------------ entries
 
@@ -200,6 +214,8 @@ cdef class StateMachine:
         if entry.term != self.applied_term:
             self.applied_term = entry.term
             self.state.restart_clocks()
+        if self.aside == WAITS:
+            self._take_up()
         return 0
 
     cdef int _close_entry(self) except -1 nogil:
@@ -250,12 +266,14 @@ cdef class StateMachine:
         while True:
             begin = self.outbox.size
             if has_work(&self.machine.books):
-                self.orders.go_on()
+                self._work()
                 budget -= PIECE_WORK
-            elif self.orders.job.kind != NO_JOB:
+            elif self.aside == GOES_ON:
+                self._end_aside()
+            elif self.orders.job.kind != NO_JOB and self.aside != WAITS:
                 self.orders.work()
                 budget -= PIECE_WORK
-            elif self.operations.running.kind:
+            elif self.operations.running.kind and self.aside != WAITS:
                 self.operations.work()
                 budget -= 16
             elif self.filled != NULL:
@@ -264,11 +282,17 @@ cdef class StateMachine:
             elif self.reference_requests.listing.session:
                 self.reference_requests.work()
                 budget -= PIECE_WORK
+            elif self.line_first < self.line_count and self.aside != WAITS:
+                self._call_next()
+                budget -= 1
             elif self.engine_is_late:
                 self._catch_up()
                 budget -= 1
             elif not self.deadlines_done:
-                if self._reset_is_due():
+                if self.aside == WAITS and (self._reset_is_due() or self.state.is_grace_over()):
+                    self.hurries = True
+                    self._take_up()
+                elif self._reset_is_due():
                     self.state.input_number += 1
                     self.state.reset_all()
                 elif self.state.due(&timer):
@@ -288,9 +312,13 @@ cdef class StateMachine:
             else:
                 self._look_ahead()
                 head = <const InputHead*> self.cursor
-                self.cursor += head.size
-                self.taken += 1
-                self._take(head)
+                if self.aside == WAITS and self._is_about_all(head):
+                    self.hurries = True
+                    self._take_up()
+                else:
+                    self.cursor += head.size
+                    self.taken += 1
+                    self._take(head)
                 budget -= 1
             if self.drop_copies.count:
                 self._copy_reports(begin)
@@ -299,13 +327,92 @@ cdef class StateMachine:
 
     cdef int _catch_up(self) except -1 nogil:
         # What comes due in the engine, a time after the other, as an input of its own; then it is as late as the entry.
+        # While work is put aside nothing does: it follows when that is done, then later than it was due.
         cdef int64_t due_ns = self.machine.due()
-        if due_ns == INT64_MIN or due_ns > self.state.now_ns:
+        if due_ns == INT64_MIN or due_ns > self.state.now_ns or self.aside == WAITS:
             self.engine_is_late = False
             self.machine.set_time(self.state.now_ns)
             return 0
         self.state.input_number += 1
-        return self.orders.advance(due_ns)
+        return self.orders.advance(max(due_ns, self.machine.books.time_ns))
+
+    # ------------------------------------------------------------ work put aside
+
+    cdef int _work(self) except -1 nogil:
+        # Where it is put aside depends on what was told, which is the same everywhere; how many steps it took is not.
+        if self.orders.told >= self.orders.at_once:
+            if self.aside != WAITS and not self.hurries and self.state.rules >= 3 and self.machine.put_aside():
+                self.feed.put_aside(self.aside == NOTHING_ASIDE)
+                self.aside = WAITS
+                return 0
+            self.orders.told = 0
+        return self.orders.go_on()
+
+    cdef void _take_up(self) noexcept nogil:
+        self.aside = GOES_ON
+        self.orders.told = 0
+        self.state.input_number += 1        # time is an input
+        self.machine.take_up()
+        self.feed.take_up()
+
+    cdef void _end_aside(self) noexcept nogil:
+        self.aside = NOTHING_ASIDE
+        self.hurries = False
+        self.machine.end_aside()
+        self.feed.end_aside()
+
+    cdef void _call_next(self) noexcept nogil:
+        # The session whose turn it is, if it still waits for it: all that it sent meanwhile, in turn.
+        cdef Session* s = self.state.by_id(self.line[self.line_first])
+        self.line_first += 1
+        if s.waits == self.line_first:
+            s.waits = 0
+            self.filled = s
+        if self.line_first == self.line_count:
+            self.line_first = self.line_count = 0
+
+    cdef bint _must_wait(self, const Session* s, const Expected* coming) noexcept nogil:
+        # The next message of a session, when it is about a book that is half done, or reads any: who is in line stays.
+        cdef const Message* m = &coming.message
+        cdef uint8_t type = m.fields.msg_type
+        if m.fields.msg_seq_num != s.inbound:
+            return False
+        if s.waits:
+            return True
+        if m.head.verdict != NOT_REJECTED or is_of_session(type):
+            return False
+        return m.order == NULL or self.orders.is_about_busy(s, coming)
+
+    cdef int _stand_in_line(self, Session* s) except -1 nogil:
+        cdef uint32_t* grown
+        cdef uint32_t room
+        if s.waits:
+            return 0
+        if self.line_count == self.line_room:
+            room = 2 * self.line_room + 16
+            grown = <uint32_t*> realloc(self.line, room * sizeof(uint32_t))
+            if grown == NULL:
+                with gil:
+                    raise MemoryError("no memory for sessions in line")
+            self.line = grown
+            self.line_room = room
+        self.line[self.line_count] = s.id
+        self.line_count += 1
+        s.waits = self.line_count
+        return 0
+
+    cdef bint _is_about_all(self, const InputHead* head) noexcept nogil:
+        # What is about every book, or would lose what waits.
+        cdef const Session* s
+        if head.kind == INPUT_GATEWAY_START or head.kind == INPUT_GATEWAY_LOST:
+            return self.line_first < self.line_count
+        if head.kind != INPUT_MESSAGE and head.kind != INPUT_DISCONNECT:
+            return head.kind != INPUT_TIMER
+        if head.kind == INPUT_MESSAGE and self.coming[self.taken & 15].message.fields.msg_type != MSG_LOGOUT:
+            return False
+        s = self.state.by_id(head.session) if head.session else self.state.on_connection(head.incarnation,
+                                                                                         head.connection)
+        return s != NULL and s.waits != 0
 
     cdef int _copy_reports(self, size_t begin) except -1 nogil:
         self.drop_copies.copy(begin)
@@ -431,6 +538,8 @@ cdef class StateMachine:
             if m.fields.msg_type == MSG_LOGON:
                 return self.state.logon(m)
             return self.state.refuse(head, b"the first message must be a Logon")
+        if self.aside == WAITS and self._must_wait(s, coming):
+            return self._stand_in_line(s) if self.state.keep(s, m) else 0
         if (m.order != NULL and head.verdict == NOT_REJECTED and self.state.settings.sending_time_ns == 0
                 and self.state.settings.messages_per_second == 0 and in_sequence(s, m.fields)):
             s.inbound += 1
@@ -452,6 +561,9 @@ cdef class StateMachine:
         if head == NULL:
             self.filled = NULL
             return self.state.ask_for_rest(s)
+        if self.aside == WAITS and self._waits_still(s, head):
+            self.filled = NULL
+            return 0
         record = <uint8_t*> malloc(head.size)       # the session may forget it meanwhile
         if record == NULL:
             with gil:
@@ -469,6 +581,18 @@ cdef class StateMachine:
             self._receive(s, &coming)
         free(record)
         return 0
+
+    cdef bint _waits_still(self, Session* s, const InputHead* head) except -1 nogil:
+        # Of a message that was kept.
+        cdef Expected coming
+        memset(&coming, 0, sizeof(Expected))
+        split_message(head, &coming.message)
+        if coming.message.order != NULL:
+            self.orders.foresee_names(&coming, s)
+        if not self._must_wait(s, &coming):
+            return False
+        self._stand_in_line(s)
+        return True
 
     cdef int _receive(self, Session* s, const Expected* coming) except -1 nogil:
         cdef const Message* m = &coming.message

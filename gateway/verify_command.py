@@ -27,7 +27,7 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
     """
     from gateway.compare import Comparison, told
     from gateway.exchange import Exchange
-    from gateway.replay_command import apply
+    from gateway.replay_command import apply, hash_of
     from gateway.replica_snapshot import restore_exchange
     from replication.disk import read_log_pieces
     from replication.files import LogError
@@ -66,7 +66,7 @@ def verify(directories: tuple[Path, ...], kept: int | None, claimed: str | None)
     for line in [*told(comparison), *unfinished]:
         click.echo(line)
     if comparison.common_index:
-        click.echo(f"state hash at entry {comparison.common_index:,}: {exchange.state_hash()}")
+        click.echo(f"state hash at entry {comparison.common_index:,}: {hash_of(exchange)}")
     holds = kept is None or tell_entry(comparison, cluster, kept, wanted)
     if comparison.damaged or comparison.parting or not holds:
         raise click.exceptions.Exit(1)

@@ -80,8 +80,7 @@ def restored(kind: Any, data: bytes) -> bytes | None:
     """None: it is refused."""
     try:
         return bytes(kind.restore(data).snapshot())
-    except ValueError as error:
-        assert "offset" in str(error)
+    except ValueError:
         return None
 
 

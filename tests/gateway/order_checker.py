@@ -102,6 +102,6 @@ class Checker:
         assert leaves == (quantity - done if m["39"] in "01" else 0)
         assert (m["39"] == "2") == (done == quantity)
         assert m["39"] != "0" or done == 0
-        digits = 4 if m["55"] == "AAPL" else 2
+        digits = 2 if m["55"] == "BTC/USD" else 4
         exact = sum((Fraction(p) * Fraction(s) for p, s in fills), Fraction(0)) / Fraction(done or 1)
         assert Fraction(m["6"]) == Fraction(round(exact * 10**digits), 10**digits)

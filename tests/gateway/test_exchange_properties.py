@@ -119,6 +119,9 @@ steps = st.one_of(
 )
 
 
+at_once = st.sampled_from([4096, 1, 3])  # reports of a command in a log entry
+
+
 @dataclass
 class World:
     """Clients on an edge: each logs on when it is not, and counts what it sends."""
@@ -188,13 +191,17 @@ def book(machine: Machine) -> list[Any]:
 
 
 @settings(max_examples=150)
-@given(st.lists(steps, max_size=60), st.integers(1, 3))
-def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]], budget: int) -> None:
+@given(st.lists(steps, max_size=60), at_once, st.integers(1, 3))
+def test_reports_add_up_and_steps_do_not_matter(
+    story: list[tuple[str, str, Any]], at_once: int, budget: int
+) -> None:
     whole, cut = World(MemoryEdge()), World(MemoryEdge(budget=budget))
     for world in (whole, cut):
+        world.edge.exchange.reports_at_once = at_once
         world.start()
         for step in story:
             world.play(step)
+        world.edge.wait(0)
     assert bytes(cut.edge.records) == bytes(whole.edge.records)
     assert cut.edge.exchange.state_hash() == whole.edge.exchange.state_hash()
 
@@ -215,17 +222,20 @@ def test_reports_add_up_and_steps_do_not_matter(story: list[tuple[str, str, Any]
 
 
 @settings(max_examples=100)
-@given(st.lists(steps, max_size=60), st.integers(1, 20), st.integers(1, 40), st.booleans())
+@given(st.lists(steps, max_size=60), at_once, st.integers(1, 20), st.integers(1, 40), st.booleans())
 def test_a_log_applied_again_in_batches_leads_to_the_same(
-    story: list[tuple[str, str, Any]], batch: int, budget: int, discards: bool
+    story: list[tuple[str, str, Any]], at_once: int, batch: int, budget: int, discards: bool
 ) -> None:
     """Many entries at a time, unaligned payloads, egress kept or not."""
     world = World(MemoryEdge())
+    world.edge.exchange.reports_at_once = at_once
     world.edge.exchange.record_trades = True
     world.start()
     for step in story:
         world.play(step)
+    world.edge.wait(0)
     again = Exchange()
+    again.reports_at_once = at_once
     again.record_trades = True
     again.feed.ignore(b"")
     again.discards_egress = discards

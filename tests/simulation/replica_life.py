@@ -67,8 +67,20 @@ class Scratch:
 
     path = "egress"
 
-    def truncate(self, size: int) -> None: ...
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def truncate(self, size: int) -> None:
+        del self.data[size:]
+
     def reserve(self, size: int) -> None: ...
+    def write_out(self, offset: int, size: int) -> None: ...
+
+    def pwrite(self, data: memoryview, offset: int) -> None:
+        self.data[offset : offset + len(data)] = data
+
+    def pread(self, size: int, offset: int) -> bytes:
+        return bytes(self.data[offset : offset + size])
 
 
 class NoLinks:
@@ -93,13 +105,14 @@ class Life:
         *,
         segments: int = ANY,
         segment_bytes: int = SEGMENT_BYTES,
+        entry_bytes: int = ENTRY_BYTES,
         config: str = "",
     ) -> None:
         self.disk = disk
         self.clock = clock
         self.segments = segments
         disk.fail = self.fail
-        self.node = Node.open(disk, clock=clock, segment_bytes=segment_bytes, max_entry_bytes=ENTRY_BYTES)
+        self.node = Node.open(disk, clock=clock, segment_bytes=segment_bytes, max_entry_bytes=entry_bytes)
         egress = EgressFile(cast(File, Scratch()))
         self.replica = Replica(
             self.node,
