@@ -11,6 +11,7 @@ from gateway.config import Config, ConfigError, Loaded
 from gateway.config_checks import check
 from gateway.config_errors import HUGE, deepest, explained
 from gateway.genesis_inputs import genesis_inputs
+from gateway.trial import judge
 
 
 def load(path: Path | None) -> Loaded:
@@ -58,6 +59,7 @@ def checked(config: Config, file: str, table: dict[str, Any]) -> Loaded:
     try:
         check(config)
         genesis = tuple(genesis_inputs(config))
+        judge(config.instruments, genesis)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     given = {f"{section}.{key}" for section in ("network", "exchange") for key in table.get(section, {})}

@@ -1,6 +1,7 @@
 """Does a configuration agree with the log that it is used on? Only what the file itself states is compared."""
 
 from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from gateway import inputs
 from gateway.config import Config, ConfigError, Loaded
 from gateway.genesis_inputs import genesis_inputs
 from gateway.operation_fields import OperationTag
-from gateway.operation_inputs import KEYS
+from gateway.operation_inputs import KEYS, PROTECTIONS
 from gateway.rules import OPERATIONS
 from replication.membership import Membership, listed
 from replication.node import MAX_ENTRY_BYTES
@@ -69,7 +70,9 @@ def check(loaded: Loaded, payload: bytes) -> None:
         before = {**known.pop(one["symbol"]), **terms.get(one["symbol"], {})}
         for name, value in {**NO_TERMS, **one, **wanted_terms.get(one["symbol"], {})}.items():
             if before.get(name, "none") != value:
-                raise differs(loaded, f"{key}.{name} of {one['symbol']}", before.get(name, "none"), value)
+                was, now = (in_file(name, str(text)) for text in (before.get(name, "none"), value))
+                remedy = remedy_for(name, one["symbol"])
+                raise differs(loaded, f"{key}.{name} of {one['symbol']}", was, now, remedy)
     if known:
         raise ConfigError(
             f"{loaded.file}: instruments: {', '.join(known)} missing; the log was begun with it. {REMEDY}"
@@ -180,7 +183,34 @@ NO_TERMS = dict.fromkeys(KEYS.values(), "none")
 REMEDY = "These values are fixed when a data directory is made: change the file back, or give --data another directory"
 
 
-def differs(loaded: Loaded, key: str, before: Any, now: Any) -> ConfigError:
+def in_file(key: str, value: str) -> str:
+    """What an operation says, as the file has it."""
+    if value == "none":
+        return value
+    if key == "breaker_percent":
+        return f"{(Decimal(value) * 100).normalize():f}"
+    if key in ("breaker_halt_seconds", "breaker_auction_seconds"):
+        return str(int(value) // 1000)
+    if key in ("algorithm", "stop_trigger"):
+        return value.replace("_", "-").lower()
+    if key == "top_order":
+        return "true" if value == "Y" else "false"
+    return f"table {value}" if key == "tick_table" else value
+
+
+def remedy_for(key: str, symbol: str) -> str:
+    """An instrument's increments are for its life; the rest an operator changes, and the file goes on saying what the
+    log was begun with."""
+    if key.endswith("_increment"):
+        return REMEDY
+    command = "protect" if key in PROTECTIONS or key.startswith("breaker") else "terms"
+    return (
+        "The file goes on saying what the log was begun with: change it back. In the running exchange it is changed by "
+        f"quorumbook admin {command} {symbol}"
+    )
+
+
+def differs(loaded: Loaded, key: str, before: Any, now: Any, remedy: str = REMEDY) -> ConfigError:
     return ConfigError(
-        f"{loaded.file}: {key}: the file says {now}, the log was begun with {before}. {REMEDY}"
+        f"{loaded.file}: {key}: the file says {now}, the log was begun with {before}. {remedy}"
     )

@@ -23,7 +23,11 @@ cdef void present_protections(const Books* books, Protection* protection) noexce
 # What is given or lifted takes its place. `of` has the increments.
 cdef bint are_terms(const Asked* asked) noexcept nogil      # any at all
 cdef void read_terms(Asked* asked, const Instrument* of, Definition* terms) noexcept nogil
+# Whether they contradict each other; the engine has one reason for all of that.
+cdef void check_terms(Asked* asked, const Books* books, const Definition* terms) noexcept nogil
 cdef void read_protections(Asked* asked, const Instrument* of, Protection* protection) noexcept nogil
+# What is measured from a reference price would protect from nothing without one.
+cdef void check_protections(Asked* asked, const Books* books, const Protection* protection) noexcept nogil
 
 cdef TickRows rows_of(const Asked* asked) noexcept nogil
 # The next row. False: there is none, or it is refused.

@@ -4,6 +4,7 @@
 
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t
+from libc.stdio cimport snprintf
 from libc.string cimport memset
 
 from engine.state cimport Books, Instrument as Book, Market, market_of
@@ -21,7 +22,8 @@ from gateway.operation_fields cimport (
 from gateway.records cimport MAX_SYMBOL
 
 cdef enum:
-    MOST_TABLES = 1000000       # more are not there, which the engine says
+    MOST_TABLES = 1000000       # more are not there
+    MOST_BREAK_MS = 86400000    # a day
 
 
 cdef bint is_symbol(const Fields* symbol) noexcept nogil:
@@ -84,6 +86,27 @@ cdef void read_terms(Asked* asked, const Instrument* of, Definition* terms) noex
         terms.tick_table = <uint32_t> table
 
 
+cdef void check_terms(Asked* asked, const Books* books, const Definition* terms) noexcept nogil:
+    cdef const char* above_zero = b"a multiple of the quantity increment, above 0"
+    cdef char tables[64]
+    if terms.lot_lots < 1:
+        refuse_field(asked, ROUND_LOT, above_zero)
+    if terms.min_lots < 1:
+        refuse_field(asked, MIN_TRADE_VOL, above_zero)
+    if terms.max_lots < terms.min_lots:
+        refuse_field(asked, MAX_TRADE_VOL, b"MinTradeVol (562) or more")
+    if terms.max_lots < terms.lot_lots:
+        refuse_field(asked, MAX_TRADE_VOL, b"RoundLot (561) or more")
+    if terms.low_ticks != INT64_MIN and terms.high_ticks != INT64_MIN and terms.low_ticks > terms.high_ticks:
+        refuse_field(asked, HIGH_LIMIT_PRICE, b"LowLimitPrice (20009) or more")
+    if terms.top_order and not terms.algorithm:
+        refuse_field(asked, TOP_ORDER, b"Y with MatchAlgorithm (20030) PRO_RATA only")
+    if terms.tick_table >= books.tables.top:
+        snprintf(tables, sizeof(tables), b"0, or the number of a tick table; there are %u",
+                 <unsigned int> (books.tables.top - 1))
+        refuse_field(asked, TICK_TABLE, tables)
+
+
 cdef void present_protections(const Books* books, Protection* protection) noexcept nogil:
     cdef const Market* market = market_of(books, protection.instrument)
     protection.reference_ticks = INT64_MIN      # the one that there is
@@ -116,8 +139,21 @@ cdef void read_protections(Asked* asked, const Instrument* of, Protection* prote
     read_distance(asked, PRICE_DISTANCE, of, &protection.distance_ticks)
     read_notional(asked, MAX_NOTIONAL, of, &protection.max_notional)
     read_basis_points(asked, BREAKER_MOVE, &protection.breaker_bp)
-    read_milliseconds(asked, BREAKER_HALT, &protection.halt_ns)
-    read_milliseconds(asked, BREAKER_AUCTION, &protection.auction_ns)
+    read_milliseconds(asked, BREAKER_HALT, MOST_BREAK_MS, &protection.halt_ns)
+    read_milliseconds(asked, BREAKER_AUCTION, MOST_BREAK_MS, &protection.auction_ns)
+
+
+cdef void check_protections(Asked* asked, const Books* books, const Protection* protection) noexcept nogil:
+    cdef const char* allowed = b"one with a ReferencePrice (20036), which the instrument has not"
+    if protection.reference_ticks != INT64_MIN or market_of(books, protection.instrument).is_delisted:
+        return
+    if books.instruments[protection.instrument].market:
+        if market_of(books, protection.instrument).reference_ticks != INT64_MIN:
+            return
+    if protection.static_ticks >= 0:
+        refuse_field(asked, STATIC_BAND, allowed)
+    if protection.breaker_bp:
+        refuse_field(asked, BREAKER_MOVE, allowed)
 
 
 cdef TickRows rows_of(const Asked* asked) noexcept nogil:

@@ -82,7 +82,7 @@ cdef bint read_phase(Asked* asked, uint32_t tag, uint8_t* phase) noexcept nogil
 cdef bint read_flag(Asked* asked, uint32_t tag, uint8_t* value) noexcept nogil
 cdef bint read_choice(Asked* asked, uint32_t tag, const char* zero, const char* one, uint8_t* value) noexcept nogil
 cdef bint read_number(Asked* asked, uint32_t tag, int64_t least, int64_t most, int64_t* value) noexcept nogil
-cdef bint read_milliseconds(Asked* asked, uint32_t tag, int64_t* ns) noexcept nogil
+cdef bint read_milliseconds(Asked* asked, uint32_t tag, int64_t most, int64_t* ns) noexcept nogil
 cdef bint read_time(Asked* asked, uint32_t tag, int64_t* ns) noexcept nogil
 cdef bint read_price(Asked* asked, uint32_t tag, const Instrument* of, int64_t* ticks) noexcept nogil
 cdef bint read_distance(Asked* asked, uint32_t tag, const Instrument* of, int64_t* ticks) noexcept nogil    # >= 0

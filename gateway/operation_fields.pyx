@@ -41,7 +41,6 @@ cdef enum:
     MOST_BASIS_POINTS = 1000000     # a hundred times
     MOST_DECIMALS = 16              # of an increment
 
-cdef int64_t MOST_MS = 10000 * <int64_t> 86400000     # days: as nanoseconds they fit int64 ten times
 cdef int64_t MAX_INCREMENT = 10**15
 
 
@@ -169,9 +168,9 @@ cdef bint read_number(Asked* asked, uint32_t tag, int64_t least, int64_t most, i
     return False
 
 
-cdef bint read_milliseconds(Asked* asked, uint32_t tag, int64_t* ns) noexcept nogil:
+cdef bint read_milliseconds(Asked* asked, uint32_t tag, int64_t most, int64_t* ns) noexcept nogil:
     cdef int64_t ms = 0
-    if not read_number(asked, tag, 0, MOST_MS, &ms):
+    if not read_number(asked, tag, 0, most, &ms):
         return False
     ns[0] = ms * 1000000
     return True
@@ -234,11 +233,14 @@ cdef bint read_notional(Asked* asked, uint32_t tag, const Instrument* of, int64_
     cdef int8_t places
     if not find(asked, tag, &field):
         return False
-    if not parse_decimal(field.value, field.length, &mantissa, &places) or mantissa < 0:
-        refuse_field(asked, tag, b"an amount, not below 0")
+    cdef int64_t found = 0
+    if parse_decimal(field.value, field.length, &mantissa, &places) and mantissa > 0:
+        found = quorumbook_notional(mantissa, places, of.price_increment, of.quantity_increment,
+                                    of.price_exponent + of.quantity_exponent, INT64_MAX)
+    if found == 0:
+        refuse_field(asked, tag, b"an amount above 0: an increment of price times one of quantity, or more")
         return False
-    value[0] = quorumbook_notional(mantissa, places, of.price_increment, of.quantity_increment,
-                                   of.price_exponent + of.quantity_exponent, INT64_MAX)
+    value[0] = found
     return True
 
 

@@ -4,6 +4,7 @@ cimport cython
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from engine.types cimport PhaseChange
 from gateway.executions cimport Instrument
 from gateway.operation_fields cimport Asked
 from gateway.orders cimport Orders
@@ -67,6 +68,7 @@ cdef class Operations:
     cdef int _refused(self, const Asked* asked, int64_t instrument) except -1 nogil
 
     cdef int _set_phase(self, Asked* asked, uint32_t instrument) except -1 nogil
+    cdef void _read_phase_change(self, Asked* asked, PhaseChange* change) noexcept nogil
     cdef int _set_terms(self, Asked* asked, uint32_t instrument) except -1 nogil
     cdef int _delist(self, Asked* asked, uint32_t instrument) except -1 nogil
     cdef int _protect(self, Asked* asked, uint32_t instrument) except -1 nogil

@@ -23,7 +23,8 @@ from gateway.executions cimport Instrument
 from gateway.fields cimport Fields, find_field, is_plain
 from gateway.fix_values cimport write_timestamp
 from gateway.instrument_terms cimport (
-    TickRows, are_terms, is_symbol, next_row, present_protections, present_terms, read_protections, read_terms, rows_of,
+    TickRows, are_terms, check_protections, check_terms, is_symbol, next_row, present_protections, present_terms,
+    read_protections, read_terms, rows_of,
 )
 from gateway.operation_fields cimport (
     ACCOUNT, AFFECTED_INSTRUMENTS, Asked, HIGH_LIMIT_PRICE, LOW_LIMIT_PRICE, MAX_OPEN_ORDERS, MIN_TRADE_VOL, NEXT_PHASE,
@@ -54,6 +55,7 @@ cdef enum:
     TRANSACT_TIME = 60
     TOTAL_AFFECTED_ORDERS = 533
     LOOKED_AT = 256             # instruments that are passed over in one piece
+    MOST_RANDOM_MS = 3600000    # an hour
 
 cdef int64_t MOST_ORDERS = UINT32_MAX - 1
 
@@ -118,14 +120,13 @@ cdef class Operations:
 
     cdef int _choose(self, Asked* asked) except -1 nogil:
         # What can be judged before any of it is performed.
-        cdef uint8_t phase
+        cdef PhaseChange change
         if is_about_instruments(self.running.kind):
             self._choose_instruments(asked)
-        if self.running.kind == SET_PHASE:
-            need(asked, PHASE_TAG)
-            read_phase(asked, PHASE_TAG, &phase)
         if self.running.kind == SET_PHASE or self.running.kind == SET_TERMS or self.running.kind == MAKE_INSTRUMENT:
             self._choose_schedule(asked)
+        if self.running.kind == SET_PHASE:
+            self._read_phase_change(asked, &change)
         return 0
 
     cdef int _choose_instruments(self, Asked* asked) except -1 nogil:
@@ -278,21 +279,27 @@ cdef class Operations:
 
     cdef int _set_phase(self, Asked* asked, uint32_t instrument) except -1 nogil:
         cdef PhaseChange* change = <PhaseChange*> &self.orders.command
-        cdef int64_t random = 0
-        memset(change, 0, sizeof(PhaseChange))
+        self._read_phase_change(asked, change)
         change.kind = PHASE
         change.instrument = instrument
+        return self._run(asked)
+
+    cdef void _read_phase_change(self, Asked* asked, PhaseChange* change) noexcept nogil:
+        cdef int64_t random = 0
+        memset(change, 0, sizeof(PhaseChange))
+        need(asked, PHASE_TAG)
         read_phase(asked, PHASE_TAG, &change.phase)
         if read_time(asked, PHASE_END, &change.until_ns):
             need(asked, NEXT_PHASE)
             read_phase(asked, NEXT_PHASE, &change.next_phase)
-            if read_milliseconds(asked, RANDOM_END, &change.window_ns):
+            if change.until_ns <= self.sessions.now_ns:
+                refuse_field(asked, PHASE_END, b"a time to come")
+            if read_milliseconds(asked, RANDOM_END, MOST_RANDOM_MS, &change.window_ns):
                 need(asked, RANDOM_NUMBER)
                 read_number(asked, RANDOM_NUMBER, 0, INT64_MAX, &random)
                 change.random = <uint64_t> random
         elif has(asked, NEXT_PHASE) or has(asked, RANDOM_END):
             need(asked, PHASE_END)
-        return self._run(asked)
 
     cdef int _set_terms(self, Asked* asked, uint32_t instrument) except -1 nogil:
         # What is not given stays as it is.
@@ -304,6 +311,8 @@ cdef class Operations:
             terms.instrument = instrument
             present_terms(&self.orders.machine.books, terms)
             read_terms(asked, known, terms)
+            if not market_of(&self.orders.machine.books, instrument).is_delisted:   # which the engine refuses
+                check_terms(asked, &self.orders.machine.books, terms)
             if not self._run(asked):
                 return 0
         if self.running.schedule:
@@ -329,6 +338,7 @@ cdef class Operations:
         protection.instrument = instrument
         present_protections(&self.orders.machine.books, protection)
         read_protections(asked, &self.orders.instruments[instrument], protection)
+        check_protections(asked, &self.orders.machine.books, protection)
         return self._run(asked)
 
     cdef int _define(self, Asked* asked) except -1 nogil:
@@ -358,6 +368,7 @@ cdef class Operations:
             read_terms(asked, &made, terms)
             if not has(asked, MIN_TRADE_VOL):
                 terms.min_lots = terms.lot_lots
+            check_terms(asked, &self.orders.machine.books, terms)
             if self.running.schedule:
                 terms.phase = CLOSED        # until the next step of the schedule
             read_phase(asked, PHASE_TAG, &terms.phase)

@@ -148,9 +148,9 @@ cdef const char* text_under_3(int code) noexcept nogil:
     if code == types.INVALID_DEFINITION:
         return b"these terms contradict each other or what the instrument has, or name a tick table that there is not"
     if code == types.INVALID_PHASE:
-        return b"its end is past, or it may not follow: a halt and the close lead to trading by an auction"
+        return b"that phase may not follow: a halt and the close lead to trading by an auction"
     if code == types.INVALID_PROTECTION:
-        return b"a breaker (20041) goes with its times (20042, 20043), they with it; MaxNotional (20040) is above zero"
+        return b"a breaker (20041) goes with its times (20042, 20043), and they with it"
     if code == types.DELISTED:
         return b"the instrument is delisted"
     if code == types.PRICE_OFF_TICK:

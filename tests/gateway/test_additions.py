@@ -46,6 +46,7 @@ symbol = "GOOG"
 symbol = "NEW"
 price_increment = "0.5"
 round_lot = "10"
+reference_price = "50"
 static_band = "5"
 [[tick_tables]]
 name = "SHARES"
@@ -243,7 +244,30 @@ def test_a_file_that_disagrees_is_refused_with_the_key() -> None:
             ('dynamic_band = "2"\n', ""),
             r"instruments\[0\].dynamic_band of AAPL: the file says none, .* with 2\.",
         ),
-        (('algorithm = "pro-rata"\n', ""), r"instruments\[0\].algorithm of AAPL: .* begun with PRO_RATA"),
+        (
+            ('algorithm = "pro-rata"\ntop_order = true\n', ""),
+            r"instruments\[0\].algorithm of AAPL: .* begun with pro-rata",
+        ),
+        (
+            ("breaker_halt_seconds = 60", "breaker_halt_seconds = 90"),
+            r".*breaker_halt_seconds of AAPL: the file says 90, the log was begun with 60\. .* admin protect AAPL",
+        ),
+        (
+            ('breaker_percent = "7.5"', 'breaker_percent = "8"'),
+            r".*breaker_percent of AAPL: the file says 8, the log was begun with 7\.5\. ",
+        ),
+        (
+            ("top_order = true\n", ""),
+            r".*top_order of AAPL: the file says none, the log was begun with true\. ",
+        ),
+        (
+            ('tick_table = "SHARES"\n', ""),
+            r".*tick_table of AAPL: .* begun with table 1\. .* admin terms AAPL",
+        ),
+        (
+            ('price_increment = "0.5"', 'price_increment = "0.25"'),
+            r".*price_increment of NEW: .*\. These values are fixed",
+        ),
         (('"10:0.05"', '"10:0.1"'), "tick_tables: the log was begun with other ones"),
         (('symbol = "GOOG"', 'symbol = "GOGO"'), "instruments: GOOG missing"),
     ):

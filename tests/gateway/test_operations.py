@@ -82,7 +82,7 @@ def test_only_an_operator_may_ask() -> None:
         ("20021=PHASE|55=AAPL", "55=AAPL|20002=115|58=this operation needs field 20022"),
         (
             "20021=PHASE|55=*|20022=PRE_OPEN|20023=CONTINUOUS",
-            "55=*|20002=115|58=AAPL: this operation needs field 20025",
+            "55=*|20002=115|58=this operation needs field 20025",
         ),
         (
             "20021=PHASE|20028=DAY|20022=HALT",
@@ -149,7 +149,7 @@ def test_operations_are_recorded_for_who_wants_them() -> None:
         (n, edge.now_ns, "") for n in (0, 1, 3)
     ]
     assert [one[4:9] for one in told] == [
-        (True, 1, 0, None, 0), (True, 1, 0, None, 0), (False, 0, 1, None, 37)
+        (True, 1, 0, None, 0), (True, 1, 0, None, 0), (False, 0, 1, None, 132)
     ]  # fmt: skip
     assert told[2][9].startswith("AAPL: ")
     assert edge.exchange.take_operations() == []

@@ -144,7 +144,7 @@ def test_what_was_asked_is_read_from_the_log(tmp_path: Path) -> None:
         ]
         assert lines[-3:] == [
             "OPS  PHASE Symbol=AAPL Phase=HALT: done, 1 instrument. Why: news pending",
-            "OPS  PHASE Symbol=AAPL Phase=CONTINUOUS: REFUSED: its end is past, or it may not follow: a halt and the "
+            "OPS  PHASE Symbol=AAPL Phase=CONTINUOUS: REFUSED: that phase may not follow: a halt and the "
             "close lead to trading by an auction",
             "OPS  KILL SessionCompID=*: done, 0 orders cancelled",
         ]

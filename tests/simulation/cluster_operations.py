@@ -10,7 +10,8 @@ from engine.reference import Machine, Report
 from engine.reference_book import Instrument, Protections
 
 # Of ReasonCode (20002) what no engine says.
-UNKNOWN_SYMBOL, UNKNOWN_SESSION, INSTRUMENT_EXISTS = 100, 133, 135
+UNKNOWN_SYMBOL, INVALID_OPERATION, UNKNOWN_SESSION, INSTRUMENT_EXISTS = 100, 132, 133, 135
+INVALID_DEFINITION = 3  # by the engine; the door for operators names the field first
 OPERATION, PHASE, NEXT_PHASE = "20021", "20022", "20023"
 PHASE_END, RANDOM_END, RANDOM = "20025", "20026", "20027"
 FOLLOWED, STEP, TABLE, LIFTED, TICK_SIZE, TICK_FROM = "20028", "20029", "20034", "20035", "20045", "20046"
@@ -107,7 +108,8 @@ class Operations:
     def _run(self, reports: tuple[Report, ...]) -> bool:
         """False: it was refused."""
         if reports and reports[0].kind == ReportKind.REJECTED:
-            self._refuse(reports[0].reason)
+            reason = reports[0].reason
+            self._refuse(INVALID_OPERATION if reason == INVALID_DEFINITION else reason)
             return False
         self.reports += reports
         return True
@@ -127,6 +129,8 @@ class Operations:
         one = symbol != "*" or kind == "DELIST"
         if one and symbol not in self.symbols:
             return self._refuse(UNKNOWN_SYMBOL)
+        if PHASE_END in self._asked and time_ns(self._asked[PHASE_END]) <= self.machine.time_ns:
+            return self._refuse(INVALID_OPERATION)
         perform = {
             "PHASE": self._set_phase,
             "TERMS": self._set_terms,
@@ -168,6 +172,8 @@ class Operations:
             "tick_table": book.tick_table,
         }  # fmt: skip
         given = self._given(TERMS, NO_LIMIT)
+        if "algorithm" in given:
+            terms["top_order"] &= given["algorithm"]  # which is of pro-rata only
         if given and not self._run(self.machine.change(number, **terms | given)):
             return False
         if FOLLOWED in self._asked:
@@ -177,7 +183,8 @@ class Operations:
 
     def _protect(self, number: int) -> bool:
         """What is not given stays as it is."""
-        now: Protections = self._book(number).protections
+        book = self._book(number)
+        now: Protections = book.protections
         present: dict[str, Any] = {
             "static": now.static_ticks, "dynamic": now.dynamic_ticks, "distance": now.distance_ticks,
             "max_notional": now.max_notional, "breaker_bp": now.breaker_bp, "halt_ns": now.halt_ns,
@@ -185,7 +192,12 @@ class Operations:
         }  # fmt: skip
         if "20041" in self._asked.get(LIFTED, "").split():
             present |= dict.fromkeys(("breaker_bp", "halt_ns", "auction_ns"), 0)
-        return self._run(self.machine.protect(number, **present | self._given(PROTECTIONS, NO_PROTECTION)))
+        wanted = present | self._given(PROTECTIONS, NO_PROTECTION)
+        measures = wanted["static"] is not None or wanted["breaker_bp"]
+        if measures and wanted.get("reference", book.reference_ticks) is None and not book.is_delisted:
+            self._refuse(INVALID_OPERATION)
+            return False
+        return self._run(self.machine.protect(number, **wanted))
 
     def _make(self) -> None:
         asked = self._asked
@@ -195,7 +207,7 @@ class Operations:
         phase = Phase[asked[PHASE]] if PHASE in asked else Phase.CLOSED if schedule else Phase.CONTINUOUS
         terms = self._given(TERMS, {})
         if terms.get("tick_table", 0) > len(self.machine._tables):
-            return self._refuse(3)
+            return self._refuse(INVALID_OPERATION)
         if schedule:
             self._follows[len(self.symbols)] = schedule
         self.list(symbol, phase, **terms)
@@ -209,7 +221,7 @@ class Operations:
                 begins = place + 1 < len(fields) and fields[place + 1][0] == TICK_FROM
                 rows[int(fields[place + 1][1]) if begins else None] = int(value)
         if not 1 <= int(self._asked[TABLE]) <= len(self.machine._tables) + 1:
-            return self._refuse(132)
+            return self._refuse(INVALID_OPERATION)
         self._run(self.machine.tick_table(int(self._asked[TABLE]), rows))
         return None
 
