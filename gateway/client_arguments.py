@@ -77,8 +77,13 @@ def choice(name: str, value: object, allowed: Mapping[str, Choice]) -> Choice:
     return allowed[word.lower()]
 
 
-def known(given: Mapping[str, object], allowed: type, what: str) -> None:
-    """TypeError for a keyword that the TypedDict `allowed` does not have: it would have no effect."""
+def known(given: Mapping[str, object], allowed: type, what: str, *others: str) -> None:
+    """TypeError for a keyword that the TypedDict `allowed` does not have: it would have no effect.
+
+    others: what is taken besides.
+    """
     for name in given:
         if name not in allowed.__annotations__:
-            raise TypeError(f"unknown {what} {name!r}; allowed: {', '.join(allowed.__annotations__)}")
+            raise TypeError(
+                f"unknown {what} {name!r}; allowed: {', '.join([*others, *allowed.__annotations__])}"
+            )

@@ -119,7 +119,7 @@ class Core:
     """What both clients share: the session, the orders, where to connect and how to start."""
 
     def __init__(self, endpoint: Endpoint, comp_id: str, timeout: float, options: Options) -> None:
-        known(options, Options, "option")
+        known(options, Options, "option", "timeout", "on_report")
         self.timeout = checked_timeout(timeout)
         self._where = endpoint
         self.endpoints = [] if callable(endpoint) else checked_endpoints(endpoint)

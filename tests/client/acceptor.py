@@ -112,7 +112,7 @@ class Exchange:
     def _request(self, kind: str, f: dict[int, str], name: str, account: Account, out: list[bytes]) -> None:
         at = (20001, str(self.input_number))
         if kind == "UQ":
-            status = "1" if f[20021] == "REFUSED" else "0"
+            status = "1" if f[20021] == "BUST" else "0"
             body = [
                 (20020, f[20020]),
                 (20021, f[20021]),

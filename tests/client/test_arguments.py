@@ -7,11 +7,14 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+import gateway
 import quorumbook as qb
+from gateway.client_operations import OPERATIONS
 from gateway.client_terms import time_in_force
 from tests.client.acceptor import Acceptor
 
@@ -50,6 +53,13 @@ def test_the_engine_and_fix_call_each_time_in_force_the_same() -> None:
         assert time_in_force(engine) is qb.TimeInForce(fix) is time_in_force(engine.name.lower())
 
 
+def test_the_operations_are_those_of_the_dictionary() -> None:
+    (field,) = ElementTree.parse(Path(gateway.__path__[0]) / "FIX44.xml").findall(
+        "fields/field[@number='20021']"
+    )
+    assert tuple(value.get("enum") for value in field) == OPERATIONS
+
+
 WRONG: dict[str, tuple[Callable[[qb.Client], object], str]] = {
     "a float": (lambda c: c.buy("AAPL", 1, 1.5), r'price is a float; give it as text \("1.5"\)'),
     "a float of NumPy": (lambda c: c.buy("AAPL", np.float32(2), 1), "quantity is a float"),
@@ -74,6 +84,15 @@ WRONG: dict[str, tuple[Callable[[qb.Client], object], str]] = {
     "no order to replace": (lambda c: c.replace(None, quantity=1), "None is no Order"),
     "no order to ask for": (lambda c: c.status(7), "7 is no Order"),
     "no change": (lambda c: c.replace(c.buy("AAPL", 1, 1)), "give quantity, price or a term"),
+    "an operation": (lambda c: c.operate("HALT"), "operation is 'HALT'; allowed: PHASE, INSTRUMENT"),
+    "an operation in small letters": (lambda c: c.operate("phase"), "operation is 'phase'; allowed: PHASE"),
+    "fields by tag": (lambda c: c.operate("KILL", {qb.OperationTag.SYMBOL: "A"}), "a mapping; allowed: pairs"),
+    "a field alone": (lambda c: c.operate("KILL", [qb.OperationTag.SYMBOL]), "no field; allowed: a pair"),
+    "a tag's name": (lambda c: c.operate("KILL", [("SYMBOL", "A")]), "'SYMBOL' is no tag; allowed: a member"),
+    "no value of a field": (lambda c: c.operate("KILL", [(55, None)]), "field 55 is None; allowed: text such as"),
+    "a float of a field": (lambda c: c.operate("PROTECT", [(20037, 0.5)]), "field 20037 is a float; give it as"),
+    "a long symbol of a field": (lambda c: c.operate("PHASE", [(55, "A" * 33)]), "field 55 is .* has 1 to 32"),
+    "a long reason": (lambda c: c.operate("PHASE", [(58, "A" * 129)]), "field 58 is .* has 1 to 128"),
     "a symbol to cancel": (lambda c: c.mass_cancel(7), "symbol is 7"),
     "prices of no symbol": (lambda c: c.mass_cancel(low=1), "low and high are prices of a symbol"),
     "a price of orders": (lambda c: c.mass_cancel("AAPL", high=1.5), "high is a float"),
@@ -98,7 +117,10 @@ def test_a_wrong_argument_is_named_with_what_is_allowed(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"heartbeat": 5}, "unknown option 'heartbeat'; allowed: .*target, heartbeat_seconds"),
+        (
+            {"heartbeat": 5},
+            "unknown option 'heartbeat'; allowed: timeout, on_report, .*target, heartbeat_seconds",
+        ),
         ({"heartbeat_seconds": 0}, "heartbeat_seconds is 0; allowed: 1 to 86400"),
         ({"heartbeat_seconds": "5"}, "heartbeat_seconds is '5'; it is an int"),
         ({"grace_ms": -1}, "grace_ms is -1; allowed"),
