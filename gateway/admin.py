@@ -16,7 +16,7 @@ MOST_SESSIONS = 1_000
 MOST_HELD = 10_000
 """CompIDs of the sessions that a replica holds, in one answer; as many as there are sessions by default."""
 MOST_INSTRUMENTS = 1_000
-MOST_NAMED = 50
+MOST_NAMED = 10
 """Symbols in an error."""
 MOST_LEVELS = 1_000
 """A side, for the same reason; the snapshot socket has the whole book."""
@@ -148,9 +148,10 @@ class Admin:
         exchange = self._replica.exchange
         one = exchange.instrument(symbol)
         if one is None:
-            first = [known["symbol"] for known in exchange.instruments(MOST_NAMED + 1)]
-            names = ", ".join(first[:MOST_NAMED]) + (", ..." if len(first) > MOST_NAMED else "")
-            raise Refused(f"unknown symbol {symbol!r}; this exchange has {names}")
+            names = ", ".join(known["symbol"] for known in exchange.instruments(MOST_NAMED))
+            others = exchange.instrument_count - MOST_NAMED
+            more = f" and {others:,} more, see quorumbook instruments" if others > 0 else ""
+            raise Refused(f"unknown symbol {symbol!r}; this exchange has {names}{more}")
         return one
 
     def depth(self, request: Request) -> dict[str, Any]:

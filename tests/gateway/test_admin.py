@@ -127,6 +127,18 @@ def test_instruments_tell_what_they_do_and_what_holds_for_them() -> None:
     assert (told["top_order"], told["dynamic_band"], told["schedule"]) == ("true", "none", "DAY")
 
 
+def test_of_many_symbols_a_few_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = json.dumps({"command": "instruments", "symbol": "NOPE"}).encode()
+    edge = of_operations()
+    assert json.loads(admin_of(edge).answer(asked))["error"] == (
+        "unknown symbol 'NOPE'; this exchange has AAPL, BTC"
+    )
+    monkeypatch.setattr(admin, "MOST_NAMED", 1)
+    assert json.loads(admin_of(edge).answer(asked))["error"] == (
+        "unknown symbol 'NOPE'; this exchange has AAPL and 1 more, see quorumbook instruments"
+    )
+
+
 def test_the_last_price_is_told_and_a_random_end_is_not() -> None:
     world = World(MemoryEdge(Exchange(3)))
     world.start()
