@@ -5,17 +5,18 @@ Who asked, when and why is in the log. Exit code 1: it was refused, or some inst
 
 import json
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
 import click
 
-from gateway.client_operations import OperatorAnswer
 from gateway.config import TickTable
-from gateway.locate import explained, where_to_log_on
+from gateway.locate import Place, explained, where_to_log_on
 from gateway.operation_fields import OperationTag as Tag
 from gateway.operation_inputs import tick_rows
 from gateway.operator_options import (
+    LEAST,
     LIFTED_PROTECTIONS,
     LIFTED_TERMS,
     PHASE,
@@ -23,8 +24,10 @@ from gateway.operator_options import (
     TERMS,
     Command,
     Fields,
+    Increment,
     Moment,
     Span,
+    checked,
     chosen,
     ending,
     given_fields,
@@ -35,6 +38,7 @@ from gateway.operator_options import (
     session_or_all,
     terms,
 )
+from gateway.operator_words import in_options, options, told
 from gateway.order_commands import counted, session
 
 
@@ -68,46 +72,34 @@ def as_operator(command: Command) -> Command:
 
 def ask(operation: str, fields: Fields, asking: Asking) -> None:
     """Raises ClickException when it was not done, or not by all that were meant."""
-    why = [(Tag.TEXT, asking["why"])] if asking["why"] else []
-    as_json = asking["as_json"]
-    with session(asking["comp_id"], asking["endpoints"], asking["data"], as_json) as (client, _, _told):
-        answer = client.operate(operation, [*fields, *why])
+    why: Fields = [(Tag.TEXT, asking["why"])] if asking["why"] else []
+    fields, as_json = fields + why, asking["as_json"]
+    with session(asking["comp_id"], asking["endpoints"], asking["data"], as_json) as (client, place, _told):
+        try:
+            fields = checked(fields, options(operation), increments(place, operation, fields))
+            answer = client.operate(operation, fields)
+        except ValueError as error:
+            raise click.UsageError(in_options(str(error), operation, fields)) from None
     if as_json:
         click.echo(json.dumps(asdict(answer)))
-    elif answer.done:
+    elif answer.done or answer.instruments:
         click.echo(told(answer, dict(fields)))
-    if not answer.done:
-        raise click.ClickException(f"refused: {answer.text or 'no reason given'}")
+    text = in_options(answer.text or "no reason given", operation, fields)
     if answer.refused_instruments:
         count = counted(answer.refused_instruments, "instrument")
-        raise click.ClickException(f"refused by {count}; the first is {answer.text}")
+        raise click.ClickException(f"refused by {count}; the first is {text}")
+    if not answer.done:
+        raise click.ClickException(f"refused: {text}")
 
 
-def told(answer: OperatorAnswer, fields: dict[int, object]) -> str:
-    """What was done, as a sentence."""
-    symbol, comp_id, schedule = (
-        fields.get(tag) for tag in (Tag.SYMBOL, Tag.SESSION_COMP_ID, Tag.SCHEDULE_NAME)
-    )
-    what = "all instruments" if symbol == "*" else symbol or f"schedule {schedule}"
-    who = "all sessions" if comp_id == "*" else comp_id
-    sentence = {
-        "PHASE": f"{what}: {str(fields.get(Tag.PHASE_TAG)).lower().replace('_', ' ')}",
-        "INSTRUMENT": f"{what} is there",
-        "TERMS": f"{what}: the new terms hold",
-        "PROTECT": f"{what}: the new protections hold",
-        "TICKS": f"tick table {fields.get(Tag.TICK_TABLE)} holds",
-        "DELIST": f"{what} is delisted",
-        "KILL": f"{who}: stopped until restored",
-        "RESTORE": f"{who}: restored",
-        "CANCEL": "done",
-        "LIMITS": f"{who}: the new limit holds",
-        "BUST": f"trade {fields.get(Tag.TRADE_ID)} is busted",
-    }[answer.operation]
-    if answer.instruments is not None and symbol in (None, "*"):
-        sentence += f", {counted(answer.instruments, 'instrument')}"
-    if answer.orders is not None:
-        sentence += f", {counted(answer.orders, 'order')} cancelled"
-    return f"{sentence} (input {answer.input_number})"
+def increments(place: Place, operation: str, fields: Fields) -> tuple[Decimal, Decimal] | None:
+    """Of prices and quantities of the instrument that is meant; None: they are not known. ConfigError."""
+    given = dict(fields)
+    if operation == "INSTRUMENT":
+        return Decimal(str(given[Tag.PRICE_INCREMENT])), Decimal(str(given[Tag.QUANTITY_INCREMENT]))
+    symbol = given.get(Tag.SYMBOL)
+    wanted = symbol not in (None, "*") and any(tag in LEAST for tag in given)
+    return place.instrument(str(symbol)) if wanted and not place.connect else None
 
 
 @click.group()
@@ -170,8 +162,16 @@ def resume(
 
 @admin.command()
 @click.argument("symbol")
-@click.option("--price-increment", default="0.01", show_default=True, help="Of prices, for its life.")
-@click.option("--quantity-increment", default="1", show_default=True, help="Of quantities, for its life.")
+@click.option(
+    "--price-increment", type=Increment(), default="0.01", show_default=True, help="Of prices, for its life."
+)
+@click.option(
+    "--quantity-increment",
+    type=Increment(),
+    default="1",
+    show_default=True,
+    help="Of quantities, for its life.",
+)
 @click.option(
     "--phase", "first", type=PHASE, help="It begins in. Default: closed with --schedule, else continuous."
 )
@@ -222,7 +222,13 @@ def change(operation: str, about: Fields, fields: Fields, asking: Asking) -> Non
 @admin.command()
 @click.argument("table", type=click.IntRange(1, 1_000_000))
 @click.argument("rows", metavar="TICK [FROM:TICK]...", nargs=-1, required=True)
-@click.option("--price-increment", default="0.01", show_default=True, help="Of the instruments that use it.")
+@click.option(
+    "--price-increment",
+    type=Increment(),
+    default="0.01",
+    show_default=True,
+    help="Of the instruments that use it.",
+)
 @as_operator
 def ticks(table: int, rows: tuple[str, ...], price_increment: str, **asking: Unpack[Asking]) -> None:
     """Make a tick table, or replace it: quorumbook admin ticks 1 0.01 10:0.05 100:0.1."""

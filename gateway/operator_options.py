@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from engine.records import Phase
+from gateway.client_arguments import exact
 from gateway.operation_fields import OperationTag as Tag
 from gateway.operation_fields import timestamp
+from gateway.operation_inputs import DISTANCES, MOST, PRICES, QUANTITIES, amount, multiple
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Fields = list[tuple[int, object]]
@@ -44,6 +46,11 @@ PROTECTIONS = {
 }
 LIFTED_TERMS = ("max-quantity", "low-price", "high-price", "protection", "schedule")
 LIFTED_PROTECTIONS = ("static-band", "dynamic-band", "price-distance", "max-notional", "breaker")
+
+
+LEAST = dict.fromkeys(PRICES.values(), -MOST) | dict.fromkeys([*DISTANCES.values(), *QUANTITIES.values()], 0)
+"""Of prices, distances and quantities: the least number of increments that one may be."""
+DECIMALS = frozenset(map(int, (*LEAST, Tag.MAX_NOTIONAL)))
 
 
 class Span(click.ParamType[int]):
@@ -85,6 +92,21 @@ class Percent(click.ParamType[str]):
             return f"{Decimal(value.removesuffix('%')) / 100:f}"
         except InvalidOperation:
             self.fail(f"{value!r} is no percentage; allowed: such as 5 or 7.5%", param, ctx)
+
+
+class Increment(click.ParamType[str]):
+    """A decimal above 0."""
+
+    name = "INCREMENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            number = exact("it", str(value))
+        except ValueError:
+            number = Decimal(0)
+        if number <= 0:
+            self.fail(f"{value!r} is no increment; allowed: a decimal above 0, such as 0.01", param, ctx)
+        return f"{number:f}"
 
 
 def instrument_or_all(command: Command) -> Command:
@@ -194,6 +216,29 @@ def given_fields(tags: dict[str, Tag], given: dict[str, Any]) -> Fields:
         elif value is not None:
             is_name = name in ("algorithm", "stop_trigger")
             fields.append((tag, value.upper().replace("-", "_") if is_name else value))
+    for name in given.get("lift", ()):
+        if given[name.replace("-", "_")] is not None:
+            raise click.UsageError(f"--{name} sets what --lift {name} ends: give one of them")
     if lifted := [str(int(tags[name.replace("-", "_")])) for name in given.get("lift", ())]:
         fields.append((Tag.LIFTED, " ".join(lifted)))
     return fields
+
+
+def checked(fields: Fields, names: dict[int, str], increments: tuple[Decimal, Decimal] | None) -> Fields:
+    """The same with decimals as FIX has them. ValueError names the option, and the increment where it is known.
+
+    increments: of prices and of quantities.
+    """
+    return [
+        (tag, decimal(Tag(tag), names[tag], str(value), increments) if tag in DECIMALS else value)
+        for tag, value in fields
+    ]
+
+
+def decimal(tag: Tag, name: str, value: str, increments: tuple[Decimal, Decimal] | None) -> str:
+    number = f"{exact(name, value):f}"
+    if tag == Tag.MAX_NOTIONAL:
+        return amount(name, number)
+    if increments is None:
+        return number
+    return multiple(name, number, f"{increments[tag in QUANTITIES.values()]:f}", LEAST[tag])

@@ -1,6 +1,8 @@
 """`quorumbook admin` without an exchange: what its options are as fields of a request, and what is no command."""
 
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import click
 import pytest
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from gateway import operator_commands
 from gateway.client_operations import OperatorAnswer
 from gateway.operation_fields import OperationTag as Tag
-from gateway.operator_commands import admin, told
-from gateway.operator_options import Fields, Moment, Percent, Span, ending
+from gateway.operator_commands import admin
+from gateway.operator_options import Fields, Moment, Percent, Span, checked, ending
+from gateway.operator_words import in_options, options, told
 
 
 def fields_of(line: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[tuple[int, str]]]:
@@ -108,13 +111,20 @@ def test_a_command_is_a_request(
         ("cancel --symbol AAPL --account fund", "--account goes with --session"),
         ("cancel --side buy", "give --session, --symbol or both, or --all"),
         ("ticks 1 10:0.05", "the first is a tick, the others"),
+        ("ticks 2 0.05 --price-increment 0", "'0' is no increment; allowed: a decimal above 0, such as 0.01"),
+        ("instrument NEW --quantity-increment x", "'x' is no increment; allowed"),
+        (
+            "protect AAPL --lift breaker --breaker 10",
+            "--breaker sets what --lift breaker ends: give one of them",
+        ),
+        ("terms AAPL --lift high-price --high-price 9", "--high-price sets what --lift high-price ends"),
     ],
 )
 def test_what_is_no_command_is_said_in_a_line(
     line: str, error: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, said = printed(monkeypatch, capsys, "admin", *line.split())
-    assert code == (1 if line.startswith("ticks") else 2)
+    assert code == (1 if line.startswith("ticks 1") else 2)
     assert error in said
     assert said.count("\n") == 1
 
@@ -157,14 +167,77 @@ def answer(operation: str, **more: int) -> OperatorAnswer:
 def test_what_was_done_is_a_sentence() -> None:
     assert (
         told(answer("PHASE", instruments=1), {Tag.SYMBOL: "A", Tag.PHASE_TAG: "PRE_OPEN"})
-        == "A: pre open (input 7)"
+        == "A: pre-open (input 7)"
     )
+    ending = {Tag.PHASE_END: "20261129-10:00:00.000", Tag.NEXT_PHASE: "CONTINUOUS"}
+    asked = {Tag.SYMBOL: "A", Tag.PHASE_TAG: "CLOSING_AUCTION", **ending}
+    assert told(answer("PHASE", instruments=1), asked) == (
+        "A: closing-auction until 2026-11-29 10:00:00 UTC, then continuous (input 7)"
+    )
+    for milliseconds, text in ((5_000, "5s"), (250, "250ms"), (90_000, "90s"), (3_600_000, "1h")):
+        later = told(answer("PHASE", instruments=1), asked | {Tag.RANDOM_END: milliseconds})
+        assert f"10:00:00 UTC or up to {text} later, then continuous" in later
     assert told(answer("PHASE", instruments=12_345), {Tag.SCHEDULE_NAME: "DAY", Tag.PHASE_TAG: "HALT"}) == (
         "schedule DAY: halt, 12,345 instruments (input 7)"
     )
     assert told(answer("KILL", orders=1), {Tag.SESSION_COMP_ID: "*"}) == (
         "all sessions: stopped until restored, 1 order cancelled (input 7)"
     )
+
+
+INCREMENTS = Decimal("0.01"), Decimal("1E-8")
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "expected"),
+    [
+        (Tag.MAX_NOTIONAL, "1e6", "1000000"),
+        (Tag.MAX_NOTIONAL, "1,000,000", "--max-notional is '1,000,000', which is not a number; allowed"),
+        (Tag.MAX_NOTIONAL, "-1", "--max-notional must be an amount"),
+        (Tag.STATIC_BAND, "1E1", "10"),
+        (Tag.STATIC_BAND, "0.005", "--static-band must be a multiple of 0.01, not '0.005'"),
+        (Tag.STATIC_BAND, "-1", "--static-band must be 0.00 to "),
+        (Tag.REFERENCE_PRICE, "-1", "-1"),
+        (Tag.REFERENCE_PRICE, "NaN", "--reference-price is NaN; it must be finite"),
+        (Tag.BREAKER_MOVE, "0.05", "0.05"),
+    ],
+)
+def test_numbers_are_looked_at_before_they_are_sent(tag: Tag, value: str, expected: str) -> None:
+    if expected.startswith("--"):
+        with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
+            checked([(tag, value)], options("PROTECT"), INCREMENTS)
+    else:
+        assert checked([(tag, value)], options("PROTECT"), INCREMENTS) == [(tag, expected)]
+    lots = [(Tag.ROUND_LOT, "0.00000002"), (Tag.SYMBOL, "A")]
+    assert checked(lots, options("TERMS"), INCREMENTS) == checked(lots, options("TERMS"), None) == lots
+
+
+@pytest.mark.parametrize(
+    ("operation", "text", "expected"),
+    [
+        ("PROTECT", "field 20037: allowed is a multiple of the price increment",
+         "--static-band is 0.005; allowed is a multiple of the price increment"),
+        ("PROTECT", "Incorrect data format for value: MaxNotional (20040)",
+         "Incorrect data format for value: --max-notional"),
+        ("PROTECT", "a breaker (20041) goes with its times (20042, 20043), they with it",
+         "a breaker (--breaker) goes with its times (--breaker-halt, --breaker-auction), they with it"),
+        ("CANCEL", "LowLimitPrice (20009) is above HighLimitPrice (20010)", "--from is above --to"),
+        ("TERMS", "LowLimitPrice (20009) is above HighLimitPrice (20010)", "--low-price is above --high-price"),
+        ("CANCEL", "field 58 is 'x'; it has 1 to 128 printable ASCII characters",
+         "--why is 'x'; it has 1 to 128 printable ASCII characters"),
+        ("KILL", "no session has this SessionCompID (20048)", "no session has this SessionCompID (20048)"),
+    ],
+)  # fmt: skip
+def test_an_error_about_a_field_is_about_the_option(operation: str, text: str, expected: str) -> None:
+    assert in_options(text, operation, [(Tag.STATIC_BAND, "0.005")]) == expected
+
+
+def test_every_option_that_is_a_field_is_one_of_its_command() -> None:
+    commands = {"PHASE": "phase", "INSTRUMENT": "instrument", "TERMS": "terms", "PROTECT": "protect",
+                "CANCEL": "cancel", "LIMITS": "limits"}  # fmt: skip
+    for operation, command in commands.items():
+        there = {option for one in admin.commands[command].params for option in one.opts}
+        assert set(options(operation).values()) - there <= {"--lift"}, command
 
 
 def test_every_command_says_what_it_does() -> None:

@@ -93,6 +93,26 @@ def test_what_an_operator_did_to_orders_their_owners_are_told(tmp_path: Path) ->
         assert refused.stderr == "quorumbook: refused: only an operator's session may ask for this\n"
 
 
+def test_what_is_refused_is_said_in_the_words_of_the_command(tmp_path: Path) -> None:
+    """By a data directory the increment is known; by an endpoint the exchange judges."""
+    with ExchangeProcess(tmp_path, config=f'operators = ["OPS"]\n{CONFIG}') as exchange:
+        line = "quorumbook admin protect AAPL --static-band 0.005"
+        here, there = (
+            ran(exchange, line),
+            ran(exchange, f"{line} --connect 127.0.0.1:{exchange.port('fix_tcp')}"),
+        )
+        assert (here.returncode, there.returncode) == (2, 1)
+        assert here.stderr.startswith("quorumbook: --static-band must be a multiple of 0.01, not '0.005'")
+        assert there.stderr.startswith("quorumbook: refused: --static-band is 0.005; allowed is a multiple")
+        assert "unknown symbol 'NOPE'" in ran(exchange, "quorumbook admin terms NOPE --low-price 1").stderr
+        admin(exchange, "protect AAPL --max-notional 1e6")
+        admin(exchange, "halt AAPL")
+        some = ran(exchange, "quorumbook admin phase --all continuous --json")
+        answer = json.loads(some.stdout)
+        assert (some.returncode, answer["done"], answer["refused_instruments"]) == (1, False, 1)
+        assert some.stderr.startswith("quorumbook: refused by 1 instrument; the first is AAPL: ")
+
+
 def by_the_clock(now: datetime) -> str:
     """A schedule whose day began two hours ago and ends in six: it is the middle of trading."""
     hours = {"pre_open": -2, "continuous": -1, "closed": 6}
