@@ -157,12 +157,14 @@ def instruments(scenes: dict[str, str]) -> str:
 
 
 def blows(text: str, chance: random.Random) -> dict[int, tuple[str, bool]]:
-    """One at every fourth message or so: at the leader, or where one of the clients is."""
+    """One at every fourth message or so: at the leader, or where one of the clients is. Where books are told it comes
+    before, as those that a replica took with it are not sent again."""
+    passing = re.search(r"35=[WX]\|", text) is not None
     lines = [line for line, _ in steps(text)]
     said = sum(bool(re.match(r"\S+ > ", line)) for line in lines)
     whom = ["the leader", *dict.fromkeys(line.split()[1] for line in lines if line.startswith("connect "))]
     return {
-        at: (chance.choice(whom), chance.random() < 0.5)
+        at: (chance.choice(whom), chance.random() < 0.5 or passing)
         for at in chance.sample(range(1, said + 1), -(-said // 4))
     }
 
