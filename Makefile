@@ -20,7 +20,7 @@ $(BIN)/python:
 
 # Quiet while it goes well; what pip and the compiler say is in the log, and shown when the build fails.
 $(STAMP): $(BIN)/python $(SOURCES)
-	@echo "Building into $(VENV) (a minute or two; what it says goes to $(LOG)) ..."
+	@echo "Building into $(VENV) (five minutes of processor time; what it says goes to $(LOG)) ..."
 	@{ while sleep 20 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do echo "  still building ..."; done & } ; \
 	ticking=$$!; \
 	{ $(PIP) --upgrade pip && $(PIP) --editable '.[dev]' --config-settings editable_mode=compat; } >$(LOG) 2>&1; \

@@ -122,6 +122,8 @@ def configure(directory: Path, replicas: int) -> None:
         network = "\n".join(f"{name} = {port}" for name, port in zip(PORTS, own, strict=False))
         (directory / f"replica{id}.toml").write_text(
             f"""\
+operators = ["OPS"]
+
 [cluster]
 id = "{identity}"
 member = {id}

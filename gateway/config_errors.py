@@ -30,6 +30,8 @@ def explained(text: str, table: dict[str, Any]) -> str:
     what, path = match["what"], (match["path"] or "$").removeprefix("$").removeprefix(".")
     if unknown := UNKNOWN.match(what):
         struct = at_path(path)[0]
+        if path and unknown[1] == "operators":
+            return f"{joined(path, plain(unknown[1]))}: it belongs before the first table of the file, not below one"
         allowed = ", ".join(struct.__struct_fields__) if struct else ""
         return f"{joined(path, plain(unknown[1]))}: unknown key; allowed here: {allowed}"
     if missing := MISSING.match(what):

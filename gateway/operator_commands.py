@@ -41,6 +41,8 @@ from gateway.operator_options import (
 from gateway.operator_words import in_options, options, told
 from gateway.order_commands import counted, session
 
+NOT_AN_OPERATOR = 130  # reason code
+
 
 class Asking(TypedDict):
     """What every command takes."""
@@ -85,6 +87,11 @@ def ask(operation: str, fields: Fields, asking: Asking) -> None:
     elif answer.done or answer.instruments:
         click.echo(told(answer, dict(fields)))
     text = in_options(answer.text or "no reason given", operation, fields)
+    if answer.reason_code == NOT_AN_OPERATOR:
+        text += (
+            f': write operators = ["{asking["comp_id"]}"] before the first table of the configuration of every '
+            "replica, and start them again"
+        )
     if answer.refused_instruments:
         count = counted(answer.refused_instruments, "instrument")
         raise click.ClickException(f"refused by {count}; the first is {text}")

@@ -101,6 +101,8 @@ WRONG = {
                              "instruments: instrument b'A': the engine refuses its lot"),
     "times without a breaker": (f"{INSTRUMENT}breaker_halt_seconds = 5\n", "breaker_percent is missing: .* allowed: "),
     "a breaker of nothing": (f'{INSTRUMENT}breaker_percent = "0"\nbreaker_halt_seconds = 5\n', "percent must be"),
+    "operators below a table": ('[network]\noperators = ["A"]\n', "k.operators: it belongs before the first"),
+    "operators of an instrument": (f'{INSTRUMENT}operators = ["A"]\n', r"\[0\].operators: it belongs before the"),
     "an operator of no name": ('operators = ["A B"]\n', "operators must have 1 to 64 printable ASCII"),
     "an operator twice": ('operators = ["A", "A"]\n', r'operators\[1\]: "A" is given twice'),
     "an operator who may not log on": ('operators = ["A"]\n[[clients]]\ncomp_id = "B"\n',

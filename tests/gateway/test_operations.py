@@ -77,6 +77,16 @@ def test_only_an_operator_may_ask() -> None:
 @pytest.mark.parametrize(
     ("asked", "refused"),
     [
+        ("20021=HALT|55=AAPL", "55=AAPL|20002=131|58=Operation (20021) is none that there is"),
+        (
+            "20021=PHASE|55=AAPL|20022=pre-open",
+            "55=AAPL|20002=132|58=field 20022: allowed is CONTINUOUS, PRE_OPEN, "
+            "OPENING_, VOLATILITY_ or CLOSING_AUCTION, HALT or CLOSED",
+        ),
+        (
+            "20021=TERMS|55=AAPL|20030=FIFO",
+            "55=AAPL|20002=132|58=field 20030: allowed is PRICE_TIME or PRO_RATA",
+        ),
         ("20021=PHASE|55=NONE|20022=HALT", "55=NONE|20002=100|58=unknown Symbol (55)"),
         ("20021=PHASE|20022=HALT", "20002=115|58=this operation needs field 55"),
         ("20021=PHASE|55=AAPL", "55=AAPL|20002=115|58=this operation needs field 20022"),
