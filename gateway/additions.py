@@ -5,7 +5,7 @@ and the schedules that they follow. A leader enters it. No I/O.
 from collections.abc import Callable, Iterator
 
 from gateway import inputs
-from gateway.config import Loaded
+from gateway.config import Config, Loaded
 from gateway.exchange import Exchange
 from gateway.genesis import added_drop_copies, shown_copies
 from gateway.operation_inputs import added_instrument, followers, schedule_of, tick_tables
@@ -48,6 +48,7 @@ class Additions:
                 self._add_tick_tables(exchange)
                 self._pieces = self._instruments(exchange)
                 self._add_schedules(exchange)
+                self._tell_of_schedules(exchange)
         if not self._node.queued_bytes and (piece := next(self._pieces, b"")):
             self._node.propose(piece)
 
@@ -98,3 +99,32 @@ class Additions:
             for record in followers(added):
                 self._node.propose(record)
             self._told("schedules added", {"names": ", ".join(schedule.name for schedule in added)})
+
+    def _tell_of_schedules(self, exchange: Exchange) -> None:
+        """Who follows which is the log's: where the file says something else of one that the log knows, nothing is
+        done. The times are the file's: without them who follows waits."""
+        config = self._loaded.config
+        if not config.schedules and not exchange.schedules():
+            return
+        known, named = exchange.schedules(), {schedule.name for schedule in config.schedules}
+        by_file = schedules_by_symbol(config)
+        others, waiting = [], []
+        for symbol, follows in exchange.follows():
+            wanted = by_file.get(symbol, by_file.get("*", ""))
+            if follows and follows not in named:
+                waiting.append(symbol)
+            elif wanted != follows and wanted in known:
+                others.append(f"{symbol} follows {follows or 'none'} by the log, {wanted} by the file")
+        if waiting:
+            self._told("schedules missing", {"instruments": len(waiting), "first": waiting[0]})
+        if others:
+            self._told("schedules differ", {"instruments": len(others), "first": others[0]})
+
+
+def schedules_by_symbol(config: Config) -> dict[str, str]:
+    """ "*": that of all others. The first that names a symbol."""
+    found: dict[str, str] = {}
+    for schedule in config.schedules:
+        for symbol in schedule.symbols:
+            found.setdefault(symbol, schedule.name)
+    return found

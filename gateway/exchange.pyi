@@ -149,6 +149,8 @@ class Exchange:
     def kept_orders(self) -> int: ...
     def session_counts(self) -> tuple[int, int]:
         """How many sessions there are, and how many of them are connected."""
+    def follows(self) -> list[tuple[str, str]]:
+        """Of each instrument that is not delisted its symbol and the schedule that it follows; "" = none."""
     @property
     def instrument_count(self) -> int:
         """How many instruments there are, the delisted among them."""

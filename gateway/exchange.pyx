@@ -7,6 +7,7 @@ import hashlib
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
 from libc.string cimport memcpy
 
+from engine.state cimport market_of
 from gateway.canonical cimport (
     write_drop_copies, write_orders, write_past_trades, write_schedules, write_sessions, write_subscriptions,
 )
@@ -363,6 +364,17 @@ cdef class Exchange(StateMachine):
         for i in range(self.state.count):
             connected += self.state.table[i].connected != 0
         return self.state.count, connected
+
+    def follows(self) -> list:
+        """Of each instrument that is not delisted its symbol and the schedule that it follows; "" = none."""
+        cdef uint32_t i
+        cdef const Instrument* one
+        found = []
+        for i in range(self.orders.instrument_count):
+            one = &self.orders.instruments[i]
+            if not market_of(&self.machine.books, i).is_delisted:
+                found.append((one.symbol[:one.symbol_length].decode(), self._schedule(one.schedule)))
+        return found
 
     @property
     def instrument_count(self) -> int:

@@ -9,6 +9,7 @@ import click
 
 from gateway.config import ConfigError
 from gateway.locate import explained
+from gateway.operator_words import phase
 from gateway.replicas import Replica, ask_all, find, where_replicas_are
 
 HEADINGS = ("symbol", "phase", "last", "reference", "schedule")
@@ -90,13 +91,8 @@ def doing(one: dict[str, Any]) -> str:
     """`pre-open until 2026-11-28 09:00:00 UTC, then opening-auction`. A random end comes on top."""
     if one["delisted"]:
         return "delisted"
-    words = phase_words(one["phase"])
+    words = phase(one["phase"])
     if one["phase_end_ns"]:
         end = datetime.fromtimestamp(one["phase_end_ns"] / 1e9, UTC)
         words += f" until {end:%Y-%m-%d %H:%M:%S} UTC"
-    return words + (f", then {phase_words(one['next_phase'])}" if one["next_phase"] else "")
-
-
-def phase_words(name: str) -> str:
-    """As an operator types it."""
-    return name.lower().replace("_", "-")
+    return words + (f", then {phase(one['next_phase'])}" if one["next_phase"] else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.operation_fields import OperationTag as Tag
+from gateway.order_commands import counted
 from gateway.replay_command import apply, log_directory, opened, telling
 
 if TYPE_CHECKING:
@@ -92,7 +93,3 @@ def line_of(facts: dict[str, Any]) -> str:
         )
     why = f". Why: {facts['why']}" if facts["why"] else ""
     return f"{when}  {facts['input_number']}  {facts['operator'] or '(' + facts['by'] + ')'}  {what}: {came}{why}"
-
-
-def counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

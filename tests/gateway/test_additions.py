@@ -232,6 +232,28 @@ def test_however_many_instruments_follow_a_schedule_they_are_in_one_phase(hours:
     assert len({seen for _, seen, _ in told(edge.exchange)}) == 1
 
 
+@pytest.mark.parametrize(
+    ("file", "event", "instruments", "first"),
+    [
+        (RULES, "", 0, ""),
+        (RULES.replace('["GOOG"]', '["GOOG", "AAPL"]'), "schedules differ", 1,
+         "AAPL follows DAY by the log, LONG by the file"),
+        (BASE, "schedules missing", 3, "AAPL"),
+        (RULES.replace('name = "LONG"\nsymbols', 'name = "OTHER"\nsymbols'), "schedules missing", 1, "GOOG"),
+    ],
+)  # fmt: skip
+def test_a_file_whose_schedules_are_not_those_of_the_log_is_told_of(
+    file: str, event: str, instruments: int, first: str
+) -> None:
+    edge, node, events = begun(parse(RULES, "my.toml")), FakeNode(), dict[str, Any]()
+    loaded = parse(file, "my.toml")
+    scheduling = Scheduling(cast(Node, node), loaded.config.schedules, lambda: 1, lambda *_: None)
+    additions = Additions(cast(Node, node), loaded, scheduling, lambda *one: events.update([one]))
+    additions.look(edge.exchange, 3, edge.now_ns)
+    found = {name: details for name, details in events.items() if name != "schedules added"}
+    assert found == ({event: {"instruments": instruments, "first": first}} if event else {})
+
+
 def test_a_file_that_disagrees_is_refused_with_the_key() -> None:
     loaded = parse(RULES, "my.toml")
     check(loaded, whole(loaded))
