@@ -18,7 +18,7 @@ from gateway.client_decoder import Report
 from gateway.client_link import ConnectError, Link, address
 from gateway.client_operations import Fields, request
 from gateway.client_orders import Order, Orders, Pending, RequestRefused
-from gateway.client_search import Search
+from gateway.client_search import GUESSES, Search
 from gateway.client_session import ClientSession, LogonRefused, Reports, SessionError, State
 from gateway.client_types import MsgType
 from gateway.fix_recorder import FixRecorder
@@ -289,10 +289,9 @@ class Core:
         here = self.link.endpoint if self.link is not None else "the endpoint"
         shows = "a password" if any(tag == "554" for tag, _ in self.session.options) else "no password"
         return (
-            f"{here} closed the connection during the Logon; either {self.session.comp_id!r} is connected already, or "
-            f"it lets in nobody who calls itself so and shows what this client does ({shows}; its trace.jsonl says "
-            "why), or it refuses all from here for a minute after too many refused Logons, or it speaks TLS only, or "
-            f"{NO_ANSWER}"
+            f"{here} closed the connection during the Logon of {self.session.comp_id!r}, with {shows}{GUESSES}its "
+            "trace.jsonl says why (CompID or password, connected already, too many refused Logons), it speaks TLS "
+            f"only, {NO_ANSWER}"
         )
 
     def unanswered(self, seconds: float) -> str:
@@ -300,7 +299,7 @@ class Core:
         here = self.link.endpoint if self.link is not None else "the endpoint"
         if self.strange:
             return f"what answers at {here} does not speak FIX; allowed: the exchange's fix_tcp or fix_zmq endpoint"
-        return f"nobody answers the Logon at {here} within {seconds:.2g} s; either {NO_ANSWER}"
+        return f"nobody answers the Logon at {here} within {seconds:.2g} s{GUESSES}{NO_ANSWER}"
 
     def remember(self) -> None:
         """Write the numbers down, if there is a place for them. Reports that the program has not got come again."""

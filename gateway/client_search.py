@@ -3,6 +3,8 @@
 from gateway.client_link import ConnectError
 from gateway.client_session import LogonRefused
 
+GUESSES = "; either "
+"""Behind it an error says what may be the reason; before it what happened."""
 BACKOFF_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Pauses between rounds; within a round the next endpoint is tried at once."""
 SILENT_SECONDS = 2.0
@@ -51,5 +53,7 @@ class Search:
         refusal = next((problem for _, problem in problems if isinstance(problem, LogonRefused)), None)
         if refusal is not None or len(problems) < 2:
             return refusal or last
-        each = (why if where in (why := str(problem)) else f"{where}: {why}" for where, problem in problems)
-        return ConnectError(f"none of {len(problems)} endpoints takes a Logon: {'; '.join(each)}")
+        told = [(where, *str(problem).partition(GUESSES)) for where, problem in problems]
+        each = (what if where in what else f"{where}: {what}" for where, what, *_ in told)
+        guesses = max(("".join(behind) for _, _, *behind in told), key=len)  # once is enough
+        return ConnectError(f"none of {len(problems)} endpoints takes a Logon: {'; '.join(each)}{guesses}")

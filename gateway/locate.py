@@ -7,8 +7,10 @@ wanted, name all replicas that a session may go on at. Commands for operators ta
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,6 +28,10 @@ from gateway.proofs import Proofs, what_to_show
 from gateway.replicas import ask_all, beside, by_directory, in_directory, unled, unreached
 
 ANSWER_MS = 5000
+TRACE_BYTES = 65_536
+RECENT_SECONDS = 15
+TRACED_SECONDS = 0.5
+LOOK_SECONDS = 0.02
 FIX_LOG = f"{__name__}.fix_log"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -166,6 +172,21 @@ class Place:
             return None
         return unled(statuses, unreached(replies))
 
+    def refusal(self, comp_id: str) -> str | None:
+        """Why a replica on this machine has just refused a Logon, by its trace; None: it says nothing of it.
+
+        The connection may be closed a moment before that is written.
+        """
+        traces = [one / "trace.jsonl" for one in self._running()] if self.endpoints else []
+        end = time.monotonic() + TRACED_SECONDS
+        while traces and time.monotonic() < end:
+            for trace in traces:
+                for told in map(json.loads, reversed(last_lines(trace))):
+                    if is_refusal(told, comp_id):
+                        return f"{told['why']} ({trace})"
+            time.sleep(LOOK_SECONDS)
+        return None
+
     @property
     def assumed(self) -> bool:
         """Only the FIX endpoint is known, which tells no instruments: they are taken to be the default ones."""
@@ -184,6 +205,27 @@ class Place:
                 "give --data with its directory to have its own symbols"
             )
         return Decimal(str(default[symbol].price_increment)), Decimal(str(default[symbol].quantity_increment))
+
+
+def last_lines(path: Path) -> list[bytes]:
+    """The whole lines among the last bytes of a file; none of one that is not there."""
+    try:
+        with path.open("rb") as file:
+            begin = max(path.stat().st_size - TRACE_BYTES, 0)
+            file.seek(begin)
+            return file.read().split(b"\n")[begin > 0 : -1]
+    except OSError:
+        return []
+
+
+def is_refusal(told: dict[str, Any], comp_id: str) -> bool:
+    """Whether it tells why a Logon of this client was refused lately.
+
+    A reason that comes again within a second is traced once, and then how often.
+    """
+    if told["event"] != "logon refused" or told.get("comp_id") != comp_id or "count" in told:
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(told["timestamp"]) < timedelta(seconds=RECENT_SECONDS)
 
 
 @contextmanager

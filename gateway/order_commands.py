@@ -70,7 +70,7 @@ def session(
 ) -> Iterator[tuple[Client, Place, Meanwhile]]:
     """A logged-on session, and what happens to its orders meanwhile; what is not told of that by then is at the end."""
     meanwhile = Meanwhile(aside=as_json)
-    with explained(), impatient(place := Place(endpoints, data)):
+    with explained(), impatient(place := Place(endpoints, data), comp_id):
         memory = place.memory(comp_id)
 
         def log_on() -> Client:

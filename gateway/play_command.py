@@ -91,7 +91,7 @@ def play(
             with (
                 bar(total, symbol) as progress,
                 interruptible(player, total, session),
-                reasoned(place),
+                reasoned(place, comp_id),
             ):
                 for rows in read_blocks(flow):
                     for sent in player.play(rows):
@@ -117,7 +117,7 @@ def play(
 
 def log_on(place: Place, comp_id: str) -> Client:
     """Says after a moment what it waits for."""
-    with impatient(place):
+    with impatient(place, comp_id):
         return connect(
             place.fix(),
             comp_id,

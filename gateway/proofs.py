@@ -153,12 +153,13 @@ class Proofs:
         known = [str(one["curve_server_key"]) for one in endpoints if "curve_server_key" in one]
         if self.curve_keys is None:
             return None
+        keys = read_keys(self.curve_keys)
         server = self._server_key or next(iter(known), None)
         if server is None:
             raise ConfigError(
                 "--curve-keys needs --curve-server-key: the exchange's public key is not known here"
             )
-        return (*read_keys(self.curve_keys), server)
+        return (*keys, server)
 
     def _password(self) -> str:
         if self._password_file is None:

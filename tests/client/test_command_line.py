@@ -227,6 +227,10 @@ def test_the_session_continues_without_its_memory_and_over_either_transport(exch
         (("play", "missing.csv", "--symbol", "AAPL"), "quorumbook: missing.csv: No such file or directory"),
         (("order", "buy", "AAPL", "-1", "100"), "rejected: OrderQty (38) is below zero"),
         (("order", "buy", "AAPL", "1", "100", "--tiff", "ioc"), "unexpected extra argument"),
+        (
+            ("orders", "--curve-keys", "nodir"),
+            "quorumbook: nodir: No such file or directory; quorumbook keys",
+        ),
         (("order", "hold", "AAPL", "1"), "'hold' is not one of 'buy', 'sell'"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.client_link import ConnectError
-from gateway.client_search import BACKOFF_SECONDS, Search
+from gateway.client_search import BACKOFF_SECONDS, GUESSES, Search
 from gateway.client_session import LogonRefused
 
 NOBODY = ConnectError("no exchange answers")
@@ -39,6 +39,18 @@ def test_an_exchange_that_was_never_there_is_no_exchange() -> None:
         ConnectError, match=r"none of 2 endpoints takes a Logon: at A: no exchange .*; at B: no exch"
     ):
         search.failed("at B", NOBODY, 0.0, 2)
+
+
+def test_guesses_that_are_the_same_of_all_are_said_once() -> None:
+    search = Search(0.0, 60.0, waits=False)
+    search.failed("A", ConnectError(f"A closed{GUESSES}it has no leader, or another"), 0.0, 3)
+    search.failed("B", ConnectError(f"B is silent{GUESSES}it has no leader"), 0.0, 3)
+    with pytest.raises(ConnectError) as told:
+        search.failed("C", NOBODY, 0.0, 3)
+    assert str(told.value) == (
+        "none of 3 endpoints takes a Logon: A closed; B is silent; C: no exchange answers; "
+        "either it has no leader, or another"
+    )
 
 
 def test_one_that_is_there_and_silent_is_tried_again_until_the_time_is_over() -> None:

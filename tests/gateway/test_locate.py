@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,32 @@ def test_replicas_may_be_named_one_by_one(tmp_path: Path, ended: int) -> None:
     assert callable(where)
     assert where() == ["fix+tcp://127.0.0.1:2", "fix+tcp://127.0.0.1:3"]
     assert place.memory("ME") == tmp_path / "clients" / "ME.json"
+
+
+def test_why_a_logon_was_refused_is_in_the_trace_of_a_replica_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.locate.TRACED_SECONDS", 0.05)
+    runs(tmp_path, 1, os.getpid())
+    place, trace = Place((), [tmp_path]), tmp_path / "trace.jsonl"
+    assert place.refusal("ALICE") is None
+
+    def refused(comp_id: str, why: str, age: float = 0.0, **more: object) -> dict[str, object]:
+        at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+        return {"event": "logon refused", "comp_id": comp_id, "why": why, "timestamp": at, **more}
+
+    lines = [
+        {"event": "ready", "timestamp": "2026-01-01T00:00:00Z"},
+        refused("BOB", "long ago", age=60),
+        refused("ALICE", "first"),
+        refused("ALICE", "last"),
+        refused("ALICE", "as many more", count=3),
+    ]
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "log')
+    assert place.refusal("ALICE") == f"last ({trace})"
+    assert place.refusal("BOB") is None
+    monkeypatch.setattr("gateway.locate.TRACE_BYTES", 60)
+    assert place.refusal("ALICE") is None
 
 
 def test_an_exchange_of_one_keeps_its_sessions_with_its_data(tmp_path: Path) -> None:

@@ -73,6 +73,20 @@ def test_who_shows_its_password_trades_again_and_again(exchange: ExchangeProcess
             one.expect("5")
 
 
+def test_on_its_own_machine_the_command_line_says_why_somebody_is_not_let_in(
+    exchange: ExchangeProcess,
+) -> None:
+    for comp_id, why in (
+        ("ALICE", "no Password (554) is in it"),
+        ("EVE", "no client of the configuration has"),
+    ):
+        done = exchange.run("orders", "--as", comp_id, "--data", str(exchange.data))
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert (
+            f"closed the connection during the Logon of '{comp_id}', with no password; {why}" in done.stderr
+        )
+
+
 @pytest.mark.parametrize("transport", ["tcp", "zmq"])
 def test_who_does_not_is_told_nothing_and_leaves_no_trace_in_the_log(
     exchange: ExchangeProcess, transport: str
