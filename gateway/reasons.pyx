@@ -144,7 +144,7 @@ cdef const char* text_under_3(int code) noexcept nogil:
     if code == types.POST_ONLY_IN_AUCTION:
         return b"post-only is not for the time while orders collect for an auction"
     if code == types.OPENING_IS_OVER:
-        return b"an order for the opening (59=2) after or without it"
+        return b"an order for the opening (59=2) when that is over, or there is none"
     if code == types.INVALID_DEFINITION:
         return b"these terms contradict each other or what the instrument has, or name a tick table that there is not"
     if code == types.INVALID_PHASE:
