@@ -86,7 +86,9 @@ def healthy(world: World) -> bool:
 
 def has_everything(host: Host) -> bool:
     exchange = host.replica.exchange if host.replica else None
-    applied = exchange is not None and exchange.between_entries and exchange.applied_index
+    applied = (
+        exchange is not None and exchange.between_entries and not exchange.works_on and exchange.applied_index
+    )
     return applied == len(host.world.log) and host.disk.syncing is None
 
 

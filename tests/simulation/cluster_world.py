@@ -167,6 +167,9 @@ class World:
         index = exchange.applied_index
         if index > host.checked and index % self._compared == 0 and exchange.between_entries:
             host.checked = index
+            if exchange.works_on:
+                self.counts["put aside"] += 1
+                return
             self._compare(host, index, exchange.state_hash())
 
     def _compare(self, host: Host, index: int, found: str) -> None:

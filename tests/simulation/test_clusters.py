@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from cluster_apart import live_apart
 from cluster_life import FAULTS, INPUTS, live
 from simulate import one, report, unseen
 
@@ -36,6 +37,26 @@ def test_clusters_keep_their_promises_and_everything_occurs(record_property: Rec
 @pytest.mark.timeout(7200)
 def test_many_clusters_keep_their_promises(record_property: Record) -> None:
     live_all(range(1000, 1500), record_property)
+
+
+def live_all_apart(seeds: range) -> None:
+    totals: Counter[str] = Counter()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for counts in pool.map(live_apart, seeds):
+            totals += counts
+    assert totals["put aside"] > 100 * len(seeds)
+    assert totals["applied elsewhere"]
+    assert totals["elections"] > len(seeds)
+
+
+def test_clusters_that_put_work_aside_keep_them_too() -> None:
+    live_all_apart(range(24))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_many_clusters_that_put_work_aside_keep_them_too() -> None:
+    live_all_apart(range(2000, 2400))
 
 
 def test_a_seed_decides_everything() -> None:
