@@ -125,17 +125,21 @@ cdef int begin_advance(Books* books, const Command* command) except -1 nogil:
         return refuse(books, command, TIME_GOES_BACK)
     books.time_ns = command.expire_ns
     tell(books, ADVANCED, NONE, 0)
+    books.work.mass = command[0]
     books.work.command_step = DUE
     return 0
 
 cdef int expire_next(Books* books) except -1 nogil:
-    """One order that expires, or the end of one phase: by time, orders first, by number."""
+    """One order that expires, or the end of one phase: by time, orders first, by number.
+
+    What came due while the command was aside is for the next one: books that this one has done with have gone on.
+    """
     cdef const Timer* first = first_timer(books)
     cdef Market* market
     cdef Prices before
     cdef uint32_t instrument, slot
     cdef int64_t until_ns = 0
-    if first == NULL or first.due_ns > books.time_ns:
+    if first == NULL or first.due_ns > books.work.mass.expire_ns:
         books.work.command_step = NO_COMMAND_STEP
         return 0
     if not first.is_phase:

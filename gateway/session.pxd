@@ -10,8 +10,8 @@ from gateway.early cimport Early
 from gateway.names cimport NameIndex
 from gateway.outbox cimport Outbox
 from gateway.records cimport (
-    EgressHead, FLAG_POSS_DUP, InputHead, MessageHead, MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON, MSG_LOGOUT,
-    OrderBody, SessionBody,
+    EgressHead, FLAG_GAP_FILL, FLAG_POSS_DUP, InputHead, MessageHead, MSG_BUSINESS_REJECT, MSG_HEARTBEAT, MSG_LOGON,
+    MSG_LOGOUT, MSG_SEQUENCE_RESET, OrderBody, SessionBody,
 )
 from gateway.subscriptions cimport Subscriptions
 from gateway.timers cimport Timer, TimerHeap
@@ -119,6 +119,11 @@ cdef inline bint is_asked_for(const Session* s, const Message* m) noexcept nogil
 cdef inline bint is_of_session(uint8_t msg_type) noexcept nogil:
     return (MSG_HEARTBEAT <= msg_type <= MSG_LOGOUT or msg_type == MSG_LOGON or msg_type == MSG_BUSINESS_REJECT)
 
+cdef inline bint ends_numbers(const Message* m) noexcept nogil:
+    # What its session sent before may be forgotten.
+    return (m.fields.msg_type == MSG_LOGON or m.fields.msg_type == MSG_LOGOUT
+            or (m.fields.msg_type == MSG_SEQUENCE_RESET and not m.fields.flags & FLAG_GAP_FILL))
+
 cdef inline void number_message(Session* s, int64_t now_ns) noexcept nogil:
     s.outbound += 1
     s.last_sent_ns = now_ns
@@ -181,7 +186,8 @@ cdef class Sessions:
     cdef void set_next_reset(self) noexcept nogil
     cdef int reset_all(self) except -1 nogil                                # it is next_reset_ns
 
-    cdef bint is_grace_over(self) except -1 nogil                           # what is due next is of kind GRACE
+    # What is due next is of kind GRACE, or may end a session that waits.
+    cdef bint ends_orders(self) except -1 nogil
     cdef int due(self, Timer* timer) except -1 nogil                        # 1: one at or before now_ns, taken
     cdef int perform(self, const Timer* timer) except -1 nogil              # of kind HEARTBEAT or SILENCE
     cdef int64_t next_deadline(self) except? -1 nogil                       # EMPTY_TIME = none

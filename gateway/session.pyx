@@ -679,7 +679,10 @@ cdef class Sessions:
 
     cdef int keep(self, Session* s, const Message* m) except -1 nogil:
         self.heard(s)
+        if s.waits:             # it came twice
+            return 1
         if self._is_off(s, m):
+            self.pass_over(s)
             return 0
         if not early_keep(&s.early, m.head):
             no_memory()
@@ -887,9 +890,12 @@ cdef class Sessions:
             s.grace_deadline_ns = EMPTY_TIME
         return 1
 
-    cdef bint is_grace_over(self) except -1 nogil:
-        return (self._settle_first() and self.timers.nodes[0].deadline_ns <= self.now_ns
-                and self.timers.nodes[0].kind == TIMER_GRACE)
+    cdef bint ends_orders(self) except -1 nogil:
+        cdef const Timer* first
+        if not self._settle_first() or self.timers.nodes[0].deadline_ns > self.now_ns:
+            return False
+        first = &self.timers.nodes[0]
+        return first.kind == TIMER_GRACE or (first.kind == TIMER_SILENCE and self.table[first.session - 1].waits != 0)
 
     cdef int perform(self, const Timer* timer) except -1 nogil:
         cdef Session* s = self.table[timer.session - 1]

@@ -31,12 +31,12 @@ from gateway.outbox cimport Outbox
 from gateway.records cimport (
     ActivateBody, APPLICATION_ECHO, DropCopyBody, GatewayBody, INPUT_ACTIVATE, INPUT_DISCONNECT, INPUT_DROP_COPY,
     INPUT_GATEWAY_LOST, INPUT_GATEWAY_START, INPUT_INSTRUMENT, INPUT_MESSAGE, INPUT_OPERATION, INPUT_OPERATOR,
-    INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MSG_LOGON, MSG_LOGOUT, MSG_RESEND_REQUEST, NOT_REJECTED,
+    INPUT_SETTING, INPUT_TIMER, InputHead, InstrumentBody, MSG_LOGON, MSG_RESEND_REQUEST, NOT_REJECTED,
     OperationBody, OperatorBody, SettingBody,
 )
 from gateway.reference_requests cimport ReferenceRequests
 from gateway.session cimport (
-    ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, is_asked_for, is_of_session,
+    ACT, Message, Session, Sessions, TIMER_GRACE, in_sequence, ends_numbers, is_asked_for, is_of_session,
 )
 from gateway.status_updates cimport StatusUpdates
 from gateway.timers cimport Timer
@@ -276,20 +276,20 @@ cdef class StateMachine:
             elif self.operations.running.kind and self.aside != WAITS:
                 self.operations.work()
                 budget -= 16
-            elif self.filled != NULL:
+            elif self.filled != NULL and not (self.reference_requests.listing.session and self.state.rules >= 3):
                 self._take_early()
                 budget -= 1
             elif self.reference_requests.listing.session:
                 self.reference_requests.work()
                 budget -= PIECE_WORK
-            elif self.line_first < self.line_count and self.aside != WAITS:
-                self._call_next()
-                budget -= 1
             elif self.engine_is_late:
                 self._catch_up()
                 budget -= 1
+            elif self.line_first < self.line_count and self.aside != WAITS:
+                self._call_next()
+                budget -= 1
             elif not self.deadlines_done:
-                if self.aside == WAITS and (self._reset_is_due() or self.state.is_grace_over()):
+                if self.aside == WAITS and (self._reset_is_due() or self.state.ends_orders()):
                     self.hurries = True
                     self._take_up()
                 elif self._reset_is_due():
@@ -351,6 +351,7 @@ cdef class StateMachine:
     cdef void _take_up(self) noexcept nogil:
         self.aside = GOES_ON
         self.orders.told = 0
+        self.engine_is_late = True          # what came due meanwhile comes before who waits
         self.state.input_number += 1        # time is an input
         self.machine.take_up()
         self.feed.take_up()
@@ -399,19 +400,25 @@ cdef class StateMachine:
         self.line[self.line_count] = s.id
         self.line_count += 1
         s.waits = self.line_count
+        s.gap_first = s.inbound     # what is missing behind it is asked for when it has had its turn
         return 0
 
     cdef bint _is_about_all(self, const InputHead* head) noexcept nogil:
         # What is about every book, or would lose what waits.
+        cdef const Message* m = &self.coming[self.taken & 15].message
         cdef const Session* s
         if head.kind == INPUT_GATEWAY_START or head.kind == INPUT_GATEWAY_LOST:
             return self.line_first < self.line_count
         if head.kind != INPUT_MESSAGE and head.kind != INPUT_DISCONNECT:
             return head.kind != INPUT_TIMER
-        if head.kind == INPUT_MESSAGE and self.coming[self.taken & 15].message.fields.msg_type != MSG_LOGOUT:
+        if head.kind == INPUT_MESSAGE and not ends_numbers(m):
             return False
-        s = self.state.by_id(head.session) if head.session else self.state.on_connection(head.incarnation,
-                                                                                         head.connection)
+        if head.session:
+            s = self.state.by_id(head.session)
+        else:
+            s = self.state.on_connection(head.incarnation, head.connection)
+        if s == NULL and head.kind == INPUT_MESSAGE and m.fields.msg_type == MSG_LOGON:     # it may take over
+            s = self.state.by_name(m.strings, m.session.sender_length)
         return s != NULL and s.waits != 0
 
     cdef int _copy_reports(self, size_t begin) except -1 nogil:

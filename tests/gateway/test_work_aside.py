@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from memory_edge import MemoryEdge
+from memory_edge import Connection, MemoryEdge
 from order_checker import Checker, fields
 from test_exchange_properties import World
 
@@ -157,6 +157,160 @@ def test_orders_that_expire_at_one_time_are_gone_before_their_books_take_others(
     edge.wait(0)
     assert [(m["11"], m["39"]) for m in said(edge, "B", before)] == [("b0", "0")]
     assert sum(m["39"] == "C" for m in said(edge, "A", before)) == 200
+
+
+def test_what_comes_due_meanwhile_comes_before_who_waits() -> None:
+    one = world(16)
+    edge = one.edge
+    one.say("B", "35=D|" + BOOK.format("b1", "TWO", 1, 10, 5) + "59=6|126=20260105-10:00:01|")
+    auction(one, 200)
+    edge.now_ns += 2 * 10**9
+    one.say("C", "35=D|" + BOOK.format("c1", "TWO", 2, 10, 5))
+    assert edge.exchange.works_on
+    edge.wait(0)
+    assert [(m["11"], m["150"]) for m in said(edge, "B")[1:]] == [("b1", "0"), ("b1", "C")]
+    assert [(m["11"], m["150"]) for m in said(edge, "C")[1:]] == [("c1", "0")]
+
+
+def test_what_comes_due_meanwhile_comes_before_what_is_about_all() -> None:
+    one = world(16)
+    edge = one.edge
+    one.say("B", "35=D|" + BOOK.format("b1", "TWO", 1, 10, 5) + "59=6|126=20260105-10:00:01|")
+    auction(one, 200)
+    edge.now_ns += 2 * 10**9
+    edge.entry(inputs.operation([(20021, "CANCEL"), (55, "TWO")]))
+    assert [(m["11"], m["150"]) for m in said(edge, "B")[1:]] == [("b1", "0"), ("b1", "C")]
+
+
+def test_time_that_waits_leaves_alone_what_came_since() -> None:
+    """An order that comes and expires while others of the time before are still expiring: an input of its own."""
+    one, whole = world(16), world(10**6)
+    gtd = "59=6|126=20260105-10:00:0{}|"
+    for each in (one, whole):
+        edge = each.edge
+        each.say("B", "35=D|" + BOOK.format("b0", "ONE", 1, 10, 5) + gtd.format(1))
+        for n in range(200):
+            each.say("A", "35=D|" + BOOK.format(f"a{n}", "TWO", 1, 10, 5) + gtd.format(1))
+        edge.now_ns += 10**9
+        edge.entry(inputs.timer())
+        assert edge.exchange.works_on == (each is one)
+        each.say("B", "35=D|" + BOOK.format("b1", "ONE", 1, 10, 5) + gtd.format(2))
+        edge.now_ns += 10**9
+        edge.wait(0)
+        if each is whole:
+            edge.entry(inputs.timer())
+        assert [(m["11"], m["150"]) for m in said(edge, "B")[1:]] == [
+            (name, kind) for name in ("b0", "b1") for kind in "0C"
+        ]
+    trades, top, _, orders = one.edge.exchange.feed.sequences(b"ONE")[:4]
+    assert (trades, top, orders) == (0, 2, 4)  # b1 for b0 is the same top; that there is none is told
+
+
+def test_pegs_that_a_halt_parks_keep_the_book_busy() -> None:
+    one = world(16)
+    edge = one.edge
+    one.say("OPS", "35=UQ|20020=q1|20021=PROTECT|55=ONE|20036=10|20041=0.01|20042=2000|20043=3000|")
+    one.say("B", "35=D|" + BOOK.format("b1", "ONE", 1, 1, 10), "35=D|" + BOOK.format("b2", "ONE", 2, 1, 10))
+    one.say("B", "35=D|" + BOOK.format("b3", "ONE", 1, 1, 5), "35=D|" + BOOK.format("b4", "ONE", 2, 9, 11))
+    one.say("A", *[f"35=D|11=a{n}|55=ONE|54=2|38=1|40=P|18=R|" for n in range(100)])
+    before = len(edge.out)
+    one.say("C", "35=D|" + BOOK.format("c1", "ONE", 2, 1, 5))
+    assert edge.exchange.works_on
+    one.say("A", "35=F|11=f|41=a99|55=ONE|54=2|")
+    one.say("B", "35=F|11=f|41=b3|55=ONE|54=1|")
+    assert edge.exchange.works_on
+    assert said(edge, "B", before) == []
+    edge.wait(0)
+    assert [m["150"] for m in said(edge, "A", before)] == ["D"] * 100 + ["4"]
+
+
+def busy(number: int = 200) -> World:
+    """C has sent an order that waits."""
+    one = world(16)
+    auction(one, number)
+    one.say("C", "35=D|" + BOOK.format("c1", "ONE", 1, 10, 4))
+    assert one.edge.exchange.works_on
+    assert len(said(one.edge, "C")) == 1
+    return one
+
+
+@pytest.mark.parametrize("reset", ["35=A|98=0|108=0|141=Y|", "35=4|123=N|36=50|", "35=4|36=50|"])
+def test_who_waits_and_begins_its_numbers_anew_has_its_turn_before(reset: str) -> None:
+    one = busy()
+    if "35=A" in reset:
+        one.sent["C"] = 0
+    one.say("C", reset)
+    assert [m.get("11") for m in said(one.edge, "C") if m["35"] == "8"] == ["c1"]
+
+
+def test_who_waits_and_logs_on_elsewhere_has_its_turn_before() -> None:
+    one = world(16)
+    edge = one.edge
+    edge.entry(inputs.gateway_start(member=2, nonce=9))
+    auction(one, 200)
+    one.say("C", "35=D|" + BOOK.format("c1", "ONE", 1, 10, 4))
+    one.sent["C"] = 0
+    edge.opened += 1
+    edge.connections["C again"] = Connection(edge.opened, edge.exchange.last_incarnation)
+    edge.names[edge.exchange.last_incarnation, edge.opened] = "C again"
+    edge.gateway_number = 0
+    edge.send("C again", one.written("C", "35=A|98=0|108=0|141=Y|"))
+    assert [m["35"] for m in said(edge, "C")] == ["A", "8", "5"]
+
+
+def test_who_waits_and_is_silent_has_its_turn_before_its_session_ends() -> None:
+    one = world(16)
+    edge = one.edge
+    edge.connect("D")
+    one.sent["D"] = 0
+    one.say("D", "35=A|98=0|108=1|")
+    auction(one, 2000)
+    one.say("D", "35=D|" + BOOK.format("d1", "ONE", 1, 10, 4))
+    for _ in range(2):
+        edge.now_ns += 3 * 10**9
+        edge.entry(inputs.timer())
+    assert "D" not in edge.connections
+    assert [m["11"] for m in said(edge, "D") if m["35"] == "8"] == ["d1"]
+
+
+def test_each_request_of_who_waits_is_answered() -> None:
+    one = busy()
+    one.say("C", *[f"35=x|320={name}|559=4|" for name in ("x1", "x2")])
+    one.edge.wait(0)
+    answers = [(m["320"], m["55"]) for m in said(one.edge, "C") if m["35"] == "y"]
+    assert answers == [(name, symbol) for name in ("x1", "x2") for symbol in SYMBOLS]
+
+
+def test_what_is_missing_behind_who_waits_is_asked_for_when_it_has_had_its_turn() -> None:
+    """A gap is being filled: what it is filled with waits, and the gap fill behind that is not kept."""
+    one = world(16)
+    edge = one.edge
+    auction(one, 200)
+    first = one.sent["C"] + 1
+    one.sent["C"] += 5
+    one.say("C", "35=1|112=x|")
+    assert said(edge, "C")[-1]["35"] == "2"
+    one.sent["C"] = first - 1
+    one.say("C", "35=D|43=Y|122=20260105-10:00:00|" + BOOK.format("c1", "ONE", 1, 10, 4))
+    one.say("C", f"35=4|43=Y|122=20260105-10:00:00|123=Y|36={first + 5}|")
+    edge.wait(0)
+    assert [m["35"] for m in said(edge, "C")[-2:]] == ["8", "2"]
+    assert said(edge, "C")[-1]["7"] == str(first + 1)
+
+
+def test_what_comes_at_a_wrong_time_uses_its_number_up_though_its_book_is_busy() -> None:
+    one = world(16)
+    edge = one.edge
+    edge.entry(inputs.setting(sending_time_seconds=30))
+    auction(one, 200)
+    edge.now_ns -= 100 * 10**9
+    late = one.written("C", "35=D|" + BOOK.format("c1", "ONE", 1, 10, 4))
+    edge.now_ns += 100 * 10**9
+    edge.send("C", late)
+    assert edge.exchange.works_on
+    assert [m["35"] for m in said(edge, "C")[1:]] == ["3", "5"]
+    inbound = {s["comp_id"]: s["inbound"] for s in edge.exchange.sessions()}
+    assert inbound["C"] == one.sent["C"] + 1
 
 
 # ---------------------------------------------------------------- the same comes out
