@@ -79,7 +79,7 @@ def test_status_for_people_says_it_in_words(exchange: Running) -> None:
     assert re.fullmatch(r"entry [\d,]+ applied of [\d,]+", lines["log"])
     assert re.fullmatch(r"\d+ segments? of the log, [\d.]+ MB; [\d.]+ [MGT]B free", lines["disk"])
     assert lines["open orders"] == "1"
-    assert re.search(r"^  ALICE +no +1 +\d+ +\d+  keep orders$", text, re.M)
+    assert re.search(r"^  ALICE +no +1  yes +\d+ +\d+  keep orders$", text, re.M)
 
 
 def watch(exchange: Running, **streams: object) -> "subprocess.Popen[str]":

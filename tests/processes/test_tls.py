@@ -79,7 +79,7 @@ def test_the_client_library_trusts_whom_it_is_told_to(exchange: ExchangeProcess)
         assert client.mass_cancel() >= 2_000
     with pytest.raises(qb.ConnectError, match="its certificate is not trusted"):
         qb.connect(endpoint, "ALICE", password=PASSWORD, timeout=2)
-    with pytest.raises(qb.ConnectError, match=r"shows what this client does \(a password; "):
+    with pytest.raises(qb.ConnectError, match=r"with a password; either its trace.jsonl says why"):
         qb.connect(endpoint, "ALICE", password="wrong", tls=trust(exchange), timeout=2)
     with pytest.raises((qb.ConnectError, TimeoutError)):  # plain FIX at a TLS port
         qb.connect(endpoint.replace("+tls", "+tcp"), "ALICE", password=PASSWORD, timeout=2)
@@ -102,7 +102,7 @@ def test_commands_on_the_same_machine_know_the_certificate(exchange: ExchangePro
         del exchange.environment["QUORUMBOOK_PASSWORD"]
     done = exchange.run(*words)
     assert done.returncode == 1
-    assert "shows what this client does" in done.stderr
+    assert "with no password; no Password (554) is in it" in done.stderr
 
 
 def test_who_finishes_no_handshake_is_closed_and_the_rest_go_on(exchange: ExchangeProcess) -> None:
