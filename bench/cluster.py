@@ -1,7 +1,6 @@
 """A cluster of `quorumbook serve` processes on this machine, to be measured, killed, frozen and started again."""
 
 import contextlib
-import json
 import os
 import signal
 import time
@@ -18,17 +17,16 @@ REPLICAS = 3
 
 
 class Cluster:
-    """Replicas by their configuration files. durability: storage.durability of each. operators: their CompIDs."""
+    """Replicas by their configuration files, with an operator OPS. durability: storage.durability of each."""
 
-    def __init__(self, data: Path, durability: str, operators: tuple[str, ...] = ()) -> None:
+    def __init__(self, data: Path, durability: str) -> None:
         data.mkdir(parents=True, exist_ok=True)
         cluster_command.configure(data, REPLICAS)
         self.files = sorted(data.glob("replica*.toml"))
         for file in self.files:
-            first = f"operators = {json.dumps(operators)}\n\n"  # before the first section
             file.write_text(
-                first + file.read_text() + f'durability = "{durability}"\n'
-            )  # the last is storage
+                file.read_text() + f'durability = "{durability}"\n'
+            )  # its last section is storage
         self.processes = {file: cluster_command.start(file, first=True) for file in self.files}
         if not cluster_command.wait_until_listening(self.processes):
             raise RuntimeError("the cluster did not start")
@@ -100,8 +98,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(data: Path, durability: str = "disk", operators: tuple[str, ...] = ()) -> Iterator[Cluster]:
-    made = Cluster(data, durability, operators)
+def cluster(data: Path, durability: str = "disk") -> Iterator[Cluster]:
+    made = Cluster(data, durability)
     try:
         yield made
     finally:

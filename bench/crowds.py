@@ -229,7 +229,7 @@ def main() -> None:
         probe(given.probe, given.names[0])
         return
     for what in given.names or CROWDED:
-        with directory() as path, cluster(path / "data", operators=("OPS",)) as venue:
+        with directory() as path, cluster(path / "data") as venue:
             print(
                 json.dumps(measure(venue, given.transport, what, given.orders) | surroundings()), flush=True
             )
