@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from engine.state cimport Books
 
-# Whether what is under way may wait now: it is known which instruments it is about, and nothing waits already.
+# Whether what is under way may wait now: it is known which instruments it is about.
 cdef bint may_wait(const Books* books) noexcept nogil
 # What is under way waits, and other commands may come.
 cdef void put_work_aside(Books* books) noexcept nogil

@@ -35,7 +35,6 @@ class Maker:
         self.passed_over: list[str] = []
         self._disk = disk
         self._newest_rules = newest_rules
-        self._start_empty()
 
     def make(self) -> str | None:
         """The name of the new snapshot; None: nothing was committed since the newest one."""
@@ -66,13 +65,10 @@ class Maker:
         for _ in read_pieces(self._disk, verify=True, cluster=history.cluster, after=history.position):
             pass
 
-    def _start_empty(self) -> None:
+    def _begin(self) -> None:
+        """From the newest snapshot that can be used, or from nothing."""
         self._history = History(read_state(self._disk).cluster)
         self._restored = Restored(b"", Exchange(self._newest_rules), EgressStore(scratch(self._disk)))
-
-    def _begin(self) -> None:
-        """From the newest snapshot that can be used."""
-        self._start_empty()
         for snapshot in snapshots.newest_first(self._disk, self.passed_over.append):
             try:
                 state = snapshots.state_of(self._disk, snapshot.name)

@@ -120,6 +120,7 @@ def test_a_snapshot_made_from_a_snapshot_is_the_one_made_from_the_log() -> None:
     disk = without_snapshots(life.disk.copy())
     index = snapshots.index_of(newest)
     again = Maker(disk)
+    again._begin()
     again._apply(index)
     assert snapshots.write(disk, again._history.header(), replica_snapshot.pieces(*again._restored)) == newest
     assert disk.files[newest].cached == life.disk.files[newest].cached
